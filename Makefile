@@ -1,0 +1,38 @@
+# `make demo`, `make test` and `make ui` do all their own set-up; the README gives the plain commands.
+PROFILE ?= demo
+PYTHON ?= python3
+BIN := .venv/bin
+INSTANCE := $(CURDIR)/data/dagster/$(notdir $(basename $(PROFILE)))
+
+.PHONY: demo run test ui lint clean
+
+demo: .venv/installed
+	$(BIN)/quadmix --profile demo run
+
+run: .venv/installed
+	$(BIN)/quadmix --profile $(PROFILE) run
+
+test: .venv/installed-dev
+	$(BIN)/python -m pytest
+
+ui: .venv/installed
+	mkdir -p $(INSTANCE) && cp dagster.yaml $(INSTANCE)/
+	QUADMIX_PROFILE=$(PROFILE) DAGSTER_HOME=$(INSTANCE) $(BIN)/dagster dev --host 127.0.0.1
+
+lint: .venv/installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/dg check defs
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable .
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+clean:
+	rm -rf data/lake data/dagster

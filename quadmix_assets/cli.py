@@ -1,0 +1,83 @@
+"""The command `quadmix`: the whole graph in one process, and what came of it."""
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from quadmix_assets.settings import (
+    DEFAULT_PROFILE,
+    PROFILE_VARIABLE,
+    Settings,
+    SettingsError,
+    load_settings,
+)
+from quadmix_assets.store import MissingOutputError, Store
+
+PROJECT_ROOT = Path(__file__).parents[1]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status is 0 when all went well."""
+    parser = argparse.ArgumentParser(prog="quadmix", description=__doc__)
+    parser.add_argument(
+        "--profile",
+        default=os.environ.get(PROFILE_VARIABLE, DEFAULT_PROFILE),
+        help="a name in profiles/ or the path of a YAML file (default: %(default)s)",
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="materialise the whole graph, then print the summary")
+    run.add_argument("--resume", action="store_true", help="leave out what is materialised already")
+    commands.add_parser("check", help="check settings and inputs, without any work")
+    commands.add_parser("summary", help="print where the mix lies and what it looks like")
+    options = parser.parse_args(arguments)
+    try:
+        settings = load_settings(options.profile)
+        return _dispatch(options, settings)
+    except (SettingsError, MissingOutputError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+
+
+def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
+    # Imported late: --help and a wrong setting answer at once.
+    from quadmix_assets.inputs import check_inputs
+    from quadmix_assets.mix.report import summary_text
+
+    store = Store(settings.resolve(settings.lake))
+    if options.command == "check":
+        if settings.corpus.source == "files":
+            discovery = check_inputs(settings, store)
+            sys.stdout.write(f"{len(discovery.shards)} shards, all inputs are there\n")
+        else:
+            sys.stdout.write("the settings are valid; the corpus is generated\n")
+        return 0
+    if options.command == "run":
+        os.environ[PROFILE_VARIABLE] = options.profile
+        use_instance_of(settings)
+        from quadmix_assets.whole_graph import materialize_whole_graph
+
+        if not materialize_whole_graph(options.profile, resume=options.resume):
+            return 1
+    sys.stdout.write(summary_text(settings, store))
+    return 0
+
+
+def use_instance_of(settings: Settings) -> None:
+    """Point Dagster to the profile's own instance, unless DAGSTER_HOME names another.
+
+    Every profile has an instance of its own: partitions and materialisations of one pool have
+    nothing to do with those of another.
+    """
+    if "DAGSTER_HOME" in os.environ:
+        return
+    home = settings.root / "data" / "dagster" / settings.profile
+    home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
+    os.environ["DAGSTER_HOME"] = str(home)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""From input shards to documents: discovery, reading, normalising, target sets, the tokenizer."""

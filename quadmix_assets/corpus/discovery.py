@@ -1,0 +1,183 @@
+"""Find the input shards below a folder, name them as partitions and tell when one has changed."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+import xxhash
+from fsspec.utils import glob_translate
+from upath import UPath
+
+_LOCAL_PROTOCOLS = ("", "file", "local")
+_UNFINISHED_SUFFIXES = (".tmp", ".part", ".crdownload")
+# Longer keys would not fit into a file name (255 bytes on common file systems) with a suffix.
+_MAX_KEY_LENGTH = 200
+# What storages call the identity of a file's content, the most telling first.
+_IDENTITY_FIELDS = (
+    "ETag",
+    "etag",
+    "md5Hash",
+    "content_md5",
+    "crc32c",
+    "blob_id",
+    "mtime",
+    "LastModified",
+    "last_modified",
+    "updated",
+    "modified",
+    "created",
+)
+
+
+@dataclass(frozen=True)
+class InputShard:
+    """One input file.
+
+    `key` is its partition key (see `shard_key`), `fingerprint` a string that changes when the
+    file does: size and modification time for local files, size and etag (or what the storage has
+    in its place) elsewhere. It is cheap and may change although the content did not;
+    `file_checksum` reads the content.
+    """
+
+    key: str
+    path: UPath
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """What lies in an input folder: shards sorted by key; other files as sorted relative paths."""
+
+    shards: list[InputShard]
+    ignored: list[str]
+
+
+def discover(folder: UPath, patterns: Sequence[str]) -> Discovery:
+    """List the files below `folder` that match one of `patterns`.
+
+    A pattern without "/" is matched against file names at any depth ("*.parquet"), one with "/"
+    against the path relative to `folder`, where ** stands for any number of folders. Files and
+    folders whose name starts with "." or "_", unfinished files (.tmp, .part, .crdownload) and
+    README.md are passed over. Linked files and folders are followed.
+
+    Raises:
+        FileNotFoundError: `folder` does not exist.
+        ValueError: two files have the same shard key.
+    """
+    shards: dict[str, InputShard] = {}
+    names: dict[str, str] = {}
+    ignored: list[str] = []
+    for relative, fingerprint in _files(folder):
+        if _is_passed_over(relative):
+            continue
+        if not any(_matches(relative, pattern) for pattern in patterns):
+            ignored.append(relative)
+            continue
+        key = shard_key(relative)
+        if key in shards:
+            first, second = sorted((names[key], relative))
+            raise ValueError(
+                f"{folder}: the files {first!r} and {second!r} both get the shard key {key!r}. "
+                "Rename one of them."
+            )
+        names[key] = relative
+        shards[key] = InputShard(key, folder / relative, fingerprint)
+    return Discovery([shards[key] for key in sorted(shards)], sorted(ignored))
+
+
+def shard_key(relative: str) -> str:
+    """Partition key of the file at `relative` (a path with "/" below the input folder).
+
+    "/" becomes "__", and everything outside [A-Za-z0-9._-], such as the comma that a Dagster
+    partition key may not hold, is percent-encoded, as are the dots of "...", which Dagster reads
+    as a range. Keys over 200 characters are cut and end in a hash of the path.
+    """
+    key = quote(relative, safe="/", errors="surrogateescape").replace("~", "%7E")
+    key = key.replace("/", "__")
+    key = re.sub(r"\.{3,}", lambda dots: "%2E" * len(dots[0]), key)
+    if len(key) > _MAX_KEY_LENGTH:
+        digest = xxhash.xxh3_64_hexdigest(relative.encode(errors="surrogateescape"))
+        key = f"{key[: _MAX_KEY_LENGTH - len(digest) - 1]}-{digest}"
+    return key
+
+
+def file_checksum(path: UPath) -> str:
+    """xxh3-128 of the file's bytes as 32 hexadecimal digits, read as a stream."""
+    digest = xxhash.xxh3_128()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _is_passed_over(relative: str) -> bool:
+    parts = PurePosixPath(relative).parts
+    return (
+        any(part.startswith((".", "_")) for part in parts)
+        or parts[-1].endswith(_UNFINISHED_SUFFIXES)
+        or parts[-1] == "README.md"
+    )
+
+
+def _matches(relative: str, pattern: str) -> bool:
+    if "/" not in pattern:
+        return fnmatchcase(PurePosixPath(relative).name, pattern)
+    return re.match(glob_translate(pattern), relative) is not None
+
+
+def _files(folder: UPath) -> Iterator[tuple[str, str]]:
+    """Relative path and fingerprint of every file below `folder`."""
+    if folder.protocol in _LOCAL_PROTOCOLS:
+        found = _local_files(Path(folder.path))
+    else:
+        found = _remote_files(folder)
+    any_found = False
+    for item in found:
+        any_found = True
+        yield item
+    if not any_found and not folder.is_dir():
+        raise FileNotFoundError(
+            f"{folder}: there is no such folder, so no input shards can be found. Create it, or "
+            "correct the setting that names the folder of raw shards."
+        )
+
+
+def _local_files(root: Path) -> Iterator[tuple[str, str]]:
+    visited: set[tuple[int, int]] = set()
+    for folder, subfolders, names in os.walk(root, followlinks=True):
+        stat = Path(folder).stat()
+        if (stat.st_dev, stat.st_ino) in visited:  # a link back to a folder above, or a second one
+            subfolders.clear()
+            continue
+        visited.add((stat.st_dev, stat.st_ino))
+        subfolders.sort()
+        for name in sorted(names):
+            path = Path(folder) / name
+            try:
+                stat = path.stat()
+            except FileNotFoundError:  # a link to nowhere, or a file deleted since the listing
+                continue
+            yield path.relative_to(root).as_posix(), f"{stat.st_size}-{stat.st_mtime_ns}"
+
+
+def _remote_files(folder: UPath) -> Iterator[tuple[str, str]]:
+    # File systems keep listings for the life of the process: without this, a sensor would never
+    # see a new file.
+    folder.fs.invalidate_cache()
+    root = folder.path.rstrip("/") + "/"
+    for name, info in folder.fs.find(folder.path, detail=True).items():
+        if info["type"] == "file" and not name.endswith("/") and name.startswith(root):
+            yield name.removeprefix(root), _remote_fingerprint(info)
+
+
+def _remote_fingerprint(info: Mapping[str, Any]) -> str:
+    identity = next((info[field] for field in _IDENTITY_FIELDS if info.get(field)), "")
+    if isinstance(identity, datetime):
+        identity = identity.isoformat()
+    return f"{info.get('size')}-{str(identity).strip(chr(34))}"

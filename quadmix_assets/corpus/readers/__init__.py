@@ -1,0 +1,83 @@
+"""Readers for input files: Parquet and JSON lines, plain, gzip or zstd, by the file's suffix.
+
+They stream, they never stop at a bad row, and they tell a file that cannot be read at all
+(`UnreadableShardError`) from a row that cannot be used (`Rejection`).
+"""
+
+from collections.abc import Iterator
+
+from upath import UPath
+
+from quadmix_assets.corpus.readers.batch import Columns, ReadBatch, Rejection, excerpt
+from quadmix_assets.corpus.readers.errors import (
+    MissingTextColumnError,
+    Reason,
+    RowError,
+    UnreadableShardError,
+)
+from quadmix_assets.corpus.readers.jsonl import check_jsonl_text_column, read_jsonl
+from quadmix_assets.corpus.readers.parquet import check_parquet_text_column, read_parquet
+from quadmix_assets.corpus.readers.values import CARRIED_TYPES
+
+__all__ = [
+    "CARRIED_TYPES",
+    "SUPPORTED_SUFFIXES",
+    "Columns",
+    "MissingTextColumnError",
+    "ReadBatch",
+    "Reason",
+    "Rejection",
+    "RowError",
+    "UnreadableShardError",
+    "check_text_column",
+    "excerpt",
+    "is_parquet",
+    "read_shard",
+]
+
+SUPPORTED_SUFFIXES = (
+    ".parquet",
+    *(lines + packed for lines in (".jsonl", ".ndjson", ".json") for packed in ("", ".gz", ".zst")),
+)
+
+
+def is_parquet(path: UPath) -> bool:
+    """Whether the suffix says Parquet rather than JSON lines.
+
+    Raises:
+        UnreadableShardError: the suffix is none of the supported ones.
+    """
+    name = path.name.lower()
+    if not name.endswith(SUPPORTED_SUFFIXES):
+        raise UnreadableShardError(
+            path,
+            "its suffix names no format that can be read.",
+            f"Convert or rename it; supported are: {', '.join(SUPPORTED_SUFFIXES)} "
+            "(.json with one object a line).",
+        )
+    return name.endswith(".parquet")
+
+
+def read_shard(
+    path: UPath, columns: Columns, *, max_text_bytes: int, batch_rows: int
+) -> Iterator[ReadBatch]:
+    """Read an input file in batches of at most `batch_rows` rows.
+
+    Raises:
+        UnreadableShardError: the file as a whole cannot be used.
+    """
+    if is_parquet(path):
+        return read_parquet(path, columns, batch_rows=batch_rows)
+    return read_jsonl(path, columns, max_text_bytes=max_text_bytes, batch_rows=batch_rows)
+
+
+def check_text_column(path: UPath, *, text_column: str) -> None:
+    """Look for the text column without reading the file: in its schema or its first lines.
+
+    Raises:
+        UnreadableShardError: it is not there, or the file cannot be read.
+    """
+    if is_parquet(path):
+        check_parquet_text_column(path, text_column)
+    else:
+        check_jsonl_text_column(path, text_column)

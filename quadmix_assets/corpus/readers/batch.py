@@ -1,0 +1,67 @@
+"""What every reader takes and yields, whatever the file format."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+
+from quadmix_assets.corpus.readers.errors import Reason
+
+# A batch ends at its number of rows or at about this much text, whichever comes first: rows may
+# be megabytes long.
+MAX_BATCH_BYTES = 32 << 20
+MAX_EXCERPT_CHARACTERS = 200
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The input columns to read; "a.b" means field b of column a where no column is named "a.b".
+
+    `carried` maps a column that is passed on as it is to its type: string, int, float or bool.
+    """
+
+    text: str
+    id: str | None = None
+    source: str | None = None
+    carried: Mapping[str, str] = field(default_factory=dict)
+
+    def names(self) -> list[str]:
+        """All named columns, each once."""
+        named = [self.text, self.id, self.source, *self.carried]
+        return list(dict.fromkeys(name for name in named if name is not None))
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """A row that cannot be used. `row` counts from 1 (for JSON lines: the line number)."""
+
+    row: int
+    id: str | None
+    reason: Reason
+    detail: str
+    excerpt: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBatch:
+    """Consecutive rows of a file: the readable ones as equally long arrays, and the others.
+
+    `rows` int64 (from 1), `text` large_string without nulls, `ids` and `source` string with null
+    where the input has no value, `carried` one array a column with null where it has no value.
+    """
+
+    rows: pa.Array
+    text: pa.Array
+    ids: pa.Array
+    source: pa.Array
+    carried: dict[str, pa.Array]
+    rejected: list[Rejection]
+
+
+def excerpt(value: object) -> str:
+    """The first 200 characters of a text, of bytes (undecodable ones replaced) or of a repr."""
+    if isinstance(value, bytes):
+        value = value[: 4 * MAX_EXCERPT_CHARACTERS].decode(errors="replace")
+    elif not isinstance(value, str):
+        value = repr(value)
+    return value[:MAX_EXCERPT_CHARACTERS]

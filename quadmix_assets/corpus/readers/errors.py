@@ -1,0 +1,61 @@
+"""What can be wrong with a whole input file, and with one row of it."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Self
+
+from upath import UPath
+
+
+class UnreadableShardError(ValueError):
+    """A whole input file cannot be used: `reason` says what is wrong, `remedy` what to do."""
+
+    def __init__(self, path: UPath, reason: str, remedy: str) -> None:
+        """The path, and two sentences."""
+        super().__init__(path, reason, remedy)
+        self.path = path
+        self.reason = reason
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        """The file, the reason and the remedy in one message."""
+        return f"{self.path}: {self.reason} {self.remedy}"
+
+
+class MissingTextColumnError(UnreadableShardError):
+    """A file lacks the text column."""
+
+    @classmethod
+    def of(cls, path: UPath, text_column: str, columns: Iterable[str]) -> Self:
+        """The error for a file that has these `columns` only."""
+        return cls(
+            path,
+            f"it has no column {text_column!r}; its columns are: {', '.join(list(columns)[:30])}.",
+            "Set corpus.text_column to the one that holds the text.",
+        )
+
+
+class Reason(StrEnum):
+    """Why a row is in quarantine."""
+
+    BLANK_LINE = "blank_line"
+    BROKEN_JSON = "broken_json"
+    NOT_AN_OBJECT = "not_an_object"
+    DUPLICATE_KEY = "duplicate_key"
+    MISSING_TEXT = "missing_text"
+    WRONG_TYPE = "wrong_type"
+    INVALID_UTF8 = "invalid_utf8"
+    EMPTY_TEXT = "empty_text"
+    TOO_LARGE = "too_large"
+    BAD_ID = "bad_id"
+    BAD_CARRIED_VALUE = "bad_carried_value"
+
+
+class RowError(ValueError):
+    """One row cannot be used: `reason` is the stable code, `detail` a sentence for people."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        """The code and the sentence."""
+        super().__init__(reason, detail)
+        self.reason = reason
+        self.detail = detail

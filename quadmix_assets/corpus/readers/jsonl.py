@@ -1,0 +1,241 @@
+"""JSON lines -> batches of columns. One bad line never costs another."""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+
+import orjson
+import pyarrow as pa
+from upath import UPath
+
+from quadmix_assets.corpus.readers.batch import (
+    MAX_BATCH_BYTES,
+    Columns,
+    ReadBatch,
+    Rejection,
+    excerpt,
+)
+from quadmix_assets.corpus.readers.errors import MissingTextColumnError, Reason, RowError
+from quadmix_assets.corpus.readers.lines import Line, read_lines
+from quadmix_assets.corpus.readers.values import CARRIED_TYPES, carried_value, describe, id_of
+
+ABSENT = object()
+_BOM = b"\xef\xbb\xbf"
+# A byte of text takes at most six in JSON (\u0001); the rest is room for the other columns.
+_LINE_BYTES_PER_TEXT_BYTE = 8
+_MIN_LINE_LIMIT = 1 << 16
+_N_PREFLIGHT_LINES = 100
+
+
+def read_jsonl(
+    path: UPath, columns: Columns, *, max_text_bytes: int, batch_rows: int
+) -> Iterator[ReadBatch]:
+    """Read the lines of a file of JSON objects, plain or compressed.
+
+    Raises:
+        UnreadableShardError: see `read_lines`; also if there are objects but none has the text
+            column (raised at the end).
+    """
+    has_text = False
+    names: dict[str, None] = {}
+    batch = _Batch(columns)
+    unique = [name for name in (columns.text, columns.id) if name is not None]
+    for line, record in read_records(path, max_text_bytes=max_text_bytes, unique=unique):
+        if isinstance(record, RowError):
+            batch.reject(line, None, record)
+        else:
+            if not has_text:
+                has_text = lookup(record, columns.text) is not ABSENT
+                names |= dict.fromkeys(record)
+            try:
+                batch.add(line.row, record)
+            except RowError as error:
+                batch.reject(line, record, error)
+        batch.n_bytes += len(line.content)
+        if batch.n_rows >= batch_rows or batch.n_bytes >= MAX_BATCH_BYTES:
+            yield batch.finish()
+            batch = _Batch(columns)
+    if names and not has_text:
+        raise MissingTextColumnError.of(path, columns.text, names)
+    if batch.n_rows:
+        yield batch.finish()
+
+
+def read_records(
+    path: UPath, *, max_text_bytes: int, unique: Sequence[str] = ()
+) -> Iterator[tuple[Line, dict[str, Any] | RowError]]:
+    """Every line with its object, or with what is wrong with it.
+
+    An object that gives one of the keys in `unique` twice is wrong: which one is meant cannot be
+    known. A line so long that no text of `max_text_bytes` needs it is not read as a whole.
+
+    Raises:
+        UnreadableShardError: see `read_lines`.
+    """
+    limit = max(_LINE_BYTES_PER_TEXT_BYTE * max_text_bytes, _MIN_LINE_LIMIT)
+    needles = {key: orjson.dumps(key) for key in unique}
+    for line in read_lines(path, max_line_bytes=limit):
+        try:
+            yield line, _parse(line, needles, limit)
+        except RowError as error:
+            yield line, error
+
+
+def check_jsonl_text_column(path: UPath, text_column: str) -> None:
+    """Look for the text column in the first 100 lines.
+
+    Raises:
+        UnreadableShardError: there are objects among them, but none has it.
+    """
+    names: dict[str, None] = {}
+    for line, record in read_records(path, max_text_bytes=1 << 20):
+        if isinstance(record, dict):
+            if lookup(record, text_column) is not ABSENT:
+                return
+            names |= dict.fromkeys(record)
+        if line.row >= _N_PREFLIGHT_LINES:
+            break
+    if names:
+        raise MissingTextColumnError.of(path, text_column, names)
+
+
+def lookup(record: dict[str, Any], name: str) -> Any:
+    """The value of column `name`, of a field a.b if there is no such column, else ABSENT."""
+    value = record.get(name, ABSENT)
+    if value is ABSENT and "." in name:
+        value = record
+        for part in name.split("."):
+            value = value.get(part, ABSENT) if isinstance(value, dict) else ABSENT
+    return value
+
+
+class _Batch:
+    """Rows on their way into a ReadBatch."""
+
+    def __init__(self, columns: Columns) -> None:
+        self.n_bytes = 0
+        self._columns = columns
+        self._rows: list[int] = []
+        self._texts: list[str] = []
+        self._ids: list[str | None] = []
+        self._passed_on = [(columns.source, "string"), *columns.carried.items()]
+        self._values: list[list[Any]] = [[] for _ in self._passed_on]
+        self._rejected: list[Rejection] = []
+
+    @property
+    def n_rows(self) -> int:
+        return len(self._rows) + len(self._rejected)
+
+    def add(self, row: int, record: dict[str, Any]) -> None:
+        """Take a row, wholly or (RowError) not at all."""
+        columns = self._columns
+        text = lookup(record, columns.text)
+        if text is ABSENT:
+            keys = ", ".join(list(record)[:10])
+            raise RowError(
+                Reason.MISSING_TEXT, f"the object has no key {columns.text!r}; it has: {keys}"
+            )
+        if not isinstance(text, str):
+            raise RowError(
+                Reason.WRONG_TYPE, f"{columns.text!r} is {describe(text)}, expected a string"
+            )
+        id_ = id_of(_value(record, columns.id))
+        passed_on = [_convert(record, name, kind) for name, kind in self._passed_on]
+        self._rows.append(row)
+        self._texts.append(text)
+        self._ids.append(id_)
+        for values, value in zip(self._values, passed_on, strict=True):
+            values.append(value)
+
+    def reject(self, line: Line, record: dict[str, Any] | None, error: RowError) -> None:
+        """Note a row that cannot be used."""
+        try:
+            id_ = id_of(_value(record or {}, self._columns.id))
+        except RowError:
+            id_ = None
+        self._rejected.append(
+            Rejection(line.row, id_, error.reason, error.detail, excerpt(line.content))
+        )
+
+    def finish(self) -> ReadBatch:
+        """The rows as columns."""
+        source, *carried = (
+            pa.array(values, CARRIED_TYPES[kind])
+            for values, (_, kind) in zip(self._values, self._passed_on, strict=True)
+        )
+        return ReadBatch(
+            rows=pa.array(self._rows, pa.int64()),
+            text=pa.array(self._texts, pa.large_string()),
+            ids=pa.array(self._ids, pa.string()),
+            source=source,
+            carried=dict(zip(self._columns.carried, carried, strict=True)),
+            rejected=self._rejected,
+        )
+
+
+def _value(record: dict[str, Any], name: str | None) -> Any:
+    value = ABSENT if name is None else lookup(record, name)
+    return None if value is ABSENT else value
+
+
+def _convert(record: dict[str, Any], name: str | None, kind: str) -> Any:
+    value = _value(record, name)
+    if value is None or (kind == "string" and type(value) is str):  # most of what there is
+        return value
+    return carried_value(value, kind, name or "")
+
+
+def _parse(line: Line, needles: dict[str, bytes], limit: int) -> dict[str, Any]:
+    if line.is_cut:
+        raise RowError(
+            Reason.TOO_LARGE, f"the line has {line.n_bytes} bytes, over the limit of {limit}"
+        )
+    content = line.content.removeprefix(_BOM)
+    if not content.strip():
+        raise RowError(Reason.BLANK_LINE, "the line is blank")
+    try:
+        record = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise _diagnose(content, error) from None
+    if not isinstance(record, dict):
+        raise RowError(
+            Reason.NOT_AN_OBJECT, f"the line is {describe(record)}, expected an object {{...}}"
+        )
+    for key, needle in needles.items():
+        # The needle may also lie in a text or a nested object, so a second look decides.
+        if content.count(needle) > 1 and _top_level_keys(content).count(key) > 1:
+            raise RowError(Reason.DUPLICATE_KEY, f"the object has the key {key!r} more than once")
+    return record
+
+
+def _diagnose(content: bytes, error: orjson.JSONDecodeError) -> RowError:
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as undecodable:
+        position = undecodable.start
+        return RowError(
+            Reason.INVALID_UTF8,
+            f"byte 0x{content[position]:02x} at byte {position + 1} of the line is not UTF-8",
+        )
+    try:
+        # Python's parser reads lone surrogates, which orjson refuses and no file can hold.
+        json.dumps(json.loads(text, parse_constant=_refuse), ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return RowError(
+            Reason.INVALID_UTF8, r"a \ud800-\udfff escape stands alone, which is no character"
+        )
+    except (ValueError, RecursionError):
+        pass
+    return RowError(Reason.BROKEN_JSON, str(error))
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def _top_level_keys(content: bytes) -> list[str]:
+    try:
+        pairs = json.loads(content, object_pairs_hook=lambda pairs: pairs)
+    except RecursionError:  # orjson reads deeper nesting than Python's parser
+        return []
+    return [key for key, _ in pairs]

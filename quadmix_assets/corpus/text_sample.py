@@ -1,0 +1,41 @@
+"""A sample of the pool's texts that depends on ids and seed alone."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import polars as pl
+import pyarrow.parquet as pq
+
+from quadmix_assets.outputs import RAW_SHARDS
+from quadmix_assets.sampling import uniform_of_ids
+from quadmix_assets.seeds import derive_seed
+from quadmix_assets.store import Store
+
+
+def in_sample(ids: Sequence[str], share: float, *, purpose: str, seed: int) -> np.ndarray:
+    """Which documents are in a sample: (D,) bool, each with probability `share`.
+
+    The draw is a function of the id, the purpose and the seed. Samples for different purposes
+    are independent; a larger share holds every smaller one.
+    """
+    chosen: np.ndarray = uniform_of_ids(ids, derive_seed(seed, purpose)) < share
+    return chosen
+
+
+def sample_texts(
+    store: Store, shards: Sequence[str], share: float, *, purpose: str, seed: int
+) -> Iterator[pl.DataFrame]:
+    """Batches of (id, text) of the sampled documents, shard by shard in the order given.
+
+    Reads only row groups that hold a sampled document.
+    """
+    for shard in shards:
+        path = store.require(store.table_path(RAW_SHARDS, shard))
+        with path.open("rb") as file, pq.ParquetFile(file) as parquet:
+            for group in range(parquet.num_row_groups):
+                ids = parquet.read_row_group(group, columns=["id"]).column("id").to_pylist()
+                chosen = in_sample(ids, share, purpose=purpose, seed=seed)
+                if chosen.any():
+                    rows = pl.from_arrow(parquet.read_row_group(group, columns=["id", "text"]))
+                    assert isinstance(rows, pl.DataFrame)
+                    yield rows.filter(pl.Series(chosen))

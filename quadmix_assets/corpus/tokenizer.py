@@ -1,0 +1,164 @@
+"""Byte-level byte-pair tokenizer: train it on the pool or load it, then count and encode.
+
+Loading switches off what would make counts wrong or unsteady: truncation, padding, dropout, and
+reading a special token's spelling inside a document as the special token.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import xxhash
+from tokenizers import Encoding, Tokenizer, decoders, models, pre_tokenizers, trainers
+from upath import UPath
+
+END_OF_TEXT = "<|endoftext|>"
+_MIN_VOCABULARY = 257  # the 256 bytes and the end of text
+
+# An encoding takes some hundred bytes a token while it is made. Long texts are encoded in pieces
+# and texts in batches, so that memory does not grow with the longest document.
+_MAX_PIECE_CHARACTERS = 1 << 16
+_MAX_BATCH_CHARACTERS = 1 << 21
+# Where a text may be cut. No common pre-tokenizer joins a word with the space that follows it, so
+# that a cut there changes no token; for text without spaces, before a punctuation mark or line end
+# that follows a letter (but not an apostrophe, which may belong to the word).
+_CUTS = (re.compile(r"(?<=\S) "), re.compile(r"(?<=[^\W\d_])[^\w'’]"))
+
+
+def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> Tokenizer:
+    """Train byte-pair merges on `texts`. `<|endoftext|>` is token 0; any text can be encoded.
+
+    Deterministic, and independent of the texts' order. With little text there may be fewer than
+    `vocab_size` tokens.
+
+    Raises:
+        ValueError: `vocab_size` is below 257, the bytes and the end of text.
+    """
+    if vocab_size < _MIN_VOCABULARY:
+        raise ValueError(
+            f"tokenizer.vocab_size is {vocab_size}, expected at least {_MIN_VOCABULARY}: "
+            "256 bytes and the end of text."
+        )
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[END_OF_TEXT],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator((piece for text in texts for piece in _pieces(text)), trainer)
+    return _steadied(tokenizer)
+
+
+def load_tokenizer(path_or_id: str, *, revision: str | None = None) -> Tokenizer:
+    """Load a tokenizer.json, a folder that holds one (both may be URIs), or one from the hub.
+
+    The hub is asked only if `revision` is given and there is no such file or folder.
+
+    Raises:
+        FileNotFoundError: there is no such file or folder, and no revision is given.
+        ValueError: the file is no tokenizer, or the hub has none under this id and revision.
+    """
+    path = UPath(path_or_id)
+    if path.is_dir():
+        path = path / "tokenizer.json"
+    if not path.exists():
+        if revision is None:
+            raise FileNotFoundError(
+                f"tokenizer.source: {path} is not there. Expected a tokenizer.json, a folder that "
+                "holds one, or a hub id; for a hub id, set tokenizer.revision to a commit too."
+            )
+        path = _download(path_or_id, revision)
+    try:
+        tokenizer = Tokenizer.from_buffer(path.read_bytes())
+    except Exception as error:  # the library raises no narrower class
+        raise ValueError(
+            f"{path}: expected a tokenizer.json of the tokenizers library, but it cannot be read "
+            f"({error})."
+        ) from error
+    return _steadied(tokenizer)
+
+
+def count_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> np.ndarray:
+    """Number of tokens of each text, without special tokens: (D,) int64."""
+    counts = np.zeros(len(texts), dtype=np.int64)
+    for owner, encoding in _encodings(tokenizer, texts):
+        counts[owner] += len(encoding)
+    return counts
+
+
+def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[np.ndarray]:
+    """Token ids of each text, without special tokens: D arrays of int32."""
+    parts: list[list[np.ndarray]] = [[] for _ in texts]
+    for owner, encoding in _encodings(tokenizer, texts):
+        parts[owner].append(np.array(encoding.ids, dtype=np.int32))
+    return [pieces[0] if len(pieces) == 1 else np.concatenate(pieces) for pieces in parts]
+
+
+def tokenizer_fingerprint(tokenizer: Tokenizer) -> str:
+    """xxh3-128 of the tokenizer's JSON: equal if and only if it encodes alike by construction."""
+    return xxhash.xxh3_128_hexdigest(tokenizer.to_str().encode())
+
+
+def _steadied(tokenizer: Tokenizer) -> Tokenizer:
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.encode_special_tokens = True
+    if isinstance(tokenizer.model, models.BPE):
+        tokenizer.model.dropout = None
+    return tokenizer
+
+
+def _download(repository: str, revision: str) -> UPath:
+    # Imported late: it takes a second, and most runs never ask the hub.
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return UPath(hf_hub_download(repository, "tokenizer.json", revision=revision))
+    except (OSError, ValueError) as error:  # all errors of the hub's client are one or the other
+        raise ValueError(
+            f"tokenizer.source: {repository!r} is no file or folder, and no tokenizer.json could "
+            f"be had from the hub at revision {revision!r} ({error}). Correct the id or the "
+            "revision, or name a local file."
+        ) from error
+
+
+def _encodings(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[tuple[int, Encoding]]:
+    """(index of the text, encoding) of every piece, in order."""
+    owners: list[int] = []
+    pieces: list[str] = []
+    n_characters = 0
+    for owner, text in enumerate(texts):
+        for piece in _pieces(text):
+            owners.append(owner)
+            pieces.append(piece)
+            n_characters += len(piece)
+            if n_characters >= _MAX_BATCH_CHARACTERS:
+                yield from _encode_batch(tokenizer, owners, pieces)
+                owners, pieces, n_characters = [], [], 0
+    yield from _encode_batch(tokenizer, owners, pieces)
+
+
+def _encode_batch(
+    tokenizer: Tokenizer, owners: list[int], pieces: list[str]
+) -> Iterator[tuple[int, Encoding]]:
+    encodings = tokenizer.encode_batch_fast(pieces, add_special_tokens=False)
+    return zip(owners, encodings, strict=True)
+
+
+def _pieces(text: str) -> Iterator[str]:
+    start = 0
+    while len(text) - start > _MAX_PIECE_CHARACTERS:
+        stop = _cut(text, start + _MAX_PIECE_CHARACTERS // 2, start + _MAX_PIECE_CHARACTERS)
+        yield text[start:stop]
+        start = stop
+    yield text[start:]
+
+
+def _cut(text: str, first: int, last: int) -> int:
+    for pattern in _CUTS:
+        if found := pattern.search(text, first, last):
+            return found.start()
+    return last

@@ -1,0 +1,112 @@
+"""How new and changed shards are noticed and worked off, without anybody's click."""
+
+import json
+import time
+
+import dagster as dg
+
+from quadmix_assets.corpus.discovery import InputShard
+from quadmix_assets.defs.partitions import SHARDS
+from quadmix_assets.defs.resources import (
+    AUTOMATION_ENABLED,
+    CRON,
+    DISCOVERY_SECONDS,
+    ProjectResource,
+)
+from quadmix_assets.inputs import discover_inputs
+from quadmix_assets.store import is_local
+
+INPUT_FILES = dg.AssetKey("input_files")
+# A file that was written to just now may not be complete yet.
+SETTLE_SECONDS = 5.0
+
+_Condition = dg.AutomationCondition
+
+# Exactly the missing and the changed shards, at every tick. A shard that failed waits for a new
+# version of its file or of what it is made with; new code alone recomputes nothing (the UI shows
+# it as unsynced), because scoring a large pool again has to be somebody's decision.
+PER_INPUT_FILE = (
+    _Condition.cron_tick_passed(CRON)
+    & (
+        (_Condition.missing() & ~_Condition.execution_failed())
+        | _Condition.any_deps_updated().since_last_handled()
+    )
+    & ~_Condition.in_progress()
+).with_label("missing or changed input files")
+
+PER_SHARD = (
+    PER_INPUT_FILE
+    & ~_Condition.any_deps_missing()
+    & ~_Condition.any_deps_in_progress()
+    & _Condition.all_deps_blocking_checks_passed()
+).with_label("missing or changed shards")
+
+# What gathers shards follows them, and does not wait for the ones that failed.
+ON_SHARDS = (
+    _Condition.any_deps_match(_Condition.newly_updated()).since_last_handled()
+    & ~_Condition.any_deps_in_progress()
+    & ~_Condition.in_progress()
+).with_label("its shards changed")
+
+
+def observation(shard: InputShard) -> dg.AssetObservation:
+    """Tells Dagster which version of an input file is there."""
+    return dg.AssetObservation(
+        asset_key=INPUT_FILES,
+        partition=shard.key,
+        metadata={"path": str(shard.path)},
+        tags={"dagster/data_version": shard.fingerprint},
+    )
+
+
+def _is_settled(shard: InputShard) -> bool:
+    if not is_local(shard.path):
+        return True  # An object appears when its upload is complete.
+    return time.time() - shard.path.stat().st_mtime >= SETTLE_SECONDS
+
+
+_STATUS = dg.DefaultSensorStatus.RUNNING if AUTOMATION_ENABLED else dg.DefaultSensorStatus.STOPPED
+
+
+@dg.sensor(
+    minimum_interval_seconds=DISCOVERY_SECONDS,
+    default_status=_STATUS,
+    description="Registers new input files as shards, and reports changed ones.",
+)
+def discover_shards(
+    context: dg.SensorEvaluationContext, project: ProjectResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Compares the input folder with the fingerprints of the last look, kept in the cursor."""
+    discovery = discover_inputs(project.settings, project.store)
+    seen: dict[str, str] = json.loads(context.cursor or "{}")
+    registered = set(context.instance.get_dynamic_partitions("shard"))
+    changed = [
+        shard
+        for shard in discovery.shards
+        if (seen.get(shard.key) != shard.fingerprint or shard.key not in registered)
+        and _is_settled(shard)
+    ]
+    if not changed:
+        there = {shard.key for shard in discovery.shards}
+        gone = sorted(set(seen) - there)
+        return dg.SkipReason(
+            f"{len(there)} input files, none new or changed"
+            + (f"; no longer there: {', '.join(gone[:5])}" if gone else "")
+            + (f"; ignored: {', '.join(discovery.ignored[:5])}" if discovery.ignored else "")
+        )
+    new = [shard.key for shard in changed if shard.key not in registered]
+    context.log.info(f"{len(new)} new and {len(changed) - len(new)} changed input files")
+    return dg.SensorResult(
+        dynamic_partitions_requests=[SHARDS.build_add_request(new)] if new else [],
+        asset_events=[observation(shard) for shard in changed],
+        cursor=json.dumps({**seen, **{shard.key: shard.fingerprint for shard in changed}}),
+    )
+
+
+automation = dg.AutomationConditionSensorDefinition(
+    "automation",
+    target=dg.AssetSelection.all(),
+    default_status=_STATUS,
+    minimum_interval_seconds=DISCOVERY_SECONDS,
+    description="Materialises exactly the missing and changed partitions.",
+)

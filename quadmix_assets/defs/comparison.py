@@ -1,0 +1,84 @@
+"""Group `comparison`: what the mix is worth, measured."""
+
+import dagster as dg
+import polars as pl
+
+from quadmix_assets.comparison.plots import plot_losses_of_mixes
+from quadmix_assets.comparison.random_mix import FINAL, RANDOM, compare_with_random
+from quadmix_assets.defs.corpus import target_sets, tokenizer
+from quadmix_assets.defs.features import scored_shards
+from quadmix_assets.defs.metadata import (
+    Cost,
+    clear_errors,
+    figure,
+    markdown_table,
+    table_metadata,
+)
+from quadmix_assets.defs.mix import final_mix
+from quadmix_assets.defs.partitions import shards_with
+from quadmix_assets.defs.resources import OWNERS, ProjectResource
+from quadmix_assets.outputs import FINAL_MIX, RANDOM_COMPARISON
+from quadmix_assets.store import MissingOutputError
+
+GROUP = "comparison"
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"pytorch", "parquet"},
+    owners=OWNERS,
+    code_version="1",
+    deps=[final_mix, scored_shards, target_sets, tokenizer],
+    pool="training",
+)
+def random_comparison(
+    context: dg.AssetExecutionContext, project: ProjectResource
+) -> dg.MaterializeResult:
+    """The same small model trained on the final mix and on random mixes of the same size."""
+    cost = Cost()
+    settings, store = project.settings, project.store
+    with clear_errors(MissingOutputError, ValueError):
+        losses = compare_with_random(
+            store, shards_with(context, FINAL_MIX), settings, context.log.info
+        )
+    path = store.table_path(RANDOM_COMPARISON)
+    store.write_table(path, losses)
+    means = losses.group_by("target", "mix", maintain_order=True).agg(
+        pl.col("loss_nats").mean().alias("mean_loss_nats"),
+        pl.col("bits_per_byte").mean().alias("mean_bits_per_byte"),
+        pl.col("epochs").mean().alias("mean_epochs"),
+    )
+    return dg.MaterializeResult(
+        metadata={
+            **table_metadata(path, losses.schema, losses.height),
+            "means": markdown_table(means),
+            "losses": figure(store, RANDOM_COMPARISON, "losses", plot_losses_of_mixes(losses)),
+            **cost.metadata(),
+        }
+    )
+
+
+@dg.asset_check(asset=random_comparison)
+def mix_beats_random(project: ProjectResource) -> dg.AssetCheckResult:
+    """Whether the final mix gives a lower loss than a random mix, seed by seed."""
+    settings, store = project.settings, project.store
+    losses = store.read_table(store.table_path(RANDOM_COMPARISON)).pivot(
+        "mix", index=["target", "seed"], values="loss_nats"
+    )
+    gains = losses.with_columns((pl.col(RANDOM) - pl.col(FINAL)).alias("gain"))
+    targets = {
+        target
+        for objective in settings.search.objectives
+        if objective.name == settings.mix.objective
+        for target in objective.targets
+    }
+    relevant = gains.filter(pl.col("target").is_in(sorted(targets)))
+    won = int((relevant["gain"] > 0).sum())
+    return dg.AssetCheckResult(
+        passed=won == relevant.height,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"the final mix has the lower loss in {won} of {relevant.height} pairs "
+        f"(objective {settings.mix.objective!r}); mean gain "
+        f"{float(str(relevant['gain'].mean() or 0.0)):.4f} nats per token",
+        metadata={"pairs": markdown_table(gains)},
+    )

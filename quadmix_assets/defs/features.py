@@ -1,0 +1,244 @@
+"""Group `features`: fitted models, scores, domains, normalisers."""
+
+import dagster as dg
+import numpy as np
+import polars as pl
+
+from quadmix_assets.corpus.tokenizer import load_tokenizer
+from quadmix_assets.defs.automation import ON_SHARDS, PER_SHARD
+from quadmix_assets.defs.corpus import raw_shards, target_sets, tokenizer
+from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
+from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shards_with
+from quadmix_assets.defs.resources import OWNERS, PLANTED, SHARDS_PER_RUN, ProjectResource
+from quadmix_assets.features.fit import FittedModels, fit_models, load_models
+from quadmix_assets.features.normalize_pool import drift, fit_normalizers, load_normalizers
+from quadmix_assets.features.normalizers import rank_correlations
+from quadmix_assets.features.plots import (
+    plot_domain_counts,
+    plot_rank_correlation,
+    plot_score_histograms,
+)
+from quadmix_assets.features.pool import read_scored
+from quadmix_assets.features.score import label_shard, score_shard
+from quadmix_assets.features.tables import extreme_documents
+from quadmix_assets.outputs import (
+    DOMAIN_LABELS,
+    FITTED_MODELS,
+    PLANTED_CORPUS,
+    RAW_SHARDS,
+    SCORE_NORMALIZERS,
+    SCORED_SHARDS,
+    TOKENIZER,
+)
+from quadmix_assets.store import MissingOutputError, Store
+
+GROUP = "features"
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"python"},
+    owners=OWNERS,
+    code_version="1",
+    deps=[raw_shards, target_sets, *([PLANTED_CORPUS] if PLANTED else [])],
+)
+def fitted_models(
+    context: dg.AssetExecutionContext, project: ProjectResource
+) -> dg.MaterializeResult:
+    """What the criteria and the domain classifier learn, once, on a sample of the pool. Pinned."""
+    cost = Cost()
+    settings, store = project.settings, project.store
+    with clear_errors(ValueError, MissingOutputError):
+        used = fit_models(store, shards_with(context, RAW_SHARDS), settings, context.log.info)
+    return dg.MaterializeResult(
+        metadata={
+            "documents_used": markdown_table(
+                pl.DataFrame({"model": list(used), "n_documents": list(used.values())})
+            ),
+            "fingerprint": store.fingerprint(store.root / FITTED_MODELS),
+            "dagster/uri": str(store.root / FITTED_MODELS),
+            **cost.metadata(),
+        }
+    )
+
+
+def _load_models(store: Store, project: ProjectResource) -> FittedModels:
+    with store.local_folder(store.root / FITTED_MODELS) as folder:
+        return load_models(folder, project.settings)
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"polars", "parquet"},
+    owners=OWNERS,
+    code_version="1",
+    partitions_def=SHARDS,
+    deps=[raw_shards, fitted_models, tokenizer],
+    backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),
+    automation_condition=PER_SHARD,
+    pool="scoring",
+)
+def scored_shards(context: dg.AssetExecutionContext, project: ProjectResource) -> None:
+    """Raw scores of every document, as each criterion produces them; larger is better."""
+    store = project.store
+    with clear_errors(MissingOutputError):
+        models = _load_models(store, project)
+        tokenizer_path = store.require(store.path(TOKENIZER, "tokenizer.json"))
+    counter = load_tokenizer(str(tokenizer_path))
+    fingerprints = {
+        "fitted_models": store.fingerprint(store.root / FITTED_MODELS),
+        "tokenizer": store.fingerprint(tokenizer_path),
+    }
+
+    def work(key: str) -> dict[str, object]:
+        cost = Cost()
+        score_shard(store, key, models.criteria, counter, fingerprints)
+        path = store.table_path(SCORED_SHARDS, key)
+        scored = store.read_table(path)
+        means = {
+            f"mean_{criterion.name}": float(scored[criterion.name].to_numpy().mean())
+            for criterion in models.criteria
+            if scored.height
+        }
+        return {
+            **table_metadata(path, scored.schema, scored.height),
+            "n_tokens": int(scored["n_tokens"].sum()),
+            **means,
+            **cost.metadata(),
+        }
+
+    for_each_partition(context, work, expected_errors=(MissingOutputError, ValueError))
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"polars", "parquet"},
+    owners=OWNERS,
+    code_version="1",
+    partitions_def=SHARDS,
+    deps=[raw_shards, fitted_models],
+    backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),
+    automation_condition=PER_SHARD,
+    pool="scoring",
+)
+def domain_labels(context: dg.AssetExecutionContext, project: ProjectResource) -> None:
+    """The domain of every document, with the classifier's confidence."""
+    store = project.store
+    with clear_errors(MissingOutputError):
+        models = _load_models(store, project)
+    fingerprints = {"fitted_models": store.fingerprint(store.root / FITTED_MODELS)}
+
+    def work(key: str) -> dict[str, object]:
+        cost = Cost()
+        counts = label_shard(store, key, models.domains, fingerprints)
+        path = store.table_path(DOMAIN_LABELS, key)
+        return {
+            **table_metadata(path, store.read_schema(path), int(counts["n_documents"].sum())),
+            "documents_per_domain": markdown_table(counts),
+            **cost.metadata(),
+        }
+
+    for_each_partition(context, work, expected_errors=(MissingOutputError, ValueError))
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"polars", "parquet"},
+    owners=OWNERS,
+    code_version="1",
+    deps=[scored_shards, domain_labels],
+)
+def score_normalizers(
+    context: dg.AssetExecutionContext, project: ProjectResource
+) -> dg.MaterializeResult:
+    """sigma: raw score -> token share of the pool that scores better or equal. Pinned.
+
+    Fitted once on all documents that are scored when it is materialised.
+    """
+    cost = Cost()
+    settings, store = project.settings, project.store
+    criteria = settings.criterion_names
+    shards = shards_with(context, SCORED_SHARDS)
+    with clear_errors(MissingOutputError, ValueError):
+        pool = read_scored(store, shards, criteria, settings.domain_names)
+        fit_normalizers(store, pool, criteria, settings.features.normalizer)
+    scores = pl.DataFrame({name: pool.scores[:, n] for n, name in enumerate(criteria)})
+    correlations = rank_correlations(scores)
+    domains = pl.DataFrame(
+        {
+            "domain": settings.domain_names,
+            "n_documents": np.bincount(pool.domains, minlength=len(settings.domain_names)),
+            "n_tokens": np.bincount(
+                pool.domains, weights=pool.n_tokens, minlength=len(settings.domain_names)
+            ).astype(np.int64),
+        }
+    )
+    first = store.read_table(store.table_path(RAW_SHARDS, shards[0]), ["id", "text"])
+    n_first = first.height
+    extremes = {
+        f"extremes_{name}": markdown_table(
+            extreme_documents(
+                first["id"].to_list(), first["text"].to_list(), pool.scores[:n_first, n]
+            )
+        )
+        for n, name in enumerate(criteria)
+        if n_first
+    }
+    return dg.MaterializeResult(
+        metadata={
+            "n_shards": len(shards),
+            "n_documents": len(pool.ids),
+            "n_tokens": int(pool.n_tokens.sum()),
+            "scores": figure(
+                store, SCORE_NORMALIZERS, "scores", plot_score_histograms(scores, list(criteria))
+            ),
+            "rank_correlation": figure(
+                store,
+                SCORE_NORMALIZERS,
+                "rank_correlation",
+                plot_rank_correlation(correlations, list(criteria)),
+            ),
+            "domains": figure(store, SCORE_NORMALIZERS, "domains", plot_domain_counts(domains)),
+            "documents_per_domain": markdown_table(domains),
+            **extremes,
+            "dagster/uri": str(store.root / SCORE_NORMALIZERS),
+            **cost.metadata(),
+        }
+    )
+
+
+@dg.asset_check(
+    asset=score_normalizers,
+    additional_deps=[scored_shards],
+    automation_condition=ON_SHARDS,
+)
+def normalizers_fit_the_pool(
+    context: dg.AssetCheckExecutionContext, project: ProjectResource
+) -> dg.AssetCheckResult:
+    """Whether the pool's scores have drifted from what the pinned normalisers were fitted on."""
+    settings, store = project.settings, project.store
+    criteria = settings.criterion_names
+    if settings.features.normalizer.kind != "rank":
+        return dg.AssetCheckResult(
+            passed=True, description="only rank normalisers state a share that can drift"
+        )
+    shards = shards_with(context, SCORED_SHARDS)
+    pool = read_scored(store, shards, criteria, settings.domain_names)
+    normalizers = load_normalizers(store, criteria)
+    sigma = pool.sigma(normalizers)
+    distance = {
+        name: drift(sigma[:, n], -pool.scores[:, n], pool.n_tokens)
+        for n, name in enumerate(criteria)
+    }
+    limit = settings.features.max_drift
+    far = {name: value for name, value in distance.items() if value > limit}
+    return dg.AssetCheckResult(
+        passed=not far,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"the normalisers still fit the pool (limit {limit})"
+        if not far
+        else f"the pool has drifted from the normalisers of {', '.join(far)}: a score's share of "
+        f"better tokens is off by up to {max(far.values()):.3f} (limit {limit}); materialise "
+        "score_normalizers and what follows it again to fit them anew",
+        metadata={f"drift_{name}": value for name, value in distance.items()},
+    )

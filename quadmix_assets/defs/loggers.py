@@ -1,0 +1,57 @@
+"""What a run prints to the terminal: time, step, message; errors with their trace in the UI."""
+
+import logging
+from typing import Any
+
+import dagster as dg
+from dagster._core.events import StepFailureData
+
+
+class _OneLine(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        """The time, the step and the message that was logged, without the run's ids."""
+        meta = getattr(record, "dagster_meta", {})
+        step = meta.get("step_key") or meta.get("op_name") or ""
+        text = _failure(meta) or meta.get("orig_message") or record.getMessage()
+        return f"{self.formatTime(record, '%H:%M:%S')}  {step:<20}  {text}"
+
+
+def _failure(meta: dict[str, Any]) -> str | None:
+    """What a failed step says: the message of an expected failure, else the whole trace."""
+    data = getattr(meta.get("dagster_event"), "event_specific_data", None)
+    if not isinstance(data, StepFailureData):
+        return None
+    if data.user_failure_data and data.user_failure_data.description:
+        return f"failed: {data.user_failure_data.description}"
+    return f"failed: {data.error.to_string() if data.error else 'for an unknown reason'}"
+
+
+class _Progress(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Keep what assets say, and failures; drop the events of Dagster's own machinery."""
+        meta = getattr(record, "dagster_meta", {})
+        event = meta.get("dagster_event")
+        return event is None or bool(getattr(event, "is_step_failure", False))
+
+
+@dg.logger(
+    config_schema={"log_level": dg.Field(str, default_value="INFO")},
+    description="One line per message: time, step, text.",
+)
+def progress_logger(context: dg.InitLoggerContext) -> logging.Logger:
+    """The console logger of all runs."""
+    logger = logging.getLogger("quadmix.progress")
+    logger.setLevel(str(context.logger_config["log_level"]))
+    logger.propagate = False
+    if not logger.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(_OneLine())
+        handler.addFilter(_Progress())
+        logger.addHandler(handler)
+    return logger
+
+
+@dg.definitions
+def loggers() -> dg.Definitions:
+    """The console logger under the name that Dagster looks for."""
+    return dg.Definitions(loggers={"console": progress_logger})

@@ -1,0 +1,260 @@
+"""Group `proxies`: the proxy pool, the thetas, and a small model trained for each of them."""
+
+import dagster as dg
+import numpy as np
+import polars as pl
+
+from quadmix_assets.corpus.tokenizer import load_tokenizer
+from quadmix_assets.defs.corpus import target_sets, tokenizer
+from quadmix_assets.defs.features import domain_labels, score_normalizers, scored_shards
+from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
+from quadmix_assets.defs.partitions import PROXY_BATCHES, batch_key, shards_with
+from quadmix_assets.defs.resources import OWNERS, ProjectResource
+from quadmix_assets.features.normalize_pool import load_normalizers
+from quadmix_assets.outputs import (
+    MERGED_RANKS,
+    PARAMETER_SETS,
+    PROXY_METRICS,
+    PROXY_POOL,
+    SAMPLED_SUBSET,
+    SCORED_SHARDS,
+    TOKENIZER,
+)
+from quadmix_assets.proxies.batches import (
+    evidence_version,
+    read_batch,
+    read_evidence,
+    write_parameter_sets,
+)
+from quadmix_assets.proxies.plots import plot_losses
+from quadmix_assets.proxies.pool import build_proxy_pool, read_proxy_documents, token_folder
+from quadmix_assets.proxies.ranks import rank_table, select_documents
+from quadmix_assets.proxies.swarm import samples_of_subset, train_samples
+from quadmix_assets.sampling import feature_names
+from quadmix_assets.seeds import derive_seed
+from quadmix_assets.store import MissingOutputError
+
+GROUP = "proxies"
+# One partition is one run: each is long, and holds the device for itself.
+_ONE_BY_ONE = dg.BackfillPolicy.multi_run(1)
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"huggingface", "parquet"},
+    owners=OWNERS,
+    code_version="1",
+    deps=[score_normalizers, scored_shards, domain_labels, tokenizer],
+)
+def proxy_pool(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+    """The tokenised sub-pool for proxies, with scores and domains."""
+    cost = Cost()
+    settings, store = project.settings, project.store
+    with clear_errors(MissingOutputError, ValueError):
+        summary = build_proxy_pool(
+            store,
+            shards_with(context, SCORED_SHARDS),
+            settings,
+            load_normalizers(store, settings.criterion_names),
+            load_tokenizer(str(store.require(store.path(TOKENIZER, "tokenizer.json")))),
+            context.log.info,
+        )
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": summary.n_documents,
+            "n_tokens": summary.n_tokens,
+            "share_of_pool": summary.share,
+            "dagster/uri": str(store.root / PROXY_POOL),
+            **cost.metadata(),
+        }
+    )
+
+
+@dg.asset(group_name=GROUP, kinds={"numpy", "parquet"}, owners=OWNERS, code_version="1")
+def parameter_sets(
+    context: dg.AssetExecutionContext, project: ProjectResource
+) -> dg.MaterializeResult:
+    """All thetas, drawn by Algorithm 1, and the proxy batches that they are trained in."""
+    cost = Cost()
+    settings, store = project.settings, project.store
+    parameters = write_parameter_sets(store, settings)
+    keys = [batch_key(index) for index in range(settings.n_proxy_batches)]
+    for key in set(context.instance.get_dynamic_partitions("proxy_batch")) - set(keys):
+        context.instance.delete_dynamic_partition("proxy_batch", key)
+    context.instance.add_dynamic_partitions("proxy_batch", keys)
+    path = store.table_path(PARAMETER_SETS)
+    features = parameters.as_features()
+    ranges = pl.DataFrame(
+        {
+            "entry": feature_names(settings.criterion_names, settings.domain_names),
+            "minimum": features.min(axis=0),
+            "median": np.median(features, axis=0),
+            "maximum": features.max(axis=0),
+        }
+    )
+    return dg.MaterializeResult(
+        metadata={
+            **table_metadata(path, store.read_schema(path), len(parameters)),
+            "n_proxy_batches": len(keys),
+            "n_entries_of_theta": ranges.height,
+            "ranges": markdown_table(ranges),
+            **cost.metadata(),
+        }
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"numpy", "parquet"},
+    owners=OWNERS,
+    code_version="1",
+    partitions_def=PROXY_BATCHES,
+    deps=[proxy_pool, parameter_sets],
+    backfill_policy=_ONE_BY_ONE,
+)
+def merged_ranks(
+    context: dg.AssetExecutionContext, project: ProjectResource
+) -> dg.MaterializeResult:
+    """Per theta and domain: merged score -> rank, up to omega."""
+    cost = Cost()
+    settings, store = project.settings, project.store
+    with clear_errors(MissingOutputError):
+        thetas = read_batch(store, settings, context.partition_key)
+        with store.local_folder(store.root / PROXY_POOL) as folder:
+            documents = read_proxy_documents(folder, settings.criterion_names)
+    table = pl.concat(rank_table(documents, theta, number) for number, theta in thetas.items())
+    path = store.table_path(MERGED_RANKS, context.partition_key)
+    store.write_table(path, table)
+    return dg.MaterializeResult(
+        metadata={
+            **table_metadata(path, table.schema, table.height),
+            "n_thetas": len(thetas),
+            **cost.metadata(),
+        }
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"numpy", "parquet"},
+    owners=OWNERS,
+    code_version="1",
+    partitions_def=PROXY_BATCHES,
+    deps=[proxy_pool, parameter_sets, merged_ranks],
+    backfill_policy=_ONE_BY_ONE,
+)
+def sampled_subset(
+    context: dg.AssetExecutionContext, project: ProjectResource
+) -> dg.MaterializeResult:
+    """Per theta: which documents of the proxy pool, and how many copies."""
+    cost = Cost()
+    settings, store = project.settings, project.store
+    with clear_errors(MissingOutputError):
+        thetas = read_batch(store, settings, context.partition_key)
+        ranks = store.read_table(store.table_path(MERGED_RANKS, context.partition_key))
+        with store.local_folder(store.root / PROXY_POOL) as folder:
+            documents = read_proxy_documents(folder, settings.criterion_names)
+    seed = derive_seed(settings.seed, SAMPLED_SUBSET)
+    subsets = [
+        select_documents(
+            documents, theta, ranks.filter(pl.col("theta") == number), number, seed=seed
+        )
+        for number, theta in thetas.items()
+    ]
+    n_tokens = [
+        int((documents.n_tokens[s["document"].to_numpy()] * s["copies"].to_numpy()).sum())
+        for s in subsets
+    ]
+    table = pl.concat(subsets)
+    path = store.table_path(SAMPLED_SUBSET, context.partition_key)
+    store.write_table(path, table)
+    return dg.MaterializeResult(
+        metadata={
+            **table_metadata(path, table.schema, table.height),
+            "mean_documents": table.height / max(len(thetas), 1),
+            "mean_tokens": float(np.mean(n_tokens)),
+            "min_tokens": min(n_tokens),
+            "max_tokens": max(n_tokens),
+            **cost.metadata(),
+        }
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"pytorch", "parquet"},
+    owners=OWNERS,
+    code_version="1",
+    partitions_def=PROXY_BATCHES,
+    deps=[proxy_pool, sampled_subset, target_sets, tokenizer],
+    backfill_policy=_ONE_BY_ONE,
+    pool="training",
+    retry_policy=dg.RetryPolicy(max_retries=1),
+)
+def proxy_metrics(
+    context: dg.AssetExecutionContext, project: ProjectResource
+) -> dg.MaterializeResult:
+    """Per theta and target set: the loss of a small language model trained on theta's sample.
+
+    A proxy that diverges or has nothing to train on is recorded as failed, with its reason.
+    """
+    cost = Cost()
+    settings, store = project.settings, project.store
+    key = context.partition_key
+    with clear_errors(MissingOutputError):
+        subset = store.read_table(store.table_path(SAMPLED_SUBSET, key))
+        numbers = list(read_batch(store, settings, key))
+        with store.local_folder(store.root / PROXY_POOL) as folder:
+            documents = read_proxy_documents(folder, settings.criterion_names)
+            result = train_samples(
+                store,
+                settings,
+                token_folder(folder),
+                documents.id_hashes,
+                samples_of_subset(subset, numbers, seed=derive_seed(settings.seed, PROXY_METRICS)),
+                n_tokens=settings.proxies.training.n_tokens,
+                log=context.log.info,
+            )
+    path = store.table_path(PROXY_METRICS, key)
+    store.write_table(path, result.metrics, {"version": evidence_version(store, settings)})
+    failed = result.metrics.filter(pl.col("status") == "failed")
+    trained = result.metrics.filter(pl.col("status") == "trained")
+    spread = {
+        target: trained.filter(pl.col("target") == target)["loss_nats"].to_numpy()
+        for target in settings.target_names
+    }
+    return dg.MaterializeResult(
+        metadata={
+            **table_metadata(path, result.metrics.schema, result.metrics.height),
+            **{
+                f"mean_loss_nats_{target}": float(losses.mean())
+                for target, losses in spread.items()
+                if len(losses)
+            },
+            "n_failed": failed["theta"].n_unique(),
+            "failed": markdown_table(failed.select("theta", "reason").unique().sort("theta")),
+            "mean_epochs": float(result.metrics["epochs"].mean() or 0.0),  # type: ignore[arg-type]
+            "tokens_per_second": result.tokens_per_second,
+            "losses": figure(store, PROXY_METRICS, key, plot_losses(result.trainings, spread)),
+            **cost.metadata(),
+        }
+    )
+
+
+@dg.asset_check(asset=proxy_metrics)
+def few_proxies_failed(
+    context: dg.AssetCheckExecutionContext, project: ProjectResource
+) -> dg.AssetCheckResult:
+    """The share of failed proxies stays under `proxies.max_failed_share`."""
+    settings, store = project.settings, project.store
+    metrics = read_evidence(store, settings).metrics
+    thetas = metrics.select("theta", "status", "reason").unique("theta").sort("theta")
+    failed = thetas.filter(pl.col("status") == "failed")
+    share = failed.height / max(thetas.height, 1)
+    return dg.AssetCheckResult(
+        passed=share <= settings.proxies.max_failed_share,
+        description=f"{failed.height} of {thetas.height} proxies failed "
+        f"(limit {settings.proxies.max_failed_share:.0%})"
+        + (f"; the first because: {failed['reason'][0]}" if failed.height else ""),
+        metadata={"failed": markdown_table(failed.head(50)), "share": share},
+    )

@@ -1,0 +1,48 @@
+"""The one resource: the settings of the chosen profile and the lake that they name."""
+
+import os
+
+import dagster as dg
+
+from quadmix_assets.settings import DEFAULT_PROFILE, PROFILE_VARIABLE, Settings, load_settings
+from quadmix_assets.store import Store
+
+
+class ProjectResource(dg.ConfigurableResource):
+    """What assets need to know: settings and store."""
+
+    profile: str
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, read anew, so that a changed profile counts from the next step on."""
+        return load_settings(self.profile)
+
+    @property
+    def store(self) -> Store:
+        """The lake."""
+        settings = self.settings
+        return Store(settings.resolve(settings.lake))
+
+
+def chosen_profile() -> str:
+    """The profile that this process works with."""
+    return os.environ.get(PROFILE_VARIABLE) or DEFAULT_PROFILE
+
+
+# What the decorators of assets need to know when they are imported.
+_SETTINGS = load_settings(chosen_profile())
+OWNERS = [_SETTINGS.owner]
+PLANTED = _SETTINGS.corpus.source == "planted"
+SHARDS_PER_RUN = _SETTINGS.automation.shards_per_run
+CRON = _SETTINGS.automation.cron
+AUTOMATION_ENABLED = _SETTINGS.automation.enabled
+DISCOVERY_SECONDS = _SETTINGS.automation.discovery_seconds
+
+
+@dg.definitions
+def resources() -> dg.Definitions:
+    """The resource under the name that assets ask for."""
+    return dg.Definitions(
+        resources={"project": ProjectResource(profile=chosen_profile())},
+    )

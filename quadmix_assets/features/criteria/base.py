@@ -1,0 +1,49 @@
+"""The one interface of all quality criteria."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from quadmix_assets.features.fitted import Fitted, SettingsT
+
+
+class Criterion(Fitted[SettingsT]):
+    """A quality criterion, q[n] of the paper: one raw score per document, larger is better.
+
+    A score depends on the document and on what was learnt, never on the other documents of a
+    batch. It keeps the natural scale of its scorer; `sigma` brings criteria to a common one.
+    """
+
+    @property
+    def name(self) -> str:
+        """What the settings call it; the column of its scores."""
+        name: str = self.settings.name  # type: ignore[attr-defined]
+        return name
+
+    @property
+    def target(self) -> str | None:
+        """The target set whose `fit` part it learns from; None if it learns nothing."""
+        return None
+
+    @property
+    def n_pool_documents(self) -> int:
+        """How many documents of the pool it learns from; 0 if it learns nothing."""
+        return 0
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of a document that it reads."""
+        return ("text",)
+
+    def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:
+        """Learn from texts of the target set and of the pool; the order of the texts is free."""
+
+    @abstractmethod
+    def score(self, documents: pl.DataFrame) -> np.ndarray:
+        """Raw scores (D,) float64 of D documents, finite, larger is better.
+
+        Raises:
+            NotFittedError: it learns, and has neither been fitted nor loaded.
+        """

@@ -1,0 +1,82 @@
+"""One score from the quality rules of Gopher and C4."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from quadmix_assets.features.criteria.base import Criterion
+from quadmix_assets.features.criteria.measures import measure
+from quadmix_assets.settings import HeuristicsSettings
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A measure and the cut that a filter would make on it.
+
+    Satisfaction is x^k / (x^k + cut^k) for "at least" and cut^k / (x^k + cut^k) for "at most",
+    with k the steepness: one half at the cut, and still rising on the good side of it.
+    """
+
+    measure: str
+    weight: float
+    at_least: float | None = None
+    at_most: float | None = None
+    steepness: float = 2.0
+
+    def satisfaction(self) -> pl.Expr:
+        """How well the rule is kept, in [0, 1]; both bounds multiply."""
+        kept = pl.lit(1.0)
+        powered = pl.col(self.measure) ** self.steepness
+        if self.at_least is not None:
+            kept = kept * (powered / (powered + self.at_least**self.steepness))
+        if self.at_most is not None:
+            kept = kept * (self.at_most**self.steepness / (powered + self.at_most**self.steepness))
+        return kept
+
+
+RULES = (
+    # Gopher, quality (Table A1).
+    Rule("n_words", 2.0, at_least=50, at_most=100_000),
+    Rule("mean_word_length", 1.0, at_least=3, at_most=10, steepness=8.0),
+    Rule("symbols_per_word", 1.0, at_most=0.1),
+    Rule("bullet_lines", 1.0, at_most=0.9, steepness=4.0),
+    Rule("ellipsis_lines", 1.0, at_most=0.3),
+    Rule("non_alphabetic_words", 2.0, at_most=0.2),
+    Rule("n_stop_words", 2.0, at_least=2),
+    # Gopher, repetition (Table A1).
+    Rule("duplicate_lines", 1.0, at_most=0.3),
+    Rule("duplicate_line_characters", 1.0, at_most=0.2),
+    Rule("duplicate_paragraph_characters", 1.0, at_most=0.2),
+    Rule("top_2gram", 1.0, at_most=0.2),
+    Rule("top_3gram", 1.0, at_most=0.18),
+    Rule("top_4gram", 1.0, at_most=0.16),
+    Rule("repeated_5grams", 1.0, at_most=0.15),
+    # C4 (section 2.2). It drops single lines; here a document pays for the words it would lose.
+    Rule("unfinished_words", 2.0, at_most=0.5),
+    Rule("short_line_words", 1.0, at_most=0.5),
+    Rule("n_sentences", 1.0, at_least=3),
+    Rule("page_code_per_word", 1.0, at_most=0.02),
+)
+
+
+class HeuristicsCriterion(Criterion[HeuristicsSettings]):
+    """The weighted mean of how well a document keeps each rule, in [0, 1].
+
+    A filter asks of every rule yes or no; most documents keep all rules and would share one
+    score. Here each rule is kept by degrees: one half exactly at the filter's cut, near 0 far on
+    the bad side, towards 1 far on the good side. Documents that pass the same filters therefore
+    still differ (in length, punctuation, repetition), ranks have few ties, and no single rule can
+    throw a document out. Rules about the language of the text weigh double, because each alone
+    stands for what several rules measure about repetition. Documents without words score 0.
+    """
+
+    version = "1"
+
+    def score(self, documents: pl.DataFrame) -> np.ndarray:
+        """Mean satisfaction of RULES, (D,) float64 in [0, 1]."""
+        total = sum(rule.weight for rule in RULES)
+        # Summed from left to right as one expression per document: the same bits in any batch.
+        mean = sum((rule.weight / total * rule.satisfaction() for rule in RULES), pl.lit(0.0))
+        score = pl.when(pl.col("n_words") > 0).then(mean).otherwise(0.0).alias("score")
+        return measure(documents["text"]).select(score)["score"].to_numpy()

@@ -1,0 +1,106 @@
+"""DSIR's importance weight of a document for the target set (Xie et al. 2023, arXiv:2302.03169)."""
+
+import io
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+
+from quadmix_assets.features.criteria.base import Criterion
+from quadmix_assets.features.fitted import NotFittedError
+from quadmix_assets.features.words import (
+    WORDS_AND_MARKS,
+    WordTable,
+    extend_ngrams,
+    text_chunks,
+    word_table,
+)
+from quadmix_assets.settings import ImportanceSettings
+
+_TABLE = "log_ratios.npy"
+
+
+class ImportanceCriterion(Criterion[ImportanceSettings]):
+    """log p_target(document) - log p_pool(document), per word.
+
+    p is a bag of n-grams: unigrams and bigrams of lower-cased words and marks, hashed into
+    n_buckets, with one pseudo-count per bucket. The sum over a document's n-grams is divided by
+    its number of words (DSIR leaves the sum, whose size grows with the document: the score would
+    mostly be its length). Documents without words get the lowest score a document can have.
+    """
+
+    version = "1"
+    _log_ratios: np.ndarray | None = None
+
+    @property
+    def target(self) -> str:
+        """The target set of the settings."""
+        return self.settings.target
+
+    @property
+    def n_pool_documents(self) -> int:
+        """Documents from which the distribution of the pool is estimated."""
+        return self.settings.n_pool_documents
+
+    def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:
+        """Count n-grams on both sides; nothing is random, the seed is not used.
+
+        Raises:
+            ValueError: one side has no words.
+        """
+        target, pool = self._counts(target_texts), self._counts(pool_texts)
+        for what, counts in ((f"the target set {self.target!r}", target), ("the pool", pool)):
+            if not counts.any():
+                raise ValueError(
+                    f"criterion {self.name!r}: there are no words in the texts of {what} that it "
+                    "is fitted on: check the file and its text column, or fit_share"
+                )
+        self._log_ratios = _log_shares(target) - _log_shares(pool)
+
+    def score(self, documents: pl.DataFrame) -> np.ndarray:
+        """Log importance ratio in nats per word, (D,) float64."""
+        if self._log_ratios is None:
+            raise NotFittedError(f"criterion {self.name!r}: fit or load it before it scores")
+        ratios = self._log_ratios
+        # A word brings one unigram and less than one bigram.
+        lowest = 2.0 * min(float(ratios.min()), 0.0)
+        scores = [np.empty(0)]
+        for texts in text_chunks(documents["text"]):
+            table = word_table(texts, WORDS_AND_MARKS)
+            unigrams, bigrams, inside = self._buckets(table)
+            values = ratios[unigrams]
+            values[:-1] += np.where(inside, ratios[bigrams], 0.0)
+            means = table.sums(values) / np.maximum(table.n_words, 1)
+            scores.append(np.where(table.n_words > 0, means, lowest))
+        return np.concatenate(scores)
+
+    def _counts(self, texts: Sequence[str]) -> np.ndarray:
+        counts = np.zeros(self.settings.n_buckets, dtype=np.int64)
+        for chunk in text_chunks(pl.Series("text", texts, dtype=pl.String)):
+            unigrams, bigrams, inside = self._buckets(word_table(chunk, WORDS_AND_MARKS))
+            counts += np.bincount(unigrams, minlength=len(counts))
+            counts += np.bincount(bigrams[inside], minlength=len(counts))
+        return counts
+
+    def _buckets(self, table: WordTable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Buckets of the unigrams (W,) and bigrams (W - 1,), and which bigrams count (W - 1,)."""
+        words = table.word_hashes
+        bigrams = extend_ngrams(words, words) % np.uint64(self.settings.n_buckets)
+        unigrams = (table.hashes % np.uint64(self.settings.n_buckets))[table.codes]
+        return unigrams.astype(np.int64), bigrams.astype(np.int64), table.inside(2)
+
+    def _files(self) -> dict[str, bytes]:
+        if self._log_ratios is None:
+            raise NotFittedError(f"criterion {self.name!r}: fit it before it is saved")
+        file = io.BytesIO()
+        np.save(file, self._log_ratios)
+        return {_TABLE: file.getvalue()}
+
+    def _restore(self, files: Mapping[str, bytes]) -> None:
+        self._log_ratios = np.load(io.BytesIO(files[_TABLE]))
+
+
+def _log_shares(counts: np.ndarray) -> np.ndarray:
+    smoothed = counts + 1.0
+    shares: np.ndarray = np.log(smoothed) - np.log(smoothed.sum())
+    return shares

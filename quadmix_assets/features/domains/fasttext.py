@@ -1,0 +1,90 @@
+"""A supervised fastText classifier of domains, trained on labelled examples."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+
+from quadmix_assets.features.domains.base import DomainClassifier
+from quadmix_assets.features.fasttext_model import FasttextModel, has_words
+from quadmix_assets.features.fitted import NotFittedError
+from quadmix_assets.settings import UNKNOWN_DOMAIN, FasttextDomainsSettings
+
+_MODEL = "model.bin"
+
+
+class FasttextDomains(DomainClassifier[FasttextDomainsSettings]):
+    """The likeliest domain; the confidence is its probability.
+
+    Documents without words are `unknown` with confidence 0. `unknown` can be learnt like any
+    other domain where the settings name it and the examples hold it.
+    """
+
+    version = "1"
+    _model: FasttextModel | None = None
+
+    def fit(self, texts: Sequence[str], labels: Sequence[str], *, seed: int) -> None:
+        """Train the classifier.
+
+        Raises:
+            ValueError: an example has a label that the settings do not name, a named domain has
+                no example with words, or training diverged.
+        """
+        self._check_labels(texts, labels)
+        settings = self.settings
+        self._model = FasttextModel.train(
+            texts,
+            labels,
+            seed=seed,
+            epochs=settings.epochs,
+            dimension=settings.dimension,
+            n_word_ngrams=settings.n_word_ngrams,
+            learning_rate=settings.learning_rate,
+            n_buckets=settings.n_buckets,
+        )
+
+    def _check_labels(self, texts: Sequence[str], labels: Sequence[str]) -> None:
+        known = ", ".join(self.settings.names)
+        where = self.settings.labels or "the labelled examples"
+        wrong = [row for row, label in enumerate(labels) if label not in self.settings.names]
+        if wrong:
+            raise ValueError(
+                f"{where}, example {wrong[0] + 1}: {labels[wrong[0]]!r} in the column "
+                f"{self.settings.domain_column!r} is none of features.domains.names ({known}); "
+                f"{len(wrong)} of {len(labels)} examples have such labels: add the name to the "
+                "settings, or correct or remove the examples"
+            )
+        counts = Counter(
+            label for text, label in zip(texts, labels, strict=True) if has_words(text)
+        )
+        missing = [n for n in self.settings.names if not counts[n] and n != UNKNOWN_DOMAIN]
+        if missing:
+            raise ValueError(
+                f"{where}: no example with a text for {', '.join(missing)}, of "
+                f"features.domains.names ({known}): add examples, or remove the names"
+            )
+
+    def classify(self, documents: pl.DataFrame) -> pl.DataFrame:
+        """Domain and confidence of each document."""
+        if self._model is None:
+            raise NotFittedError("domain classifier: fit or load it before it classifies")
+        probabilities = self._model.probabilities(documents["text"].to_list())
+        best = probabilities.argmax(axis=1)
+        confidence = probabilities[np.arange(len(best)), best]
+        names = np.array(self._model.labels, dtype=object)[best]
+        domains = np.where(confidence > 0.0, names, UNKNOWN_DOMAIN)
+        return pl.DataFrame(
+            {
+                "domain": pl.Series(domains.tolist(), dtype=pl.String),
+                "confidence": confidence,
+            }
+        )
+
+    def _files(self) -> dict[str, bytes]:
+        if self._model is None:
+            raise NotFittedError("domain classifier: fit it before it is saved")
+        return {_MODEL: self._model.content}
+
+    def _restore(self, files: Mapping[str, bytes]) -> None:
+        self._model = FasttextModel(files[_MODEL])

@@ -1,0 +1,157 @@
+"""A supervised fastText classifier whose bytes depend on its data, settings and seed alone."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import fasttext
+import numpy as np
+import xxhash
+
+_LABEL_PREFIX = "__label__"
+_END_OF_LINE = "</s>"
+_BLANKS = " \n\r\t\v\f\0"
+# A word that stands in the training text once teaches nothing about other texts, and words that
+# occur once are more than half of all distinct words: without them the model has half the size.
+_MIN_COUNT = 2
+# fastText reports exp(log(p + 1e-5)).
+_LOG_OFFSET = 1e-5
+# Prediction holds Python's global lock: it is called on pieces, so that other threads (heartbeats)
+# get their turn a few times per second.
+_PIECE_CHARACTERS = 2_000_000
+
+
+def one_line(text: str) -> str:
+    """A text as fastText can read it: one line, and none of its reserved words.
+
+    Line ends become blanks, and so do `</s>`, at which fastText stops reading, and `__label__`,
+    which would make a word of the text one of the labels. Case and marks stay.
+    """
+    return text.replace("\n", " ").replace(_END_OF_LINE, " ").replace(_LABEL_PREFIX, " ")
+
+
+def has_words(text: str) -> bool:
+    """Whether fastText finds a word in a text."""
+    return bool(one_line(text).strip(_BLANKS))
+
+
+class FasttextModel:
+    """A trained classifier: texts in, probabilities of its labels out."""
+
+    def __init__(self, content: bytes) -> None:
+        """Load a model from the bytes of a fastText binary file."""
+        self.content = content
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "model.bin")
+            path.write_bytes(content)
+            self._model = fasttext.load_model(str(path))
+        names = (label.removeprefix(_LABEL_PREFIX) for label in self._model.get_labels())
+        self.labels: tuple[str, ...] = tuple(sorted(names))
+
+    @classmethod
+    def train(
+        cls,
+        texts: Sequence[str],
+        labels: Sequence[str],
+        *,
+        seed: int,
+        epochs: int,
+        dimension: int,
+        n_word_ngrams: int,
+        learning_rate: float,
+        n_buckets: int,
+    ) -> "FasttextModel":
+        """Train on labelled texts; one thread, so that equal input gives equal bytes.
+
+        The order of the texts does not matter: they are shuffled by a hash of themselves and the
+        seed. Texts without words are left out. Lines may be of any length (fastText's limit of
+        1,024 words per line holds for unsupervised training only). `n_buckets` is used only where
+        `n_word_ngrams` is above 1.
+
+        Raises:
+            ValueError: fewer than two labels have a text with words, or training diverged.
+        """
+        lines = [
+            f"{_LABEL_PREFIX}{label} {one_line(text)}\n".encode()
+            for text, label in zip(texts, labels, strict=True)
+            if has_words(text)
+        ]
+        found = {line.split(b" ", 1)[0] for line in lines}
+        if len(found) < 2:
+            raise ValueError(
+                f"a classifier needs texts of at least two labels; {len(lines)} of {len(texts)} "
+                f"texts have words, and they have {len(found)} label(s)"
+            )
+        lines.sort(key=lambda line: (xxhash.xxh3_64_intdigest(line, seed=seed), line))
+        with tempfile.TemporaryDirectory() as folder:
+            data, model = Path(folder, "train.txt"), Path(folder, "model.bin")
+            with data.open("wb") as file:
+                file.writelines(lines)
+            with _divergence_explained(learning_rate):
+                trained = fasttext.train_supervised(
+                    input=str(data),
+                    epoch=epochs,
+                    dim=dimension,
+                    wordNgrams=n_word_ngrams,
+                    lr=learning_rate,
+                    bucket=n_buckets,
+                    minCount=_MIN_COUNT,
+                    loss="softmax",
+                    thread=1,
+                    seed=seed % (1 << 31),
+                    verbose=0,
+                )
+            trained.save_model(str(model))
+            return cls(model.read_bytes())
+
+    def probabilities(self, texts: Sequence[str]) -> np.ndarray:
+        """(D, L) float64: P(label) of each text, in the order of `labels`; rows sum to 1.
+
+        The rows of texts without words are 0. The largest entry of a row is 1 minus the others,
+        which keeps apart probabilities near 1 that are equal in float32.
+        """
+        columns = {f"{_LABEL_PREFIX}{label}": k for k, label in enumerate(self.labels)}
+        result = np.zeros((len(texts), len(self.labels)))
+        for start, lines in _pieces(texts):
+            all_labels, all_probabilities = self._model.predict(lines, k=-1)
+            for row, labels in enumerate(all_labels):
+                if has_words(lines[row]):
+                    where = [columns[label] for label in labels]
+                    result[start + row, where] = all_probabilities[row]
+        filled = np.flatnonzero(result.any(axis=1))
+        result[filled] = np.maximum(result[filled] - _LOG_OFFSET, 0.0)
+        best = result[filled].argmax(axis=1)
+        result[filled, best] = 0.0
+        result[filled, best] = 1.0 - result[filled].sum(axis=1)
+        return result
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """xxh3-128 of the model's bytes."""
+        return xxhash.xxh3_128_hexdigest(self.content)
+
+
+def _pieces(texts: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    start, n_characters = 0, 0
+    lines: list[str] = []
+    for row, text in enumerate(texts):
+        lines.append(one_line(text))
+        n_characters += len(text)
+        if n_characters >= _PIECE_CHARACTERS:
+            yield start, lines
+            start, n_characters, lines = row + 1, 0, []
+    if lines:
+        yield start, lines
+
+
+@contextlib.contextmanager
+def _divergence_explained(learning_rate: float) -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise ValueError(
+            f"fastText training failed ({error}); it diverges where learning_rate is too large: "
+            f"it is {learning_rate}, try a tenth of that"
+        ) from error

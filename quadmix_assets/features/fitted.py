@@ -1,0 +1,96 @@
+"""What criteria and domain classifiers share: fitted once, then saved, pinned and loaded.
+
+A fitted model is a folder: `card.json` (kind, version, settings it was fitted with) and the files
+of its kind. Equal models have equal bytes.
+"""
+
+import json
+from abc import ABC
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Generic, Self, TypeVar
+
+from pydantic import BaseModel
+from upath import UPath
+
+CARD = "card.json"
+
+SettingsT = TypeVar("SettingsT", bound=BaseModel)
+
+
+class NotFittedError(RuntimeError):
+    """A model that learns from data is used before `fit` or `load`."""
+
+
+class StaleModelError(ValueError):
+    """A saved model does not belong to the settings, or to the code, that it is loaded with."""
+
+
+class Fitted(ABC, Generic[SettingsT]):
+    """Settings, and what was learnt under them.
+
+    Subclasses that learn something keep it as files: `_files` gives them, `_restore` takes them.
+    """
+
+    version: ClassVar[str]
+    """Raised whenever the same settings and data give other results than before."""
+
+    def __init__(self, settings: SettingsT) -> None:
+        """Nothing is learnt yet: `fit` it, or get it from `load`."""
+        self.settings = settings
+
+    def _files(self) -> dict[str, bytes]:
+        """The files that hold what was learnt, by name; empty where nothing is learnt."""
+        return {}
+
+    def _restore(self, files: Mapping[str, bytes]) -> None:
+        """Take back what `_files` gave."""
+
+    def _card(self) -> dict[str, Any]:
+        # A name is only what the result is called: another name needs no other model.
+        settings = self.settings.model_dump(mode="json", exclude={"name"})
+        return {"version": self.version, "settings": settings}
+
+    def _card_bytes(self) -> bytes:
+        return json.dumps(self._card(), indent=2, sort_keys=True).encode() + b"\n"
+
+    def save(self, folder: Path | UPath) -> None:
+        """Write the card and the files of this model into `folder`, which is made if need be.
+
+        Raises:
+            NotFittedError: there is nothing to save yet.
+        """
+        files = {CARD: self._card_bytes(), **self._files()}
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            (folder / name).write_bytes(content)
+
+    @classmethod
+    def load(cls, settings: SettingsT, folder: Path | UPath) -> Self:
+        """Read back what `save` wrote.
+
+        Raises:
+            FileNotFoundError: `folder` holds no such model.
+            StaleModelError: it was fitted with other settings or by other code.
+        """
+        model = cls(settings)
+        saved = json.loads((folder / CARD).read_bytes())
+        expected = model._card()
+        if saved != expected:
+            raise StaleModelError(
+                f"{folder / CARD}: the saved model differs from what the settings ask for "
+                f"({_differences(saved, expected)}): fit it again, or restore the settings"
+            )
+        names = [file.name for file in folder.iterdir() if file.name != CARD]
+        model._restore({name: (folder / name).read_bytes() for name in sorted(names)})
+        return model
+
+
+def _differences(saved: dict[str, Any], expected: dict[str, Any]) -> str:
+    old = {"version": saved.get("version"), **saved.get("settings", {})}
+    new = {"version": expected["version"], **expected["settings"]}
+    return ", ".join(
+        f"{key}: saved {old.get(key)!r}, expected {new.get(key)!r}"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key)
+    )

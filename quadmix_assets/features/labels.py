@@ -1,0 +1,47 @@
+"""Reads the labelled examples that a domain classifier learns from."""
+
+import polars as pl
+from upath import UPath
+
+from quadmix_assets.corpus.normalise import normalise
+from quadmix_assets.settings import FasttextDomainsSettings
+
+_MAX_TEXT_BYTES = 64_000_000
+
+
+def read_labels(path: UPath, settings: FasttextDomainsSettings) -> pl.DataFrame:
+    """Labelled examples (text, domain) from any format that shards can have.
+
+    Raises:
+        UnreadableShardError: the file cannot be read, or has no text column.
+        ValueError: an example cannot be used, or has no label; the message names file and row.
+    """
+    frames = []
+    for batch in normalise(
+        path,
+        shard_key="labels",
+        text_column=settings.text_column,
+        id_column=None,
+        source_column=None,
+        carried_columns={settings.domain_column: "string"},
+        max_text_bytes=_MAX_TEXT_BYTES,
+    ):
+        for bad in batch.quarantined.slice(0, 1).to_pylist():
+            raise ValueError(
+                f"{path}, row {bad['row']}: {bad['reason']} ({bad['detail']}); labelled examples "
+                "are learnt from as they are: correct or remove the row"
+            )
+        frame = pl.from_arrow(batch.documents)
+        assert isinstance(frame, pl.DataFrame)
+        frames.append(frame.select("id", "text", domain=settings.domain_column))
+    labelled = pl.concat(frames) if frames else pl.DataFrame(schema={"domain": pl.String})
+    if labelled.is_empty():
+        raise ValueError(f"{path}: holds no labelled example")
+    unlabelled = labelled.filter(pl.col("domain").is_null())
+    if unlabelled.height:
+        row = str(unlabelled["id"][0]).rpartition(":")[2]
+        raise ValueError(
+            f"{path}, row {row}: no label in the column {settings.domain_column!r} "
+            f"({unlabelled.height} such rows): add the label or remove the row"
+        )
+    return labelled.select("text", "domain")

@@ -1,0 +1,204 @@
+"""sigma: raw scores of a criterion onto the scale that all criteria share, SMALLER IS BETTER.
+
+Raw scores are stored as their scorer made them, larger is better. A normaliser is fitted once on
+the pool, stored as a small table, and later shards are normalised with that same table. Three
+kinds, by `fit_normalizer`:
+
+- rank: the token-weighted share of the pool that scores better than or equal, in (0, 1]. It does
+  not ask how a criterion's scale is shaped, so it is the default.
+- zscore: (mean - score) / standard deviation, both weighted by tokens.
+- minmax: (max - score) / (max - min), so the best of the pool gets 0 and the worst 1; later
+  documents beyond them are clipped.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike
+
+from quadmix_assets.sampling.share_table import SCHEMA as TABLE_SCHEMA
+from quadmix_assets.sampling.share_table import TokenShareTable, tokens_per_value
+from quadmix_assets.sampling.validation import FloatArray, IntArray, check_floats
+
+NormalizerKind = Literal["rank", "zscore", "minmax"]
+
+SCHEMA = {"kind": pl.String, "centre": pl.Float64, "scale": pl.Float64, **TABLE_SCHEMA}
+
+
+class Normalizer(ABC):
+    """sigma of one criterion."""
+
+    kind: NormalizerKind
+
+    @abstractmethod
+    def apply(self, scores: ArrayLike) -> FloatArray:
+        """sigma (D,) of raw scores (D,), smaller is better.
+
+        Raises:
+            ValueError: a score is NaN or infinite; the message names its index.
+        """
+
+    @abstractmethod
+    def to_frame(self) -> pl.DataFrame:
+        """The normaliser as a table of columns kind, centre, scale, value, share_below, share.
+
+        All kinds have these columns, so that the tables of all criteria go into one file.
+        """
+
+    @staticmethod
+    def from_frame(frame: pl.DataFrame) -> "Normalizer":
+        """The inverse of `to_frame`; other columns are not looked at.
+
+        Raises:
+            ValueError: the rows are not those of one normaliser.
+        """
+        missing = [name for name in SCHEMA if name not in frame.columns]
+        if missing:
+            raise ValueError(
+                f"no column {', '.join(missing)} among {frame.columns}: "
+                "expected a table that Normalizer.to_frame wrote"
+            )
+        kinds = frame["kind"].unique().sort().to_list()
+        match kinds:
+            case ["rank"]:
+                return RankNormalizer(TokenShareTable.from_frame(frame))
+            case ["zscore" | "minmax" as kind] if frame.height == 1:
+                return LinearNormalizer(kind, frame["centre"][0], frame["scale"][0])
+        raise ValueError(
+            f"{frame.height} rows of kind {kinds}: expected the rows of one normaliser, "
+            "of kind rank, zscore or minmax; select one criterion first"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class RankNormalizer(Normalizer):
+    """sigma is the share of the pool's tokens that score better than or equal.
+
+    Args:
+        table: of negated scores, so that its shares count from the best score on.
+    """
+
+    table: TokenShareTable
+    kind: NormalizerKind = "rank"
+
+    def apply(self, scores: ArrayLike) -> FloatArray:
+        """See `Normalizer.apply`; in (0, 1]."""
+        return self.table(-check_floats("scores", scores, (None,)))
+
+    def to_frame(self) -> pl.DataFrame:
+        """See `Normalizer.to_frame`; one row a breakpoint."""
+        null = pl.lit(None, dtype=pl.Float64)
+        columns = [pl.lit(self.kind).alias("kind"), null.alias("centre"), null.alias("scale")]
+        return self.table.to_frame().with_columns(columns).select(list(SCHEMA))
+
+
+@dataclass(frozen=True)
+class LinearNormalizer(Normalizer):
+    """sigma is (centre - score) / scale; 0 for every score where the pool had no spread."""
+
+    kind: NormalizerKind
+    centre: float
+    scale: float
+
+    def apply(self, scores: ArrayLike) -> FloatArray:
+        """See `Normalizer.apply`; in [0, 1] for minmax."""
+        raw = check_floats("scores", scores, (None,))
+        if self.scale == 0:
+            return np.zeros(len(raw))
+        sigma = (self.centre - raw) / self.scale
+        return np.clip(sigma, 0.0, 1.0) if self.kind == "minmax" else sigma
+
+    def to_frame(self) -> pl.DataFrame:
+        """See `Normalizer.to_frame`; one row."""
+        row = {"kind": self.kind, "centre": self.centre, "scale": self.scale}
+        return pl.DataFrame([row | dict.fromkeys(TABLE_SCHEMA)], schema=SCHEMA)
+
+
+def fit_normalizer(
+    kind: NormalizerKind, scores: ArrayLike, tokens: ArrayLike, *, max_breakpoints: int
+) -> Normalizer:
+    """Fit sigma of one criterion to the pool.
+
+    The order of the documents does not change a bit of the result.
+
+    Args:
+        kind: rank, zscore or minmax.
+        scores: (D,) raw scores of the pool's documents, larger is better.
+        tokens: (D,) token counts.
+        max_breakpoints: of the table of kind rank; the others do not need it.
+
+    Raises:
+        ValueError: an unknown kind, no documents or no tokens, shapes that disagree, a score that
+            is NaN or infinite, negative tokens, or scores too large for their spread to be a
+            number.
+    """
+    raw = check_floats("scores", scores, (None,))
+    if kind == "rank":
+        distinct, n_tokens = tokens_per_value(-raw, tokens)
+    else:
+        distinct, n_tokens = tokens_per_value(raw, tokens)
+    if not n_tokens.any():
+        raise ValueError(
+            f"{len(raw)} documents with no tokens: expected a pool to fit the normaliser to"
+        )
+    match kind:
+        case "rank":
+            return RankNormalizer(
+                TokenShareTable.fit(distinct, n_tokens, max_breakpoints=max_breakpoints)
+            )
+        case "zscore":
+            centre, scale = _mean_and_deviation(distinct[n_tokens > 0], n_tokens[n_tokens > 0])
+        case "minmax":
+            centre, scale = float(distinct[-1]), float(distinct[-1]) - float(distinct[0])
+        case _:
+            raise ValueError(f"kind is {kind!r}; expected rank, zscore or minmax")
+    if not math.isfinite(scale):
+        raise ValueError(
+            f"scores from {distinct[0]:g} to {distinct[-1]:g} have a spread beyond all numbers; "
+            "scale the criterion down or use kind rank"
+        )
+    return LinearNormalizer(kind, centre, scale)
+
+
+def _mean_and_deviation(values: FloatArray, n_tokens: IntArray) -> tuple[float, float]:
+    """Weighted by tokens. fsum adds exactly, so order and processor touch no bit."""
+    if len(values) == 1:
+        # A mean may be rounded off the one value there is, which would look like a spread.
+        return float(values[0]), 0.0
+    weights = n_tokens / n_tokens.sum()
+    mean = math.fsum(values * weights)
+    with np.errstate(over="ignore"):
+        variance = math.fsum((values - mean) ** 2 * weights)
+    return mean, math.sqrt(variance)
+
+
+def rank_correlations(scores: pl.DataFrame) -> pl.DataFrame:
+    """Spearman's rank correlation of every pair of criteria.
+
+    Args:
+        scores: one column of scores per criterion, one row per document.
+
+    Returns:
+        One row per criterion, in the order of the columns: its name in `criterion`, then one column
+        per criterion. NaN where a criterion is constant and so orders nothing.
+
+    Raises:
+        ValueError: a score is missing, NaN or infinite.
+    """
+    for name in scores.columns:
+        check_floats(name, scores[name].cast(pl.Float64).to_numpy(), (None,))
+    ranks = scores.select(pl.all().rank("average"))
+    rows = [
+        {
+            "criterion": name,
+            **{other: ranks.select(pl.corr(name, other)).item() for other in scores.columns},
+        }
+        for name in scores.columns
+    ]
+    return pl.DataFrame(
+        rows, schema={"criterion": pl.String, **dict.fromkeys(scores.columns, pl.Float64)}
+    )

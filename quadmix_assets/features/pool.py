@@ -1,0 +1,79 @@
+"""The pool as columns of scores: everything the method needs to know of a document but its text."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from quadmix_assets.features.normalizers import Normalizer
+from quadmix_assets.outputs import DOMAIN_LABELS, SCORED_SHARDS
+from quadmix_assets.sampling import hash_ids
+from quadmix_assets.store import Store
+
+
+@dataclass(frozen=True)
+class ScoredDocuments:
+    """D documents of one shard or of the whole pool.
+
+    Attributes:
+        ids: (D,) document ids.
+        n_tokens: (D,) int64.
+        domains: (D,) int32 index into the settings' domain names.
+        scores: (D, N) float64 raw scores, larger is better.
+    """
+
+    ids: pl.Series
+    n_tokens: np.ndarray
+    domains: np.ndarray
+    scores: np.ndarray
+
+    @cached_property
+    def id_hashes(self) -> np.ndarray:
+        """(D,) uint64: what the draw goes by."""
+        return hash_ids(self.ids.to_list())
+
+    def sigma(self, normalizers: Sequence[Normalizer]) -> np.ndarray:
+        """(D, N) normalised scores, smaller is better."""
+        return np.column_stack(
+            [normalizer.apply(self.scores[:, n]) for n, normalizer in enumerate(normalizers)]
+        )
+
+
+def read_scored(
+    store: Store, shards: Sequence[str], criteria: Sequence[str], domain_names: Sequence[str]
+) -> ScoredDocuments:
+    """Read scores and domains of `shards`, in the order given, rows in the order of the shard.
+
+    Raises:
+        MissingOutputError: a shard is not scored or not labelled.
+        ValueError: scores and labels of a shard are of different versions of the shard, or a
+            label is no domain of the settings.
+    """
+    frames = []
+    for shard in shards:
+        scored = store.read_table(
+            store.table_path(SCORED_SHARDS, shard), ["id", "n_tokens", *criteria]
+        )
+        labels = store.read_table(store.table_path(DOMAIN_LABELS, shard), ["id", "domain"])
+        if not scored["id"].equals(labels["id"]):
+            raise ValueError(
+                f"scored_shards and domain_labels of the shard {shard!r} do not hold the same "
+                "documents: materialise both for this shard again"
+            )
+        frames.append(scored.with_columns(labels["domain"]))
+    pool = pl.concat(frames)
+    unknown = sorted(set(pool["domain"].unique()) - set(domain_names))
+    if unknown:
+        raise ValueError(
+            f"domain_labels holds {unknown}, which the settings do not name "
+            f"({', '.join(domain_names)}): materialise fitted_models and domain_labels again"
+        )
+    index = {name: number for number, name in enumerate(domain_names)}
+    return ScoredDocuments(
+        ids=pool["id"],
+        n_tokens=pool["n_tokens"].to_numpy(),
+        domains=pool["domain"].replace_strict(index, return_dtype=pl.Int32).to_numpy(),
+        scores=pool.select(criteria).to_numpy().astype(np.float64, copy=False),
+    )

@@ -1,0 +1,1 @@
+"""From theta* to the final mix: rank calibration, the selected documents, export, manifest."""

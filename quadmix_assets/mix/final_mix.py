@@ -1,0 +1,115 @@
+"""The final mix of one shard: which documents, how often, and why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from quadmix_assets.features.normalizers import Normalizer
+from quadmix_assets.features.pool import ScoredDocuments, read_scored
+from quadmix_assets.features.score import BATCH_ROWS
+from quadmix_assets.mix.calibration import RankCalibration, merged_scores
+from quadmix_assets.outputs import FINAL_MIX, RAW_SHARDS
+from quadmix_assets.sampling import Theta, draw_copies, sampling_value
+from quadmix_assets.store import Store
+
+
+@dataclass(frozen=True)
+class MixModel:
+    """Everything that decides the mix, the same for all shards."""
+
+    criteria: tuple[str, ...]
+    domain_names: tuple[str, ...]
+    normalizers: Sequence[Normalizer]
+    theta: Theta
+    calibration: RankCalibration
+    seed: int
+    fingerprints: dict[str, str]
+
+
+def mix_shard(store: Store, shard: str, model: MixModel) -> dict[str, Any]:
+    """Write the selected documents of one shard and return the summary stored with them.
+
+    The text is read as a stream; only scores are held in memory. The draw goes by document id and
+    seed, so the result does not depend on how documents are spread over shards.
+
+    Raises:
+        MissingOutputError: the shard is not normalised, scored or labelled.
+        ValueError: its scores and labels do not belong together.
+    """
+    raw = store.table_path(RAW_SHARDS, shard)
+    documents = read_scored(store, [shard], model.criteria, model.domain_names)
+    decisions = decide(documents, model)
+    summary = _summary(documents, decisions, model)
+    raw_checksum = store.summary(raw)["input"]["checksum"]
+    n_rows = store.n_rows(raw)
+    if n_rows != len(documents.ids):
+        raise ValueError(
+            f"the shard {shard!r} has {n_rows} documents, but {len(documents.ids)} of them are "
+            "scored: materialise scored_shards and domain_labels for it again"
+        )
+    summary["inputs"] = {**model.fingerprints, "raw_shard": raw_checksum}
+
+    # An input column that is called like one of ours is kept beside it under another name.
+    names = {name: f"input_{name}" for name in decisions.columns}
+    texts_schema = pl.DataFrame(schema=store.read_schema(raw)).rename(names, strict=False)
+    schema = pl.concat([texts_schema, decisions.clear()], how="horizontal").to_arrow().schema
+    start = 0
+    with store.table_writer(store.table_path(FINAL_MIX, shard), schema) as writer:
+        for texts in store.iter_table(raw, batch_rows=BATCH_ROWS):
+            rows = decisions.slice(start, texts.height)
+            start += texts.height
+            texts = texts.rename(names, strict=False)
+            chosen = pl.concat([texts, rows], how="horizontal").filter(pl.col("copies") > 0)
+            writer.write(chosen.to_arrow().cast(schema))
+        writer.describe(summary)
+    return summary
+
+
+def decide(documents: ScoredDocuments, model: MixModel) -> pl.DataFrame:
+    """Per document: domain, n_tokens, raw scores, merged score, rank, S and copies."""
+    theta = model.theta
+    merged = merged_scores(documents, model.normalizers, theta)
+    ranks = model.calibration.ranks(merged, documents.domains)
+    values = sampling_value(
+        ranks, documents.domains, theta.lam, theta.omega, theta.eta, theta.epsilon
+    )
+    copies = draw_copies(values, documents.id_hashes, model.seed)
+    names = np.array(model.domain_names, dtype=object)
+    return pl.DataFrame(
+        {
+            "domain": pl.Series(names[documents.domains], dtype=pl.String),
+            "n_tokens": documents.n_tokens,
+            **{name: documents.scores[:, n] for n, name in enumerate(model.criteria)},
+            "merged_score": merged,
+            "rank": ranks,
+            "sampling_value": values,
+            "copies": np.asarray(copies, dtype=np.int32),
+        }
+    )
+
+
+def _summary(
+    documents: ScoredDocuments, decisions: pl.DataFrame, model: MixModel
+) -> dict[str, Any]:
+    n_domains = len(model.domain_names)
+    copies = decisions["copies"].to_numpy()
+    tokens_out = documents.n_tokens * copies
+
+    def per_domain(values: np.ndarray) -> list[int]:
+        counts = np.zeros(n_domains, dtype=np.int64)
+        np.add.at(counts, documents.domains, values)
+        return [int(count) for count in counts]
+
+    return {
+        "n_documents_in": len(documents.ids),
+        "n_tokens_in": int(documents.n_tokens.sum()),
+        "n_documents_out": int((copies > 0).sum()),
+        "n_copies_out": int(copies.sum()),
+        "n_tokens_out": int(tokens_out.sum()),
+        "max_copies": int(copies.max(initial=0)),
+        "n_tokens_in_per_domain": per_domain(documents.n_tokens),
+        "n_tokens_out_per_domain": per_domain(tokens_out),
+    }

@@ -1,0 +1,136 @@
+"""The manifest: one JSON that says everything that made a mix."""
+
+import importlib.metadata
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from quadmix_assets.mix.theta_json import theta_to_json
+from quadmix_assets.outputs import (
+    DOMAIN_LABELS,
+    FINAL_MIX,
+    FITTED_MODELS,
+    RANK_CALIBRATION,
+    RAW_SHARDS,
+    SCORE_NORMALIZERS,
+    SCORED_SHARDS,
+    TOKENIZER,
+)
+from quadmix_assets.sampling import Theta
+from quadmix_assets.settings import Settings
+from quadmix_assets.store import Store
+
+_PACKAGES = (
+    "dagster",
+    "fasttext-community",
+    "lightgbm",
+    "numpy",
+    "polars",
+    "pyarrow",
+    "quadmix-assets",
+    "tokenizers",
+    "torch",
+    "xxhash",
+)
+
+
+def pinned_fingerprints(store: Store) -> dict[str, str]:
+    """Fingerprints of what every shard of a mix has in common.
+
+    Raises:
+        MissingOutputError: one of them has not been made.
+    """
+    return {
+        "tokenizer": store.fingerprint(store.path(TOKENIZER, "tokenizer.json")),
+        FITTED_MODELS: store.fingerprint(store.root / FITTED_MODELS),
+        SCORE_NORMALIZERS: store.fingerprint(store.root / SCORE_NORMALIZERS),
+        RANK_CALIBRATION: store.fingerprint(store.root / RANK_CALIBRATION),
+    }
+
+
+def build_manifest(
+    store: Store,
+    shards: Sequence[str],
+    settings: Settings,
+    theta: Theta,
+    prediction: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Gather the manifest of the mix of `shards`; nothing in it depends on when it was made.
+
+    Raises:
+        MissingOutputError: an input of the mix is not there.
+    """
+    per_shard = {shard: _shard_entry(store, shard) for shard in shards}
+    totals = {
+        key: sum(entry["counts"][key] for entry in per_shard.values())
+        for key in ("n_documents_in", "n_tokens_in", "n_documents_out", "n_copies_out")
+    }
+    tokens_in = _sum_per_domain(per_shard, "n_tokens_in_per_domain")
+    tokens_out = _sum_per_domain(per_shard, "n_tokens_out_per_domain")
+    return {
+        "settings": settings.model_dump(mode="json", exclude={"root"}),
+        "seed": settings.seed,
+        "objective": settings.mix.objective,
+        "theta": theta_to_json(theta),
+        "criteria": list(settings.criterion_names),
+        "domains": list(settings.domain_names),
+        "prediction": dict(prediction),
+        "fingerprints": pinned_fingerprints(store),
+        "totals": {**totals, "n_tokens_out": int(tokens_out.sum())},
+        "n_tokens_in_per_domain": tokens_in.tolist(),
+        "n_tokens_out_per_domain": tokens_out.tolist(),
+        "shards": per_shard,
+        "stale_shards": stale_shards(store, shards),
+        "packages": _versions(),
+    }
+
+
+def stale_shards(store: Store, shards: Sequence[str]) -> dict[str, list[str]]:
+    """Shards whose mix was made from other inputs than are there now, and which inputs those are.
+
+    This compares fingerprints of contents: Dagster itself stops looking at data versions upstream
+    where a step has a hundred or more upstream partitions.
+    """
+    pinned = pinned_fingerprints(store)
+    stale = {}
+    for shard in shards:
+        used = store.summary(store.table_path(FINAL_MIX, shard))["inputs"]
+        now = {
+            **pinned,
+            "raw_shard": store.summary(store.table_path(RAW_SHARDS, shard))["input"]["checksum"],
+        }
+        changed = [name for name in now if used.get(name) != now[name]]
+        for asset in (SCORED_SHARDS, DOMAIN_LABELS):
+            scored = store.summary(store.table_path(asset, shard))["inputs"]
+            if any(scored[name] != now[name] for name in scored):
+                changed.append(asset)
+        if changed:
+            stale[shard] = changed
+    return stale
+
+
+def _shard_entry(store: Store, shard: str) -> dict[str, Any]:
+    mix = store.summary(store.table_path(FINAL_MIX, shard))
+    raw = store.summary(store.table_path(RAW_SHARDS, shard))
+    inputs = mix.pop("inputs")
+    return {
+        "input": raw["input"],
+        "quarantined": raw["quarantined"],
+        "made_from": inputs,
+        "counts": mix,
+        "checksum": store.fingerprint(store.table_path(FINAL_MIX, shard)),
+    }
+
+
+def _sum_per_domain(per_shard: Mapping[str, Any], key: str) -> np.ndarray:
+    counts = np.array([entry["counts"][key] for entry in per_shard.values()], dtype=np.int64)
+    return np.asarray(counts.sum(axis=0))
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        **{package: importlib.metadata.version(package) for package in _PACKAGES},
+    }

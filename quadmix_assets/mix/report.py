@@ -1,0 +1,70 @@
+"""What a run came to, as text for the terminal."""
+
+import polars as pl
+
+from quadmix_assets.mix.summary import domain_table
+from quadmix_assets.outputs import (
+    EXPORT,
+    FINAL_MIX,
+    MIX_MANIFEST,
+    PLOTS,
+    RANDOM_COMPARISON,
+)
+from quadmix_assets.proxies.batches import read_evidence
+from quadmix_assets.search.objective import objective_losses, objective_named
+from quadmix_assets.settings import Settings
+from quadmix_assets.store import Store
+
+
+def summary_text(settings: Settings, store: Store) -> str:
+    """Where the final mix, the manifest and the plots are, and the mix in small tables.
+
+    Raises:
+        MissingOutputError: there is no manifest yet.
+    """
+    manifest = store.read_json(store.path(MIX_MANIFEST, "mix_manifest.json"))
+    totals = manifest["totals"]
+    lines = [
+        "",
+        f"final mix   {store.root / FINAL_MIX}",
+        f"manifest    {store.path(MIX_MANIFEST, 'mix_manifest.json')}",
+        f"plots       {store.root / PLOTS}",
+    ]
+    if settings.mix.export.format != "none":
+        lines.insert(2, f"for trainers {store.root / EXPORT}")
+    lines += [
+        "",
+        f"{'':22}{'pool':>14}{'final mix':>14}",
+        f"{'documents':22}{totals['n_documents_in']:>14,}{totals['n_documents_out']:>14,}",
+        f"{'tokens':22}{totals['n_tokens_in']:>14,}{totals['n_tokens_out']:>14,}",
+    ]
+    table = domain_table(manifest).sort("share_out", descending=True)
+    for domain, share_in, share_out in table.select("domain", "share_in", "share_out").rows():
+        lines.append(f"  {domain:20}{share_in:>14.1%}{share_out:>14.1%}")
+    lines += ["", *_loss_lines(settings, store, manifest)]
+    return "\n".join(lines) + "\n"
+
+
+def _loss_lines(
+    settings: Settings, store: Store, manifest: dict[str, dict[str, float]]
+) -> list[str]:
+    metrics = read_evidence(store, settings).metrics
+    objective = objective_named(settings.search.objectives, settings.mix.objective)
+    losses = objective_losses(metrics, objective)
+    lines = [
+        f"objective {settings.mix.objective!r}, loss in nats per token:",
+        f"  {'theta*, predicted':42}{manifest['prediction']['loss_nats']:>8.4f}",
+        f"  {f'best of {len(losses)} proxies, measured':42}{losses.min():>8.4f}",
+        f"  {'mean of the proxies, measured':42}{losses.mean():>8.4f}",
+    ]
+    path = store.table_path(RANDOM_COMPARISON)
+    if path.exists():
+        lines += ["the same model trained on the same number of tokens:"]
+        rows = (
+            store.read_table(path)
+            .group_by("mix", "target")
+            .agg(pl.col("loss_nats").mean(), pl.col("seed").n_unique().alias("n_seeds"))
+        )
+        for mix, target, loss, n_seeds in rows.sort("target", "mix").rows():
+            lines.append(f"  {f'{mix}, {target} loss, mean of {n_seeds} seeds':42}{loss:>8.4f}")
+    return lines

@@ -1,0 +1,188 @@
+"""K small decoders trained side by side as one batched model, a swarm.
+
+Every parameter has a leading proxy axis, so that K small matrix products become one batched
+product and the cost of calling an operation is paid once for all. Nothing is shared along that
+axis: what one proxy computes never depends on the others.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from quadmix_assets.proxies.cross_entropy import mean_loss, token_losses
+from quadmix_assets.proxies.layers import (
+    causal_attention,
+    rms_norm,
+    rotations,
+    split_heads,
+    swiglu,
+)
+from quadmix_assets.proxies.shapes import ProxyShape
+
+PRECISIONS: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+# Longest window whose attention weights are written out on a CPU, by precision (see layers).
+_EXPLICIT_CONTEXT = {torch.float32: 64, torch.bfloat16: 512}
+
+
+def precision_dtype(precision: str) -> torch.dtype:
+    """The dtype of the matrix products; raises ValueError for an unknown name."""
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is {precision!r}; expected one of {', '.join(PRECISIONS)}")
+    return PRECISIONS[precision]
+
+
+class SwarmLM(nn.Module):
+    """K Llama-style decoders of one shape; parameters are float32 with a leading axis of K.
+
+    `seeds` (K) starts each proxy's weights: a proxy gets the same weights whatever its place in
+    whatever swarm. Gains start at 1. Matrices are drawn from normal distributions whose deviation
+    falls with the width (see `_initial_deviation`).
+    """
+
+    def __init__(self, shape: ProxyShape, vocab_size: int, seeds: Sequence[int]) -> None:
+        super().__init__()
+        self.shape = shape
+        self.vocab_size = vocab_size
+        self.n_proxies = len(seeds)
+        self._names = list(_parameter_sizes(shape, vocab_size))
+        for name, values in _draw(shape, vocab_size, seeds).items():
+            self.register_parameter(name, nn.Parameter(values))
+        turns = rotations(shape.context, shape.head_width, shape.rotary_base, torch.device("cpu"))
+        self.turns: Tensor
+        self.register_buffer("turns", turns, persistent=False)
+
+    def hidden(self, ids: Tensor, dtype: torch.dtype) -> Tensor:
+        """Last hidden states (K, B*C, width) in `dtype` for token ids (K, B, C), C <= context."""
+        K, B, C = ids.shape
+        explicit = ids.device.type == "cpu" and _EXPLICIT_CONTEXT[dtype] >= C
+        x = self._embed(ids)
+        for layer in range(self.shape.n_layers):
+            # Gains are folded into the matrices that follow: a pass over weights, not over tokens.
+            h = rms_norm(x, self.shape.norm_epsilon, dtype)
+            qkv = torch.bmm(h, self._folded(f"qkv_{layer}", f"attention_gain_{layer}", dtype))
+            heads = split_heads(qkv.view(K * B, C, -1), self.turns[:C], self.shape.n_heads)
+            attended = causal_attention(*heads, explicit=explicit)
+            attended = attended.transpose(1, 2).reshape(K, B * C, -1)
+            x = x + torch.bmm(attended, self._cast(f"out_{layer}", dtype))
+            h = rms_norm(x, self.shape.norm_epsilon, dtype)
+            gate_up = torch.bmm(h, self._folded(f"gate_up_{layer}", f"mlp_gain_{layer}", dtype))
+            x = x + torch.bmm(swiglu(gate_up), self._cast(f"down_{layer}", dtype))
+        h = rms_norm(x, self.shape.norm_epsilon, dtype)
+        # The output matrix has a row per vocabulary entry: here the fold would be the dearer way.
+        return h * self.get_parameter("final_gain")[:, None].to(dtype)
+
+    def mean_loss(self, windows: Tensor, dtype: torch.dtype) -> Tensor:
+        """Mean loss in nats of each proxy, (K,), over windows (K, B, C + 1), with gradients."""
+        hidden = self.hidden(windows[..., :-1], dtype)
+        return mean_loss(hidden, self._output_matrix(), windows[..., 1:].flatten(1))
+
+    @torch.no_grad()
+    def token_losses(self, ids: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
+        """Loss in nats of every target, (K, B, C), for ids and targets (B, C) all proxies share."""
+        K = self.n_proxies
+        hidden = self.hidden(ids.expand(K, -1, -1), dtype)
+        wanted = targets.flatten().expand(K, -1)
+        return token_losses(hidden, self._output_matrix().to(dtype), wanted).view(K, *ids.shape)
+
+    @torch.no_grad()
+    def logits(self, ids: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Logits (K, B, C, vocabulary) for token ids (K, B, C)."""
+        weight = self._output_matrix().to(dtype).transpose(1, 2)
+        return torch.bmm(self.hidden(ids, dtype), weight).view(*ids.shape, self.vocab_size)
+
+    def _output_matrix(self) -> Tensor:
+        return self.get_parameter("embedding" if self.shape.tie_embeddings else "output")
+
+    def _embed(self, ids: Tensor) -> Tensor:
+        K = self.n_proxies
+        own_rows = torch.arange(K, device=ids.device)[:, None] * self.vocab_size
+        table = self.get_parameter("embedding").flatten(0, 1)
+        return F.embedding(ids.flatten(1) + own_rows, table)
+
+    def _cast(self, name: str, dtype: torch.dtype) -> Tensor:
+        return self.get_parameter(name).to(dtype).transpose(1, 2)
+
+    def _folded(self, name: str, gain: str, dtype: torch.dtype) -> Tensor:
+        folded = self.get_parameter(name) * self.get_parameter(gain)[:, None]
+        return folded.to(dtype).transpose(1, 2)
+
+    @torch.no_grad()
+    def silence(self, k: int) -> None:
+        """Set every parameter of proxy k to zero: it then predicts all tokens alike."""
+        for parameter in self.parameters():
+            parameter[k].zero_()
+
+    @torch.no_grad()
+    def state_of(self, k: int) -> dict[str, Tensor]:
+        """Proxy k's weights under the names and in the layout of transformers' LlamaForCausalLM."""
+        width, n_heads = self.shape.width, self.shape.n_heads
+        own = {name: self.get_parameter(name)[k].detach().cpu() for name in self._names}
+        state = {"model.embed_tokens.weight": own["embedding"]}
+        for layer in range(self.shape.n_layers):
+            prefix = f"model.layers.{layer}."
+            q, key, v = own[f"qkv_{layer}"].view(3, width, width)
+            gate, up = own[f"gate_up_{layer}"].chunk(2)
+            state |= {
+                prefix + "input_layernorm.weight": own[f"attention_gain_{layer}"],
+                prefix + "self_attn.q_proj.weight": _halves(q, n_heads),
+                prefix + "self_attn.k_proj.weight": _halves(key, n_heads),
+                prefix + "self_attn.v_proj.weight": v,
+                prefix + "self_attn.o_proj.weight": own[f"out_{layer}"],
+                prefix + "post_attention_layernorm.weight": own[f"mlp_gain_{layer}"],
+                prefix + "mlp.gate_proj.weight": gate,
+                prefix + "mlp.up_proj.weight": up,
+                prefix + "mlp.down_proj.weight": own[f"down_{layer}"],
+            }
+        state["model.norm.weight"] = own["final_gain"]
+        tied = self.shape.tie_embeddings
+        state["lm_head.weight"] = own["embedding" if tied else "output"]
+        return {name: values.clone().contiguous() for name, values in state.items()}
+
+
+def _parameter_sizes(shape: ProxyShape, vocab_size: int) -> dict[str, tuple[int, ...]]:
+    """One proxy's parameters in the order in which their initial values are drawn."""
+    width, mlp = shape.width, shape.mlp_width
+    sizes: dict[str, tuple[int, ...]] = {"embedding": (vocab_size, width)}
+    for layer in range(shape.n_layers):
+        sizes |= {
+            f"attention_gain_{layer}": (width,),
+            f"qkv_{layer}": (3 * width, width),
+            f"out_{layer}": (width, width),
+            f"mlp_gain_{layer}": (width,),
+            f"gate_up_{layer}": (2 * mlp, width),
+            f"down_{layer}": (width, mlp),
+        }
+    sizes["final_gain"] = (width,)
+    if not shape.tie_embeddings:
+        sizes["output"] = (vocab_size, width)
+    return sizes
+
+
+def _initial_deviation(name: str, shape: ProxyShape) -> float:
+    """As in GPT-NeoX (Black et al. 2022, section 2.1.2), whose rule RegMix's code follows.
+
+    The matrices that write to the residual stream start smaller the deeper the model is.
+    """
+    if name.startswith(("out_", "down_")):
+        return 1 / (shape.n_layers * math.sqrt(shape.width))
+    return math.sqrt(2 / (5 * shape.width))
+
+
+def _draw(shape: ProxyShape, vocab_size: int, seeds: Sequence[int]) -> dict[str, Tensor]:
+    sizes = _parameter_sizes(shape, vocab_size)
+    out = {name: torch.ones(len(seeds), *size) for name, size in sizes.items()}
+    for k, seed in enumerate(seeds):
+        generator = torch.Generator().manual_seed(seed)
+        for name, size in sizes.items():
+            if len(size) == 2:
+                out[name][k].normal_(0.0, _initial_deviation(name, shape), generator=generator)
+    return out
+
+
+def _halves(matrix: Tensor, n_heads: int) -> Tensor:
+    """Move rotary pairs from side by side to half a head apart, per head."""
+    width = matrix.shape[1]
+    return matrix.view(n_heads, -1, 2, width).transpose(1, 2).reshape(-1, width)

@@ -1,0 +1,161 @@
+"""Tokenised documents in one flat memory-mapped file: the pool that all proxies are fed from.
+
+A pool is a local folder with `tokens.npy` (all documents end to end, unsigned 16-bit where the
+vocabulary allows it, else 32-bit) and `offsets.npy` (D + 1 int64: document i is
+tokens[offsets[i]:offsets[i + 1]]). Both are plain NumPy files.
+"""
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import numpy as np
+
+TOKENS_FILE = "tokens.npy"
+OFFSETS_FILE = "offsets.npy"
+PathLike = str | os.PathLike[str]
+
+
+class TokenPoolError(ValueError):
+    """A folder does not hold a usable token pool."""
+
+
+def token_dtype(vocab_size: int) -> np.dtype:
+    """The smallest of uint16 and uint32 that holds every token id."""
+    return np.dtype(np.uint16 if vocab_size <= 1 << 16 else np.uint32)
+
+
+class TokenPool:
+    """Read access to a pool; token data stays on disk until it is touched."""
+
+    def __init__(self, tokens: np.ndarray, offsets: np.ndarray) -> None:
+        self.tokens = tokens
+        self.offsets = offsets
+
+    @classmethod
+    def open(cls, folder: PathLike) -> "TokenPool":
+        """Open the pool that a `TokenPoolWriter` left in a local folder.
+
+        Raises TokenPoolError where a file is missing or the two do not belong together.
+        """
+        arrays = []
+        for name in (TOKENS_FILE, OFFSETS_FILE):
+            path = Path(folder) / name
+            if not path.is_file():
+                raise TokenPoolError(
+                    f"{path}: not there; a token pool is a folder with {TOKENS_FILE} and "
+                    f"{OFFSETS_FILE}: write it again"
+                )
+            # NumPy cannot map a file without data, which a pool of no tokens has.
+            empty = path.stat().st_size == _header_length(path)
+            arrays.append(np.load(path, mmap_mode=None if empty else "r"))
+        tokens, offsets = arrays
+        if offsets.ndim != 1 or len(offsets) == 0 or offsets[-1] != len(tokens):
+            raise TokenPoolError(
+                f"{folder}: {OFFSETS_FILE} does not end at the {len(tokens)} tokens of "
+                f"{TOKENS_FILE}; the two come from different writes: write the pool again"
+            )
+        return cls(tokens, np.asarray(offsets))
+
+    def __len__(self) -> int:
+        """Number of documents."""
+        return len(self.offsets) - 1
+
+    def __getitem__(self, document: int) -> np.ndarray:
+        """The tokens of one document."""
+        return self.tokens[self.offsets[document] : self.offsets[document + 1]]
+
+    @cached_property
+    def n_tokens(self) -> np.ndarray:
+        """Tokens of every document, (D,) int64."""
+        return np.diff(self.offsets)
+
+
+class TokenPoolWriter:
+    """Writes a pool document by document in bounded memory; use it as a context manager.
+
+    Nothing appears under the final names until the block ends well.
+    """
+
+    def __init__(self, folder: PathLike, vocab_size: int) -> None:
+        self._folder = Path(folder)
+        self._vocab_size = vocab_size
+        self._dtype = token_dtype(vocab_size)
+        self._lengths: list[np.ndarray] = []
+        self._n_tokens = 0
+
+    def __enter__(self) -> "TokenPoolWriter":
+        """Create the temporary file beside the final one."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._temporary = self._folder / f"{TOKENS_FILE}.{os.getpid()}.tmp"
+        self._file: BinaryIO = self._temporary.open("wb")
+        self._write_header()
+        return self
+
+    def append(self, documents: Sequence[np.ndarray | Sequence[int]]) -> None:
+        """Add documents, each a sequence of token ids."""
+        lengths = np.fromiter((len(d) for d in documents), np.int64, len(documents))
+        if len(documents):
+            self.append_flat(np.concatenate([np.asarray(d, np.int64) for d in documents]), lengths)
+
+    def append_flat(self, tokens: np.ndarray, lengths: np.ndarray) -> None:
+        """Add documents given end to end, with the number of tokens of each.
+
+        Raises ValueError where the lengths do not add up or an id is outside the vocabulary.
+        """
+        tokens = np.asarray(tokens)
+        lengths = np.asarray(lengths, np.int64)
+        if lengths.sum() != tokens.size:
+            raise ValueError(f"the lengths add up to {lengths.sum()}, not {tokens.size} tokens")
+        if tokens.size and not 0 <= tokens.min() <= tokens.max() < self._vocab_size:
+            raise ValueError(
+                f"token ids run from {tokens.min()} to {tokens.max()}; the vocabulary has "
+                f"{self._vocab_size}: use the tokenizer that the pool was opened with"
+            )
+        self._file.write(tokens.astype(self._dtype).tobytes())
+        self._lengths.append(lengths)
+        self._n_tokens += tokens.size
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Move the files into place, or leave nothing behind after an error."""
+        try:
+            if kind is None:
+                self._write_header()
+                self._file.close()
+                self._finish()
+        finally:
+            self._file.close()
+            self._temporary.unlink(missing_ok=True)
+
+    def _finish(self) -> None:
+        lengths = np.concatenate([np.zeros(1, np.int64), *self._lengths])
+        offsets = self._temporary.with_name(f"{OFFSETS_FILE}.{os.getpid()}.tmp")
+        with offsets.open("wb") as file:
+            np.save(file, np.cumsum(lengths))
+        self._temporary.replace(self._folder / TOKENS_FILE)
+        offsets.replace(self._folder / OFFSETS_FILE)
+
+    def _write_header(self) -> None:
+        # NumPy pads its header so that the first axis may grow to any length in place.
+        self._file.seek(0)
+        header = {
+            "descr": np.lib.format.dtype_to_descr(self._dtype),
+            "fortran_order": False,
+            "shape": (self._n_tokens,),
+        }
+        np.lib.format.write_array_header_1_0(self._file, header)
+
+
+def _header_length(path: Path) -> int:
+    with path.open("rb") as file:
+        np.lib.format.read_magic(file)
+        np.lib.format.read_array_header_1_0(file)
+        return file.tell()

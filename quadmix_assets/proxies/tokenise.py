@@ -1,0 +1,26 @@
+"""Appends the tokens of chosen documents of a shard to a token pool."""
+
+import numpy as np
+import polars as pl
+from tokenizers import Tokenizer
+
+from quadmix_assets.corpus.tokenizer import encode
+from quadmix_assets.outputs import RAW_SHARDS
+from quadmix_assets.proxies.token_pool import TokenPoolWriter
+from quadmix_assets.store import Store
+
+
+def append_tokens(
+    store: Store, shard: str, chosen: np.ndarray, tokenizer: Tokenizer, writer: TokenPoolWriter
+) -> None:
+    """Tokenise the documents of `shard` that are chosen (D,) bool, in the order of the shard.
+
+    Raises:
+        MissingOutputError: the shard is not normalised.
+    """
+    start = 0
+    for batch in store.iter_table(store.table_path(RAW_SHARDS, shard), ["text"]):
+        texts = batch["text"].filter(pl.Series(chosen[start : start + batch.height]))
+        start += batch.height
+        if len(texts):
+            writer.append(encode(tokenizer, texts.to_list()))

@@ -1,0 +1,35 @@
+"""The method itself: parameters, merging, ranking, sampling values and the draw.
+
+Everything here takes and returns NumPy arrays and can be used on its own (QuaDMix, Liu et al. 2025,
+arXiv:2504.16511, Equations 1-3 and Algorithm 1). In order: `sample_parameters`, `merge_scores`,
+`rank_within_domains`, `sampling_value`, `draw_copies`; `TokenShareTable` carries ranks to documents
+that come later.
+"""
+
+from quadmix_assets.sampling.draw import draw_copies, hash_ids, uniform_of_ids
+from quadmix_assets.sampling.merge import merge_scores
+from quadmix_assets.sampling.parameters import (
+    LambdaPrior,
+    Parameters,
+    Theta,
+    feature_names,
+    sample_parameters,
+)
+from quadmix_assets.sampling.rank import rank_within_domains
+from quadmix_assets.sampling.sampling_value import sampling_value
+from quadmix_assets.sampling.share_table import TokenShareTable
+
+__all__ = [
+    "LambdaPrior",
+    "Parameters",
+    "Theta",
+    "TokenShareTable",
+    "draw_copies",
+    "feature_names",
+    "hash_ids",
+    "merge_scores",
+    "rank_within_domains",
+    "sample_parameters",
+    "sampling_value",
+    "uniform_of_ids",
+]

@@ -1,0 +1,113 @@
+"""The draw: expected copies become whole copies, by a pure function of document id and seed."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from xxhash import xxh3_64_intdigest
+
+from quadmix_assets.sampling.validation import IntArray, check_floats, check_shape, describe
+
+UIntArray = NDArray[np.uint64]
+Ids = Sequence[str] | Sequence[int] | NDArray[Any] | Iterable[str]
+
+# Constants of splitmix64 (Steele, Lea and Flood 2014), a bijection that mixes all 64 bits.
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)
+_FIRST = np.uint64(0xBF58476D1CE4E5B9)
+_SECOND = np.uint64(0x94D049BB133111EB)
+
+
+def hash_ids(ids: Ids) -> UIntArray:
+    """A stable 64-bit number for each document id, (D,) uint64.
+
+    A string becomes the xxh3_64 of its UTF-8; a whole number is taken as it is. Hash a pool's ids
+    once and draw from the hashes where the same pool is drawn from many times.
+
+    Raises:
+        TypeError: an id is neither a string nor a whole number.
+        ValueError: a whole number is negative, or the array has more than one axis.
+    """
+    if isinstance(ids, np.ndarray):
+        check_shape("ids", ids, (None,))
+        if ids.dtype.kind in "iu":
+            if (ids < 0).any():
+                raise ValueError(f"{describe('ids', ids, ids < 0)}; expected 0 or more")
+            return ids.astype(np.uint64, copy=False)
+    values = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
+    if values and isinstance(values[0], int):
+        return _whole_numbers(values)
+    try:
+        digests = map(xxh3_64_intdigest, map(str.encode, values))
+        return np.fromiter(digests, dtype=np.uint64, count=len(values))
+    except TypeError:
+        raise _wrong_type(values, str, "string, as the first id is") from None
+
+
+def _whole_numbers(values: list[Any]) -> UIntArray:
+    if not all(isinstance(value, int) for value in values):
+        raise _wrong_type(values, int, "whole number, as the first id is")
+    outside = next((i for i, value in enumerate(values) if not 0 <= value < 2**64), None)
+    if outside is not None:
+        raise ValueError(f"ids[{outside}] is {values[outside]}; expected 0 to 2**64 - 1")
+    return np.array(values, dtype=np.uint64)
+
+
+def _wrong_type(values: list[Any], wanted: type, words: str) -> TypeError:
+    i = next(i for i, value in enumerate(values) if not isinstance(value, wanted))
+    return TypeError(
+        f"ids[{i}] is {values[i]!r} of type {type(values[i]).__name__}; expected a {words}"
+    )
+
+
+def uniform_of_ids(ids: Ids, seed: int) -> NDArray[np.float64]:
+    """One number in [0, 1) for each id, (D,): the top 53 bits of a mix of id and seed.
+
+    Raises:
+        TypeError: ids as in `hash_ids`.
+        ValueError: the seed does not fit 64 bits; ids as in `hash_ids`.
+    """
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed is {seed}; expected a number from 0 to 2**64 - 1")
+    key = _mix(np.array([seed], dtype=np.uint64) + _GAMMA)
+    # Mixing before the key comes in keeps ids that are consecutive numbers apart.
+    bits = _mix(hash_ids(ids) + _GAMMA)
+    bits ^= key
+    bits += _GAMMA
+    bits = _mix(bits)
+    bits >>= np.uint64(11)
+    return bits.astype(np.float64) * 2.0**-53
+
+
+def draw_copies(values: ArrayLike, ids: Ids, seed: int) -> IntArray:
+    """Copies (D,) of each document: the whole part of S, plus one with the rest as probability.
+
+    Whether the one is added depends on the document's id and the seed alone, so shards, their
+    order, parallel workers and retries change nothing.
+
+    Args:
+        values: (D,) sampling values S.
+        ids: (D,) strings, or the uint64 of `hash_ids`; both give the same draw. They are expected
+            to be unique: documents of one id get one and the same random number.
+        seed: 0 to 2**64 - 1.
+
+    Raises:
+        TypeError: an id is neither a string nor a whole number.
+        ValueError: shapes disagree, a value is NaN, infinite or negative, or the seed is out of
+            range.
+    """
+    hashes = hash_ids(ids)
+    expected = check_floats("values", values, (len(hashes),), minimum=0.0)
+    whole = np.floor(expected)
+    extra = uniform_of_ids(hashes, seed) < expected - whole
+    return whole.astype(np.int64) + extra
+
+
+def _mix(bits: UIntArray) -> UIntArray:
+    """The finaliser of splitmix64, in place."""
+    bits ^= bits >> np.uint64(30)
+    bits *= _FIRST
+    bits ^= bits >> np.uint64(27)
+    bits *= _SECOND
+    bits ^= bits >> np.uint64(31)
+    return bits

@@ -1,0 +1,49 @@
+"""Eq. 3 of the paper: from a document's rank to how often it is taken."""
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from quadmix_assets.sampling.validation import FloatArray, check_domains, check_floats
+
+
+def sampling_value(
+    ranks: ArrayLike,
+    domains: ArrayLike,
+    lam: ArrayLike,
+    omega: ArrayLike,
+    eta: ArrayLike,
+    epsilon: ArrayLike,
+) -> FloatArray:
+    """Expected copies S (D,) of each document.
+
+    S(r) = (2 / (1 + exp(-lam·(omega - r))))^eta + epsilon where r <= omega, else epsilon; each
+    document uses its domain's values. At r = omega that is 1 + epsilon, below it S grows, but never
+    beyond 2^eta + epsilon.
+
+    Args:
+        ranks: (D,) ranks of Eq. 2.
+        domains: (D,) domain index of each document.
+        lam: (M,) steepness.
+        omega: (M,) the share of the domain's tokens that is taken.
+        eta: (M,) exponent; 0 takes all documents within omega equally.
+        epsilon: (M,) chance of any document.
+
+    Raises:
+        ValueError: shapes disagree, a value is NaN, infinite or negative, or a domain index has no
+            parameters.
+    """
+    steepness = check_floats("lam", lam, (None,), minimum=0.0)
+    n_domains = len(steepness)
+    threshold = check_floats("omega", omega, (n_domains,), minimum=0.0)
+    exponent = check_floats("eta", eta, (n_domains,), minimum=0.0)
+    floor = check_floats("epsilon", epsilon, (n_domains,), minimum=0.0)
+    r = check_floats("ranks", ranks, (None,), minimum=0.0)
+    domain_of = check_domains(domains, len(r), n_domains)
+
+    values = floor[domain_of]
+    inside = np.flatnonzero(r <= threshold[domain_of])
+    m = domain_of[inside]
+    # Inside the threshold the exponent is at most 0, so exp lies in (0, 1] and cannot overflow.
+    decay = np.exp(-steepness[m] * (threshold[m] - r[inside]))
+    values[inside] += (2.0 / (1.0 + decay)) ** exponent[m]
+    return values

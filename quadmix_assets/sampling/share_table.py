@@ -1,0 +1,161 @@
+"""A small table from a value to the share of tokens at or below it, fitted once and kept.
+
+It carries a rank to documents that were not there when it was fitted: the rank calibration (merged
+score -> rank in a domain) and the rank normaliser (raw score -> sigma) are both such tables.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike
+
+from quadmix_assets.sampling.validation import (
+    FloatArray,
+    IntArray,
+    check_floats,
+    check_tokens,
+    share_of,
+)
+
+SCHEMA = {"value": pl.Float64, "share_below": pl.Float64, "share": pl.Float64}
+
+
+@dataclass(frozen=True, eq=False)
+class TokenShareTable:
+    """A monotone map: value -> share of tokens in documents with that value or a smaller one.
+
+    Each breakpoint keeps the share up to it and the share strictly below it, so that a jump (many
+    tokens on one value) stays a jump. Between two breakpoints the share is interpolated linearly;
+    where no fitted value lies between them that line is flat, and the map is exact.
+
+    Args:
+        value: (K,) breakpoints, strictly ascending.
+        share_below: (K,) share of tokens with a smaller value.
+        share: (K,) share of tokens with this or a smaller value; the last is 1.
+
+    Raises:
+        ValueError: the arrays are not such a table.
+    """
+
+    value: FloatArray
+    share_below: FloatArray
+    share: FloatArray
+
+    def __post_init__(self) -> None:
+        """Bring all arrays to float64 and check them."""
+        n = len(self.value)
+        for name in SCHEMA:
+            object.__setattr__(self, name, check_floats(name, getattr(self, name), (n,)))
+        if (self.value[1:] <= self.value[:-1]).any():
+            raise ValueError("value is not strictly ascending: this is no table of token shares")
+        steps = np.stack([self.share_below, self.share], axis=1).ravel()
+        if n and (steps[0] < 0 or steps[-1] != 1 or (np.diff(steps) < 0).any()):
+            raise ValueError(
+                "share_below and share do not rise from 0 or more to 1: "
+                "this is no table of token shares"
+            )
+
+    @classmethod
+    def fit(
+        cls, values: ArrayLike, tokens: ArrayLike, *, max_breakpoints: int
+    ) -> "TokenShareTable":
+        """Fit the table to the values of all documents.
+
+        Exact while there are no more than `max_breakpoints` distinct values. Else breakpoints are
+        kept at even steps of token share, always with the first and the last value, and no share
+        is off by more than 1 / (max_breakpoints - 1); `max_error` says how far off it can be here.
+        Without any document or token the table gives 1, the worst rank, for every value.
+
+        Args:
+            values: (D,) in any order; ties belong together.
+            tokens: (D,) token counts.
+            max_breakpoints: 2 or more.
+
+        Raises:
+            ValueError: shapes disagree, a value is NaN or infinite, tokens are negative, or
+                max_breakpoints is below 2.
+        """
+        if max_breakpoints < 2:
+            raise ValueError(f"max_breakpoints is {max_breakpoints}; expected 2 or more")
+        distinct, n_tokens = tokens_per_value(values, tokens)
+        up_to = np.cumsum(n_tokens)
+        total = np.full(len(distinct), up_to[-1] if len(distinct) else 0)
+        share = share_of(up_to, total)
+        share_below = np.where(total > 0, share_of(up_to - n_tokens, total), 1.0)
+        if len(distinct) > max_breakpoints:
+            steps = np.arange(1, max_breakpoints - 1) / (max_breakpoints - 1)
+            inner = np.searchsorted(share, steps, side="left")
+            kept = np.unique(np.concatenate([[0], inner, [len(distinct) - 1]]))
+            distinct, share_below, share = distinct[kept], share_below[kept], share[kept]
+        return cls(distinct, share_below, share)
+
+    @property
+    def max_error(self) -> float:
+        """How far any share can be off: the most tokens that hide between two breakpoints."""
+        return float(np.max(self.share_below[1:] - self.share[:-1], initial=0.0))
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every share is the share of the fitted documents itself."""
+        return self.max_error == 0.0
+
+    def __call__(self, values: ArrayLike) -> FloatArray:
+        """Shares (D,) of the values (D,).
+
+        Below the first breakpoint the share is that of the first one, since a rank is never 0;
+        above the last it is 1.
+
+        Raises:
+            ValueError: a value is NaN or infinite.
+        """
+        x = check_floats("values", values, (None,))
+        if not len(self.value):
+            return np.ones(len(x))
+        left = np.searchsorted(self.value, x, side="right") - 1
+        shares = self.share[np.maximum(left, 0)]
+        if self.is_exact:
+            return shares
+        right = np.minimum(left + 1, len(self.value) - 1)
+        rise = self.share_below[right] - shares
+        between = np.flatnonzero((left >= 0) & (rise > 0) & (x > self.value[left]))
+        low, high = self.value[left[between]] / 2, self.value[right[between]] / 2
+        # Halves, because the distance of two finite numbers can be infinite.
+        shares[between] += rise[between] * ((x[between] / 2 - low) / (high - low))
+        return shares
+
+    def to_frame(self) -> pl.DataFrame:
+        """The table as columns value, share_below, share; one row a breakpoint."""
+        return pl.DataFrame({name: getattr(self, name) for name in SCHEMA}, schema=SCHEMA)
+
+    @classmethod
+    def from_frame(cls, frame: pl.DataFrame) -> "TokenShareTable":
+        """The inverse of `to_frame`; other columns are not looked at.
+
+        Raises:
+            ValueError: a column is missing or the rows are no such table.
+        """
+        missing = [name for name in SCHEMA if name not in frame.columns]
+        if missing:
+            raise ValueError(
+                f"no column {', '.join(missing)} among {frame.columns}: "
+                "expected a table that TokenShareTable.to_frame wrote"
+            )
+        return cls(*(frame[name].to_numpy() for name in SCHEMA))
+
+
+def tokens_per_value(values: ArrayLike, tokens: ArrayLike) -> tuple[FloatArray, IntArray]:
+    """The distinct values in ascending order (K,) and the tokens of each (K,).
+
+    Raises:
+        ValueError: shapes disagree, a value is NaN or infinite, or tokens are negative.
+    """
+    x = check_floats("values", values, (None,))
+    counts = check_tokens(tokens, len(x))
+    if not len(x):
+        return np.empty(0), np.empty(0, dtype=np.int64)
+    order = np.argsort(x)
+    ordered = x[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    # Adding 0.0 turns -0.0 into 0.0: which of the two comes first hangs on the documents' order.
+    return ordered[starts] + 0.0, np.add.reduceat(counts[order], starts)

@@ -1,0 +1,141 @@
+"""How good a regressor is: the held-out part, its errors, and errors against training size."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike
+from scipy.stats import spearmanr
+
+from quadmix_assets.sampling.validation import IntArray, check_floats
+from quadmix_assets.search.regressors import MIN_ROWS, Regressor, standard_fits
+
+HELD_OUT_SHARE = 1 / 15
+MIN_HELD_OUT = 8
+ENOUGH_FOR_MIN_HELD_OUT = 40
+
+LEARNING_CURVE_SCHEMA = {
+    "regressor": pl.String,
+    "n_train": pl.Int64,
+    "mae_nats": pl.Float64,
+    "spearman": pl.Float64,
+}
+
+
+@dataclass(frozen=True)
+class RegressionMetrics:
+    """Errors of a regressor on rows it has not seen.
+
+    Attributes:
+        n: rows.
+        mae: mean absolute error, in nats.
+        spearman: rank correlation of predicted and true losses; 0 where either is constant or
+            there is one row, since there is no order to agree on.
+        constant_mae: mean absolute error of predicting the training mean every time, in nats. A
+            regressor that is no better has learned nothing.
+    """
+
+    n: int
+    mae: float
+    spearman: float
+    constant_mae: float
+
+
+def split_held_out(
+    n: int, *, share: float = HELD_OUT_SHARE, seed: int
+) -> tuple[IntArray, IntArray]:
+    """Indices of the training and of the held-out part, both ascending.
+
+    200 of 3,000 are held out at the paper's share of 1/15. From 40 rows on at least 8 are, below
+    that at least one, because fewer rows say nothing about an error.
+
+    Args:
+        n: rows, at least 2.
+        share: of the rows that is held out, above 0 and below 1.
+        seed: of the choice.
+
+    Raises:
+        ValueError: fewer than 2 rows, or a share outside (0, 1).
+    """
+    if n < 2:
+        raise ValueError(f"{n} rows cannot be split: expected 2 or more")
+    if not 0.0 < share < 1.0:
+        raise ValueError(f"share is {share}; expected above 0 and below 1")
+    least = MIN_HELD_OUT if n >= ENOUGH_FOR_MIN_HELD_OUT else 1
+    n_held_out = min(max(round(n * share), least), n - 1)
+    shuffled = np.random.default_rng(seed).permutation(n)
+    return np.sort(shuffled[n_held_out:]), np.sort(shuffled[:n_held_out])
+
+
+def evaluate(regressor: Regressor, features: ArrayLike, losses: ArrayLike) -> RegressionMetrics:
+    """Errors of the regressor on features (n, F) with losses (n,), n at least 1.
+
+    Raises:
+        ValueError: no rows, shapes that disagree, or a value that is NaN or infinite.
+    """
+    true = check_floats("losses", losses, (None,))
+    matrix = check_floats("features", features, (len(true), None))
+    if not len(true):
+        raise ValueError("no rows to evaluate the regressor on: expected 1 or more")
+    predicted = regressor.predict(matrix)
+    ordered = np.ptp(true) > 0 and np.ptp(predicted) > 0
+    return RegressionMetrics(
+        n=len(true),
+        mae=float(np.mean(np.abs(predicted - true))),
+        spearman=float(spearmanr(predicted, true).statistic) if ordered else 0.0,
+        constant_mae=float(np.mean(np.abs(regressor.training_mean - true))),
+    )
+
+
+def learning_curve(
+    train_features: ArrayLike,
+    train_losses: ArrayLike,
+    held_out_features: ArrayLike,
+    held_out_losses: ArrayLike,
+    *,
+    seed: int,
+    n_threads: int = 1,
+    sizes: Sequence[int] | None = None,
+) -> pl.DataFrame:
+    """Errors on the held-out part against training size, the paper's Figure 3.
+
+    Each size takes the first of the training rows in one shuffled order, so a larger part holds the
+    smaller ones.
+
+    Args:
+        train_features: (n, F).
+        train_losses: (n,) in nats.
+        held_out_features: (k, F).
+        held_out_losses: (k,) in nats.
+        seed: of the order and of the regressors.
+        n_threads: of LightGBM.
+        sizes: how many training rows; None takes `training_sizes(n)`.
+
+    Returns:
+        Columns regressor, n_train, mae_nats, spearman: three regressors at each size.
+
+    Raises:
+        ValueError: a size is below 10 or above the training part, or as in `fit_lightgbm` and
+            `evaluate`.
+    """
+    y = check_floats("train_losses", train_losses, (None,))
+    x = check_floats("train_features", train_features, (len(y), None))
+    order = np.random.default_rng(seed).permutation(len(y))
+    rows = []
+    for size in training_sizes(len(y)) if sizes is None else sizes:
+        if not MIN_ROWS <= size <= len(y):
+            raise ValueError(
+                f"a training size is {size}; expected from {MIN_ROWS} to the {len(y)} rows of "
+                "the training part"
+            )
+        part = np.sort(order[:size])
+        for name, fit in standard_fits(seed=seed, n_threads=n_threads).items():
+            metrics = evaluate(fit(x[part], y[part]), held_out_features, held_out_losses)
+            rows.append((name, size, metrics.mae, metrics.spearman))
+    return pl.DataFrame(rows, schema=LEARNING_CURVE_SCHEMA, orient="row")
+
+
+def training_sizes(n: int, *, n_sizes: int = 5) -> list[int]:
+    """n, its half, its quarter and so on, ascending; at most `n_sizes`, none below 10 but n."""
+    return sorted({max(n >> k, 1) for k in range(n_sizes) if k == 0 or n >> k >= MIN_ROWS})

@@ -1,0 +1,77 @@
+"""Typed settings: one YAML file (a profile), validated when it is loaded.
+
+A profile is chosen by name (`profiles/<name>.yaml`) or by path. Single keys can be overridden by
+environment variables: `QUADMIX_` + the key's path, levels joined by two underscores, for example
+`QUADMIX_PROXIES__BATCH_SIZE=16`. Nothing else is read from the environment.
+"""
+
+from quadmix_assets.settings.corpus import (
+    CorpusSettings,
+    PlantedSettings,
+    TargetSettings,
+    TokenizerSettings,
+)
+from quadmix_assets.settings.errors import SettingsError
+from quadmix_assets.settings.features import (
+    UNKNOWN_DOMAIN,
+    ColumnCriterionSettings,
+    ColumnDomainsSettings,
+    CriterionSettings,
+    DomainsSettings,
+    FasttextDomainsSettings,
+    FeaturesSettings,
+    HeuristicsSettings,
+    ImportanceSettings,
+    NormalizerSettings,
+    TargetFasttextSettings,
+)
+from quadmix_assets.settings.load import (
+    DEFAULT_PROFILE,
+    PROFILE_VARIABLE,
+    PROFILES_FOLDER,
+    load_settings,
+)
+from quadmix_assets.settings.proxies import ParametersSettings, ProxiesSettings, TrainingSettings
+from quadmix_assets.settings.root import OVERRIDE_PREFIX, Settings
+from quadmix_assets.settings.search import (
+    AutomationSettings,
+    ComparisonSettings,
+    ExportSettings,
+    MixSettings,
+    ObjectiveSettings,
+    SearchSettings,
+)
+
+__all__ = [
+    "DEFAULT_PROFILE",
+    "OVERRIDE_PREFIX",
+    "PROFILES_FOLDER",
+    "PROFILE_VARIABLE",
+    "UNKNOWN_DOMAIN",
+    "AutomationSettings",
+    "ColumnCriterionSettings",
+    "ColumnDomainsSettings",
+    "ComparisonSettings",
+    "CorpusSettings",
+    "CriterionSettings",
+    "DomainsSettings",
+    "ExportSettings",
+    "FasttextDomainsSettings",
+    "FeaturesSettings",
+    "HeuristicsSettings",
+    "ImportanceSettings",
+    "MixSettings",
+    "NormalizerSettings",
+    "ObjectiveSettings",
+    "ParametersSettings",
+    "PlantedSettings",
+    "ProxiesSettings",
+    "SearchSettings",
+    "Settings",
+    "SettingsError",
+    "TargetFasttextSettings",
+    "TargetSettings",
+    "TokenizerSettings",
+    "TrainingSettings",
+    "load_settings",
+]

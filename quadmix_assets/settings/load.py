@@ -1,0 +1,81 @@
+"""Reads a profile: YAML file, environment overrides, validation."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    YamlConfigSettingsSource,
+)
+
+from quadmix_assets.settings.errors import SettingsError, describe_validation_error
+from quadmix_assets.settings.root import OVERRIDE_PREFIX, Settings
+
+PROFILES_FOLDER = Path(__file__).parents[2] / "profiles"
+DEFAULT_PROFILE = "demo"
+PROFILE_VARIABLE = "QUADMIX_PROFILE"
+
+
+def load_settings(profile: str | Path | None = None) -> Settings:
+    """Read and validate a profile.
+
+    Args:
+        profile: a profile's name, or the path of a YAML file; None takes the environment variable
+            QUADMIX_PROFILE, and without it the demo.
+
+    Raises:
+        SettingsError: the file is not there or not YAML, or a key is unknown or has a wrong
+            value; the message names every such key, its value and what is allowed.
+    """
+    path = _profile_path(str(profile or os.environ.get(PROFILE_VARIABLE) or DEFAULT_PROFILE))
+    root = path.parent.parent if path.parent.name == "profiles" else path.parent
+    _refuse_unknown_overrides()
+
+    class _Profile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, path)
+
+    try:
+        values: dict[str, Any] = {"profile": path.stem, "root": root.resolve()}
+        return _Profile(**values)
+    except ValidationError as error:
+        raise SettingsError(describe_validation_error(error, str(path), Settings)) from None
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        raise SettingsError(f"{path}: cannot be read as settings: {error}") from None
+
+
+def _profile_path(profile: str) -> Path:
+    path = Path(profile)
+    if path.suffix not in {".yaml", ".yml"}:
+        path = PROFILES_FOLDER / f"{profile}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in PROFILES_FOLDER.glob("*.yaml")))
+        raise SettingsError(
+            f"{path}: there is no such profile; give the path of a YAML file or one of: {known}"
+        )
+    return path
+
+
+def _refuse_unknown_overrides() -> None:
+    for variable in os.environ:
+        if not variable.startswith(OVERRIDE_PREFIX) or variable == PROFILE_VARIABLE:
+            continue
+        top = variable.removeprefix(OVERRIDE_PREFIX).split("__")[0].lower()
+        if top not in Settings.model_fields:
+            allowed = ", ".join(sorted(Settings.model_fields))
+            raise SettingsError(
+                f"environment variable {variable}: settings have no key {top!r}; "
+                f"the top-level keys are: {allowed}"
+            )

@@ -1,0 +1,139 @@
+"""Materialises the whole graph stage by stage in this process, as the UI's clicks would."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+import dagster as dg
+
+from quadmix_assets.definitions import defs as load_definitions
+from quadmix_assets.defs.automation import observation
+from quadmix_assets.defs.resources import ProjectResource
+from quadmix_assets.inputs import check_inputs, discover_inputs
+from quadmix_assets.outputs import PLANTED_CORPUS
+
+_RANGE_START = "dagster/asset_partition_range_start"
+_RANGE_END = "dagster/asset_partition_range_end"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Assets that are materialised by one run (or one run per range of partitions)."""
+
+    assets: tuple[str, ...]
+    partitions: Literal["shard", "proxy_batch"] | None = None
+
+
+RAW_SHARDS_STAGE = Stage(("raw_shards",), "shard")
+STAGES = (
+    RAW_SHARDS_STAGE,
+    Stage(("tokenizer", "target_sets", "fitted_models")),
+    Stage(("scored_shards", "domain_labels"), "shard"),
+    Stage(("score_normalizers", "proxy_pool", "parameter_sets")),
+    Stage(("merged_ranks", "sampled_subset", "proxy_metrics"), "proxy_batch"),
+    Stage(("regressor", "optimal_params", "rank_calibration")),
+    Stage(("final_mix",), "shard"),
+    Stage(("mix_manifest", "random_comparison")),
+)
+
+
+class _Runner:
+    def __init__(self, instance: dg.DagsterInstance, profile: str, *, resume: bool) -> None:
+        self.instance = instance
+        self.resources = {"project": ProjectResource(profile=profile)}
+        self.resume = resume
+        self.job = load_definitions().resolve_implicit_global_asset_job_def()
+
+    def run(self, stage: Stage) -> bool:
+        """Materialise a stage; whether what follows can go on."""
+        if stage.partitions is None:
+            keys = map(dg.AssetKey, stage.assets)
+            done = [self.instance.get_latest_materialization_event(key) for key in keys]
+            return (self.resume and all(done)) or self._execute(stage.assets)
+        registered = list(self.instance.get_dynamic_partitions(stage.partitions))
+        wanted = self._wanted(stage, set(registered))
+        size = 1 if stage.partitions == "proxy_batch" else max(len(wanted), 1)
+        for start, end in _ranges(registered, wanted, size):
+            if not self._execute(stage.assets, start, end):
+                return False
+        # A shard that failed alone is left out from here on; without any there is no going on.
+        return bool(self._materialized(stage.assets))
+
+    def _wanted(self, stage: Stage, registered: set[str]) -> set[str]:
+        wanted = set(registered)
+        if stage.partitions == "shard" and stage.assets != RAW_SHARDS_STAGE.assets:
+            wanted &= self._materialized(RAW_SHARDS_STAGE.assets)
+        return wanted - self._materialized(stage.assets) if self.resume else wanted
+
+    def _materialized(self, assets: Iterable[str]) -> set[str]:
+        return set.intersection(
+            *(set(self.instance.get_materialized_partitions(dg.AssetKey(a))) for a in assets)
+        )
+
+    def _execute(
+        self, assets: Sequence[str], start: str | None = None, end: str | None = None
+    ) -> bool:
+        result = self.job.execute_in_process(
+            instance=self.instance,
+            asset_selection=[dg.AssetKey(asset) for asset in assets],
+            resources=self.resources,
+            run_config={"loggers": {"console": {"config": {}}}},
+            partition_key=start if start == end else None,
+            tags={_RANGE_START: start, _RANGE_END: end} if start and end and start != end else {},
+            raise_on_error=False,
+        )
+        if result.success or tuple(assets) != RAW_SHARDS_STAGE.assets:
+            return result.success
+        return self._check_raw_shards()
+
+    def _check_raw_shards(self) -> bool:
+        """Check the shards that are left after others failed, and with them the checks' run."""
+        if not self._materialized(RAW_SHARDS_STAGE.assets):
+            return False
+        definitions = load_definitions()
+        result = dg.materialize(
+            [*definitions.resolve_asset_graph().assets_defs],
+            selection=dg.AssetSelection.checks_for_assets(*RAW_SHARDS_STAGE.assets),
+            resources=self.resources,
+            instance=self.instance,
+            raise_on_error=False,
+        )
+        return result.success
+
+
+def materialize_whole_graph(profile: str, *, resume: bool) -> bool:
+    """Materialise every asset and every partition; whether a final mix came out.
+
+    Shards that cannot be read are left out and reported by their runs; the others go on.
+
+    Args:
+        profile: the name or the path of the settings.
+        resume: leave out what is materialised already.
+
+    Raises:
+        SettingsError: an input is missing; nothing has been done then.
+    """
+    project = ProjectResource(profile=profile)
+    settings, store = project.settings, project.store
+    if settings.corpus.source == "files":
+        check_inputs(settings, store)
+    with dg.DagsterInstance.get() as instance:
+        runner = _Runner(instance, profile, resume=resume)
+        if settings.corpus.source == "planted" and not runner.run(Stage((PLANTED_CORPUS,))):
+            return False
+        shards = discover_inputs(settings, store).shards
+        instance.add_dynamic_partitions("shard", [shard.key for shard in shards])
+        for shard in shards:
+            instance.report_runless_asset_event(observation(shard))
+        return all(runner.run(stage) for stage in STAGES)
+
+
+def _ranges(registered: list[str], wanted: set[str], size: int) -> Iterable[tuple[str, str]]:
+    """The wanted partitions as ranges of neighbours in the order in which Dagster knows them."""
+    numbers = [number for number, key in enumerate(registered) if key in wanted]
+    for _, group in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
+        run = [number for _, number in group]
+        for first in range(0, len(run), size):
+            part = run[first : first + size]
+            yield registered[part[0]], registered[part[-1]]

@@ -1,0 +1,109 @@
+"""A small project in a temporary folder, and the whole graph run on it once per session."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+import yaml
+
+from quadmix_assets.settings import PROFILES_FOLDER, Settings, load_settings
+from quadmix_assets.store import Store
+
+TINY: dict[str, Any] = {
+    "corpus": {
+        "source": "planted",
+        "carried_columns": {"planted_domain": "string", "planted_quality": "float"},
+        "planted": {
+            "n_documents": 900,
+            "n_shards": 3,
+            "n_labelled_per_domain": 40,
+            "n_target": 120,
+        },
+    },
+    "tokenizer": {"vocab_size": 512},
+    "parameters": {"n": 16, "omega_max": 0.5},
+    "proxies": {
+        "pool_tokens": 200_000,
+        "batch_size": 8,
+        "training": {
+            "shape": "tiny",
+            "n_tokens": 4_096,
+            "batch_windows": 8,
+            "learning_rate": 5e-3,
+            "warmup_steps": 1,
+        },
+        "max_target_tokens": 2_000,
+        "n_workers": 1,
+    },
+    "search": {"objectives": [{"name": "planted", "targets": {"planted": 1.0}}], "n_points": 2_000},
+    "comparison": {"n_seeds": 1},
+}
+
+
+def write_profile(folder: Path, **changes: Any) -> Path:
+    """A profile of a project in `folder`: the demo's, made tiny, then `changes` by section."""
+    profile = yaml.safe_load((PROFILES_FOLDER / "demo.yaml").read_text()) | TINY
+    for section, values in changes.items():
+        merged = isinstance(values, dict) and isinstance(profile.get(section), dict)
+        profile[section] = {**profile[section], **values} if merged else values
+    path = folder / "tiny.yaml"
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(profile))
+    return path
+
+
+@contextmanager
+def instance_in(folder: Path) -> Iterator[None]:
+    """A Dagster instance in `folder` for as long as the block runs."""
+    before = os.environ.get("DAGSTER_HOME")
+    folder.mkdir(parents=True, exist_ok=True)
+    os.environ["DAGSTER_HOME"] = str(folder)
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["DAGSTER_HOME"]
+        else:
+            os.environ["DAGSTER_HOME"] = before
+
+
+class Project:
+    """A project in a folder of its own: settings, store, and its Dagster instance."""
+
+    def __init__(self, folder: Path, **changes: Any) -> None:
+        self.folder = folder
+        self.profile = write_profile(folder, **changes)
+
+    @property
+    def settings(self) -> Settings:
+        return load_settings(self.profile)
+
+    @property
+    def store(self) -> Store:
+        return Store(self.settings.resolve(self.settings.lake))
+
+    def run(self) -> bool:
+        """Materialise the whole graph."""
+        # Imported here: the definitions read the profile that the environment names.
+        from quadmix_assets.whole_graph import materialize_whole_graph
+
+        with instance_in(self.folder / "dagster"):
+            return materialize_whole_graph(str(self.profile), resume=False)
+
+    @contextmanager
+    def instance(self) -> Iterator[dg.DagsterInstance]:
+        """The instance that `run` wrote to."""
+        with instance_in(self.folder / "dagster"), dg.DagsterInstance.get() as instance:
+            yield instance
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose whole graph has been materialised."""
+    project = Project(tmp_path_factory.mktemp("tiny"))
+    assert project.run()
+    return project

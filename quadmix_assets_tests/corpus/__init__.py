@@ -1,0 +1,1 @@
+"""Tests of the reading side and of what is made of it."""

@@ -1,0 +1,167 @@
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from upath import UPath
+
+from quadmix_assets.corpus.target_sets import read_target_set, split_target_set
+from quadmix_assets_tests.corpus.reading import CORPUS, needs_corpus
+
+ROWS = [
+    {"prompt": "2 + 2?", "response": "4", "choices": ["3", "4"]},
+    {"prompt": "{braces}", "response": "kept", "choices": ["a", "b"]},
+]
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> UPath:
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    return UPath(path)
+
+
+def test_text_column(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", [{"id": 7, "text": "x"}, {"text": "y"}])
+    assert read_target_set(path, name="t").to_dicts() == [
+        {"id": "7", "text": "x"},
+        {"id": "t:2", "text": "y"},
+    ]
+    assert read_target_set(path, name="t", text_column="text").schema == {
+        "id": pl.String,
+        "text": pl.String,
+    }
+
+
+def test_templates_in_every_format(tmp_path: Path) -> None:
+    lines = write(tmp_path / "a.jsonl", ROWS)
+    (tmp_path / "a.jsonl.gz").write_bytes(gzip.compress(lines.read_bytes()))
+    pl.DataFrame(ROWS).write_parquet(tmp_path / "a.parquet")
+    for name in ("a.jsonl", "a.jsonl.gz", "a.parquet"):
+        found = read_target_set(
+            UPath(tmp_path / name), name="oh", template="Q: {prompt}\n\nA: {response} {choices[1]}"
+        )
+        assert found.to_dict(as_series=False) == {
+            "id": ["oh:1", "oh:2"],
+            "text": ["Q: 2 + 2?\n\nA: 4 4", "Q: {braces}\n\nA: kept b"],
+        }
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        (
+            "{question}",
+            r"a\.jsonl, row 1: .*KeyError: 'question'.* columns prompt, response, choices",
+        ),
+        ("{choices[2]}", "row 1: .*IndexError"),
+        ("{}", "row 1: "),
+        ("{prompt", r"targets\[t\].template: '{prompt' is malformed"),
+        ("no column", r"targets\[t\].template: 'no column' names no column"),
+    ],
+)
+def test_templates_that_do_not_fit(tmp_path: Path, template: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        read_target_set(write(tmp_path / "a.jsonl", ROWS), name="t", template=template)
+
+
+@pytest.mark.parametrize(
+    ("second", "template", "message"),
+    [
+        ({"text": ""}, None, "row 2: empty_text"),
+        ({"text": 3}, None, "row 2: wrong_type: 'text' is a number, expected a string"),
+        ({"body": "x"}, None, "row 2: missing_text"),
+        ({"id": [], "text": "x"}, None, "row 2: bad_id"),
+        ({"text": None}, "{text}", "row 2: .*null"),
+        ({"text": " "}, "{text}", "row 2: the filled-in template is empty"),
+        ({"id": {}, "text": "x"}, "{text}", "row 2: the id is an object"),
+    ],
+)
+def test_a_bad_row_is_an_error(
+    tmp_path: Path, second: dict[str, Any], template: str | None, message: str
+) -> None:
+    path = write(tmp_path / "a.jsonl", [{"text": "fine"}, second])
+    with pytest.raises(ValueError, match=rf"a\.jsonl, {message}"):
+        read_target_set(path, name="t", template=template)
+
+
+def test_broken_lines_are_an_error_with_a_template_too(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"text": "x"}\n{"text": ')
+    with pytest.raises(ValueError, match="row 2: broken_json"):
+        read_target_set(UPath(tmp_path / "a.jsonl"), name="t", template="{text}")
+
+
+def test_what_is_wrong_with_the_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"targets: the target set 'oh' .*gone\.jsonl"):
+        read_target_set(UPath(tmp_path / "gone.jsonl"), name="oh")
+    with pytest.raises(ValueError, match=r"columns are: prompt.*Set targets\[oh\]\.text_column"):
+        read_target_set(write(tmp_path / "a.jsonl", ROWS), name="oh")
+    with pytest.raises(ValueError, match="the target set has no document"):
+        read_target_set(write(tmp_path / "b.jsonl", []), name="oh")
+    with pytest.raises(ValueError, match="1 ids occur more than once, for example 'a'"):
+        read_target_set(write(tmp_path / "c.jsonl", [{"id": "a", "text": "x"}] * 2), name="oh")
+    with pytest.raises(ValueError, match="supported are"):
+        read_target_set(write(tmp_path / "d.csv", ROWS), name="oh", template="{prompt}")
+
+
+def test_the_sample_depends_on_ids_and_seed_alone(tmp_path: Path) -> None:
+    rows = [{"id": f"d{i}", "text": f"text {i}"} for i in range(200)]
+    forward = write(tmp_path / "a.jsonl", rows)
+    backward = write(tmp_path / "b.jsonl", rows[::-1])
+    samples = [
+        read_target_set(path, name="t", max_documents=50, seed=seed)
+        for path, seed in ((forward, 1), (backward, 1), (forward, 2))
+    ]
+    assert [sample.height for sample in samples] == [50, 50, 50]
+    assert samples[0].sort("id").equals(samples[1].sort("id"))
+    assert set(samples[0]["id"]) != set(samples[2]["id"])
+    smaller = read_target_set(forward, name="t", max_documents=20, seed=1)
+    assert set(smaller["id"]) < set(samples[0]["id"])
+    assert read_target_set(forward, name="t", max_documents=200).height == 200
+
+
+texts = st.lists(st.text(min_size=1), min_size=1, max_size=50)
+
+
+@given(texts, st.integers(0, 2**32), st.randoms())
+def test_split_is_a_function_of_text_and_seed(texts: list[str], seed: int, random: Any) -> None:
+    texts = [*texts, *(f"anchor {i}" for i in range(40))]  # so that no side is empty
+    frame = pl.DataFrame({"id": [str(i) for i in range(len(texts))], "text": texts})
+    fit, held_out = split_target_set(frame, fit_share=0.5, seed=seed)
+    assert fit.height + held_out.height == frame.height
+    assert not set(fit["text"]) & set(held_out["text"])
+    shuffled = frame.sample(fraction=1.0, shuffle=True, seed=random.randrange(1000))
+    part = shuffled.head(frame.height - 1)
+    again, _ = split_target_set(part, fit_share=0.5, seed=seed)
+    assert set(again["id"]) == set(fit["id"]) & set(part["id"])
+
+
+def test_split_keeps_the_share_and_turns_with_the_seed() -> None:
+    frame = pl.DataFrame({"id": [str(i) for i in range(20_000)]}).with_columns(text=pl.col("id"))
+    sides = []
+    for seed in range(3):
+        fit, _ = split_target_set(frame, fit_share=0.3, seed=seed)
+        # Four standard deviations of a binomial share.
+        assert abs(fit.height / frame.height - 0.3) < 4 * (0.3 * 0.7 / frame.height) ** 0.5
+        sides.append(set(fit["id"]))
+    assert abs(len(sides[0] & sides[1]) / frame.height - 0.09) < 0.01  # independent
+    assert split_target_set(frame, fit_share=1.0, seed=0)[1].is_empty()
+    assert split_target_set(frame, fit_share=0.0, seed=0)[0].is_empty()
+
+
+def test_splits_that_make_no_sense() -> None:
+    frame = pl.DataFrame({"id": ["a", "b"], "text": ["same", "same"]})
+    with pytest.raises(ValueError, match=r"2 documents \(1 different texts\) into"):
+        split_target_set(frame, fit_share=0.5, seed=0)
+    with pytest.raises(ValueError, match=r"fit_share is 1\.5"):
+        split_target_set(frame, fit_share=1.5, seed=0)
+
+
+@needs_corpus
+@pytest.mark.parametrize("path", sorted((CORPUS / "targets").glob("*.jsonl")), ids=lambda p: p.stem)
+def test_real_target_sets(path: Path) -> None:
+    documents = read_target_set(UPath(path), name=path.stem)
+    assert documents.height == path.read_bytes().count(b"\n")
+    assert documents["text"][0] == json.loads(path.open().readline())["text"]

@@ -1,0 +1,93 @@
+"""DSIR's weight against counts in plain Python dictionaries."""
+
+import math
+import re
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import xxhash
+
+from quadmix_assets.features import words
+from quadmix_assets.features.criteria import ImportanceCriterion
+from quadmix_assets.features.fitted import NotFittedError
+from quadmix_assets.settings import ImportanceSettings
+from quadmix_assets_tests.features.texts import AWKWARD, documents, prose, spam
+
+N_BUCKETS = 997
+SETTINGS = ImportanceSettings(kind="importance", target="good", n_buckets=N_BUCKETS)
+
+
+def _buckets(text: str) -> tuple[int, list[int]]:
+    """Number of words, and the buckets of all unigrams and bigrams, in Python's integers."""
+    found = re.findall(r"\w+|[^\w\s]+", text.lower())
+    hashes = [xxhash.xxh3_64_intdigest(word.encode()) for word in found]
+    pairs = []
+    for first, second in pairwise(hashes):
+        mixed = (first * 0x9E3779B97F4A7C15 + second) % 2**64
+        pairs.append(mixed ^ (mixed >> 29))
+    return len(found), [value % N_BUCKETS for value in hashes + pairs]
+
+
+def _log_ratios(target: list[str], pool: list[str]) -> dict[int, float]:
+    logs = []
+    for texts in (target, pool):
+        counts = Counter(bucket for text in texts for bucket in _buckets(text)[1])
+        total = sum(counts.values()) + N_BUCKETS
+        logs.append({bucket: math.log((counts[bucket] + 1) / total) for bucket in range(N_BUCKETS)})
+    return {bucket: logs[0][bucket] - logs[1][bucket] for bucket in range(N_BUCKETS)}
+
+
+def _texts() -> tuple[list[str], list[str]]:
+    rng = np.random.default_rng(0)
+    return [prose(rng) for _ in range(5)], [spam(rng) for _ in range(5)] + [prose(rng, 2, "law")]
+
+
+def _fitted() -> ImportanceCriterion:
+    criterion = ImportanceCriterion(SETTINGS)
+    criterion.fit(*_texts(), seed=0)
+    return criterion
+
+
+def test_scores_are_those_of_plain_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words, "CHUNK_BYTES", 1_000)
+    ratios = _log_ratios(*_texts())
+    rng = np.random.default_rng(1)
+    texts = {"prose": prose(rng), "spam": spam(rng), "word": "Oven", "new": "qq ww ee; rr"}
+    texts |= {"emoji": "😀 ok 😀😀 🎉", "chinese": AWKWARD["chinese"]}
+    for text, score in zip(texts.values(), _fitted().score(documents(texts)), strict=True):
+        n_words, buckets = _buckets(text)
+        assert score == pytest.approx(sum(ratios[b] for b in buckets) / n_words, abs=1e-12)
+
+
+def test_documents_without_words_are_never_above_any_other() -> None:
+    scores = _fitted().score(documents({**AWKWARD, "spam": spam(np.random.default_rng(2))}))
+    wordless = [list(AWKWARD).index(name) for name in ("empty", "blank")]
+    assert np.isfinite(scores).all()
+    assert scores[wordless[0]] == scores[wordless[1]] == scores.min()
+
+
+def test_the_length_of_a_document_does_not_drive_the_score() -> None:
+    text = prose(np.random.default_rng(3))
+    once, many = _fitted().score(documents({"once": text, "many": " ".join([text] * 50)}))
+    assert once == pytest.approx(many, abs=0.02)
+
+
+def test_equal_sides_tell_nothing_apart() -> None:
+    texts, _ = _texts()
+    criterion = ImportanceCriterion(SETTINGS)
+    criterion.fit(texts, texts, seed=0)
+    assert np.abs(criterion.score(documents({"a": texts[0], "b": "unseen words"}))).max() < 1e-12
+
+
+def test_a_side_without_words_is_refused() -> None:
+    with pytest.raises(ValueError, match="no words in the texts of the target set 'good'"):
+        ImportanceCriterion(SETTINGS).fit([" ", ""], ["words"], seed=0)
+    with pytest.raises(ValueError, match="no words in the texts of the pool"):
+        ImportanceCriterion(SETTINGS).fit(["words"], [], seed=0)
+
+
+def test_it_does_not_score_before_it_is_fitted() -> None:
+    with pytest.raises(NotFittedError, match="fit or load it"):
+        ImportanceCriterion(SETTINGS).score(documents({"a": "text"}))

@@ -1,0 +1,169 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F  # noqa: N812
+
+from quadmix_assets.proxies.cross_entropy import mean_loss, token_losses
+from quadmix_assets.proxies.model import SwarmLM, precision_dtype
+from quadmix_assets.proxies.shapes import SHAPES, ProxyShape, shape_named
+
+VOCAB = 97
+SHAPE = ProxyShape("test", n_layers=2, width=32, n_heads=4, mlp_width=40, context=24)
+FLOAT = torch.float32
+
+
+def shaken_swarm(shape: ProxyShape, seeds: list[int]) -> SwarmLM:
+    """A swarm whose gains differ from 1 and whose logits are far from uniform."""
+    swarm = SwarmLM(shape, VOCAB, seeds)
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in swarm.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.1)
+    return swarm
+
+
+def some_windows(n_proxies: int, context: int = SHAPE.context) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(1)
+    return torch.randint(0, VOCAB, (n_proxies, 3, context + 1), generator=generator)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+@pytest.mark.parametrize("context", [24, 80])  # written-out and fused attention
+def test_forward_and_gradients_are_those_of_llama(tied: bool, context: int) -> None:
+    transformers = pytest.importorskip("transformers")
+    shape = dataclasses.replace(SHAPE, tie_embeddings=tied, context=context)
+    swarm = shaken_swarm(shape, [1, 2])
+    windows = some_windows(2, context)
+    losses = swarm.mean_loss(windows, FLOAT)
+    losses.sum().backward()
+    gradients = SwarmLM(shape, VOCAB, [1, 2])
+    with torch.no_grad():
+        for mine, theirs in zip(gradients.parameters(), swarm.parameters(), strict=True):
+            assert theirs.grad is not None
+            mine.copy_(theirs.grad)
+    for k in range(2):
+        config = transformers.LlamaConfig(
+            vocab_size=VOCAB,
+            hidden_size=shape.width,
+            intermediate_size=shape.mlp_width,
+            num_hidden_layers=shape.n_layers,
+            num_attention_heads=shape.n_heads,
+            max_position_embeddings=shape.context,
+            rms_norm_eps=shape.norm_epsilon,
+            tie_word_embeddings=tied,
+        )
+        llama = transformers.LlamaForCausalLM(config)
+        llama.load_state_dict(swarm.state_of(k))
+        logits = llama(windows[k, :, :-1]).logits
+        torch.testing.assert_close(
+            swarm.logits(windows[..., :-1])[k], logits.detach(), atol=2e-5, rtol=1e-4
+        )
+        loss = F.cross_entropy(logits.flatten(0, 1), windows[k, :, 1:].flatten())
+        torch.testing.assert_close(losses[k].detach(), loss.detach())
+        loss.backward()
+        for name, gradient in gradients.state_of(k).items():
+            expected = llama.get_parameter(name).grad
+            assert expected is not None
+            torch.testing.assert_close(gradient, expected, atol=2e-6, rtol=1e-3)
+
+
+def test_a_proxy_is_the_same_in_any_swarm() -> None:
+    swarm = SwarmLM(SHAPE, VOCAB, [5, 6, 7, 8, 5])
+    alone = SwarmLM(SHAPE, VOCAB, [7])
+    other_place = SwarmLM(SHAPE, VOCAB, [1, 7])
+    for name, values in alone.state_of(0).items():
+        assert torch.equal(values, swarm.state_of(2)[name])
+        assert torch.equal(values, other_place.state_of(1)[name])
+    assert torch.equal(swarm.state_of(0)["lm_head.weight"], swarm.state_of(4)["lm_head.weight"])
+    windows = some_windows(5)
+    losses = swarm.mean_loss(windows, FLOAT)
+    torch.testing.assert_close(losses[2:3], alone.mean_loss(windows[2:3], FLOAT))
+
+
+def test_bfloat16_is_near_float32() -> None:
+    swarm = shaken_swarm(SHAPE, [1, 2, 3])
+    windows = some_windows(3)
+    exact = swarm.mean_loss(windows, FLOAT)
+    exact.sum().backward()
+    gradients = [p.grad.clone() for p in swarm.parameters() if p.grad is not None]
+    swarm.zero_grad()
+    rough = swarm.mean_loss(windows, torch.bfloat16)
+    rough.sum().backward()
+    torch.testing.assert_close(rough, exact, atol=0.01, rtol=0)
+    for parameter, gradient in zip(swarm.parameters(), gradients, strict=True):
+        assert parameter.grad is not None
+        error = torch.linalg.vector_norm(parameter.grad - gradient)
+        assert error < 0.03 * torch.linalg.vector_norm(gradient)
+
+
+@pytest.mark.parametrize("block", [VOCAB, 5 * VOCAB, 1 << 20])
+def test_cross_entropy_in_blocks_is_plain_cross_entropy(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("quadmix_assets.proxies.cross_entropy._BLOCK_CPU", block)
+    generator = torch.Generator().manual_seed(2)
+    hidden = torch.randn(3, 13, 8, generator=generator).requires_grad_()
+    weight = torch.randn(3, VOCAB, 8, generator=generator).requires_grad_()
+    targets = torch.randint(0, VOCAB, (3, 13), generator=generator)
+    logits = hidden @ weight.transpose(1, 2)
+    plain = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(3, 13)
+    factors = torch.tensor([1.0, 0.5, 3.0])
+    expected = torch.autograd.grad((plain.mean(1) * factors).sum(), (hidden, weight))
+    found = mean_loss(hidden, weight, targets)
+    torch.testing.assert_close(found, plain.mean(1))
+    gradients = torch.autograd.grad((found * factors).sum(), (hidden, weight))
+    torch.testing.assert_close(gradients, expected)
+    torch.testing.assert_close(token_losses(hidden, weight, targets), plain)
+
+
+def test_an_impossible_token_has_a_finite_loss() -> None:
+    hidden = torch.full((1, 1, 1), 1000.0)
+    weight = torch.tensor([[[1.0], [-1.0]]])
+    assert token_losses(hidden, weight, torch.tensor([[1]])).item() == pytest.approx(87.3, abs=0.1)
+
+
+def test_a_silent_proxy_predicts_all_tokens_alike() -> None:
+    swarm = shaken_swarm(SHAPE, [1, 2])
+    swarm.silence(0)
+    losses = swarm.mean_loss(some_windows(2), FLOAT)
+    assert losses[0].item() == pytest.approx(np.log(VOCAB))
+    losses.sum().backward()
+    assert all(torch.isfinite(p.grad).all() for p in swarm.parameters() if p.grad is not None)
+
+
+@pytest.mark.parametrize("shape", list(SHAPES.values()), ids=lambda shape: shape.name)
+@pytest.mark.parametrize("tied", [False, True])
+def test_parameters_are_counted(shape: ProxyShape, tied: bool) -> None:
+    shape = dataclasses.replace(shape, tie_embeddings=tied)
+    swarm = SwarmLM(shape, VOCAB, [0])
+    assert shape.n_parameters(VOCAB) == sum(p.numel() for p in swarm.parameters())
+
+
+def test_regmix_shape_has_a_million_parameters_outside_the_embeddings() -> None:
+    shape = shape_named("regmix-1m")
+    assert shape.n_parameters(0) == pytest.approx(1_000_000, rel=0.35)
+
+
+def test_flops_are_those_of_the_matrix_products() -> None:
+    from torch.utils.flop_counter import FlopCounterMode
+
+    shape = dataclasses.replace(SHAPE, context=24)
+    swarm = SwarmLM(shape, VOCAB, [0])
+    windows = some_windows(1)
+    with FlopCounterMode(display=False) as counter:
+        swarm.mean_loss(windows, FLOAT).sum().backward()
+    n_tokens = windows[..., 1:].numel()
+    assert counter.get_total_flops() == shape.flops_per_token(VOCAB) * n_tokens
+
+
+def test_unknown_names_and_impossible_shapes_are_refused() -> None:
+    with pytest.raises(ValueError, match="there are: tiny, small"):
+        shape_named("huge")
+    with pytest.raises(ValueError, match="even multiple"):
+        ProxyShape("odd", n_layers=1, width=30, n_heads=4, mlp_width=8, context=8)
+    with pytest.raises(ValueError, match="at least 1"):
+        ProxyShape("flat", n_layers=0, width=32, n_heads=4, mlp_width=8, context=8)
+    with pytest.raises(ValueError, match="expected one of float32, bfloat16"):
+        precision_dtype("float16")

@@ -1,0 +1,181 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from quadmix_assets.proxies.evaluation import evaluate_swarm, pack_target
+from quadmix_assets.proxies.recipe import Recipe
+from quadmix_assets.proxies.token_pool import TokenPool
+from quadmix_assets.proxies.training import (
+    SwarmProgress,
+    SwarmTrainer,
+    TrainedSwarm,
+    train_swarm,
+)
+from quadmix_assets_tests.proxies.swarms import (
+    SEPARATOR,
+    SHAPE,
+    VOCAB,
+    chain_documents,
+    stream_of,
+    write_pool,
+)
+
+RECIPE = Recipe(n_tokens=6_000, batch_windows=4, learning_rate=1e-2, warmup_steps=5)
+CPU = torch.device("cpu")
+LANGUAGES = {"a": np.arange(150), "b": np.arange(150, 300)}
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> TokenPool:
+    rng = np.random.default_rng(0)
+    documents = chain_documents(rng, 150, language=1) + chain_documents(rng, 150, language=2)
+    return write_pool(tmp_path_factory.mktemp("pool"), documents)
+
+
+def train(
+    pool: TokenPool, samples: list[np.ndarray], recipe: Recipe = RECIPE, *, seed: int = 0
+) -> TrainedSwarm:
+    streams = [stream_of(pool, sample) for sample in samples]
+    return train_swarm(
+        streams, SHAPE, recipe, vocab_size=VOCAB, seeds=[seed] * len(streams), n_threads=1
+    )
+
+
+def last_losses(swarm: TrainedSwarm) -> list[float]:
+    return [proxy.train_loss[-1][1] for proxy in swarm.proxies]
+
+
+def test_proxies_learn_and_matching_data_wins(pool: TokenPool) -> None:
+    swarm = train(pool, list(LANGUAGES.values()))
+    # Two continuations each: the chain's entropy is ln 2, an untrained model's loss ln 64.
+    assert max(last_losses(swarm)) < 0.6 * np.log(VOCAB)
+    rng = np.random.default_rng(9)
+    targets = {}
+    for number, name in enumerate(LANGUAGES, start=1):
+        documents = chain_documents(rng, 60, language=number)
+        sizes = [len(d) for d in documents]
+        targets[name] = pack_target(documents, sizes, context=SHAPE.context, separator_id=SEPARATOR)
+    losses = evaluate_swarm(swarm, targets)
+    assert losses["a"].loss_nats[0] + 0.5 < losses["a"].loss_nats[1]
+    assert losses["b"].loss_nats[1] + 0.5 < losses["b"].loss_nats[0]
+
+
+def test_a_proxy_trains_alike_alone_and_among_others(pool: TokenPool) -> None:
+    rng = np.random.default_rng(1)
+    samples = [rng.choice(300, 120, replace=False) for _ in range(8)]
+    recipe = dataclasses.replace(RECIPE, n_tokens=2_000)
+    together = last_losses(train(pool, samples, recipe))
+    for k in (0, 5):
+        alone = last_losses(train(pool, [samples[k]], recipe))
+        assert alone == pytest.approx([together[k]], rel=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_same_call_gives_the_same_bytes(pool: TokenPool, precision: str) -> None:
+    recipe = dataclasses.replace(RECIPE, n_tokens=1_000, precision=precision)
+    samples = list(LANGUAGES.values())
+    one, two = (train(pool, samples, recipe) for _ in range(2))
+    assert one.proxies == two.proxies
+    for mine, theirs in zip(one.model.parameters(), two.model.parameters(), strict=True):
+        assert torch.equal(mine, theirs)
+    other = train(pool, samples, recipe, seed=1)
+    assert last_losses(other) != last_losses(one)
+
+
+def test_windows_of_another_order_train_another_proxy(pool: TokenPool) -> None:
+    streams = [stream_of(pool, LANGUAGES["a"], seed=seed) for seed in (1, 2)]
+    recipe = dataclasses.replace(RECIPE, n_tokens=1_000)
+    swarm = train_swarm(streams, SHAPE, recipe, vocab_size=VOCAB, seeds=[0, 0], n_threads=1)
+    assert last_losses(swarm)[0] != last_losses(swarm)[1]
+
+
+@pytest.mark.parametrize("poison", [float("nan"), float("inf"), 1e30])
+def test_a_diverging_proxy_fails_alone(pool: TokenPool, poison: float) -> None:
+    samples = [LANGUAGES["a"], LANGUAGES["b"], LANGUAGES["a"]]
+
+    def run(poisoned: bool) -> SwarmTrainer:
+        streams = [stream_of(pool, sample) for sample in samples]
+        recipe = dataclasses.replace(RECIPE, n_tokens=1_280)
+        trainer = SwarmTrainer(streams, SHAPE, recipe, VOCAB, [0, 1, 2], CPU)
+        for step in range(trainer.n_steps):
+            if poisoned and step == 7:
+                with torch.no_grad():
+                    trainer.model.get_parameter("qkv_0")[1, 3, 4] = poison
+                    trainer.model.get_parameter("output")[1] *= poison
+            trainer.advance()
+        return trainer
+
+    sound, hurt = run(False), run(True)
+    for name, values in hurt.model.named_parameters():
+        expected = sound.model.get_parameter(name)
+        assert torch.equal(values[0], expected[0])
+        assert torch.equal(values[2], expected[2])
+        assert not values[1].any()
+    records = hurt.finish()
+    assert [r.status for r in records] == ["trained", "failed", "trained"]
+    assert records[1].reason is not None
+    assert "not finite at step 8 of 20" in records[1].reason
+    assert records[1].n_tokens == 7 * 64
+    assert records[0] == sound.finish()[0]
+    assert hurt.progress(1.0).n_failed == 1
+
+
+def test_a_sample_without_tokens_fails_alone(pool: TokenPool) -> None:
+    recipe = dataclasses.replace(RECIPE, n_tokens=1_000)
+    swarm = train(pool, [LANGUAGES["a"], np.arange(0)], recipe)
+    failed = swarm.proxies[1]
+    assert (failed.status, failed.reason) == ("failed", "its sample holds no tokens")
+    assert (failed.train_loss, failed.n_tokens, failed.epochs) == ((), 0, 0.0)
+    assert swarm.proxies[0].status == "trained"
+    alone = train(pool, [LANGUAGES["a"], LANGUAGES["b"]], recipe)
+    assert swarm.proxies[0] == alone.proxies[0]
+
+
+def test_a_swarm_of_failures_ends(pool: TokenPool) -> None:
+    swarm = train(pool, [np.arange(0)], dataclasses.replace(RECIPE, n_tokens=200))
+    assert swarm.proxies[0].status == "failed"
+
+
+def test_records_count_tokens_and_epochs(pool: TokenPool) -> None:
+    few = np.arange(3)
+    swarm = train(pool, [few], dataclasses.replace(RECIPE, n_tokens=1_000))
+    record = swarm.proxies[0]
+    n_windows = 16 * 4
+    assert record.n_tokens == n_windows * SHAPE.context
+    n_sample = int(pool.n_tokens[few].sum()) + 3
+    assert record.epochs == pytest.approx(n_windows * (SHAPE.context + 1) / n_sample)
+    ends = [n_tokens for n_tokens, _ in record.train_loss]
+    assert ends == sorted(set(ends))
+    assert ends[-1] == record.n_tokens
+    assert swarm.seconds > 0
+
+
+def test_progress_comes_at_the_end_at_the_latest(pool: TokenPool) -> None:
+    heard: list[SwarmProgress] = []
+    before = torch.get_num_threads()
+    train_swarm(
+        [stream_of(pool, LANGUAGES["a"])],
+        SHAPE,
+        dataclasses.replace(RECIPE, n_tokens=640),
+        vocab_size=VOCAB,
+        seeds=[0],
+        n_threads=1,
+        on_progress=heard.append,
+    )
+    assert torch.get_num_threads() == before
+    assert (heard[-1].step, heard[-1].n_steps, heard[-1].eta_seconds) == (10, 10, 0.0)
+    assert heard[-1].tokens_per_second > 0
+    assert 0 < heard[-1].mean_loss_nats < 2 * np.log(VOCAB)
+
+
+def test_inputs_that_do_not_fit_are_refused(pool: TokenPool) -> None:
+    stream = stream_of(pool, LANGUAGES["a"])
+    with pytest.raises(ValueError, match="1 streams and 2 seeds"):
+        train_swarm([stream], SHAPE, RECIPE, vocab_size=VOCAB, seeds=[1, 2])
+    longer = dataclasses.replace(SHAPE, context=17)
+    with pytest.raises(ValueError, match="windows of 17 tokens; shape test needs 18"):
+        train_swarm([stream], longer, RECIPE, vocab_size=VOCAB, seeds=[1])
+    with pytest.raises(ValueError, match="outside the vocabulary of 8"):
+        train_swarm([stream], SHAPE, RECIPE, vocab_size=8, seeds=[1])

@@ -1,0 +1,126 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from quadmix_assets.settings import PROFILES_FOLDER, Settings, SettingsError, load_settings
+
+DEMO = yaml.safe_load((PROFILES_FOLDER / "demo.yaml").read_text())
+
+
+def write_profile(folder: Path, **changes: object) -> Path:
+    path = folder / "mine.yaml"
+    path.write_text(yaml.safe_dump({**DEMO, **changes}))
+    return path
+
+
+@pytest.mark.parametrize("profile", sorted(path.stem for path in PROFILES_FOLDER.glob("*.yaml")))
+def test_shipped_profiles_load(profile: str) -> None:
+    settings = load_settings(profile)
+    assert settings.profile == profile
+    assert settings.domain_names[-1] == "unknown"
+
+
+def test_paper_profile_has_the_papers_numbers() -> None:
+    settings = load_settings("paper")
+    assert settings.parameters.n == 3_000
+    assert settings.parameters.omega_max == 0.1
+    assert settings.proxies.training.n_tokens == 1_000_000_000
+    assert len(settings.features.domains.names) == 26
+    assert settings.search.n_points == 100_000
+    assert settings.search.top == 10
+    held_out = round(settings.search.held_out_share * settings.parameters.n)
+    assert (settings.parameters.n - held_out, held_out) == (2_800, 200)
+
+
+def test_unknown_key_names_key_and_what_is_allowed(tmp_path: Path) -> None:
+    path = write_profile(tmp_path, parameters={"n": 8, "omega_mx": 0.2})
+    with pytest.raises(SettingsError, match=r"parameters\.omega_mx.*did you mean 'omega_max'") as e:
+        load_settings(path)
+    assert str(path) in str(e.value)
+
+
+def test_every_wrong_value_is_named_at_once(tmp_path: Path) -> None:
+    path = write_profile(tmp_path, parameters={"n": "many", "omega_max": 1.5}, colour="blue")
+    with pytest.raises(SettingsError) as error:
+        load_settings(path)
+    message = str(error.value)
+    assert "3 setting(s)" in message
+    assert "parameters.n: got 'many'" in message
+    assert "parameters.omega_max: got 1.5" in message
+    assert "colour: unknown key" in message
+
+
+def test_nested_union_keys_are_named(tmp_path: Path) -> None:
+    features = {**DEMO["features"], "criteria": [{"kind": "importance", "taget": "planted"}]}
+    with pytest.raises(SettingsError, match=r"did you mean 'target'"):
+        load_settings(write_profile(tmp_path, features=features))
+
+
+def test_domain_mapping_to_no_known_domain(tmp_path: Path) -> None:
+    domains = {"kind": "column", "column": "label", "names": ["law"], "mapping": {"x": "lawn"}}
+    path = write_profile(tmp_path, features={**DEMO["features"], "domains": domains})
+    with pytest.raises(SettingsError, match=r"'lawn', which is no known domain; known are: law"):
+        load_settings(path)
+
+
+def test_criterion_of_missing_target(tmp_path: Path) -> None:
+    criteria = [{"kind": "importance", "target": "nope"}]
+    path = write_profile(tmp_path, features={**DEMO["features"], "criteria": criteria})
+    with pytest.raises(SettingsError, match=r"names the target set 'nope'; targets has"):
+        load_settings(path)
+
+
+def test_column_criterion_needs_a_carried_column(tmp_path: Path) -> None:
+    criteria = [{"kind": "column", "name": "edu", "column": "edu_score"}]
+    path = write_profile(tmp_path, features={**DEMO["features"], "criteria": criteria})
+    with pytest.raises(SettingsError, match=r"'edu_score', which is not among corpus.carried"):
+        load_settings(path)
+
+
+def test_objective_of_the_mix_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"mix.objective is 'other'; search.objectives has"):
+        load_settings(write_profile(tmp_path, mix={"objective": "other"}))
+
+
+def test_unknown_profile_names_the_known_ones() -> None:
+    with pytest.raises(SettingsError, match="no such profile.*demo.*paper"):
+        load_settings("nope")
+
+
+def test_broken_yaml_is_a_settings_error(tmp_path: Path) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text("corpus: [unclosed")
+    with pytest.raises(SettingsError, match=r"broken\.yaml"):
+        load_settings(path)
+
+
+def test_environment_overrides_one_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUADMIX_PARAMETERS__N", "7")
+    settings = load_settings("demo")
+    assert settings.parameters.n == 7
+    assert settings.parameters.omega_max == DEMO["parameters"]["omega_max"]
+
+
+def test_unknown_override_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUADMIX_PARAMETRES__N", "7")
+    with pytest.raises(SettingsError, match="QUADMIX_PARAMETRES__N.*parametres"):
+        load_settings("demo")
+
+
+def test_relative_paths_start_at_the_profiles_project(tmp_path: Path) -> None:
+    (tmp_path / "profiles").mkdir()
+    settings = load_settings(write_profile(tmp_path / "profiles"))
+    assert settings.resolve(settings.lake) == settings.resolve("data/lake/mine")
+    assert str(settings.resolve("data/raw")) == str(tmp_path / "data/raw")
+    assert settings.resolve("memory://bucket/raw").protocol == "memory"
+
+
+def test_settings_cannot_be_changed(demo: Settings) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        demo.seed = 3  # type: ignore[misc]
+
+
+@pytest.fixture
+def demo() -> Settings:
+    return load_settings("demo")
