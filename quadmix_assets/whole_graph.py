@@ -41,7 +41,10 @@ STAGES = (
 class _Runner:
     def __init__(self, instance: dg.DagsterInstance, profile: str, *, resume: bool) -> None:
         self.instance = instance
-        self.resources = {"project": ProjectResource(profile=profile)}
+        self.run_config = {
+            "resources": {"project": {"config": {"profile": profile}}},
+            "loggers": {"console": {"config": {}}},
+        }
         self.resume = resume
         self.job = load_definitions().resolve_implicit_global_asset_job_def()
 
@@ -77,8 +80,7 @@ class _Runner:
         result = self.job.execute_in_process(
             instance=self.instance,
             asset_selection=[dg.AssetKey(asset) for asset in assets],
-            resources=self.resources,
-            run_config={"loggers": {"console": {"config": {}}}},
+            run_config=self.run_config,
             partition_key=start if start == end else None,
             tags={_RANGE_START: start, _RANGE_END: end} if start and end and start != end else {},
             raise_on_error=False,
@@ -95,7 +97,8 @@ class _Runner:
         result = dg.materialize(
             [*definitions.resolve_asset_graph().assets_defs],
             selection=dg.AssetSelection.checks_for_assets(*RAW_SHARDS_STAGE.assets),
-            resources=self.resources,
+            resources=definitions.resources,
+            run_config=self.run_config,
             instance=self.instance,
             raise_on_error=False,
         )

@@ -103,8 +103,8 @@ class TokenShareTable:
     def __call__(self, values: ArrayLike) -> FloatArray:
         """Shares (D,) of the values (D,).
 
-        Below the first breakpoint the share is that of the first one, since a rank is never 0;
-        above the last it is 1.
+        Below the first breakpoint the share is that of the first one: a document that beats all
+        fitted ones ranks as the best of them did. Above the last it is 1.
 
         Raises:
             ValueError: a value is NaN or infinite.

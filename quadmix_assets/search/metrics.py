@@ -89,10 +89,10 @@ def evaluate(regressor: Regressor, features: ArrayLike, losses: ArrayLike) -> Re
 
 
 def learning_curve(
-    train_features: ArrayLike,
-    train_losses: ArrayLike,
-    held_out_features: ArrayLike,
-    held_out_losses: ArrayLike,
+    features: ArrayLike,
+    losses: ArrayLike,
+    train: IntArray,
+    held_out: IntArray,
     *,
     seed: int,
     n_threads: int = 1,
@@ -104,13 +104,13 @@ def learning_curve(
     smaller ones.
 
     Args:
-        train_features: (n, F).
-        train_losses: (n,) in nats.
-        held_out_features: (k, F).
-        held_out_losses: (k,) in nats.
+        features: (n, F).
+        losses: (n,) in nats.
+        train: indices of the training part, as `split_held_out` gives them.
+        held_out: indices of the held-out part.
         seed: of the order and of the regressors.
         n_threads: of LightGBM.
-        sizes: how many training rows; None takes `training_sizes(n)`.
+        sizes: how many training rows; None takes `training_sizes(len(train))`.
 
     Returns:
         Columns regressor, n_train, mae_nats, spearman: three regressors at each size.
@@ -119,19 +119,19 @@ def learning_curve(
         ValueError: a size is below 10 or above the training part, or as in `fit_lightgbm` and
             `evaluate`.
     """
-    y = check_floats("train_losses", train_losses, (None,))
-    x = check_floats("train_features", train_features, (len(y), None))
-    order = np.random.default_rng(seed).permutation(len(y))
+    y = check_floats("losses", losses, (None,))
+    x = check_floats("features", features, (len(y), None))
+    order = np.random.default_rng(seed).permutation(train)
     rows = []
-    for size in training_sizes(len(y)) if sizes is None else sizes:
-        if not MIN_ROWS <= size <= len(y):
+    for size in training_sizes(len(train)) if sizes is None else sizes:
+        if not MIN_ROWS <= size <= len(train):
             raise ValueError(
-                f"a training size is {size}; expected from {MIN_ROWS} to the {len(y)} rows of "
+                f"a training size is {size}; expected from {MIN_ROWS} to the {len(train)} rows of "
                 "the training part"
             )
         part = np.sort(order[:size])
         for name, fit in standard_fits(seed=seed, n_threads=n_threads).items():
-            metrics = evaluate(fit(x[part], y[part]), held_out_features, held_out_losses)
+            metrics = evaluate(fit(x[part], y[part]), x[held_out], y[held_out])
             rows.append((name, size, metrics.mae, metrics.spearman))
     return pl.DataFrame(rows, schema=LEARNING_CURVE_SCHEMA, orient="row")
 

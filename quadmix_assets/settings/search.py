@@ -21,7 +21,7 @@ class SearchSettings(Section):
     held_out_share: Annotated[float, Field(gt=0.0, lt=0.5)] = 1 / 15
     n_points: PositiveInt = 100_000
     top: PositiveInt = 10
-    n_threads: PositiveInt = 2
+    n_threads: PositiveInt = 1
 
     @model_validator(mode="after")
     def _top_fits(self) -> "SearchSettings":

@@ -1,7 +1,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,23 +80,10 @@ def test_training_sizes_halve() -> None:
     assert training_sizes(12) == [12]
 
 
-def curve_of(
-    features: np.ndarray,
-    losses: np.ndarray,
-    train: np.ndarray,
-    held_out: np.ndarray,
-    *,
-    sizes: list[int],
-) -> pl.DataFrame:
-    return learning_curve(
-        features[train], losses[train], features[held_out], losses[held_out], seed=0, sizes=sizes
-    )
-
-
 def test_learning_curve_compares_three_regressors_at_each_size() -> None:
     features, losses = make_swarm(260)
     train, held_out = split_held_out(260, share=0.25, seed=0)
-    curve = curve_of(features, losses, train, held_out, sizes=[24, 195])
+    curve = learning_curve(features, losses, train, held_out, seed=0, sizes=[24, 195])
     assert curve.columns == ["regressor", "n_train", "mae_nats", "spearman"]
     assert curve["regressor"].to_list() == ["LightGBM", "SVR, linear", "SVR, RBF"] * 2
     assert curve["n_train"].to_list() == [24] * 3 + [195] * 3
@@ -112,7 +98,7 @@ def test_learning_curve_never_trains_on_held_out_rows() -> None:
     train, held_out = split_held_out(80, seed=0)
     spoiled = losses.copy()
     spoiled[held_out] += 100.0
-    curve = curve_of(features, spoiled, train, held_out, sizes=[40])
+    curve = learning_curve(features, spoiled, train, held_out, seed=0, sizes=[40])
     assert curve["mae_nats"].min() > 90.0  # type: ignore[operator]
 
 
@@ -121,4 +107,4 @@ def test_a_training_size_out_of_range_is_named() -> None:
     train, held_out = split_held_out(60, seed=0)
     for size in (9, 53):
         with pytest.raises(ValueError, match=f"a training size is {size}; expected from 10 to"):
-            curve_of(features, losses, train, held_out, sizes=[size])
+            learning_curve(features, losses, train, held_out, seed=0, sizes=[size])

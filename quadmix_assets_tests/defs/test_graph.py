@@ -1,0 +1,221 @@
+"""The whole graph on a small planted corpus, compared with what the method says it must be."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import pytest
+
+from quadmix_assets.features.normalize_pool import load_normalizers
+from quadmix_assets.features.pool import read_scored
+from quadmix_assets.mix.theta_json import theta_from_json
+from quadmix_assets.outputs import (
+    EXPORT,
+    FINAL_MIX,
+    MIX_MANIFEST,
+    PROXY_METRICS,
+    RANDOM_COMPARISON,
+    RANK_CALIBRATION,
+    RAW_SHARDS,
+    SAMPLED_SUBSET,
+    SCORED_SHARDS,
+)
+from quadmix_assets.sampling import (
+    draw_copies,
+    merge_scores,
+    rank_within_domains,
+    sampling_value,
+)
+from quadmix_assets.seeds import derive_seed
+from quadmix_assets_tests.conftest import Project
+
+SHARDS = ("shard-00000.parquet", "shard-00001.jsonl.gz", "shard-00002.jsonl.zst")
+
+
+def final_mix(project: Project, shards: tuple[str, ...] = SHARDS) -> pl.DataFrame:
+    store = project.store
+    return pl.concat(store.read_table(store.table_path(FINAL_MIX, shard)) for shard in shards)
+
+
+def test_every_asset_is_materialised(tiny: Project) -> None:
+    with tiny.instance() as instance:
+        assert set(instance.get_dynamic_partitions("shard")) == set(SHARDS)
+        for asset in (RAW_SHARDS, SCORED_SHARDS, "domain_labels", FINAL_MIX):
+            assert instance.get_materialized_partitions(dg.AssetKey(asset)) == set(SHARDS)
+        batches = set(instance.get_dynamic_partitions("proxy_batch"))
+        assert batches == {"batch-00000", "batch-00001"}
+        assert instance.get_materialized_partitions(dg.AssetKey(PROXY_METRICS)) == batches
+        for asset in ("tokenizer", "regressor", "optimal_params", MIX_MANIFEST, RANDOM_COMPARISON):
+            assert instance.get_latest_materialization_event(dg.AssetKey(asset)), asset
+
+
+def test_documents_are_neither_lost_nor_doubled(tiny: Project) -> None:
+    store = tiny.store
+    ids = pl.concat(
+        store.read_table(store.table_path(RAW_SHARDS, shard), ["id"]) for shard in SHARDS
+    )
+    assert ids["id"].n_unique() == ids.height == tiny.settings.corpus.planted.n_documents
+
+
+def test_final_mix_is_what_equations_1_to_3_say(tiny: Project) -> None:
+    """The mix, from scores and theta* alone, ranked exactly and in one piece."""
+    settings, store = tiny.settings, tiny.store
+    pool = read_scored(store, SHARDS, settings.criterion_names, settings.domain_names)
+    theta = theta_from_json(store.read_json(store.path(RANK_CALIBRATION, "theta.json")))
+    sigma = pool.sigma(load_normalizers(store, settings.criterion_names))
+    merged = merge_scores(sigma, pool.domains, theta.alpha)
+    ranks = rank_within_domains(merged, pool.domains, pool.n_tokens)
+    values = sampling_value(
+        ranks, pool.domains, theta.lam, theta.omega, theta.eta, theta.epsilon
+    )
+    copies = draw_copies(values, pool.ids.to_list(), derive_seed(settings.seed, FINAL_MIX))
+    expected = pl.DataFrame({"id": pool.ids, "rank": ranks, "copies": copies}).filter(
+        pl.col("copies") > 0
+    )
+    mix = final_mix(tiny)
+    assert mix["id"].to_list() == expected["id"].to_list()
+    assert mix["copies"].to_list() == expected["copies"].to_list()
+    np.testing.assert_array_equal(mix["rank"].to_numpy(), expected["rank"].to_numpy())
+
+
+def test_export_repeats_texts_by_copies(tiny: Project) -> None:
+    store = tiny.store
+    for shard in SHARDS:
+        mix = store.read_table(store.table_path(FINAL_MIX, shard))
+        export = store.read_table(store.table_path(EXPORT, shard))
+        expected = [
+            (row["id"], row["text"]) for row in mix.to_dicts() for _ in range(row["copies"])
+        ]
+        assert export.rows() == expected
+
+
+def test_sampled_subset_is_what_the_public_functions_give(tiny: Project) -> None:
+    settings, store = tiny.settings, tiny.store
+    documents = pl.read_parquet(str(store.path("proxy_pool", "documents.parquet")))
+    sigma = documents.select(f"sigma_{name}" for name in settings.criterion_names).to_numpy()
+    domains, tokens = documents["domain"].to_numpy(), documents["n_tokens"].to_numpy()
+    from quadmix_assets.proxies.batches import read_batch
+
+    for batch in ("batch-00000", "batch-00001"):
+        subset = store.read_table(store.table_path(SAMPLED_SUBSET, batch))
+        for number, theta in read_batch(store, settings, batch).items():
+            ranks = rank_within_domains(
+                merge_scores(sigma, domains, theta.alpha), domains, tokens
+            )
+            values = sampling_value(
+                ranks, domains, theta.lam, theta.omega, theta.eta, theta.epsilon
+            )
+            copies = draw_copies(
+                values,
+                documents["id"].to_list(),
+                derive_seed(settings.seed, SAMPLED_SUBSET),
+            )
+            rows = subset.filter(pl.col("theta") == number)
+            assert rows["document"].to_list() == np.flatnonzero(copies).tolist()
+            assert rows["copies"].to_list() == copies[copies > 0].tolist()
+
+
+def test_manifest_adds_up_and_names_every_input(tiny: Project) -> None:
+    store = tiny.store
+    manifest = store.read_json(store.path(MIX_MANIFEST, "mix_manifest.json"))
+    mix = final_mix(tiny)
+    assert manifest["totals"]["n_documents_out"] == mix.height
+    assert manifest["totals"]["n_tokens_out"] == (mix["n_tokens"] * mix["copies"]).sum()
+    assert manifest["totals"]["n_documents_in"] == tiny.settings.corpus.planted.n_documents
+    per_domain = dict(
+        zip(manifest["domains"], manifest["n_tokens_out_per_domain"], strict=True)
+    )
+    counted = mix.group_by("domain").agg((pl.col("n_tokens") * pl.col("copies")).sum())
+    assert {k: v for k, v in per_domain.items() if v} == dict(counted.rows())
+    assert set(manifest["shards"]) == set(SHARDS)
+    assert manifest["stale_shards"] == {}
+    for shard, entry in manifest["shards"].items():
+        assert entry["checksum"] == store.fingerprint(store.table_path(FINAL_MIX, shard))
+        assert entry["input"]["file"] == shard
+    assert manifest["settings"]["parameters"]["n"] == tiny.settings.parameters.n
+    assert manifest["packages"]["polars"] == pl.__version__
+
+
+def test_checks_passed(tiny: Project) -> None:
+    with tiny.instance() as instance:
+        for asset, check in (
+            ("raw_shards", "ids_are_unique"),
+            ("raw_shards", "few_rows_in_quarantine"),
+            ("score_normalizers", "normalizers_fit_the_pool"),
+            ("proxy_metrics", "few_proxies_failed"),
+            ("rank_calibration", "calibration_fits_the_pool"),
+            ("mix_manifest", "mix_is_of_one_piece"),
+        ):
+            key = dg.AssetCheckKey(dg.AssetKey(asset), check)
+            (record,) = instance.event_log_storage.get_asset_check_execution_history(key, 1)
+            assert record.status.value == "SUCCEEDED", check
+
+
+def test_summary_names_places_and_numbers(tiny: Project) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "quadmix_assets.cli", "--profile", str(tiny.profile), "summary"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for words in ("final mix", "manifest", "plots", "tokens", "theta*, predicted", "best of 16"):
+        assert words in result.stdout
+
+
+@pytest.mark.slow
+def test_same_bytes_again_with_other_workers(tiny: Project, tmp_path: Path) -> None:
+    again = Project(tmp_path, proxies={"n_workers": 2, "swarm_size": 4})
+    assert again.run()
+    for name in (
+        "raw_shards",
+        "tokenizer",
+        "fitted_models",
+        "scored_shards",
+        "domain_labels",
+        "score_normalizers",
+        "proxy_pool",
+        "parameter_sets",
+        "merged_ranks",
+        "sampled_subset",
+        "proxy_metrics",
+        "optimal_params",
+        "rank_calibration",
+        "final_mix",
+        "final_mix_export",
+        "random_comparison",
+    ):
+        first, second = tiny.store.root / name, again.store.root / name
+        if name == "proxy_metrics":
+            # The recipe in its footer names the workers' settings; the numbers are the same.
+            for batch in ("batch-00000", "batch-00001"):
+                path = f"{batch}.parquet"
+                assert pl.read_parquet(str(first / path)).equals(
+                    pl.read_parquet(str(second / path))
+                )
+            continue
+        assert tiny.store.fingerprint(first) == again.store.fingerprint(second), name
+
+
+@pytest.mark.slow
+def test_mix_does_not_depend_on_how_documents_are_spread(tiny: Project, tmp_path: Path) -> None:
+    planted = {**tiny.settings.corpus.planted.model_dump(), "n_shards": 2}
+    regrouped = Project(tmp_path, corpus={"planted": planted})
+    assert regrouped.run()
+    columns = ["id", "copies", "rank", "sampling_value", "domain"]
+    shards = ("shard-00000.parquet", "shard-00001.jsonl.gz")
+    first = final_mix(tiny).select(columns).sort("id")
+    second = final_mix(regrouped, shards).select(columns).sort("id")
+    assert first.equals(second)
+
+
+def test_manifest_is_json_without_nan(tiny: Project) -> None:
+    path = tiny.store.path(MIX_MANIFEST, "mix_manifest.json")
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    json.loads(path.read_text(), parse_constant=refuse)
