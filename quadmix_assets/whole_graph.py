@@ -1,6 +1,6 @@
 """Materialises the whole graph stage by stage in this process, as the UI's clicks would."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
@@ -53,12 +53,12 @@ class _Runner:
         if stage.partitions is None:
             keys = map(dg.AssetKey, stage.assets)
             done = [self.instance.get_latest_materialization_event(key) for key in keys]
-            return (self.resume and all(done)) or self._execute(stage.assets)
+            return (self.resume and all(done)) or self._execute(stage)
         registered = list(self.instance.get_dynamic_partitions(stage.partitions))
         wanted = self._wanted(stage, set(registered))
         size = 1 if stage.partitions == "proxy_batch" else max(len(wanted), 1)
         for start, end in _ranges(registered, wanted, size):
-            if not self._execute(stage.assets, start, end):
+            if not self._execute(stage, start, end):
                 return False
         # A shard that failed alone is left out from here on; without any there is no going on.
         return bool(self._materialized(stage.assets))
@@ -74,35 +74,22 @@ class _Runner:
             *(set(self.instance.get_materialized_partitions(dg.AssetKey(a))) for a in assets)
         )
 
-    def _execute(
-        self, assets: Sequence[str], start: str | None = None, end: str | None = None
-    ) -> bool:
+    def _execute(self, stage: Stage, start: str | None = None, end: str | None = None) -> bool:
         result = self.job.execute_in_process(
             instance=self.instance,
-            asset_selection=[dg.AssetKey(asset) for asset in assets],
+            asset_selection=[dg.AssetKey(asset) for asset in stage.assets],
             run_config=self.run_config,
             partition_key=start if start == end else None,
             tags={_RANGE_START: start, _RANGE_END: end} if start and end and start != end else {},
             raise_on_error=False,
         )
-        if result.success or tuple(assets) != RAW_SHARDS_STAGE.assets:
-            return result.success
-        return self._check_raw_shards()
-
-    def _check_raw_shards(self) -> bool:
-        """Check the shards that are left after others failed, and with them the checks' run."""
-        if not self._materialized(RAW_SHARDS_STAGE.assets):
-            return False
-        definitions = load_definitions()
-        result = dg.materialize(
-            [*definitions.resolve_asset_graph().assets_defs],
-            selection=dg.AssetSelection.checks_for_assets(*RAW_SHARDS_STAGE.assets),
-            resources=definitions.resources,
-            run_config=self.run_config,
-            instance=self.instance,
-            raise_on_error=False,
+        # Shards that cannot be read fail alone and are left out from here on; a blocking check
+        # that failed stops everything.
+        blocked = any(
+            check.blocking and not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
+            for check in result.get_asset_check_evaluations()
         )
-        return result.success
+        return result.success or (stage == RAW_SHARDS_STAGE and not blocked)
 
 
 def materialize_whole_graph(profile: str, *, resume: bool) -> bool:

@@ -1,6 +1,7 @@
 """A small project in a temporary folder, and the whole graph run on it once per session."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,6 +78,13 @@ class Project:
     def __init__(self, folder: Path, **changes: Any) -> None:
         self.folder = folder
         self.profile = write_profile(folder, **changes)
+
+    def copy(self, folder: Path) -> "Project":
+        """The same project, lake and instance included, in another folder."""
+        shutil.copytree(self.folder, folder)
+        copied = object.__new__(Project)
+        copied.folder, copied.profile = folder, folder / self.profile.name
+        return copied
 
     @property
     def settings(self) -> Settings:

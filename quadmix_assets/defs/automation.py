@@ -34,9 +34,12 @@ PER_INPUT_FILE = (
     & ~_Condition.in_progress()
 ).with_label("missing or changed input files")
 
+# A step waits until what it reads is there, instead of joining its run: in one run, a shard that
+# fails would take the steps of all other shards with it.
 PER_SHARD = (
     PER_INPUT_FILE
     & ~_Condition.any_deps_missing()
+    & ~_Condition.any_deps_match(_Condition.will_be_requested())
     & ~_Condition.any_deps_in_progress()
     & _Condition.all_deps_blocking_checks_passed()
 ).with_label("missing or changed shards")

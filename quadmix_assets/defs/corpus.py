@@ -1,5 +1,7 @@
 """Group `corpus`: the input files, the normalised shards, the tokenizer, the target sets."""
 
+from collections.abc import Iterator, Sequence
+
 import dagster as dg
 import polars as pl
 from upath import UPath
@@ -18,14 +20,16 @@ from quadmix_assets.corpus.tokenizer import (
 )
 from quadmix_assets.defs.automation import PER_INPUT_FILE
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
-from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shards_with
+from quadmix_assets.defs.partitions import SHARDS, shard_keys, shards_with, work_through
 from quadmix_assets.defs.resources import OWNERS, PLANTED, SHARDS_PER_RUN, ProjectResource
 from quadmix_assets.inputs import check_inputs, discover_inputs, target_path
 from quadmix_assets.outputs import PLANTED_CORPUS, QUARANTINE, RAW_SHARDS, TARGET_SETS, TOKENIZER
 from quadmix_assets.settings import SettingsError
-from quadmix_assets.store import atomic_file, atomic_folder
+from quadmix_assets.store import Store, atomic_file, atomic_folder
 
 GROUP = "corpus"
+IDS_ARE_UNIQUE = "ids_are_unique"
+FEW_ROWS_IN_QUARANTINE = "few_rows_in_quarantine"
 
 
 @dg.asset(
@@ -87,8 +91,23 @@ def input_files(project: ProjectResource) -> dg.DataVersionsByPartition:
     deps=[input_files],
     backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),
     automation_condition=PER_INPUT_FILE,
+    check_specs=[
+        dg.AssetCheckSpec(
+            IDS_ARE_UNIQUE,
+            asset=RAW_SHARDS,
+            blocking=True,
+            description="No document id occurs twice in the pool: the draw goes by id.",
+        ),
+        dg.AssetCheckSpec(
+            FEW_ROWS_IN_QUARANTINE,
+            asset=RAW_SHARDS,
+            description="The share of unusable rows stays under `corpus.max_quarantine_share`.",
+        ),
+    ],
 )
-def raw_shards(context: dg.AssetExecutionContext, project: ProjectResource) -> None:
+def raw_shards(
+    context: dg.AssetExecutionContext, project: ProjectResource
+) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """One normalised Parquet per input shard: id, text, source, n_bytes and carried columns.
 
     Rows that cannot be used go to `raw_shards_quarantine/<shard>.parquet` with row and reason.
@@ -123,16 +142,17 @@ def raw_shards(context: dg.AssetExecutionContext, project: ProjectResource) -> N
             **cost.metadata(),
         }
 
-    for_each_partition(context, work, expected_errors=(UnreadableShardError, FileNotFoundError))
+    outcome = work_through(context, work, (UnreadableShardError, FileNotFoundError))
+    # The checks belong to this step and not to one after it: they also speak where a shard failed.
+    materialized = context.instance.get_materialized_partitions(context.asset_key)
+    shards = sorted((materialized & set(shard_keys(context))) | set(outcome.done))
+    yield _ids_are_unique(store, shards)
+    yield _few_rows_in_quarantine(store, shards, settings.corpus.max_quarantine_share)
+    outcome.record(context)
+    yield dg.MaterializeResult()
 
 
-@dg.asset_check(asset=raw_shards, blocking=True)
-def ids_are_unique(
-    context: dg.AssetCheckExecutionContext, project: ProjectResource
-) -> dg.AssetCheckResult:
-    """No document id occurs twice in the pool: the draw of the mix goes by id."""
-    store = project.store
-    shards = shards_with(context, RAW_SHARDS)
+def _ids_are_unique(store: Store, shards: Sequence[str]) -> dg.AssetCheckResult:
     found = find_duplicate_ids([store.table_path(RAW_SHARDS, key) for key in shards])
     examples = pl.DataFrame(
         {
@@ -141,6 +161,7 @@ def ids_are_unique(
         }
     )
     return dg.AssetCheckResult(
+        check_name=IDS_ARE_UNIQUE,
         passed=found.n_duplicate_ids == 0,
         description=f"no id occurs twice in {len(shards)} shards"
         if found.n_duplicate_ids == 0
@@ -156,13 +177,10 @@ def ids_are_unique(
     )
 
 
-@dg.asset_check(asset=raw_shards)
-def few_rows_in_quarantine(
-    context: dg.AssetCheckExecutionContext, project: ProjectResource
+def _few_rows_in_quarantine(
+    store: Store, shards: Sequence[str], limit: float
 ) -> dg.AssetCheckResult:
-    """The share of unusable rows stays under `corpus.max_quarantine_share` in every shard."""
-    store, limit = project.store, project.settings.corpus.max_quarantine_share
-    summaries = {key: read_summary(store, key) for key in shards_with(context, RAW_SHARDS)}
+    summaries = {key: read_summary(store, key) for key in shards}
     over = {key: s for key, s in summaries.items() if s.quarantine_share > limit}
     table = pl.DataFrame(
         {
@@ -173,6 +191,7 @@ def few_rows_in_quarantine(
         }
     )
     return dg.AssetCheckResult(
+        check_name=FEW_ROWS_IN_QUARANTINE,
         passed=not over,
         description=f"{len(over)} of {len(summaries)} shards have more than {limit:.1%} "
         "of their rows in quarantine" + (f", the first {next(iter(over))!r}" if over else ""),

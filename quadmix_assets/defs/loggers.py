@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 import dagster as dg
-from dagster._core.events import StepFailureData
+from dagster._core.events import StepFailureData, StepRetryData
 
 
 class _OneLine(logging.Formatter):
@@ -19,6 +19,8 @@ class _OneLine(logging.Formatter):
 def _failure(meta: dict[str, Any]) -> str | None:
     """What a failed step says: the message of an expected failure, else the whole trace."""
     data = getattr(meta.get("dagster_event"), "event_specific_data", None)
+    if isinstance(data, StepRetryData) and data.error:
+        return f"failed and is tried again: {data.error.to_string()}"
     if not isinstance(data, StepFailureData):
         return None
     if data.user_failure_data and data.user_failure_data.description:
@@ -31,7 +33,7 @@ class _Progress(logging.Filter):
         """Keep what assets say, and failures; drop the events of Dagster's own machinery."""
         meta = getattr(record, "dagster_meta", {})
         event = meta.get("dagster_event")
-        return event is None or bool(getattr(event, "is_step_failure", False))
+        return event is None or event.is_step_failure or event.is_step_up_for_retry
 
 
 @dg.logger(

@@ -1,6 +1,7 @@
 """The two kinds of partitions, and how one step works through many of them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
@@ -38,16 +39,46 @@ def batch_key(index: int) -> str:
     return f"batch-{index:05d}"
 
 
-def for_each_partition(
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a step's partitions: metadata of the good ones, errors of the others."""
+
+    done: dict[str, Mapping[str, Any]]
+    failed: dict[str, str]
+
+    def record(self, context: dg.AssetExecutionContext) -> None:
+        """Record the good partitions.
+
+        Raises:
+            dg.Failure: there are others; it carries their messages.
+        """
+        if not self.failed:
+            for key, metadata in self.done.items():
+                context.add_asset_metadata(dict(metadata), partition_key=key)
+            return
+        # A failed step records nothing by itself, also not what it has done.
+        for key, metadata in self.done.items():
+            context.log_event(
+                dg.AssetMaterialization(
+                    asset_key=context.asset_key, partition=key, metadata=dict(metadata)
+                )
+            )
+        n_partitions = len(self.done) + len(self.failed)
+        raise dg.Failure(
+            f"{len(self.failed)} of {n_partitions} partitions failed:\n"
+            + "\n".join(f"- {key}: {message}" for key, message in self.failed.items()),
+            allow_retries=False,
+        )
+
+
+def work_through(
     context: dg.AssetExecutionContext,
     work: Callable[[str], Mapping[str, Any]],
-    *,
-    expected_errors: Sequence[type[Exception]] = (),
-) -> None:
+    expected_errors: Sequence[type[Exception]],
+) -> Outcome:
     """Do `work` for every partition of the step; it returns the partition's metadata.
 
-    A partition that raises one of `expected_errors` fails with that message; the others go on, and
-    are recorded as materialised.
+    A partition that raises one of `expected_errors` fails with that message; the others go on.
     """
     keys = sorted(context.partition_keys)
     done: dict[str, Mapping[str, Any]] = {}
@@ -60,17 +91,18 @@ def for_each_partition(
             context.log.error(f"{key}: {error}")
         else:
             context.log.info(f"{key} done, {number} of {len(keys)}")
-    if failed:
-        for key, metadata in done.items():
-            context.log_event(
-                dg.AssetMaterialization(
-                    asset_key=context.asset_key, partition=key, metadata=dict(metadata)
-                )
-            )
-        raise dg.Failure(
-            f"{len(failed)} of {len(keys)} partitions failed:\n"
-            + "\n".join(f"- {key}: {message}" for key, message in failed.items()),
-            allow_retries=False,
-        )
-    for key, metadata in done.items():
-        context.add_asset_metadata(dict(metadata), partition_key=key)
+    return Outcome(done, failed)
+
+
+def for_each_partition(
+    context: dg.AssetExecutionContext,
+    work: Callable[[str], Mapping[str, Any]],
+    *,
+    expected_errors: Sequence[type[Exception]] = (),
+) -> None:
+    """`work_through` all partitions of the step and record what became of them.
+
+    Raises:
+        dg.Failure: a partition failed; the others are recorded as materialised.
+    """
+    work_through(context, work, expected_errors).record(context)

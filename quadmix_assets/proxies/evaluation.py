@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from threading import Event
 
 import numpy as np
 import torch
 
-from quadmix_assets.proxies.model import precision_dtype
-from quadmix_assets.proxies.training import TrainedSwarm, cpu_threads
+from quadmix_assets.proxies.model import SwarmLM, precision_dtype
+from quadmix_assets.proxies.threads import run_in_threads
+from quadmix_assets.proxies.training import TrainedSwarm
 
 _NO_TARGET = -1
-# Tokens of all proxies in one forward pass: enough to fill the cores, few enough for their caches.
+# Tokens of a group's proxies in one forward pass; few enough for a core's cache.
 _PASS_TOKENS_CPU = 1 << 13
 _PASS_TOKENS_GPU = 1 << 18
 
@@ -109,13 +112,13 @@ def evaluate_swarm(
     failed = np.array([proxy.status == "failed" for proxy in swarm.proxies])
     out = {}
     for name, target in targets.items():
-        if target.inputs.shape[1] > swarm.model.shape.context:
+        if target.inputs.shape[1] > swarm.shape.context:
             raise ValueError(
                 f"target {name} is cut to windows of {target.inputs.shape[1]} tokens; the proxies' "
-                f"context is {swarm.model.shape.context}"
+                f"context is {swarm.shape.context}"
             )
-        with cpu_threads(n_threads):
-            total = _total_losses(swarm, target, dtype)
+        jobs = [partial(_total_losses, group, target, dtype) for group in swarm.groups]
+        total = np.concatenate(run_in_threads(jobs, n_threads))
         total[failed] = np.nan
         out[name] = TargetLoss(
             loss_nats=total / target.n_tokens,
@@ -125,14 +128,17 @@ def evaluate_swarm(
     return out
 
 
-def _total_losses(swarm: TrainedSwarm, target: TargetWindows, dtype: torch.dtype) -> np.ndarray:
-    """Summed loss in nats of each proxy, (K,) float64."""
-    model = swarm.model
+def _total_losses(
+    model: SwarmLM, target: TargetWindows, dtype: torch.dtype, stop: Event
+) -> np.ndarray:
+    """Summed loss in nats of each proxy of a group, (K,) float64."""
     device = model.turns.device
     room = _PASS_TOKENS_CPU if device.type == "cpu" else _PASS_TOKENS_GPU
     n_windows = max(1, room // (model.n_proxies * target.inputs.shape[1]))
     total = np.zeros(model.n_proxies)
     for start in range(0, len(target.inputs), n_windows):
+        if stop.is_set():
+            raise InterruptedError("another group failed")
         rows = slice(start, start + n_windows)
         counts = target.targets[rows] != _NO_TARGET
         longest = int(counts.sum(1).max())

@@ -1,65 +1,72 @@
 """Train K proxies at once, each on its own stream of windows, none able to touch another.
 
-The proxies share every step's operations and nothing else: data, optimiser state, gradient norm
-and fate are each proxy's own. A proxy that diverges is set to zero and reported as failed, and the
-others go on as if it had never been there.
+On a CPU the swarm is trained in groups of a few proxies, enough to make the operations worth their
+calls and few enough for the processor's cache; each group is one thread's work. On a GPU all
+proxies are one group.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Literal
+from functools import partial
+from threading import Event
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from quadmix_assets.proxies.model import SwarmLM, precision_dtype
+from quadmix_assets.proxies.model import SwarmLM
 from quadmix_assets.proxies.packing import WindowStream
 from quadmix_assets.proxies.recipe import Recipe
 from quadmix_assets.proxies.shapes import ProxyShape
+from quadmix_assets.proxies.threads import run_in_threads
+from quadmix_assets.proxies.trainer import ProxyTraining, SwarmTrainer
 
-_PROGRESS_SECONDS = 5.0
-_CURVE_POINTS = 24
+# Tokens of one group's step on a CPU. It must not depend on the number of threads: groups decide
+# the sizes of arrays, and those could decide the last bits of a sum.
+_GROUP_TOKENS = 4096
 
 
 @dataclass(frozen=True)
 class SwarmProgress:
-    """Where a training stands; tokens and losses are those of all its living proxies together."""
+    """Where a training stands, all its proxies together.
+
+    `step` is the mean over proxies, which on a CPU take turns; `mean_loss_nats` that of the last
+    steps of the living proxies (NaN where there are none).
+    """
 
     step: int
     n_steps: int
     n_failed: int
-    tokens_per_second: float
     mean_loss_nats: float
+    tokens_per_second: float
     eta_seconds: float
 
 
 @dataclass(frozen=True)
-class ProxyTraining:
-    """What became of one proxy.
+class TrainedSwarm:
+    """The trained models, the record of each of the K proxies, and the seconds all took together.
 
-    `train_loss` holds (tokens predicted so far, mean loss in nats since the last point); `n_tokens`
-    the tokens it was trained to predict; `epochs` the passes over its sample. A failed proxy has a
-    `reason` and its numbers end where it failed.
+    `groups` hold the proxies in order.
     """
 
-    status: Literal["trained", "failed"]
-    reason: str | None
-    train_loss: tuple[tuple[int, float], ...]
-    n_tokens: int
-    epochs: float
-
-
-@dataclass(frozen=True)
-class TrainedSwarm:
-    """The trained model, the record of each of its K proxies, and the seconds all took together."""
-
-    model: SwarmLM
+    groups: tuple[SwarmLM, ...]
     recipe: Recipe
     proxies: tuple[ProxyTraining, ...]
     seconds: float
+
+    @property
+    def shape(self) -> ProxyShape:
+        """The proxies' shape."""
+        return self.groups[0].shape
+
+    def state_of(self, k: int) -> dict[str, Tensor]:
+        """Proxy k's weights, named and laid out as in transformers' LlamaForCausalLM."""
+        for group in self.groups:
+            if k < group.n_proxies:
+                return group.state_of(k)
+            k -= group.n_proxies
+        raise IndexError(f"the swarm has {len(self.proxies)} proxies")
 
 
 def choose_device(device: str) -> torch.device:
@@ -67,17 +74,6 @@ def choose_device(device: str) -> torch.device:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(device)
-
-
-@contextmanager
-def cpu_threads(n_threads: int | None) -> Iterator[None]:
-    """Hold torch to that many CPU threads, on which the last bits of a sum depend."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(n_threads or before)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def train_swarm(
@@ -100,155 +96,60 @@ def train_swarm(
         vocab_size: of the pool's tokenizer.
         seeds: (K) of the initial weights; equal seeds start equal proxies.
         device: "auto", "cpu" or "cuda".
-        n_threads: CPU threads; None leaves torch's own setting.
-        on_progress: called about every five seconds, and after the last step.
+        n_threads: CPU threads; None takes torch's number. It changes the time, never a result.
+        on_progress: called about every five seconds, and at the end.
 
     A stream without tokens gives a failed proxy, not an error. Raises ValueError where streams,
     seeds and shape do not fit each other, or a token is outside the vocabulary.
     """
-    with cpu_threads(n_threads):
-        start = time.monotonic()
-        trainer = SwarmTrainer(streams, shape, recipe, vocab_size, seeds, choose_device(device))
-        told = start
+    if not streams or len(streams) != len(seeds):
+        raise ValueError(f"{len(streams)} streams and {len(seeds)} seeds: one of each per proxy")
+    chosen = choose_device(device)
+    size = len(streams)
+    if chosen.type == "cpu":
+        size = max(1, _GROUP_TOKENS // (recipe.batch_windows * shape.context))
+    begun: list[SwarmTrainer] = []
+
+    def train_group(first: int, stop: Event) -> tuple[SwarmLM, tuple[ProxyTraining, ...]]:
+        members = slice(first, first + size)
+        trainer = SwarmTrainer(streams[members], shape, recipe, vocab_size, seeds[members], chosen)
+        begun.append(trainer)
         while trainer.step < trainer.n_steps:
+            if stop.is_set():
+                raise InterruptedError("another group failed")
             trainer.advance()
-            now = time.monotonic()
-            if on_progress and (now - told >= _PROGRESS_SECONDS or trainer.step == trainer.n_steps):
-                on_progress(trainer.progress(now - start))
-                told = now
-        proxies = trainer.finish()
-        return TrainedSwarm(trainer.model, recipe, proxies, time.monotonic() - start)
+        return trainer.model, trainer.finish()
 
+    start = time.monotonic()
 
-class SwarmTrainer:
-    """The state of a training between two steps; `train_swarm` drives it."""
-
-    def __init__(
-        self,
-        streams: Sequence[WindowStream],
-        shape: ProxyShape,
-        recipe: Recipe,
-        vocab_size: int,
-        seeds: Sequence[int],
-        device: torch.device,
-    ) -> None:
-        if not streams or len(streams) != len(seeds):
-            raise ValueError(
-                f"{len(streams)} streams and {len(seeds)} seeds: one of each per proxy"
+    def tell() -> None:
+        if on_progress and begun:
+            seconds = time.monotonic() - start
+            on_progress(
+                _progress(list(begun), recipe.n_steps(shape.context), len(streams), seconds)
             )
-        for stream in streams:
-            if stream.window_tokens != shape.context + 1:
-                raise ValueError(
-                    f"a stream is cut to windows of {stream.window_tokens} tokens; shape "
-                    f"{shape.name} needs {shape.context + 1}"
-                )
-        self.model = SwarmLM(shape, vocab_size, seeds).to(device)
-        self.step = 0
-        self.n_steps = recipe.n_steps(shape.context)
-        self._streams = streams
-        self._recipe = recipe
-        self._device = device
-        self._dtype = precision_dtype(recipe.precision)
-        self._tokens_per_step = recipe.batch_windows * shape.context
-        self._failures: dict[int, str] = {}
-        self._failed_at = np.full(len(streams), self.n_steps)
-        self._losses: list[np.ndarray] = []
-        self._optimizer = _optimizer(self.model, recipe)
-        for k, stream in enumerate(streams):
-            if not stream.n_tokens_sample:
-                self._fail(k, "its sample holds no tokens")
 
-    def advance(self) -> None:
-        """Make one step of all proxies, and fail those whose loss or gradient is not finite."""
-        for group in self._optimizer.param_groups:
-            group["lr"] = self._recipe.rate_at(self.step, self.n_steps)
-        losses = self.model.mean_loss(self._next_windows(), self._dtype)
-        losses.sum().backward()
-        norms = self._gradient_norms()
-        finite = torch.isfinite(losses) & torch.isfinite(norms)
-        for k in torch.nonzero(~finite).flatten().tolist():
-            what = "gradient" if torch.isfinite(losses[k]) else "loss"
-            where = f"step {self.step + 1} of {self.n_steps}"
-            self._fail(k, f"its {what} was not finite at {where}: lower the learning rate")
-        scale = (self._recipe.clip / norms).clamp_(max=1.0)
-        for parameter in self.model.parameters():
-            assert parameter.grad is not None
-            parameter.grad.mul_(scale.view(-1, *[1] * (parameter.dim() - 1)))
-            for k in self._failures:
-                parameter.grad[k].zero_()
-        self._optimizer.step()
-        self._optimizer.zero_grad()
-        self._losses.append(losses.detach().cpu().numpy())
-        self.step += 1
-
-    def progress(self, seconds: float) -> SwarmProgress:
-        """Where the training stands after that many seconds."""
-        living = [k for k in range(len(self._streams)) if k not in self._failures]
-        rate = self.step * self._tokens_per_step * len(living) / seconds
-        return SwarmProgress(
-            step=self.step,
-            n_steps=self.n_steps,
-            n_failed=len(self._failures),
-            tokens_per_second=rate,
-            mean_loss_nats=float(self._losses[-1][living].mean()) if living else float("nan"),
-            eta_seconds=seconds / self.step * (self.n_steps - self.step),
-        )
-
-    def finish(self) -> tuple[ProxyTraining, ...]:
-        """The record of every proxy; fails those that the last step left with bad weights."""
-        for k in range(len(self._streams)):
-            if not all(bool(torch.isfinite(p[k]).all()) for p in self.model.parameters()):
-                self._fail(k, "its weights were not finite after the last step")
-        losses = np.stack(self._losses)
-        return tuple(self._record(k, losses[:, k]) for k in range(len(self._streams)))
-
-    def _record(self, k: int, losses: np.ndarray) -> ProxyTraining:
-        n_steps = int(self._failed_at[k])
-        n_points = min(_CURVE_POINTS, n_steps)
-        bounds = np.linspace(0, n_steps, n_points + 1).astype(int)
-        curve = tuple(
-            (end * self._tokens_per_step, float(losses[start:end].mean()))
-            for start, end in pairwise(bounds.tolist())
-        )
-        reason = self._failures.get(k)
-        status: Literal["trained", "failed"] = "trained" if reason is None else "failed"
-        n_tokens = n_steps * self._tokens_per_step
-        return ProxyTraining(status, reason, curve, n_tokens, self._streams[k].epochs)
-
-    def _next_windows(self) -> torch.Tensor:
-        """(K, B, context + 1) int64 on the device; failed proxies get zeros."""
-        n_windows = self._recipe.batch_windows
-        sizes = (len(self._streams), n_windows, self.model.shape.context + 1)
-        windows = np.zeros(sizes, np.int64)
-        for k, stream in enumerate(self._streams):
-            if k not in self._failures:
-                windows[k] = stream.read(n_windows)
-        if windows.max() >= self.model.vocab_size:
-            raise ValueError(
-                f"a window holds token {windows.max()}, outside the vocabulary of "
-                f"{self.model.vocab_size}: the pool was tokenised with another tokenizer"
-            )
-        return torch.from_numpy(windows).to(self._device)
-
-    def _gradient_norms(self) -> torch.Tensor:
-        gradients = [p.grad.flatten(1) for p in self.model.parameters() if p.grad is not None]
-        norms = [torch.linalg.vector_norm(gradient, dim=1) for gradient in gradients]
-        return torch.linalg.vector_norm(torch.stack(norms), dim=0)
-
-    def _fail(self, k: int, reason: str) -> None:
-        self._failures[k] = reason
-        self._failed_at[k] = self.step
-        self.model.silence(k)
-        for state in self._optimizer.state.values():
-            state["exp_avg"][k].zero_()
-            state["exp_avg_sq"][k].zero_()
+    jobs = [partial(train_group, first) for first in range(0, len(streams), size)]
+    groups = run_in_threads(jobs, n_threads, tell)
+    return TrainedSwarm(
+        groups=tuple(model for model, _ in groups),
+        recipe=recipe,
+        proxies=tuple(record for _, records in groups for record in records),
+        seconds=time.monotonic() - start,
+    )
 
 
-def _optimizer(model: SwarmLM, recipe: Recipe) -> torch.optim.AdamW:
-    matrices = [p for p in model.parameters() if p.dim() == 3]
-    gains = [p for p in model.parameters() if p.dim() == 2]
-    groups = [
-        {"params": matrices, "weight_decay": recipe.weight_decay},
-        {"params": gains, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=recipe.betas, fused=True)
+def _progress(
+    begun: Sequence[SwarmTrainer], n_steps: int, n_proxies: int, seconds: float
+) -> SwarmProgress:
+    n_tokens = sum(trainer.n_tokens for trainer in begun)
+    share = sum(trainer.step * trainer.model.n_proxies for trainer in begun) / (n_steps * n_proxies)
+    losses = np.concatenate([trainer.last_losses() for trainer in begun])
+    return SwarmProgress(
+        step=int(share * n_steps),
+        n_steps=n_steps,
+        n_failed=sum(trainer.n_failed for trainer in begun),
+        mean_loss_nats=float(losses.mean()) if losses.size else float("nan"),
+        tokens_per_second=n_tokens / seconds,
+        eta_seconds=seconds * (1 - share) / share if share else float("inf"),
+    )

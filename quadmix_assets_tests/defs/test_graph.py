@@ -69,9 +69,7 @@ def test_final_mix_is_what_equations_1_to_3_say(tiny: Project) -> None:
     sigma = pool.sigma(load_normalizers(store, settings.criterion_names))
     merged = merge_scores(sigma, pool.domains, theta.alpha)
     ranks = rank_within_domains(merged, pool.domains, pool.n_tokens)
-    values = sampling_value(
-        ranks, pool.domains, theta.lam, theta.omega, theta.eta, theta.epsilon
-    )
+    values = sampling_value(ranks, pool.domains, theta.lam, theta.omega, theta.eta, theta.epsilon)
     copies = draw_copies(values, pool.ids.to_list(), derive_seed(settings.seed, FINAL_MIX))
     expected = pl.DataFrame({"id": pool.ids, "rank": ranks, "copies": copies}).filter(
         pl.col("copies") > 0
@@ -103,9 +101,7 @@ def test_sampled_subset_is_what_the_public_functions_give(tiny: Project) -> None
     for batch in ("batch-00000", "batch-00001"):
         subset = store.read_table(store.table_path(SAMPLED_SUBSET, batch))
         for number, theta in read_batch(store, settings, batch).items():
-            ranks = rank_within_domains(
-                merge_scores(sigma, domains, theta.alpha), domains, tokens
-            )
+            ranks = rank_within_domains(merge_scores(sigma, domains, theta.alpha), domains, tokens)
             values = sampling_value(
                 ranks, domains, theta.lam, theta.omega, theta.eta, theta.epsilon
             )
@@ -126,9 +122,7 @@ def test_manifest_adds_up_and_names_every_input(tiny: Project) -> None:
     assert manifest["totals"]["n_documents_out"] == mix.height
     assert manifest["totals"]["n_tokens_out"] == (mix["n_tokens"] * mix["copies"]).sum()
     assert manifest["totals"]["n_documents_in"] == tiny.settings.corpus.planted.n_documents
-    per_domain = dict(
-        zip(manifest["domains"], manifest["n_tokens_out_per_domain"], strict=True)
-    )
+    per_domain = dict(zip(manifest["domains"], manifest["n_tokens_out_per_domain"], strict=True))
     counted = mix.group_by("domain").agg((pl.col("n_tokens") * pl.col("copies")).sum())
     assert {k: v for k, v in per_domain.items() if v} == dict(counted.rows())
     assert set(manifest["shards"]) == set(SHARDS)

@@ -8,7 +8,8 @@ from torch.nn import functional as F  # noqa: N812
 from quadmix_assets.proxies.evaluation import evaluate_swarm, pack_target
 from quadmix_assets.proxies.model import SwarmLM
 from quadmix_assets.proxies.recipe import Recipe
-from quadmix_assets.proxies.training import ProxyTraining, TrainedSwarm
+from quadmix_assets.proxies.trainer import ProxyTraining
+from quadmix_assets.proxies.training import TrainedSwarm
 from quadmix_assets_tests.proxies.swarms import SEPARATOR, SHAPE, VOCAB
 
 RECIPE = Recipe(n_tokens=1, batch_windows=1)
@@ -17,10 +18,13 @@ FAILED = ProxyTraining("failed", "its sample holds no tokens", (), 0, 0.0)
 
 
 def swarm_of(*records: ProxyTraining) -> TrainedSwarm:
-    model = SwarmLM(SHAPE, VOCAB, list(range(len(records))))
-    with torch.no_grad():
-        model.get_parameter("output").mul_(10.0)
-    return TrainedSwarm(model, RECIPE, records, 0.0)
+    groups = []
+    for first in range(0, len(records), 2):
+        seeds = range(first, min(first + 2, len(records)))
+        groups.append(SwarmLM(SHAPE, VOCAB, seeds))
+        with torch.no_grad():
+            groups[-1].get_parameter("output").mul_(10.0)
+    return TrainedSwarm(tuple(groups), RECIPE, records, 0.0)
 
 
 def some_documents(n: int = 40) -> list[np.ndarray]:
@@ -45,13 +49,13 @@ def plain_losses(model: SwarmLM, documents: list[np.ndarray], context: int) -> n
 def test_losses_are_those_of_every_document_by_itself(
     context: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("quadmix_assets.proxies.evaluation._PASS_TOKENS_CPU", 7 * 3 * context)
+    monkeypatch.setattr("quadmix_assets.proxies.evaluation._PASS_TOKENS_CPU", 7 * 2 * context)
     documents = some_documents()
     n_bytes = [3 * len(d) + 1 for d in documents]
     swarm = swarm_of(TRAINED, TRAINED, TRAINED)
     target = pack_target(documents, n_bytes, context=context, separator_id=SEPARATOR)
     loss = evaluate_swarm(swarm, {"t": target}, n_threads=1)["t"]
-    expected = plain_losses(swarm.model, documents, context)
+    expected = np.concatenate([plain_losses(g, documents, context) for g in swarm.groups])
     n_tokens = sum(len(d) for d in documents)
     assert loss.n_tokens == target.n_tokens == n_tokens
     np.testing.assert_allclose(loss.loss_nats, expected / n_tokens, rtol=1e-5)

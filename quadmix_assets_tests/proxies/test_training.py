@@ -7,12 +7,7 @@ import torch
 from quadmix_assets.proxies.evaluation import evaluate_swarm, pack_target
 from quadmix_assets.proxies.recipe import Recipe
 from quadmix_assets.proxies.token_pool import TokenPool
-from quadmix_assets.proxies.training import (
-    SwarmProgress,
-    SwarmTrainer,
-    TrainedSwarm,
-    train_swarm,
-)
+from quadmix_assets.proxies.training import SwarmProgress, TrainedSwarm, train_swarm
 from quadmix_assets_tests.proxies.swarms import (
     SEPARATOR,
     SHAPE,
@@ -23,7 +18,6 @@ from quadmix_assets_tests.proxies.swarms import (
 )
 
 RECIPE = Recipe(n_tokens=6_000, batch_windows=4, learning_rate=1e-2, warmup_steps=5)
-CPU = torch.device("cpu")
 LANGUAGES = {"a": np.arange(150), "b": np.arange(150, 300)}
 
 
@@ -72,14 +66,46 @@ def test_a_proxy_trains_alike_alone_and_among_others(pool: TokenPool) -> None:
         assert alone == pytest.approx([together[k]], rel=1e-4)
 
 
+def test_groups_and_threads_change_nothing(
+    pool: TokenPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(2)
+    samples = [rng.choice(300, 120, replace=False) for _ in range(7)]
+    recipe = dataclasses.replace(RECIPE, n_tokens=1_000)
+
+    def states(n_threads: int) -> list[dict[str, torch.Tensor]]:
+        swarm = train_swarm(
+            [stream_of(pool, sample) for sample in samples],
+            SHAPE,
+            recipe,
+            vocab_size=VOCAB,
+            seeds=range(7),
+            n_threads=n_threads,
+        )
+        assert [group.n_proxies for group in swarm.groups] == sizes
+        with pytest.raises(IndexError, match="has 7 proxies"):
+            swarm.state_of(7)
+        return [swarm.state_of(k) for k in range(7)]
+
+    sizes = [7]
+    whole = states(1)
+    monkeypatch.setattr("quadmix_assets.proxies.training._GROUP_TOKENS", 3 * 4 * SHAPE.context)
+    sizes = [3, 3, 1]
+    one, many = states(1), states(3)
+    for k in range(7):
+        for name, values in one[k].items():
+            assert torch.equal(values, many[k][name])
+            torch.testing.assert_close(values, whole[k][name], atol=1e-4, rtol=1e-3)
+
+
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_the_same_call_gives_the_same_bytes(pool: TokenPool, precision: str) -> None:
     recipe = dataclasses.replace(RECIPE, n_tokens=1_000, precision=precision)
     samples = list(LANGUAGES.values())
     one, two = (train(pool, samples, recipe) for _ in range(2))
     assert one.proxies == two.proxies
-    for mine, theirs in zip(one.model.parameters(), two.model.parameters(), strict=True):
-        assert torch.equal(mine, theirs)
+    for k in range(2):
+        assert all(torch.equal(one.state_of(k)[n], v) for n, v in two.state_of(k).items())
     other = train(pool, samples, recipe, seed=1)
     assert last_losses(other) != last_losses(one)
 
@@ -89,37 +115,6 @@ def test_windows_of_another_order_train_another_proxy(pool: TokenPool) -> None:
     recipe = dataclasses.replace(RECIPE, n_tokens=1_000)
     swarm = train_swarm(streams, SHAPE, recipe, vocab_size=VOCAB, seeds=[0, 0], n_threads=1)
     assert last_losses(swarm)[0] != last_losses(swarm)[1]
-
-
-@pytest.mark.parametrize("poison", [float("nan"), float("inf"), 1e30])
-def test_a_diverging_proxy_fails_alone(pool: TokenPool, poison: float) -> None:
-    samples = [LANGUAGES["a"], LANGUAGES["b"], LANGUAGES["a"]]
-
-    def run(poisoned: bool) -> SwarmTrainer:
-        streams = [stream_of(pool, sample) for sample in samples]
-        recipe = dataclasses.replace(RECIPE, n_tokens=1_280)
-        trainer = SwarmTrainer(streams, SHAPE, recipe, VOCAB, [0, 1, 2], CPU)
-        for step in range(trainer.n_steps):
-            if poisoned and step == 7:
-                with torch.no_grad():
-                    trainer.model.get_parameter("qkv_0")[1, 3, 4] = poison
-                    trainer.model.get_parameter("output")[1] *= poison
-            trainer.advance()
-        return trainer
-
-    sound, hurt = run(False), run(True)
-    for name, values in hurt.model.named_parameters():
-        expected = sound.model.get_parameter(name)
-        assert torch.equal(values[0], expected[0])
-        assert torch.equal(values[2], expected[2])
-        assert not values[1].any()
-    records = hurt.finish()
-    assert [r.status for r in records] == ["trained", "failed", "trained"]
-    assert records[1].reason is not None
-    assert "not finite at step 8 of 20" in records[1].reason
-    assert records[1].n_tokens == 7 * 64
-    assert records[0] == sound.finish()[0]
-    assert hurt.progress(1.0).n_failed == 1
 
 
 def test_a_sample_without_tokens_fails_alone(pool: TokenPool) -> None:
@@ -165,7 +160,8 @@ def test_progress_comes_at_the_end_at_the_latest(pool: TokenPool) -> None:
         on_progress=heard.append,
     )
     assert torch.get_num_threads() == before
-    assert (heard[-1].step, heard[-1].n_steps, heard[-1].eta_seconds) == (10, 10, 0.0)
+    assert (heard[-1].step, heard[-1].n_steps) == (10, 10)
+    assert (heard[-1].n_failed, heard[-1].eta_seconds) == (0, 0.0)
     assert heard[-1].tokens_per_second > 0
     assert 0 < heard[-1].mean_loss_nats < 2 * np.log(VOCAB)
 

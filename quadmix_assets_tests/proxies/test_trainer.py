@@ -1,0 +1,95 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from quadmix_assets.proxies.recipe import Recipe
+from quadmix_assets.proxies.token_pool import TokenPool
+from quadmix_assets.proxies.trainer import SwarmTrainer
+from quadmix_assets_tests.proxies.swarms import (
+    SHAPE,
+    VOCAB,
+    chain_documents,
+    stream_of,
+    write_pool,
+)
+
+RECIPE = Recipe(n_tokens=1_280, batch_windows=4, learning_rate=1e-2, warmup_steps=5)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> TokenPool:
+    documents = chain_documents(np.random.default_rng(0), 100, language=1)
+    return write_pool(tmp_path_factory.mktemp("pool"), documents)
+
+
+def make_trainer(pool: TokenPool, n_proxies: int, recipe: Recipe = RECIPE) -> SwarmTrainer:
+    streams = [stream_of(pool, np.arange(k, 100)) for k in range(n_proxies)]
+    return SwarmTrainer(streams, SHAPE, recipe, VOCAB, range(n_proxies), CPU)
+
+
+def test_a_step_is_that_of_adamw_on_a_clipped_gradient(pool: TokenPool) -> None:
+    """The first steps of proxy 1, by hand from AdamW's definition (Loshchilov and Hutter 2019)."""
+    recipe = dataclasses.replace(RECIPE, clip=0.05, weight_decay=0.3, warmup_steps=0)
+    trainer = make_trainer(pool, 2, recipe)
+    model = make_trainer(pool, 2, recipe).model
+    stream = stream_of(pool, np.arange(1, 100))
+    parameters = dict(model.named_parameters())
+    values = {name: p[1].detach().double() for name, p in parameters.items()}
+    first = {name: torch.zeros_like(v) for name, v in values.items()}
+    second = {name: torch.zeros_like(v) for name, v in values.items()}
+    for step in range(3):
+        with torch.no_grad():
+            for name, parameter in parameters.items():
+                parameter[1] = values[name].float()
+        windows = torch.from_numpy(stream.read(4).astype(np.int64)).expand(2, -1, -1)
+        model.zero_grad()
+        model.mean_loss(windows, torch.float32)[1].backward()
+        gradients = {
+            name: p.grad[1].double() for name, p in parameters.items() if p.grad is not None
+        }
+        norm = torch.cat([g.flatten() for g in gradients.values()]).norm()
+        assert norm > recipe.clip
+        rate = recipe.rate_at(step, trainer.n_steps)
+        for name, gradient in gradients.items():
+            gradient = gradient * recipe.clip / norm
+            first[name] = 0.9 * first[name] + 0.1 * gradient
+            second[name] = 0.95 * second[name] + 0.05 * gradient**2
+            mean = first[name] / (1 - 0.9 ** (step + 1))
+            spread = (second[name] / (1 - 0.95 ** (step + 1))).sqrt()
+            decay = 0.0 if "gain" in name else 0.3
+            values[name] = values[name] * (1 - rate * decay) - rate * mean / (spread + 1e-8)
+        trainer.advance()
+        for name, expected in values.items():
+            found = trainer.model.get_parameter(name)[1].detach().double()
+            torch.testing.assert_close(found, expected, atol=2e-4, rtol=2e-3)
+
+
+@pytest.mark.parametrize("poison", [float("nan"), float("inf"), 1e30])
+def test_a_diverging_proxy_fails_alone(pool: TokenPool, poison: float) -> None:
+    def run(poisoned: bool) -> SwarmTrainer:
+        trainer = make_trainer(pool, 3)
+        for step in range(trainer.n_steps):
+            if poisoned and step == 7:
+                with torch.no_grad():
+                    trainer.model.get_parameter("qkv_0")[1, 3, 4] = poison
+                    trainer.model.get_parameter("output")[1] *= poison
+            trainer.advance()
+        return trainer
+
+    sound, hurt = run(False), run(True)
+    for name, values in hurt.model.named_parameters():
+        expected = sound.model.get_parameter(name)
+        assert torch.equal(values[0], expected[0])
+        assert torch.equal(values[2], expected[2])
+        assert not values[1].any()
+    records = hurt.finish()
+    assert [r.status for r in records] == ["trained", "failed", "trained"]
+    assert records[1].reason is not None
+    assert "not finite at step 8 of 20" in records[1].reason
+    assert records[1].n_tokens == 7 * 64
+    assert records[0] == sound.finish()[0]
+    assert hurt.n_failed == 1
+    assert len(hurt.last_losses()) == 2
