@@ -17,7 +17,7 @@ test: .venv/installed-dev
 
 ui: .venv/installed
 	mkdir -p $(INSTANCE) && cp dagster.yaml $(INSTANCE)/
-	QUADMIX_PROFILE=$(PROFILE) DAGSTER_HOME=$(INSTANCE) $(BIN)/dagster dev --host 127.0.0.1
+	QUADMIX_PROFILE=$(PROFILE) DAGSTER_HOME=$(INSTANCE) $(BIN)/dg dev --host 127.0.0.1
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check

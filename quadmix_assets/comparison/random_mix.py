@@ -60,7 +60,7 @@ def compare_with_random(
             for shard in shards:
                 chosen = used[(pool["shard"] == shard).to_numpy()]
                 append_tokens(store, shard, chosen, tokenizer, writer)
-                log(f"{shard}: {int(chosen.sum())} documents tokenised")
+        log(f"{int(used.sum())} documents tokenised, training {len(mixes)} models")
         samples = [
             Sample(
                 number,
@@ -77,6 +77,7 @@ def compare_with_random(
             hash_ids(pool.filter(pl.Series(used))["id"].to_list()),
             samples,
             n_tokens=n_tokens,
+            swarm_size=1,
             log=log,
         )
     names = pl.DataFrame(

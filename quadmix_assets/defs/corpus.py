@@ -18,7 +18,7 @@ from quadmix_assets.corpus.tokenizer import (
     tokenizer_fingerprint,
     train_tokenizer,
 )
-from quadmix_assets.defs.automation import PER_INPUT_FILE
+from quadmix_assets.defs.automation import INPUT_FILES, PER_INPUT_FILE, observation
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
 from quadmix_assets.defs.partitions import SHARDS, shard_keys, shards_with, work_through
 from quadmix_assets.defs.resources import OWNERS, PLANTED, SHARDS_PER_RUN, ProjectResource
@@ -70,16 +70,26 @@ def planted_corpus(project: ProjectResource) -> dg.MaterializeResult:
     )
 
 
-@dg.observable_source_asset(group_name=GROUP, partitions_def=SHARDS)
-def input_files(project: ProjectResource) -> dg.DataVersionsByPartition:
-    """The files that users put into the raw folder, as the sensor saw them last.
-
-    A file's data version is its fingerprint: a rewritten file is worked off again.
-    """
-    inputs = discover_inputs(project.settings, project.store)
-    return dg.DataVersionsByPartition(
-        {shard.key: dg.DataVersion(shard.fingerprint) for shard in inputs.shards}
-    )
+@dg.multi_observable_source_asset(
+    specs=[
+        dg.AssetSpec(
+            INPUT_FILES,
+            group_name=GROUP,
+            kinds={"file"},
+            owners=OWNERS,
+            partitions_def=SHARDS,
+            description="The files in the raw folder, as the sensor saw them last. A file's data "
+            "version is its fingerprint: a rewritten file is worked off again.",
+        )
+    ]
+)
+def input_files(
+    context: dg.AssetExecutionContext, project: ProjectResource
+) -> Iterator[dg.ObserveResult]:
+    """Report the fingerprints of the files that are there now."""
+    for shard in discover_inputs(project.settings, project.store).shards:
+        context.log_event(observation(shard))
+    yield dg.ObserveResult(asset_key=INPUT_FILES)
 
 
 @dg.asset(
@@ -88,7 +98,7 @@ def input_files(project: ProjectResource) -> dg.DataVersionsByPartition:
     owners=OWNERS,
     code_version="1",
     partitions_def=SHARDS,
-    deps=[input_files],
+    deps=[INPUT_FILES],
     backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),
     automation_condition=PER_INPUT_FILE,
     check_specs=[

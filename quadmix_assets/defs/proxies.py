@@ -213,6 +213,7 @@ def proxy_metrics(
                 documents.id_hashes,
                 samples_of_subset(subset, numbers, seed=derive_seed(settings.seed, PROXY_METRICS)),
                 n_tokens=settings.proxies.training.n_tokens,
+                swarm_size=settings.proxies.swarm_size,
                 log=context.log.info,
             )
     path = store.table_path(PROXY_METRICS, key)

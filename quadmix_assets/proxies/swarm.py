@@ -76,11 +76,12 @@ def train_samples(
     samples: Sequence[Sample],
     *,
     n_tokens: int,
+    swarm_size: int,
     log: Callable[[str], None],
 ) -> BatchResult:
     """Train one proxy on each sample and measure its loss on every target set.
 
-    The samples are cut into swarms of `proxies.swarm_size`, and `proxies.n_workers` processes
+    The samples are cut into swarms of `swarm_size`, and `proxies.n_workers` processes
     take one swarm after the other: on a machine that others use too, processes of one thread
     each lose far less than one process whose threads wait for each other. A loss does not depend
     on the number of processes.
@@ -92,6 +93,7 @@ def train_samples(
         id_hashes: (D,) uint64, of the pool's documents.
         samples: what each proxy is trained on.
         n_tokens: training tokens of each proxy.
+        swarm_size: proxies that are trained at once, as one batched model.
         log: is told of progress.
 
     Raises:
@@ -122,10 +124,9 @@ def train_samples(
         device=settings.proxies.device,
         n_threads=settings.proxies.n_threads,
     )
-    size = settings.proxies.swarm_size
     parts = [
-        [(sample, id_hashes[sample.documents]) for sample in samples[first : first + size]]
-        for first in range(0, len(samples), size)
+        [(sample, id_hashes[sample.documents]) for sample in samples[first : first + swarm_size]]
+        for first in range(0, len(samples), swarm_size)
     ]
     start = time.monotonic()
     done: list[ProxyResult] = []
