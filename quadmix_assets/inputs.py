@@ -3,7 +3,7 @@
 from upath import UPath
 
 from quadmix_assets.corpus.discovery import Discovery, discover
-from quadmix_assets.corpus.readers import check_text_column
+from quadmix_assets.corpus.readers import MissingTextColumnError, check_text_column
 from quadmix_assets.outputs import PLANTED_CORPUS
 from quadmix_assets.settings import FasttextDomainsSettings, Settings, SettingsError, TargetSettings
 from quadmix_assets.store import Store
@@ -39,39 +39,61 @@ def check_inputs(settings: Settings, store: Store) -> Discovery:
     """Look at all inputs before any work starts, without reading them.
 
     Raises:
-        SettingsError: a target set or the labelled examples are missing, there is no shard, or
-            no shard has the text column; one message names everything that is wrong.
+        SettingsError: a target set or the labelled examples are missing or without their text
+            column, there is no shard, or no shard has the text column; one message names
+            everything that is wrong.
     """
     problems = []
     for target in settings.targets:
         path = target_path(settings, store, target)
-        if not path.exists():
-            problems.append(f"targets[{target.name}].path: {path} is not there")
+        column = target.text_column if target.template is None else None
+        problems += _file_problems(f"targets[{target.name}]", "path", path, column)
     domains = settings.features.domains
     if isinstance(domains, FasttextDomainsSettings):
         path = labels_path(settings, store, domains)
-        if not path.exists():
-            problems.append(f"features.domains.labels: {path} is not there")
-    folder = raw_folder(settings, store)
-    discovery = discover_inputs(settings, store)
-    if not discovery.shards:
-        ignored = f" (files that match no pattern: {discovery.ignored[:5]})"
-        problems.append(
-            f"corpus.raw: no file in {folder} matches corpus.patterns"
-            + (ignored if discovery.ignored else "")
-        )
-    unreadable = []
-    for shard in discovery.shards:
-        try:
-            check_text_column(shard.path, text_column=settings.corpus.text_column)
-        except (OSError, ValueError) as error:
-            unreadable.append(str(error))
-    # Single bad shards fail their own partitions; a pool of nothing but bad shards is a setting.
-    if unreadable and len(unreadable) == len(discovery.shards):
-        problems.append(f"corpus.raw: no shard can be used, the first because: {unreadable[0]}")
+        problems += _file_problems("features.domains", "labels", path, domains.text_column)
+    discovery = Discovery([], [])
+    try:
+        discovery = discover_inputs(settings, store)
+    except (FileNotFoundError, ValueError) as error:
+        problems.append(f"corpus.raw: {error}")
+    else:
+        problems += _shard_problems(settings, store, discovery)
     if problems:
         raise SettingsError(
             f"profile {settings.profile!r}: the inputs are not complete:\n"
             + "\n".join(f"- {problem}" for problem in problems)
         )
     return discovery
+
+
+def _file_problems(section: str, key: str, path: UPath, text_column: str | None) -> list[str]:
+    if not path.exists():
+        return [f"{section}.{key}: {path} is not there"]
+    try:
+        if text_column is not None:
+            check_text_column(path, text_column=text_column)
+    except MissingTextColumnError as error:
+        return [f"{section}.text_column: {error.path}: {error.reason}"]
+    except (OSError, ValueError) as error:
+        return [f"{section}.{key}: {error}"]
+    return []
+
+
+def _shard_problems(settings: Settings, store: Store, discovery: Discovery) -> list[str]:
+    """What is wrong with the shards as a whole: single bad ones fail their own partitions."""
+    if not discovery.shards:
+        ignored = f" (files that match no pattern: {discovery.ignored[:5]})"
+        return [
+            f"corpus.raw: no file in {raw_folder(settings, store)} matches corpus.patterns"
+            + (ignored if discovery.ignored else "")
+        ]
+    first = ""
+    for shard in discovery.shards:
+        try:
+            check_text_column(shard.path, text_column=settings.corpus.text_column)
+        except (OSError, ValueError) as error:
+            first = first or str(error)
+        else:
+            return []
+    return [f"corpus.raw: no shard can be used, the first because: {first}"]

@@ -48,14 +48,20 @@ def read_scored(
 
     Raises:
         MissingOutputError: a shard is not scored or not labelled.
-        ValueError: scores and labels of a shard are of different versions of the shard, or a
-            label is no domain of the settings.
+        ValueError: scores and labels of a shard are of different versions of the shard, a
+            criterion has no scores, or a label is no domain of the settings.
     """
     frames = []
     for shard in shards:
-        scored = store.read_table(
-            store.table_path(SCORED_SHARDS, shard), ["id", "n_tokens", *criteria]
-        )
+        path = store.table_path(SCORED_SHARDS, shard)
+        missing = [name for name in criteria if name not in store.read_schema(path)]
+        if missing:
+            raise ValueError(
+                f"scored_shards of the shard {shard!r} has no column {', '.join(missing)}: the "
+                "settings name other criteria now; materialise fitted_models and scored_shards "
+                "again"
+            )
+        scored = store.read_table(path, ["id", "n_tokens", *criteria])
         labels = store.read_table(store.table_path(DOMAIN_LABELS, shard), ["id", "domain"])
         if not scored["id"].equals(labels["id"]):
             raise ValueError(

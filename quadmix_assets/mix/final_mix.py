@@ -11,7 +11,7 @@ from quadmix_assets.features.normalizers import Normalizer
 from quadmix_assets.features.pool import ScoredDocuments, read_scored
 from quadmix_assets.features.score import BATCH_ROWS
 from quadmix_assets.mix.calibration import RankCalibration, merged_scores
-from quadmix_assets.outputs import FINAL_MIX, RAW_SHARDS
+from quadmix_assets.outputs import DOMAIN_LABELS, FINAL_MIX, RAW_SHARDS, SCORED_SHARDS
 from quadmix_assets.sampling import Theta, draw_copies, sampling_value
 from quadmix_assets.store import Store
 
@@ -37,19 +37,17 @@ def mix_shard(store: Store, shard: str, model: MixModel) -> dict[str, Any]:
 
     Raises:
         MissingOutputError: the shard is not normalised, scored or labelled.
-        ValueError: its scores and labels do not belong together.
+        ValueError: its documents, scores and labels do not belong together.
     """
     raw = store.table_path(RAW_SHARDS, shard)
     documents = read_scored(store, [shard], model.criteria, model.domain_names)
     decisions = decide(documents, model)
     summary = _summary(documents, decisions, model)
     raw_checksum = store.summary(raw)["input"]["checksum"]
-    n_rows = store.n_rows(raw)
-    if n_rows != len(documents.ids):
-        raise ValueError(
-            f"the shard {shard!r} has {n_rows} documents, but {len(documents.ids)} of them are "
-            "scored: materialise scored_shards and domain_labels for it again"
-        )
+    for asset in (SCORED_SHARDS, DOMAIN_LABELS):
+        made_from = store.summary(store.table_path(asset, shard))["inputs"]["raw_shard"]
+        if made_from != raw_checksum or store.n_rows(raw) != len(documents.ids):
+            raise _stale(shard, asset)
     summary["inputs"] = {**model.fingerprints, "raw_shard": raw_checksum}
 
     # An input column that is called like one of ours is kept beside it under another name.
@@ -60,12 +58,21 @@ def mix_shard(store: Store, shard: str, model: MixModel) -> dict[str, Any]:
     with store.table_writer(store.table_path(FINAL_MIX, shard), schema) as writer:
         for texts in store.iter_table(raw, batch_rows=BATCH_ROWS):
             rows = decisions.slice(start, texts.height)
+            if not texts["id"].equals(documents.ids.slice(start, texts.height)):
+                raise _stale(shard, SCORED_SHARDS)
             start += texts.height
             texts = texts.rename(names, strict=False)
             chosen = pl.concat([texts, rows], how="horizontal").filter(pl.col("copies") > 0)
             writer.write(chosen.to_arrow().cast(schema))
         writer.describe(summary)
     return summary
+
+
+def _stale(shard: str, asset: str) -> ValueError:
+    return ValueError(
+        f"{asset} of the shard {shard!r} was made from another version of it than raw_shards "
+        "holds now: materialise scored_shards and domain_labels for it again"
+    )
 
 
 def decide(documents: ScoredDocuments, model: MixModel) -> pl.DataFrame:

@@ -62,6 +62,7 @@ def _loss_lines(
         lines += ["the same model trained on the same number of tokens:"]
         rows = (
             store.read_table(path)
+            .filter(pl.col("status") == "trained")
             .group_by("mix", "target")
             .agg(pl.col("loss_nats").mean(), pl.col("seed").n_unique().alias("n_seeds"))
         )

@@ -45,7 +45,7 @@ def build_proxy_pool(
 
     Raises:
         MissingOutputError: raw shards, scores or labels are missing.
-        ValueError: scores and labels of a shard do not belong together.
+        ValueError: scores and labels of a shard do not belong together, or the sample is empty.
     """
     total = 0
     for shard in shards:
@@ -81,6 +81,11 @@ def build_proxy_pool(
                         )
                     )
                 log(f"{shard}: {int(chosen.sum())} documents, shard {number} of {len(shards)}")
+        if not frames:
+            raise ValueError(
+                f"no document of the pool is among the sample of {settings.proxies.pool_tokens} "
+                f"of its {total} tokens: raise proxies.pool_tokens"
+            )
         table = pl.concat(frames)
         pq.write_table(table.to_arrow(), folder / _DOCUMENTS, compression="zstd")
     return ProxyPoolSummary(table.height, int(table["n_tokens"].sum()), share)

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,8 +94,10 @@ def run_swarms(
         for part in parts:
             yield train_part(job, part, on_progress)
         return
-    futures = [_pool(n_workers).submit(train_part, job, part) for part in parts]
+    futures: list[Future[list[ProxyResult]]] = []
     try:
+        # A pool of which a worker died since the last batch says so here already.
+        futures += [_pool(n_workers).submit(train_part, job, part) for part in parts]
         for future in as_completed(futures):
             yield future.result()
     except BrokenProcessPool as error:

@@ -124,7 +124,8 @@ class FeaturesSettings(Section):
     @model_validator(mode="after")
     def _names_are_unique(self) -> "FeaturesSettings":
         names = [criterion.name for criterion in self.criteria]
-        taken = {"id", "n_tokens", "n_bytes", "domain", "confidence", "copies", "text", "source"}
+        taken = {"id", "n_tokens", "n_bytes", "domain", "confidence", "text", "source"}
+        taken |= {"merged_score", "rank", "sampling_value", "copies", "criterion"}
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two criteria are named {name!r}: give one another `name`")
