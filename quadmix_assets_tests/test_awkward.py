@@ -110,7 +110,7 @@ def test_every_unreadable_file_says_which_and_why(tmp_path: Path) -> None:
                 raise_on_error=False,
             )
             assert not result.success
-            (failure,) = [event for event in result.get_step_failure_events()]
+            (failure,) = list(result.get_step_failure_events())
             message = str(failure.step_failure_data.user_failure_data.description)  # type: ignore[union-attr]
             assert name in message
             assert word in message

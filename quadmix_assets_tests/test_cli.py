@@ -1,5 +1,4 @@
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +11,11 @@ from quadmix_assets_tests.lakes import write_lines
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What `run` sets is gone after the test, and it never touches another instance."""
     monkeypatch.setenv(PROFILE_VARIABLE, "demo")
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    monkeypatch.setenv("DAGSTER_HOME", "set, so that it is put back")
     monkeypatch.delenv("DAGSTER_HOME")
-    yield
 
 
 def files_profile(folder: Path, **corpus: Any) -> Path:

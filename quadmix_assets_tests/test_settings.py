@@ -118,7 +118,7 @@ def test_relative_paths_start_at_the_profiles_project(tmp_path: Path) -> None:
 
 def test_settings_cannot_be_changed(demo: Settings) -> None:
     with pytest.raises(ValueError, match="frozen"):
-        demo.seed = 3  # type: ignore[misc]
+        demo.seed = 3
 
 
 @pytest.fixture

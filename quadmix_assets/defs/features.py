@@ -11,6 +11,7 @@ from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_ta
 from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shards_with
 from quadmix_assets.defs.resources import OWNERS, PLANTED, SHARDS_PER_RUN, ProjectResource
 from quadmix_assets.features.fit import FittedModels, fit_models, load_models
+from quadmix_assets.features.fitted import StaleModelError
 from quadmix_assets.features.normalize_pool import drift, fit_normalizers, load_normalizers
 from quadmix_assets.features.normalizers import rank_correlations
 from quadmix_assets.features.plots import (
@@ -81,13 +82,22 @@ def _load_models(store: Store, project: ProjectResource) -> FittedModels:
 def scored_shards(context: dg.AssetExecutionContext, project: ProjectResource) -> None:
     """Raw scores of every document, as each criterion produces them; larger is better."""
     store = project.store
-    with clear_errors(MissingOutputError):
+    with clear_errors(MissingOutputError, StaleModelError):
         models = _load_models(store, project)
         tokenizer_path = store.require(store.path(TOKENIZER, "tokenizer.json"))
     counter = load_tokenizer(str(tokenizer_path))
     fingerprints = {
         "fitted_models": store.fingerprint(store.root / FITTED_MODELS),
         "tokenizer": store.fingerprint(tokenizer_path),
+    }
+
+    lineage = {
+        "id": [(RAW_SHARDS, "id")],
+        "n_tokens": [(RAW_SHARDS, "text")],
+        **{
+            criterion.name: [(RAW_SHARDS, column) for column in criterion.columns]
+            for criterion in models.criteria
+        },
     }
 
     def work(key: str) -> dict[str, object]:
@@ -101,7 +111,7 @@ def scored_shards(context: dg.AssetExecutionContext, project: ProjectResource) -
             if scored.height
         }
         return {
-            **table_metadata(path, scored.schema, scored.height),
+            **table_metadata(path, scored.schema, scored.height, lineage),
             "n_tokens": int(scored["n_tokens"].sum()),
             **means,
             **cost.metadata(),
@@ -124,7 +134,7 @@ def scored_shards(context: dg.AssetExecutionContext, project: ProjectResource) -
 def domain_labels(context: dg.AssetExecutionContext, project: ProjectResource) -> None:
     """The domain of every document, with the classifier's confidence."""
     store = project.store
-    with clear_errors(MissingOutputError):
+    with clear_errors(MissingOutputError, StaleModelError):
         models = _load_models(store, project)
     fingerprints = {"fitted_models": store.fingerprint(store.root / FITTED_MODELS)}
 

@@ -5,7 +5,7 @@ import io
 import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -46,10 +46,17 @@ def markdown_table(frame: pl.DataFrame) -> dg.MetadataValue:
     return dg.MetadataValue.md("\n".join(lines))
 
 
+# Per column, what it is made from: pairs of asset and column.
+Lineage = Mapping[str, Sequence[tuple[str, str]]]
+
+
 def table_metadata(
-    path: UPath, schema: Mapping[str, Any], n_rows: int | None = None
+    path: UPath,
+    schema: Mapping[str, Any],
+    n_rows: int | None = None,
+    lineage: Lineage | None = None,
 ) -> dict[str, Any]:
-    """Where a table lies, its columns and its rows, under the keys that the UI knows."""
+    """Where a table lies, its columns, their lineage and its rows, under the UI's own keys."""
     columns = [
         dg.TableColumn(name=name, type=_DAGSTER_TYPES.get(type(dtype), str(dtype).lower()))
         for name, dtype in schema.items()
@@ -58,6 +65,13 @@ def table_metadata(
         "dagster/uri": str(path),
         "dagster/column_schema": dg.TableSchema(columns=columns),
     }
+    if lineage is not None:
+        metadata["dagster/column_lineage"] = dg.TableColumnLineage(
+            {
+                column: [dg.TableColumnDep(dg.AssetKey(asset), name) for asset, name in sources]
+                for column, sources in lineage.items()
+            }
+        )
     if n_rows is not None:
         metadata["dagster/row_count"] = n_rows
     return metadata

@@ -15,12 +15,20 @@ from quadmix_assets.features.pool import read_scored
 from quadmix_assets.mix.calibration import RankCalibration, merged_scores
 from quadmix_assets.mix.export import export_shard
 from quadmix_assets.mix.final_mix import mix_shard
-from quadmix_assets.mix.manifest import build_manifest, stale_shards
+from quadmix_assets.mix.manifest import build_manifest, stale_shards, write_manifest
 from quadmix_assets.mix.model import load_mix_model, read_calibration, read_optimum
 from quadmix_assets.mix.plots import plot_domain_shares, plot_sampling_curves
 from quadmix_assets.mix.summary import domain_table
 from quadmix_assets.mix.theta_json import theta_to_json
-from quadmix_assets.outputs import EXPORT, FINAL_MIX, MIX_MANIFEST, RANK_CALIBRATION, SCORED_SHARDS
+from quadmix_assets.outputs import (
+    DOMAIN_LABELS,
+    EXPORT,
+    FINAL_MIX,
+    MIX_MANIFEST,
+    RANK_CALIBRATION,
+    RAW_SHARDS,
+    SCORED_SHARDS,
+)
 from quadmix_assets.store import MissingOutputError
 
 GROUP = "mix"
@@ -139,6 +147,16 @@ def final_mix(context: dg.AssetExecutionContext, project: ProjectResource) -> No
     with clear_errors(MissingOutputError):
         model = load_mix_model(store, settings)
 
+    scores = [(SCORED_SHARDS, name) for name in settings.criterion_names]
+    decided = [*scores, (DOMAIN_LABELS, "domain"), (SCORED_SHARDS, "n_tokens")]
+    lineage = {
+        **{name: [(RAW_SHARDS, name)] for name in ("id", "text", "source", "n_bytes")},
+        **{name: [(asset, name)] for asset, name in scores},
+        "domain": [(DOMAIN_LABELS, "domain")],
+        "n_tokens": [(SCORED_SHARDS, "n_tokens")],
+        **dict.fromkeys(("merged_score", "rank", "sampling_value", "copies"), decided),
+    }
+
     def work(key: str) -> dict[str, object]:
         cost = Cost()
         summary = mix_shard(store, key, model)
@@ -147,7 +165,7 @@ def final_mix(context: dg.AssetExecutionContext, project: ProjectResource) -> No
         path = store.table_path(FINAL_MIX, key)
         counts = {name: summary[name] for name in summary if name.startswith("n_")}
         return {
-            **table_metadata(path, store.read_schema(path), summary["n_documents_out"]),
+            **table_metadata(path, store.read_schema(path), summary["n_documents_out"], lineage),
             **{name: value for name, value in counts.items() if isinstance(value, int)},
             "max_copies": summary["max_copies"],
             "token_share_kept": summary["n_tokens_out"] / max(summary["n_tokens_in"], 1),
@@ -177,8 +195,7 @@ def mix_manifest(
         theta, _ = read_calibration(store, settings)
         prediction = store.read_json(store.path(RANK_CALIBRATION, "theta.json"))["prediction"]
         manifest = build_manifest(store, shards, settings, theta, prediction)
-    path = store.path(MIX_MANIFEST, "mix_manifest.json")
-    store.write_json(path, manifest)
+    path = write_manifest(store, settings, manifest)
     table = domain_table(manifest)
     return dg.MaterializeResult(
         metadata={

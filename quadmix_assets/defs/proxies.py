@@ -22,7 +22,9 @@ from quadmix_assets.outputs import (
 )
 from quadmix_assets.proxies.batches import (
     evidence_version,
+    pool_version,
     read_batch,
+    read_current,
     read_evidence,
     write_parameter_sets,
 )
@@ -124,7 +126,7 @@ def merged_ranks(
             documents = read_proxy_documents(folder, settings.criterion_names)
     table = pl.concat(rank_table(documents, theta, number) for number, theta in thetas.items())
     path = store.table_path(MERGED_RANKS, context.partition_key)
-    store.write_table(path, table)
+    store.write_table(path, table, {"version": pool_version(store)})
     return dg.MaterializeResult(
         metadata={
             **table_metadata(path, table.schema, table.height),
@@ -151,7 +153,7 @@ def sampled_subset(
     settings, store = project.settings, project.store
     with clear_errors(MissingOutputError):
         thetas = read_batch(store, settings, context.partition_key)
-        ranks = store.read_table(store.table_path(MERGED_RANKS, context.partition_key))
+        ranks = read_current(store, MERGED_RANKS, context.partition_key)
         with store.local_folder(store.root / PROXY_POOL) as folder:
             documents = read_proxy_documents(folder, settings.criterion_names)
     seed = derive_seed(settings.seed, SAMPLED_SUBSET)
@@ -167,7 +169,7 @@ def sampled_subset(
     ]
     table = pl.concat(subsets)
     path = store.table_path(SAMPLED_SUBSET, context.partition_key)
-    store.write_table(path, table)
+    store.write_table(path, table, {"version": pool_version(store)})
     return dg.MaterializeResult(
         metadata={
             **table_metadata(path, table.schema, table.height),
@@ -202,7 +204,7 @@ def proxy_metrics(
     settings, store = project.settings, project.store
     key = context.partition_key
     with clear_errors(MissingOutputError):
-        subset = store.read_table(store.table_path(SAMPLED_SUBSET, key))
+        subset = read_current(store, SAMPLED_SUBSET, key)
         numbers = list(read_batch(store, settings, key))
         with store.local_folder(store.root / PROXY_POOL) as folder:
             documents = read_proxy_documents(folder, settings.criterion_names)

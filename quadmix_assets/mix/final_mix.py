@@ -50,9 +50,9 @@ def mix_shard(store: Store, shard: str, model: MixModel) -> dict[str, Any]:
             raise _stale(shard, asset)
     summary["inputs"] = {**model.fingerprints, "raw_shard": raw_checksum}
 
-    # An input column that is called like one of ours is kept beside it under another name.
-    names = {name: f"input_{name}" for name in decisions.columns}
-    texts_schema = pl.DataFrame(schema=store.read_schema(raw)).rename(names, strict=False)
+    texts_schema = pl.DataFrame(schema=store.read_schema(raw))
+    names = _names_beside(texts_schema.columns, decisions.columns)
+    texts_schema = texts_schema.rename(names)
     schema = pl.concat([texts_schema, decisions.clear()], how="horizontal").to_arrow().schema
     start = 0
     with store.table_writer(store.table_path(FINAL_MIX, shard), schema) as writer:
@@ -61,11 +61,22 @@ def mix_shard(store: Store, shard: str, model: MixModel) -> dict[str, Any]:
             if not texts["id"].equals(documents.ids.slice(start, texts.height)):
                 raise _stale(shard, SCORED_SHARDS)
             start += texts.height
-            texts = texts.rename(names, strict=False)
-            chosen = pl.concat([texts, rows], how="horizontal").filter(pl.col("copies") > 0)
+            chosen = pl.concat([texts.rename(names), rows], how="horizontal").filter(pl.col("copies") > 0)
             writer.write(chosen.to_arrow().cast(schema))
         writer.describe(summary)
     return summary
+
+
+def _names_beside(columns: Sequence[str], ours: Sequence[str]) -> dict[str, str]:
+    """Other names for the input columns that are called like one of ours, which keep theirs."""
+    names = {}
+    for column in columns:
+        name = column
+        while name in ours or (name != column and name in columns):
+            name = f"input_{name}"
+        if name != column:
+            names[column] = name
+    return names
 
 
 def _stale(shard: str, asset: str) -> ValueError:

@@ -1,17 +1,22 @@
 """The manifest: one JSON that says everything that made a mix."""
 
 import importlib.metadata
+import json
 import platform
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import xxhash
+from upath import UPath
 
 from quadmix_assets.mix.theta_json import theta_to_json
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FINAL_MIX,
     FITTED_MODELS,
+    MIX_MANIFEST,
     RANK_CALIBRATION,
     RAW_SHARDS,
     SCORE_NORMALIZERS,
@@ -20,8 +25,9 @@ from quadmix_assets.outputs import (
 )
 from quadmix_assets.sampling import Theta
 from quadmix_assets.settings import Settings
-from quadmix_assets.store import Store
+from quadmix_assets.store import Store, atomic_folder
 
+MANIFEST_FILE = "mix_manifest.json"
 _PACKAGES = (
     "dagster",
     "fasttext-community",
@@ -78,13 +84,41 @@ def build_manifest(
         "domains": list(settings.domain_names),
         "prediction": dict(prediction),
         "fingerprints": pinned_fingerprints(store),
+        "tables": {name: store.fingerprint(path) for name, path in _tables(store, settings)},
         "totals": {**totals, "n_tokens_out": int(tokens_out.sum())},
         "n_tokens_in_per_domain": tokens_in.tolist(),
         "n_tokens_out_per_domain": tokens_out.tolist(),
         "shards": per_shard,
         "stale_shards": stale_shards(store, shards),
         "packages": _versions(),
+        "code": _code_fingerprint(),
     }
+
+
+def write_manifest(store: Store, settings: Settings, manifest: Mapping[str, Any]) -> UPath:
+    """Write the manifest, and beside it the normaliser and calibration tables that it names.
+
+    The tables are copies: the manifest stays complete when the assets are fitted anew.
+    """
+    folder = store.root / MIX_MANIFEST
+    with atomic_folder(folder) as local:
+        for name, path in _tables(store, settings):
+            copy = local / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+        text = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False)
+        (local / MANIFEST_FILE).write_text(text + "\n")
+    return folder / MANIFEST_FILE
+
+
+def read_manifest(store: Store) -> dict[str, Any]:
+    """The manifest.
+
+    Raises:
+        MissingOutputError: there is none.
+    """
+    manifest: dict[str, Any] = store.read_json(store.path(MIX_MANIFEST, MANIFEST_FILE))
+    return manifest
 
 
 def stale_shards(store: Store, shards: Sequence[str]) -> dict[str, list[str]]:
@@ -127,6 +161,23 @@ def _shard_entry(store: Store, shard: str) -> dict[str, Any]:
 def _sum_per_domain(per_shard: Mapping[str, Any], key: str) -> np.ndarray:
     counts = np.array([entry["counts"][key] for entry in per_shard.values()], dtype=np.int64)
     return np.asarray(counts.sum(axis=0))
+
+
+def _tables(store: Store, settings: Settings) -> list[tuple[str, UPath]]:
+    """Name in the manifest's folder, and place in the lake, of every table that made the mix."""
+    paths = [store.table_path(SCORE_NORMALIZERS, name) for name in settings.criterion_names]
+    paths.append(store.table_path(RANK_CALIBRATION))
+    return [(path.relative_to(store.root).as_posix(), path) for path in paths]
+
+
+def _code_fingerprint() -> str:
+    """A hash of this package's own sources: the version alone says little of a working copy."""
+    package = Path(__file__).parents[1]
+    digest = xxhash.xxh3_128()
+    for file in sorted(package.rglob("*.py")):
+        digest.update(file.relative_to(package).as_posix().encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
 
 
 def _versions() -> dict[str, str]:

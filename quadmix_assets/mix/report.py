@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from quadmix_assets.mix.manifest import MANIFEST_FILE, read_manifest
 from quadmix_assets.mix.summary import domain_table
 from quadmix_assets.outputs import (
     EXPORT,
@@ -22,12 +23,12 @@ def summary_text(settings: Settings, store: Store) -> str:
     Raises:
         MissingOutputError: there is no manifest yet.
     """
-    manifest = store.read_json(store.path(MIX_MANIFEST, "mix_manifest.json"))
+    manifest = read_manifest(store)
     totals = manifest["totals"]
     lines = [
         "",
         f"final mix   {store.root / FINAL_MIX}",
-        f"manifest    {store.path(MIX_MANIFEST, 'mix_manifest.json')}",
+        f"manifest    {store.path(MIX_MANIFEST, MANIFEST_FILE)}",
         f"plots       {store.root / PLOTS}",
     ]
     if settings.mix.export.format != "none":

@@ -101,6 +101,33 @@ class Evidence:
         return rows["loss_nats"].to_numpy()
 
 
+def pool_version(store: Store) -> dict[str, str]:
+    """Which thetas and which proxy pool are there now.
+
+    Raises:
+        MissingOutputError: one of them has not been made.
+    """
+    return {
+        PARAMETER_SETS: store.fingerprint(store.root / PARAMETER_SETS),
+        PROXY_POOL: store.fingerprint(store.root / PROXY_POOL),
+    }
+
+
+def read_current(store: Store, asset: str, batch: str) -> pl.DataFrame:
+    """The table of a batch, if it belongs to the thetas and the proxy pool of now.
+
+    Raises:
+        MissingOutputError: it is not there, or was made from others.
+    """
+    path = store.table_path(asset, batch)
+    if store.summary(path).get("version") != pool_version(store):
+        raise MissingOutputError(
+            f"{path} was made from other thetas or another proxy pool than are there now: "
+            f"materialise the asset {asset!r}, partition {batch!r}, again"
+        )
+    return store.read_table(path)
+
+
 def evidence_version(store: Store, settings: Settings) -> dict[str, str]:
     """What a measured loss belongs to: a loss of another version is no evidence.
 
@@ -109,8 +136,7 @@ def evidence_version(store: Store, settings: Settings) -> dict[str, str]:
     """
     training = json.dumps(settings.proxies.training.model_dump(mode="json"), sort_keys=True)
     return {
-        PARAMETER_SETS: store.fingerprint(store.root / PARAMETER_SETS),
-        PROXY_POOL: store.fingerprint(store.root / PROXY_POOL),
+        **pool_version(store),
         TARGET_SETS: store.fingerprint(store.root / TARGET_SETS),
         "training": training,
     }

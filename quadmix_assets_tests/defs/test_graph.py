@@ -134,6 +134,15 @@ def test_manifest_adds_up_and_names_every_input(tiny: Project) -> None:
     assert manifest["packages"]["polars"] == pl.__version__
 
 
+def test_tables_that_made_the_mix_lie_beside_the_manifest(tiny: Project) -> None:
+    store = tiny.store
+    manifest = store.read_json(store.path(MIX_MANIFEST, "mix_manifest.json"))
+    assert len(manifest["tables"]) == len(tiny.settings.criterion_names) + 1
+    for name, checksum in manifest["tables"].items():
+        assert store.fingerprint(store.root / name) == checksum
+        assert store.fingerprint(store.root / MIX_MANIFEST / name) == checksum
+
+
 def test_checks_passed(tiny: Project) -> None:
     with tiny.instance() as instance:
         for asset, check in (
@@ -204,6 +213,16 @@ def test_mix_does_not_depend_on_how_documents_are_spread(tiny: Project, tmp_path
     first = final_mix(tiny).select(columns).sort("id")
     second = final_mix(regrouped, shards).select(columns).sort("id")
     assert first.equals(second)
+
+
+def test_lake_on_object_storage(tiny: Project, tmp_path: Path) -> None:
+    """The same graph on a file system that fsspec reaches, byte for byte."""
+    remote = Project(tmp_path, lake=f"memory://{tmp_path.name}/lake")
+    assert remote.run()
+    for name in ("tokenizer", "scored_shards", "proxy_pool", "rank_calibration", "final_mix"):
+        assert remote.store.fingerprint(remote.store.root / name) == tiny.store.fingerprint(
+            tiny.store.root / name
+        ), name
 
 
 def test_manifest_is_json_without_nan(tiny: Project) -> None:

@@ -80,8 +80,14 @@ def server(tiny: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     }
     log = (project.folder / "server.log").open("wb")
     process = subprocess.Popen(
-        [str(Path(sys.executable).parent / "dg"), "dev", "--host", "127.0.0.1"]
-        + ["--port", str(port)],
+        [
+            str(Path(sys.executable).parent / "dg"),
+            "dev",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+        ],
         cwd=ROOT,
         env=environment,
         stdout=log,

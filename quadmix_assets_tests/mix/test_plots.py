@@ -1,0 +1,53 @@
+import io
+
+import numpy as np
+from matplotlib.patches import Rectangle
+
+from quadmix_assets.mix.plots import plot_domain_shares, plot_sampling_curves
+from quadmix_assets.sampling import Theta, sample_parameters, sampling_value
+
+NAMES = ["law", "cooking", "unknown"]
+
+
+def rendered(figure: object) -> bool:
+    file = io.BytesIO()
+    figure.savefig(file, format="png")  # type: ignore[attr-defined]
+    return file.getvalue().startswith(b"\x89PNG")
+
+
+def test_shares_stand_beside_their_names_largest_on_top() -> None:
+    share_in, share_out = np.array([0.5, 0.2, 0.3]), np.array([0.3, 0.6, 0.1])
+    figure = plot_domain_shares(NAMES, share_in, share_out)
+    (axes,) = figure.axes
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels == ["unknown", "law", "cooking"], "from below"
+    widths = [bar.get_width() for bar in axes.patches if isinstance(bar, Rectangle)]
+    np.testing.assert_allclose(widths, [30, 50, 20, 10, 30, 60])
+    assert rendered(figure)
+
+
+def test_curves_are_eq_3_and_are_told_apart() -> None:
+    n_domains = 26
+    names = [f"domain {n}" for n in range(n_domains)]
+    theta = sample_parameters(1, 3, n_domains, seed=0)[0]
+    figure = plot_sampling_curves(theta, names)
+    (axes,) = figure.axes
+    assert [line.get_label() for line in axes.get_lines()] == names
+    looks = {(line.get_color(), line.get_linestyle()) for line in axes.get_lines()}
+    assert len(looks) == n_domains
+    line = axes.get_lines()[7]
+    x = np.asarray(line.get_xdata(), dtype=float)
+    assert x.max() >= theta.omega.max(), "every curve's end is in the picture"
+    beta = [values[[7]] for values in theta[1:]]
+    expected = sampling_value(x, np.zeros(len(x), dtype=int), *beta)
+    np.testing.assert_array_equal(np.asarray(line.get_ydata()), expected)
+    assert rendered(figure)
+
+
+def test_extreme_mixes_can_be_drawn() -> None:
+    zeros = np.zeros(3)
+    assert rendered(plot_domain_shares(NAMES, zeros, zeros))
+    nothing = Theta(np.ones((3, 1)), zeros, zeros, zeros, zeros)
+    assert rendered(plot_sampling_curves(nothing, NAMES))
+    everything = Theta(np.ones((3, 1)), np.full(3, 1000.0), np.ones(3), np.ones(3), zeros)
+    assert rendered(plot_sampling_curves(everything, NAMES))
