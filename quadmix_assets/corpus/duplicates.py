@@ -3,11 +3,14 @@
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 _BATCH_ROWS = 100_000
 _MAX_SHARDS_SHOWN = 20
@@ -38,6 +41,10 @@ def find_duplicate_ids(
     Raises:
         ValueError: a file has no `id` column.
     """
+    # Imported late: Dagster keeps modules that it loaded alive at the interpreter's end, where
+    # DuckDB's bindings then print a page of warnings about everything that was not freed.
+    import duckdb
+
     files = [UPath(path) for path in paths]
     with tempfile.TemporaryDirectory() as spill, duckdb.connect() as connection:
         connection.execute("SET memory_limit = ?", [memory_limit])
@@ -77,7 +84,7 @@ def find_duplicate_ids(
     return DuplicateIds(int(n_ids), int(n_documents), examples)
 
 
-def _scan(connection: duckdb.DuckDBPyConnection, files: Sequence[UPath], query: str) -> None:
+def _scan(connection: "DuckDBPyConnection", files: Sequence[UPath], query: str) -> None:
     """Run `query` once per batch of ids; in it, the batch is the view `ids` (id, shard)."""
     for batch in _ids(files):
         connection.register("ids", batch)
