@@ -29,11 +29,17 @@ def _failure(meta: dict[str, Any]) -> str | None:
 
 
 class _Progress(logging.Filter):
+    def __init__(self, level: str) -> None:
+        super().__init__()
+        self._level = logging.getLevelNamesMapping()[level]
+
     def filter(self, record: logging.LogRecord) -> bool:
         """Keep what assets say, and failures; drop the events of Dagster's own machinery."""
         meta = getattr(record, "dagster_meta", {})
         event = meta.get("dagster_event")
-        return event is None or event.is_step_failure or event.is_step_up_for_retry
+        if event is None:
+            return record.levelno >= self._level
+        return bool(event.is_step_failure or event.is_step_up_for_retry)
 
 
 @dg.logger(
@@ -43,13 +49,16 @@ class _Progress(logging.Filter):
 def progress_logger(context: dg.InitLoggerContext) -> logging.Logger:
     """The console logger of all runs."""
     logger = logging.getLogger("quadmix.progress")
-    logger.setLevel(str(context.logger_config["log_level"]))
+    # Dagster calls it a detail that a step is tried again, so the level is the filter's business.
+    logger.setLevel(logging.DEBUG)
     logger.propagate = False
-    if not logger.handlers:
-        handler = logging.StreamHandler()
-        handler.setFormatter(_OneLine())
-        handler.addFilter(_Progress())
-        logger.addHandler(handler)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_OneLine())
+    handler.addFilter(_Progress(str(context.logger_config["log_level"])))
+    ours = [other for other in logger.handlers if isinstance(other.formatter, _OneLine)]
+    for other in ours:
+        logger.removeHandler(other)
+    logger.addHandler(handler)
     return logger
 
 

@@ -61,7 +61,9 @@ def mix_shard(store: Store, shard: str, model: MixModel) -> dict[str, Any]:
             if not texts["id"].equals(documents.ids.slice(start, texts.height)):
                 raise _stale(shard, SCORED_SHARDS)
             start += texts.height
-            chosen = pl.concat([texts.rename(names), rows], how="horizontal").filter(pl.col("copies") > 0)
+            chosen = pl.concat([texts.rename(names), rows], how="horizontal").filter(
+                pl.col("copies") > 0
+            )
             writer.write(chosen.to_arrow().cast(schema))
         writer.describe(summary)
     return summary

@@ -70,6 +70,7 @@ class _MeanLoss(torch.autograd.Function):
         losses = hidden.new_zeros(len(hidden), dtype=torch.float32)
         grad_hidden, grad_weight = torch.empty_like(hidden), torch.empty_like(weight)
         n_tokens, vocab_size = targets.shape[1], weight.shape[1]
+        share = hidden / n_tokens  # the mean is taken here, where arrays are small
         for ks, ts in _blocks(targets, vocab_size):
             block, wanted = hidden[ks, ts], targets[ks, ts]
             errors = _probabilities(block, cast[ks])
@@ -78,19 +79,20 @@ class _MeanLoss(torch.autograd.Function):
             losses[ks] += _nats(chosen).sum(1)
             errors.view(-1)[places] = chosen - 1
             grad_hidden[ks, ts] = _product(errors, cast[ks])
-            part = _product(errors.transpose(1, 2), block)
+            part = _product(errors.transpose(1, 2), share[ks, ts])
             if ts.start == 0:
                 grad_weight[ks] = part
             else:
                 grad_weight[ks] += part
-        ctx.save_for_backward(grad_hidden, grad_weight)
-        ctx.n_tokens = n_tokens
+        ctx.save_for_backward(grad_hidden.div_(n_tokens), grad_weight)
         return losses / n_tokens
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         grad_hidden, grad_weight = ctx.saved_tensors
-        scale = (grad / ctx.n_tokens)[:, None, None]
+        if bool((grad == 1).all()):  # a sum of losses, as in training: spare the passes
+            return grad_hidden, grad_weight, None
+        scale = grad[:, None, None]
         return grad_hidden * scale.to(grad_hidden.dtype), grad_weight * scale, None
 
 

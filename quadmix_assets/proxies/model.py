@@ -60,19 +60,16 @@ class SwarmLM(nn.Module):
         explicit = ids.device.type == "cpu" and _EXPLICIT_CONTEXT[dtype] >= C
         x = self._embed(ids)
         for layer in range(self.shape.n_layers):
-            # Gains are folded into the matrices that follow: a pass over weights, not over tokens.
-            h = rms_norm(x, self.shape.norm_epsilon, dtype)
-            qkv = torch.bmm(h, self._folded(f"qkv_{layer}", f"attention_gain_{layer}", dtype))
+            h = self._norm(x, f"attention_gain_{layer}", dtype)
+            qkv = torch.bmm(h, self._cast(f"qkv_{layer}", dtype))
             heads = split_heads(qkv.view(K * B, C, -1), self.turns[:C], self.shape.n_heads)
             attended = causal_attention(*heads, explicit=explicit)
             attended = attended.transpose(1, 2).reshape(K, B * C, -1)
             x = x + torch.bmm(attended, self._cast(f"out_{layer}", dtype))
-            h = rms_norm(x, self.shape.norm_epsilon, dtype)
-            gate_up = torch.bmm(h, self._folded(f"gate_up_{layer}", f"mlp_gain_{layer}", dtype))
+            h = self._norm(x, f"mlp_gain_{layer}", dtype)
+            gate_up = torch.bmm(h, self._cast(f"gate_up_{layer}", dtype))
             x = x + torch.bmm(swiglu(gate_up), self._cast(f"down_{layer}", dtype))
-        h = rms_norm(x, self.shape.norm_epsilon, dtype)
-        # The output matrix has a row per vocabulary entry: here the fold would be the dearer way.
-        return h * self.get_parameter("final_gain")[:, None].to(dtype)
+        return self._norm(x, "final_gain", dtype)
 
     def mean_loss(self, windows: Tensor, dtype: torch.dtype) -> Tensor:
         """Mean loss in nats of each proxy, (K,), over windows (K, B, C + 1), with gradients."""
@@ -105,9 +102,9 @@ class SwarmLM(nn.Module):
     def _cast(self, name: str, dtype: torch.dtype) -> Tensor:
         return self.get_parameter(name).to(dtype).transpose(1, 2)
 
-    def _folded(self, name: str, gain: str, dtype: torch.dtype) -> Tensor:
-        folded = self.get_parameter(name) * self.get_parameter(gain)[:, None]
-        return folded.to(dtype).transpose(1, 2)
+    def _norm(self, x: Tensor, gain: str, dtype: torch.dtype) -> Tensor:
+        normed = rms_norm(x, self.shape.norm_epsilon, dtype)
+        return normed * self.get_parameter(gain)[:, None].to(dtype)
 
     @torch.no_grad()
     def silence(self, k: int) -> None:

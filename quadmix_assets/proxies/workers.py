@@ -2,6 +2,7 @@
 
 import functools
 import multiprocessing
+import multiprocessing.util
 import os
 import threading
 import time
@@ -159,12 +160,21 @@ def train_part(
 def _pool(n_workers: int) -> ProcessPoolExecutor:
     # Kept between batches: a worker takes seconds to import torch. Spawned, not forked, because
     # the parent has threads of its own.
-    return ProcessPoolExecutor(
+    pool = ProcessPoolExecutor(
         n_workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_leave_with_parent,
         initargs=(os.getpid(),),
     )
+    # A process that multiprocessing started, as Dagster's steps are, joins its children at its end
+    # before executors are shut down: idle workers would wait for work, and it for them, for ever.
+    multiprocessing.util.Finalize(None, _end_workers, exitpriority=10)
+    return pool
+
+
+def _end_workers() -> None:
+    for child in multiprocessing.active_children():
+        child.terminate()
 
 
 def _leave_with_parent(parent: int) -> None:

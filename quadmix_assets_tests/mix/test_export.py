@@ -13,7 +13,12 @@ from quadmix_assets.outputs import FINAL_MIX
 from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets_tests.features.texts import AWKWARD
 
-TEXTS = {**AWKWARD, "quotes": '"\\" \\n \\u0000 {}', "crlf": "a\r\nb\rc\n", "high": "𝔘\U0010ffff\ufeff"}
+TEXTS = {
+    **AWKWARD,
+    "quotes": '"\\" \\n \\u0000 {}',
+    "crlf": "a\r\nb\rc\n",
+    "high": "𝔘\U0010ffff\ufeff",
+}
 
 
 @pytest.fixture

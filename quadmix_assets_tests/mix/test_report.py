@@ -50,7 +50,12 @@ def test_comparison_is_a_mean_over_the_seeds_that_were_trained(
 ) -> None:
     store = tiny.copy(tmp_path / "copy").store
     path = store.table_path(RANDOM_COMPARISON)
-    rows = [("final mix", 0, 2.0), ("final mix", 1, 3.0), ("random mix", 0, None), ("random mix", 1, 4.0)]
+    rows = [
+        ("final mix", 0, 2.0),
+        ("final mix", 1, 3.0),
+        ("random mix", 0, None),
+        ("random mix", 1, 4.0),
+    ]
     losses = pl.DataFrame(rows, schema=["mix", "seed", "loss_nats"], orient="row").with_columns(
         target=pl.lit("planted"),
         status=pl.when(pl.col("loss_nats").is_null())

@@ -27,7 +27,9 @@ def test_comes_back_from_text_to_the_last_bit(
 
 
 def test_whole_numbers_are_floats_again() -> None:
-    text = '{"alpha": [[1]], "lam": [2], "omega": [0], "eta": [1], "epsilon": [0], "objective": "x"}'
+    text = (
+        '{"alpha": [[1]], "lam": [2], "omega": [0], "eta": [1], "epsilon": [0], "objective": "x"}'
+    )
     theta = theta_from_json(json.loads(text))
     assert all(values.dtype == np.float64 for values in theta)
     assert theta.lam[0] == 2.0

@@ -4,9 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
+from quadmix_assets.proxies.evaluation import pack_target
 from quadmix_assets.proxies.packing import WindowStream
+from quadmix_assets.proxies.recipe import Recipe
 from quadmix_assets.proxies.shapes import ProxyShape
 from quadmix_assets.proxies.token_pool import TokenPool, TokenPoolWriter
+from quadmix_assets.proxies.workers import Part, Sample, SwarmJob
 
 VOCAB = 64
 SEPARATOR = 0
@@ -47,3 +50,30 @@ def stream_of(
         context=SHAPE.context,
         separator_id=SEPARATOR,
     )
+
+
+def make_job(folder: Path, *, n_tokens: int) -> SwarmJob:
+    """What all swarms of a batch share, with a pool of 60 documents in `folder`."""
+    documents = chain_documents(np.random.default_rng(0), 70, language=1)
+    write_pool(folder, documents[:60])
+    lengths = [len(document) for document in documents[60:]]
+    target = pack_target(
+        documents[60:], lengths, context=SHAPE.context, separator_id=SEPARATOR, max_tokens=None
+    )
+    return SwarmJob(
+        tokens=folder,
+        shape=SHAPE,
+        recipe=Recipe(n_tokens=n_tokens, batch_windows=4, warmup_steps=0),
+        vocab_size=VOCAB,
+        separator_id=SEPARATOR,
+        targets={"held_out": target},
+        device="cpu",
+        n_threads=1,
+    )
+
+
+def make_parts(n: int) -> list[Part]:
+    """Swarms of one proxy each."""
+    documents = np.arange(60)
+    hashes = documents.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    return [[(Sample(k, documents, np.full(60, k + 1), seed=k), hashes)] for k in range(n)]

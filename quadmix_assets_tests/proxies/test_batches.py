@@ -1,0 +1,185 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from quadmix_assets.outputs import PROXY_METRICS, PROXY_POOL, TARGET_SETS
+from quadmix_assets.proxies.batches import (
+    Evidence,
+    evidence_version,
+    read_batch,
+    read_evidence,
+    read_parameter_sets,
+    write_parameter_sets,
+)
+from quadmix_assets.proxies.swarm import METRICS_SCHEMA
+from quadmix_assets.sampling import feature_names, sample_parameters
+from quadmix_assets.seeds import derive_seed
+from quadmix_assets.settings import Settings, load_settings
+from quadmix_assets.store import MissingOutputError, Store
+from quadmix_assets_tests.conftest import write_profile
+
+BATCHES = ["batch-00000", "batch-00001", "batch-00002"]
+TARGETS = [{"name": "planted"}, {"name": "other"}]
+
+
+def make_settings(folder: Path, **changes: Any) -> Settings:
+    proxies = {"batch_size": 4, **changes.pop("proxies", {})}
+    parameters = {"n": 10, "omega_max": 0.5}
+    sections = {"targets": TARGETS, "parameters": parameters, "proxies": proxies, **changes}
+    return load_settings(write_profile(folder, **sections))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return make_settings(tmp_path)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Store:
+    store = Store(settings.resolve(settings.lake))
+    write_parameter_sets(store, settings)
+    store.write_json(store.path(PROXY_POOL, "tokens.json"), "pool")
+    store.write_json(store.path(TARGET_SETS, "planted.json"), "targets")
+    return store
+
+
+def loss_of(number: int, target: str) -> float:
+    return 4.0 + number / 10 + (0.5 if target == "other" else 0.0)
+
+
+def put_metrics(
+    store: Store, settings: Settings, batch: str, *, failed: tuple[int, ...] = ()
+) -> None:
+    rows = [
+        {
+            "theta": number,
+            "target": target,
+            "loss_nats": None if number in failed else loss_of(number, target),
+            "bits_per_byte": None if number in failed else 1.0,
+            "status": "failed" if number in failed else "trained",
+            "reason": f"because of {number}" if number in failed else None,
+            "n_tokens": 1,
+            "n_tokens_sample": 1,
+            "epochs": 1.0,
+        }
+        for number in reversed(list(read_batch(store, settings, batch)))
+        for target in ("planted", "other")
+    ]
+    store.write_table(
+        store.table_path(PROXY_METRICS, batch),
+        pl.DataFrame(rows, schema=METRICS_SCHEMA),
+        {"version": evidence_version(store, settings)},
+    )
+
+
+def check(evidence: Evidence, settings: Settings, numbers: list[int]) -> None:
+    """Rows, features and losses of exactly these thetas, in one order."""
+    thetas = sample_parameters(
+        10,
+        len(settings.criterion_names),
+        len(settings.domain_names),
+        seed=derive_seed(settings.seed, "parameter_sets"),
+        omega_max=0.5,
+    )
+    assert evidence.numbers.tolist() == numbers
+    np.testing.assert_array_equal(evidence.features, thetas.as_features()[numbers])
+    for target in ("planted", "other"):
+        expected = [loss_of(number, target) for number in numbers]
+        assert evidence.losses(target).tolist() == expected
+
+
+def test_thetas_are_those_of_algorithm_1_cut_into_batches(settings: Settings, store: Store) -> None:
+    table, parameters = read_parameter_sets(store, settings)
+    assert table["theta"].to_list() == list(range(10))
+    assert table["proxy_batch"].to_list() == [BATCHES[number // 4] for number in range(10)]
+    assert settings.n_proxy_batches == 3
+    expected = sample_parameters(
+        10, 3, 10, seed=derive_seed(settings.seed, "parameter_sets"), omega_max=0.5
+    )
+    np.testing.assert_array_equal(parameters.as_features(), expected.as_features())
+    stored = store.read_table(store.table_path("parameter_sets"))
+    names = feature_names(settings.criterion_names, settings.domain_names)
+    assert stored.columns == ["theta", "proxy_batch", *names]
+    last = read_batch(store, settings, BATCHES[2])
+    assert list(last) == [8, 9]
+    for number, theta in last.items():
+        for values, wanted in zip(theta, expected[number], strict=True):
+            np.testing.assert_array_equal(values, wanted)
+
+
+def test_batch_that_is_not_there(settings: Settings, store: Store) -> None:
+    with pytest.raises(MissingOutputError, match="no thetas of the proxy batch 'batch-00003'"):
+        read_batch(store, settings, "batch-00003")
+
+
+def test_thetas_of_other_criteria_are_refused(store: Store, tmp_path: Path) -> None:
+    other = make_settings(tmp_path, features={"criteria": [{"kind": "heuristics"}]})
+    with pytest.raises(MissingOutputError, match="other criteria or domains"):
+        read_parameter_sets(store, other)
+
+
+def test_evidence_is_of_the_batches_that_are_trained(settings: Settings, store: Store) -> None:
+    put_metrics(store, settings, BATCHES[2])
+    put_metrics(store, settings, BATCHES[0])
+    evidence = read_evidence(store, settings)
+    check(evidence, settings, [0, 1, 2, 3, 8, 9])
+    assert (evidence.n_failed, evidence.n_stale) == (0, 0)
+    assert evidence.metrics["theta"].is_sorted()
+
+
+def test_failed_thetas_are_left_out_and_counted(settings: Settings, store: Store) -> None:
+    put_metrics(store, settings, BATCHES[0], failed=(0, 2))
+    put_metrics(store, settings, BATCHES[2], failed=(9,))
+    evidence = read_evidence(store, settings)
+    check(evidence, settings, [1, 3, 8])
+    assert evidence.n_failed == 3
+    assert evidence.metrics.filter(pl.col("status") == "failed").height == 6
+
+
+def test_nothing_but_failures_is_an_error_that_says_why(settings: Settings, store: Store) -> None:
+    put_metrics(store, settings, BATCHES[2], failed=(8, 9))
+    with pytest.raises(
+        MissingOutputError, match="all 2 proxies failed, the first because: because"
+    ):
+        read_evidence(store, settings)
+
+
+@pytest.mark.parametrize("change", ["pool", "targets", "thetas", "recipe"])
+def test_losses_from_before_a_change_are_no_evidence(
+    settings: Settings, store: Store, tmp_path: Path, change: str
+) -> None:
+    put_metrics(store, settings, BATCHES[0])
+    put_metrics(store, settings, BATCHES[1])
+    if change == "pool":
+        store.write_json(store.path(PROXY_POOL, "tokens.json"), "another pool")
+    elif change == "targets":
+        store.write_json(store.path(TARGET_SETS, "planted.json"), "other targets")
+    elif change == "thetas":
+        settings = make_settings(tmp_path, seed=1)
+        write_parameter_sets(store, settings)
+    else:
+        tiny = {"shape": "tiny", "n_tokens": 8_192, "warmup_steps": 1}
+        settings = make_settings(tmp_path, proxies={"training": tiny})
+    with pytest.raises(MissingOutputError, match=r"\(8 were on older ones\)"):
+        read_evidence(store, settings)
+    put_metrics(store, settings, BATCHES[2])
+    evidence = read_evidence(store, settings)
+    assert evidence.numbers.tolist() == [8, 9]
+    assert set(evidence.metrics["theta"]) == {8, 9}
+    assert evidence.n_stale == 8
+
+
+def test_how_proxies_are_spread_over_processes_is_no_change(
+    settings: Settings, store: Store, tmp_path: Path
+) -> None:
+    put_metrics(store, settings, BATCHES[0])
+    other = make_settings(tmp_path, proxies={"n_workers": 2, "swarm_size": 1, "n_threads": 2})
+    assert read_evidence(store, other).n_stale == 0
+
+
+def test_no_batch_at_all(settings: Settings, store: Store) -> None:
+    with pytest.raises(MissingOutputError, match="no proxy has been trained"):
+        read_evidence(store, settings)

@@ -1,0 +1,182 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+from xxhash import xxh3_64_intdigest
+
+from quadmix_assets.corpus.tokenizer import END_OF_TEXT, encode, train_tokenizer
+from quadmix_assets.outputs import TARGET_SETS, TOKENIZER
+from quadmix_assets.proxies.swarm import (
+    METRICS_SCHEMA,
+    BatchResult,
+    pack_targets,
+    samples_of_subset,
+    separator_id,
+    train_samples,
+)
+from quadmix_assets.proxies.token_pool import TokenPoolWriter
+from quadmix_assets.proxies.workers import Sample
+from quadmix_assets.settings import Settings, load_settings
+from quadmix_assets.store import MissingOutputError, Store
+from quadmix_assets_tests.conftest import write_profile
+
+RNG = np.random.default_rng(0)
+WORDS = ["river", "stone", "cloud", "ember", "willow", "copper"]
+TEXTS = [" ".join(RNG.choice(WORDS, RNG.integers(3, 60))) for _ in range(80)]
+HELD_OUT = {
+    "planted": [" ".join(RNG.choice(WORDS[:3], 20)) for _ in range(8)],
+    "other": [" ".join(RNG.choice(WORDS[3:], 20)) for _ in range(8)],
+}
+HASHES = np.array([xxh3_64_intdigest(f"d{n}".encode()) for n in range(80)], dtype=np.uint64)
+
+
+def make_settings(folder: Path, **proxies: Any) -> Settings:
+    training = {"shape": "tiny", "n_tokens": 1_024, "batch_windows": 2, "warmup_steps": 0,
+                "learning_rate": 5e-3}  # fmt: skip
+    changes = {"training": training, "max_target_tokens": 300, "device": "cpu", **proxies}
+    targets = [{"name": "planted"}, {"name": "other"}]
+    return load_settings(write_profile(folder, targets=targets, proxies=changes))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with tokenizer and target sets, and a token pool beside it."""
+    folder = tmp_path_factory.mktemp("swarm")
+    settings = make_settings(folder)
+    store = Store(settings.resolve(settings.lake))
+    tokenizer = train_tokenizer(TEXTS, vocab_size=300)
+    path = Path(str(store.path(TOKENIZER, "tokenizer.json")))
+    path.parent.mkdir(parents=True)
+    path.write_text(tokenizer.to_str())
+    for name, texts in HELD_OUT.items():
+        frame = pl.DataFrame({"id": [f"{name}-{n}" for n in range(8)], "text": texts})
+        store.write_table(store.table_path(TARGET_SETS, f"{name}.held_out"), frame)
+    with TokenPoolWriter(folder / "tokens", vocab_size=300) as writer:
+        writer.append(encode(tokenizer, TEXTS))
+    return folder
+
+
+def sample(number: int, documents: np.ndarray, copies: int = 1) -> Sample:
+    return Sample(number, documents, np.full(len(documents), copies), seed=5)
+
+
+def train(
+    folder: Path, samples: list[Sample], *, swarm_size: int = 2, **proxies: Any
+) -> BatchResult:
+    settings = make_settings(folder, **proxies)
+    return train_samples(
+        Store(settings.resolve(settings.lake)),
+        settings,
+        folder / "tokens",
+        HASHES,
+        samples,
+        n_tokens=settings.proxies.training.n_tokens,
+        swarm_size=swarm_size,
+        log=lambda message: None,
+    )
+
+
+SAMPLES = [
+    sample(3, np.arange(0, 30)),
+    sample(4, np.arange(30, 80), copies=2),
+    sample(5, np.array([], dtype=np.int64)),
+    sample(8, np.arange(10, 70)),
+]
+
+
+@pytest.fixture(scope="module")
+def result(folder: Path) -> BatchResult:
+    return train(folder, SAMPLES, n_workers=1)
+
+
+def test_one_row_per_proxy_and_target(result: BatchResult) -> None:
+    metrics = result.metrics
+    assert dict(metrics.schema) == METRICS_SCHEMA
+    expected = [(n, target) for n in (3, 4, 5, 8) for target in ("other", "planted")]
+    assert metrics.select("theta", "target").rows() == expected
+    assert metrics["theta"].to_list()[::2] == [3, 4, 5, 8]
+    assert [training.status for training in result.trainings] == [
+        "trained", "trained", "failed", "trained",
+    ]  # fmt: skip
+    assert result.tokens_per_second > 0
+
+
+def test_empty_sample_fails_with_a_reason_and_without_a_loss(result: BatchResult) -> None:
+    rows = result.metrics.filter(pl.col("theta") == 5)
+    assert rows["status"].to_list() == ["failed"] * 2
+    assert rows["reason"].to_list() == ["its sample holds no tokens"] * 2
+    assert rows["loss_nats"].to_list() == rows["bits_per_byte"].to_list() == [None, None]
+    assert rows["n_tokens_sample"].to_list() == [0, 0]
+    others = result.metrics.filter(pl.col("theta") != 5)
+    assert others["status"].unique().to_list() == ["trained"]
+    assert others["reason"].null_count() == others.height
+    assert others["loss_nats"].is_between(0.1, np.log(300)).all()
+    assert set(others["n_tokens"]) == {1_024}
+
+
+def test_a_failed_proxy_touches_no_other(folder: Path, result: BatchResult) -> None:
+    alone = train(folder, [SAMPLES[3]], n_workers=1).metrics
+    together = result.metrics.filter(pl.col("theta") == 8)
+    assert_frame_equal(alone, together, rel_tol=1e-5)
+
+
+def test_processes_change_no_loss(folder: Path, result: BatchResult) -> None:
+    assert train(folder, SAMPLES, n_workers=2).metrics.equals(result.metrics)
+
+
+def test_order_of_listing_changes_no_loss(folder: Path) -> None:
+    """The same documents, listed in another order, and given in several rows."""
+    order = np.random.default_rng(1).permutation(60)
+    documents, copies = np.arange(10, 70), np.arange(60) % 3 + 1
+    first = Sample(0, documents, copies, seed=5)
+    second = Sample(1, documents[order], copies[order], seed=5)
+    metrics = train(folder, [first, second], n_workers=1).metrics
+    losses = metrics.pivot("theta", index="target", values="loss_nats")
+    assert losses["0"].to_list() == losses["1"].to_list()
+    other_seed = Sample(0, documents, copies, seed=6)
+    changed = train(folder, [other_seed], n_workers=1).metrics
+    assert changed["loss_nats"].to_list() != losses["0"].to_list()
+
+
+def test_samples_are_the_rows_of_their_theta_and_may_be_empty() -> None:
+    subset = pl.DataFrame(
+        {"theta": [7, 7, 2, 7], "document": [5, 1, 9, 3], "copies": [1, 2, 3, 4]},
+        schema={"theta": pl.Int32, "document": pl.Int32, "copies": pl.Int32},
+    )
+    samples = samples_of_subset(subset, [2, 4, 7], seed=11)
+    found = [(s.number, s.documents.tolist(), s.copies.tolist(), s.seed) for s in samples]
+    assert found == [(2, [9], [3], 11), (4, [], [], 11), (7, [5, 1, 3], [1, 2, 4], 11)]
+
+
+def test_targets_are_the_held_out_part_in_the_order_of_a_hash(folder: Path) -> None:
+    settings = make_settings(folder)
+    store = Store(settings.resolve(settings.lake))
+    tokenizer = train_tokenizer(TEXTS, vocab_size=300)
+    packed = pack_targets(store, settings, tokenizer, 128, 0)
+    assert list(packed) == ["planted", "other"]
+    for name, texts in HELD_OUT.items():
+        order = sorted(range(8), key=lambda n: xxh3_64_intdigest(f"{name}-{n}".encode()))
+        taken, n_tokens = 0, 0
+        for n in order:
+            length = len(encode(tokenizer, [texts[n]])[0])
+            if taken and n_tokens + length > 300:
+                break
+            taken, n_tokens = taken + 1, n_tokens + length
+        assert packed[name].n_documents == taken
+        assert packed[name].n_tokens == n_tokens
+        assert packed[name].n_bytes == sum(len(texts[n]) for n in order[:taken])
+
+
+def test_separator_is_one_that_the_tokenizer_has() -> None:
+    assert separator_id({"a": 0, "</s>": 2, END_OF_TEXT: 1}) == 1
+    assert separator_id({"a": 0, "</s>": 2}) == 2
+    with pytest.raises(ValueError, match="no token to part documents"):
+        separator_id({"a": 0})
+
+
+def test_missing_tokenizer_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingOutputError, match=TOKENIZER):
+        train(tmp_path, SAMPLES, n_workers=1)

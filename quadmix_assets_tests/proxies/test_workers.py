@@ -1,0 +1,145 @@
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from quadmix_assets.proxies.workers import ProxyResult, run_swarms, train_part
+from quadmix_assets_tests.proxies.swarms import make_job, make_parts
+
+FOREVER = 10**9
+
+
+def workers_of(process: psutil.Process) -> list[psutil.Process]:
+    """Spawned workers, without multiprocessing's own helper."""
+    found = []
+    for child in process.children():
+        try:
+            if "spawn_main" in " ".join(child.cmdline()):
+                found.append(child)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+def run(folder: Path, n_parts: int, n_workers: int, n_tokens: int = 640) -> list[ProxyResult]:
+    job = make_job(folder, n_tokens=n_tokens)
+    results = run_swarms(job, make_parts(n_parts), n_workers=n_workers, log=lambda message: None)
+    return sorted((result for part in results for result in part), key=lambda r: r.number)
+
+
+def test_processes_give_what_one_process_gives(tmp_path: Path) -> None:
+    by_hand = [
+        result
+        for part in make_parts(3)
+        for result in train_part(make_job(tmp_path, n_tokens=640), part)
+    ]
+    assert run(tmp_path, 3, 1) == by_hand
+    assert run(tmp_path, 3, 2) == by_hand
+    assert [result.number for result in by_hand] == [0, 1, 2]
+    assert len({result.losses["held_out"] for result in by_hand}) == 3
+
+
+def test_progress_is_told_and_one_part_needs_no_process(tmp_path: Path) -> None:
+    before = len(workers_of(psutil.Process()))
+    messages: list[str] = []
+    job = make_job(tmp_path, n_tokens=640)
+    list(run_swarms(job, make_parts(1), n_workers=3, log=messages.append))
+    assert messages[-1].startswith("step 10 of 10")
+    assert len(workers_of(psutil.Process())) == before
+
+
+def test_a_worker_that_dies_is_an_error_that_names_settings_and_the_next_try_works(
+    tmp_path: Path,
+) -> None:
+    expected = run(tmp_path, 2, 2)
+    victims = workers_of(psutil.Process())
+    assert victims
+
+    def kill_soon() -> None:
+        time.sleep(0.5)
+        victims[0].kill()
+
+    killer = threading.Thread(target=kill_soon)
+    killer.start()
+    with pytest.raises(RuntimeError, match=r"died.*lower proxies.n_workers or proxies.swarm_size"):
+        run(tmp_path, 2, 2, FOREVER)
+    killer.join()
+    assert run(tmp_path, 2, 2) == expected
+
+
+def test_a_worker_that_died_between_batches_does_not_spoil_all_that_follow(
+    tmp_path: Path,
+) -> None:
+    expected = run(tmp_path, 2, 2)
+    victims = workers_of(psutil.Process())
+    for victim in victims:
+        victim.kill()
+    psutil.wait_procs(victims, timeout=10)
+    time.sleep(0.5)  # until the pool has noticed
+    with pytest.raises(RuntimeError, match="a process that trains proxies died"):
+        run(tmp_path, 2, 2)
+    assert run(tmp_path, 2, 2) == expected
+
+
+def test_workers_leave_when_their_parent_is_killed(tmp_path: Path) -> None:
+    script = textwrap.dedent(f"""
+        from pathlib import Path
+        from quadmix_assets.proxies.workers import run_swarms
+        from quadmix_assets_tests.proxies.swarms import make_job, make_parts
+
+        if __name__ == "__main__":
+            for n_tokens in (640, {FOREVER}):
+                job = make_job(Path({str(tmp_path)!r}), n_tokens=n_tokens)
+                list(run_swarms(job, make_parts(2), n_workers=2, log=print))
+                print("trained", flush=True)
+    """)
+    path = tmp_path / "parent.py"
+    path.write_text(script)
+    command = [sys.executable, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "trained\n"
+        workers = workers_of(psutil.Process(parent.pid))
+        assert len(workers) == 2
+        seconds = workers[0].cpu_times().user
+        while workers[0].cpu_times().user < seconds + 0.2:
+            time.sleep(0.05)  # until the endless batch is being trained
+        parent.kill()
+    gone, alive = psutil.wait_procs(workers, timeout=20)
+    for worker in alive:
+        worker.kill()
+    assert len(gone) == 2
+
+
+def test_a_step_process_ends_though_its_workers_are_idle(tmp_path: Path) -> None:
+    """Dagster runs a step in a process of multiprocessing, which joins its children at its end."""
+    program = tmp_path / "step.py"
+    program.write_text(
+        textwrap.dedent(f"""
+            import multiprocessing
+            from pathlib import Path
+
+            from quadmix_assets.proxies.workers import run_swarms
+            from quadmix_assets_tests.proxies.swarms import make_job, make_parts
+
+            def step():
+                job = make_job(Path({str(tmp_path / "pool")!r}), n_tokens=640)
+                print(len(list(run_swarms(job, make_parts(2), n_workers=2, log=print))))
+
+            if __name__ == "__main__":
+                process = multiprocessing.get_context("spawn").Process(target=step)
+                process.start()
+                process.join(90)
+                print("ended with", process.exitcode)
+                process.kill()
+        """)
+    )
+    result = subprocess.run(
+        [sys.executable, str(program)], capture_output=True, text=True, check=False, timeout=150
+    )
+    assert "ended with 0" in result.stdout, result.stdout + result.stderr

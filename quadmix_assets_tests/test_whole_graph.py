@@ -1,0 +1,251 @@
+"""The whole graph on files as users bring them, and on what can be wrong with them."""
+
+import contextlib
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import polars as pl
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quadmix_assets.cli import main
+from quadmix_assets.mix.theta_json import theta_from_json
+from quadmix_assets.outputs import DOMAIN_LABELS, FINAL_MIX, MIX_MANIFEST, RAW_SHARDS, SCORED_SHARDS
+from quadmix_assets.sampling import (
+    draw_copies,
+    merge_scores,
+    rank_within_domains,
+    sampling_value,
+)
+from quadmix_assets.seeds import derive_seed
+from quadmix_assets.settings import PROFILE_VARIABLE
+from quadmix_assets.whole_graph import _ranges
+from quadmix_assets_tests.conftest import Project
+from quadmix_assets_tests.features.texts import TOPICS, prose, spam
+from quadmix_assets_tests.lakes import write_lines
+
+LABELS = {"Recht": "law", "cooking": "cooking", "astronomy": "unknown", None: "unknown"}
+
+
+@given(st.lists(st.booleans(), max_size=30), st.integers(1, 8))
+def test_ranges_cover_the_wanted_partitions_and_no_others(wanted: list[bool], size: int) -> None:
+    registered = [f"key-{number * 7919 % 1_000}" for number in range(len(wanted))]
+    chosen = {key for key, take in zip(registered, wanted, strict=True) if take}
+    covered: list[str] = []
+    for start, end in _ranges(registered, chosen, size):
+        first, last = registered.index(start), registered.index(end)
+        assert 1 <= last - first + 1 <= size
+        covered += registered[first : last + 1]
+    assert covered == [key for key in registered if key in chosen]
+
+
+def test_ranges_are_as_long_as_they_may_be() -> None:
+    registered = list("abcdefgh")
+    assert list(_ranges(registered, set("abcefgh"), 3)) == [("a", "c"), ("e", "g"), ("h", "h")]
+    assert list(_ranges(registered, set(registered), 100)) == [("a", "h")]
+    assert list(_ranges(registered, set(), 1)) == []
+
+
+def documents(name: str, n: int) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(n)
+    labels = list(LABELS)
+    return [
+        {
+            "doc": f"{name}/{k}",
+            "meta": {"body": prose(rng, 4, list(TOPICS)[k % 3]) if k % 5 else spam(rng, 40)},
+            "kind": labels[k % 4],
+            "perplexity": int(rng.integers(5, 60)) if k % 3 else float(rng.normal(30, 5)),
+        }
+        for k in range(n)
+    ]
+
+
+def files_project(folder: Path, **changes: Any) -> Project:
+    """Criteria and domains from columns, texts in a nested field, one target by a template."""
+    rng = np.random.default_rng(0)
+    pairs = [{"prompt": f"{k}?", "response": prose(rng, 2, "law")} for k in range(30)]
+    write_lines(folder / "pairs.jsonl", pairs)
+    return Project(
+        folder,
+        corpus={
+            "source": "files",
+            "raw": "raw",
+            "id_column": "doc",
+            "text_column": "meta.body",
+            "carried_columns": {"kind": "string", "perplexity": "float"},
+        },
+        targets=[{"name": "law", "path": "pairs.jsonl", "template": "{prompt}\n{response}"}],
+        features={
+            "criteria": [
+                {"kind": "column", "name": "fluency", "column": "perplexity",
+                 "larger_is_better": False},
+                {"kind": "heuristics"},
+            ],
+            "domains": {"kind": "column", "column": "kind", "names": ["law", "cooking"],
+                        "mapping": {"Recht": "law"}},
+        },
+        search={"objectives": [{"name": "planted", "targets": {"law": 1.0}}]},
+        mix={"export": {"format": "jsonl.zst"}},
+        **changes,
+    )  # fmt: skip
+
+
+def quadmix(project: Project, *arguments: str) -> tuple[int, str, str]:
+    """Exit status, standard output and error of the command, with an instance of its own."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        patch.setenv(PROFILE_VARIABLE, "demo")
+        patch.setenv("DAGSTER_HOME", str(project.folder / "dagster"))
+        (project.folder / "dagster").mkdir(exist_ok=True)
+        status = main(["--profile", str(project.profile), *arguments])
+    return status, out.getvalue(), err.getvalue()
+
+
+class Run:
+    """A project that was run, and what the command said."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.status, self.out, self.err = quadmix(project, "run")
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Two good shards of several formats, one without documents, and one that cannot be read."""
+    folder = tmp_path_factory.mktemp("files")
+    project = files_project(folder)
+    raw = folder / "raw"
+    write_lines(raw / "sub" / "lines.jsonl", documents("lines", 130))
+    pl.DataFrame(documents("table", 90)).write_parquet(raw / "table.parquet")
+    (raw / "a-empty.jsonl").write_text("")
+    (raw / "broken.jsonl.gz").write_bytes(b"this is no gzip")
+    yield Run(project)
+
+
+GOOD = ["a-empty.jsonl", "sub__lines.jsonl", "table.parquet"]
+
+
+def read_all(project: Project, asset: str) -> pl.DataFrame:
+    store = project.store
+    return pl.concat(store.read_table(store.table_path(asset, shard)) for shard in GOOD)
+
+
+def test_one_unreadable_shard_does_not_stop_the_others(files: Run) -> None:
+    assert files.status == 0
+    assert "broken.jsonl.gz" in files.err
+    assert "1 of 4 partitions failed" in files.err
+    manifest = files.project.store.read_json(
+        files.project.store.path(MIX_MANIFEST, "mix_manifest.json")
+    )
+    assert sorted(manifest["shards"]) == GOOD
+    assert manifest["totals"]["n_documents_in"] == 220
+    assert manifest["shards"]["a-empty.jsonl"]["counts"]["n_documents_in"] == 0
+    assert f"{'documents':22}{220:>14,}" in files.out
+    with files.project.instance() as instance:
+        for asset in (RAW_SHARDS, SCORED_SHARDS, DOMAIN_LABELS, FINAL_MIX):
+            assert instance.get_materialized_partitions(dg.AssetKey(asset)) == set(GOOD)
+
+
+def test_columns_give_scores_and_domains(files: Run) -> None:
+    rows = {row["doc"]: row for row in documents("lines", 130) + documents("table", 90)}
+    scored = read_all(files.project, SCORED_SHARDS)
+    assert set(scored["id"]) == set(rows)
+    assert scored["fluency"].to_list() == [-rows[i]["perplexity"] for i in scored["id"]]
+    labels = read_all(files.project, DOMAIN_LABELS)
+    assert labels["domain"].to_list() == [LABELS[rows[i]["kind"]] for i in labels["id"]]
+
+
+def test_mix_is_what_the_columns_and_theta_say(files: Run) -> None:
+    """Eqs. 1 to 3 on the input's own values; sigma by counting tokens."""
+    settings, store = files.project.settings, files.project.store
+    scored = read_all(files.project, SCORED_SHARDS)
+    n_tokens = scored["n_tokens"].to_numpy()
+    sigma = np.column_stack(
+        [
+            [n_tokens[scores >= score].sum() / n_tokens.sum() for score in scores]
+            for scores in (scored[name].to_numpy() for name in ("fluency", "heuristics"))
+        ]
+    )
+    worst = scored["fluency"].arg_min()
+    assert worst is not None
+    assert sigma[worst, 0] == 1.0, "the largest perplexity is the worst"
+    domains = np.array(
+        [settings.domain_names.index(d) for d in read_all(files.project, DOMAIN_LABELS)["domain"]]
+    )
+    theta = theta_from_json(store.read_json(store.path("rank_calibration", "theta.json")))
+    ranks = rank_within_domains(merge_scores(sigma, domains, theta.alpha), domains, n_tokens)
+    values = sampling_value(ranks, domains, *theta[1:])
+    copies = draw_copies(values, scored["id"].to_list(), derive_seed(settings.seed, FINAL_MIX))
+    mix = read_all(files.project, FINAL_MIX)
+    assert mix["id"].to_list() == scored["id"].filter(pl.Series(copies > 0)).to_list()
+    assert mix["copies"].to_list() == copies[copies > 0].tolist()
+    assert 0 < mix.height < 220
+
+
+def test_export_is_the_texts_of_the_mix(files: Run) -> None:
+    texts = {r["doc"]: r["meta"]["body"] for r in documents("lines", 130) + documents("table", 90)}
+    store = files.project.store
+    for shard in GOOD:
+        mix = store.read_table(store.table_path(FINAL_MIX, shard))
+        path = store.path("final_mix_export", f"{shard}.jsonl.zst")
+        data = zstandard.ZstdDecompressor().stream_reader(path.read_bytes()).read()
+        assert [json.loads(line) for line in data.split(b"\n")[:-1]] == [
+            {"id": i, "text": texts[i]}
+            for i, copies in mix.select("id", "copies").iter_rows()
+            for _ in range(copies)
+        ]
+
+
+def test_resumed_run_does_nothing_twice(files: Run) -> None:
+    def materialized() -> dict[str, int]:
+        with files.project.instance() as instance:
+            return {
+                key.to_user_string(): len(instance.fetch_materializations(key, limit=100).records)
+                for key in instance.all_asset_keys()
+            }
+
+    before = materialized()
+    assert before[FINAL_MIX] == 3
+    status, out, _ = quadmix(files.project, "run", "--resume")
+    assert status == 0
+    assert out == files.out
+    assert materialized() == before
+
+
+def test_ids_that_occur_twice_stop_the_run(tmp_path: Path) -> None:
+    project = files_project(tmp_path)
+    write_lines(tmp_path / "raw" / "one.jsonl", documents("same", 20))
+    write_lines(tmp_path / "raw" / "two.jsonl", documents("same", 5))
+    run = Run(project)
+    assert run.status == 1
+    assert run.out == ""
+    assert sorted(p.name for p in project.store.root.iterdir()) == [
+        "raw_shards",
+        "raw_shards_quarantine",
+    ], "nothing came after"
+    for words in ("5 ids occur more than once", "'same/0' in ['one.jsonl', 'two.jsonl']"):
+        assert words in run.err
+    with project.instance() as instance:
+        key = dg.AssetCheckKey(dg.AssetKey(RAW_SHARDS), "ids_are_unique")
+        (record,) = instance.event_log_storage.get_asset_check_execution_history(key, 1)
+        assert record.status.value == "FAILED"
+
+
+def test_pool_of_nothing_but_bad_shards_is_one_error(tmp_path: Path) -> None:
+    project = files_project(tmp_path)
+    write_lines(tmp_path / "raw" / "one.jsonl", [{"text": "no body"}])
+    status, out, err = quadmix(project, "run")
+    assert (status, out) == (2, "")
+    assert "no shard can be used" in err
+    assert not (tmp_path / "data" / "lake").exists()
