@@ -27,7 +27,7 @@ from quadmix_assets.sampling import (
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import PROFILE_VARIABLE
 from quadmix_assets.whole_graph import _ranges
-from quadmix_assets_tests.conftest import Project
+from quadmix_assets_tests.conftest import TINY, Project, instance_in
 from quadmix_assets_tests.features.texts import TOPICS, prose, spam
 from quadmix_assets_tests.lakes import write_lines
 
@@ -92,13 +92,15 @@ def files_project(folder: Path, **changes: Any) -> Project:
                         "mapping": {"Recht": "law"}},
         },
         search={"objectives": [{"name": "planted", "targets": {"law": 1.0}}]},
+        parameters={"n": 12},
+        proxies={"batch_size": 12, "training": {**TINY["proxies"]["training"], "n_tokens": 1_024}},
         mix={"export": {"format": "jsonl.zst"}},
         **changes,
     )  # fmt: skip
 
 
 def quadmix(project: Project, *arguments: str) -> tuple[int, str, str]:
-    """Exit status, standard output and error of the command, with an instance of its own."""
+    """Exit status, standard output and error of the command, with the profile's own instance."""
     out, err = io.StringIO(), io.StringIO()
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -106,10 +108,18 @@ def quadmix(project: Project, *arguments: str) -> tuple[int, str, str]:
         contextlib.redirect_stderr(err),
     ):
         patch.setenv(PROFILE_VARIABLE, "demo")
-        patch.setenv("DAGSTER_HOME", str(project.folder / "dagster"))
-        (project.folder / "dagster").mkdir(exist_ok=True)
+        patch.setenv("DAGSTER_HOME", "set, so that it is put back")
+        patch.delenv("DAGSTER_HOME")
         status = main(["--profile", str(project.profile), *arguments])
     return status, out.getvalue(), err.getvalue()
+
+
+@contextlib.contextmanager
+def instance_of(project: Project) -> Iterator[dg.DagsterInstance]:
+    """The instance that the command wrote to."""
+    home = project.folder / "data" / "dagster" / "tiny"
+    with instance_in(home), dg.DagsterInstance.get() as instance:
+        yield instance
 
 
 class Run:
@@ -152,7 +162,7 @@ def test_one_unreadable_shard_does_not_stop_the_others(files: Run) -> None:
     assert manifest["totals"]["n_documents_in"] == 220
     assert manifest["shards"]["a-empty.jsonl"]["counts"]["n_documents_in"] == 0
     assert f"{'documents':22}{220:>14,}" in files.out
-    with files.project.instance() as instance:
+    with instance_of(files.project) as instance:
         for asset in (RAW_SHARDS, SCORED_SHARDS, DOMAIN_LABELS, FINAL_MIX):
             assert instance.get_materialized_partitions(dg.AssetKey(asset)) == set(GOOD)
 
@@ -209,7 +219,7 @@ def test_export_is_the_texts_of_the_mix(files: Run) -> None:
 
 def test_resumed_run_does_nothing_twice(files: Run) -> None:
     def materialized() -> dict[str, int]:
-        with files.project.instance() as instance:
+        with instance_of(files.project) as instance:
             return {
                 key.to_user_string(): len(instance.fetch_materializations(key, limit=100).records)
                 for key in instance.all_asset_keys()
@@ -236,7 +246,8 @@ def test_ids_that_occur_twice_stop_the_run(tmp_path: Path) -> None:
     ], "nothing came after"
     for words in ("5 ids occur more than once", "'same/0' in ['one.jsonl', 'two.jsonl']"):
         assert words in run.err
-    with project.instance() as instance:
+    assert "Stack Trace" not in run.err
+    with instance_of(project) as instance:
         key = dg.AssetCheckKey(dg.AssetKey(RAW_SHARDS), "ids_are_unique")
         (record,) = instance.event_log_storage.get_asset_check_execution_history(key, 1)
         assert record.status.value == "FAILED"

@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 import dagster as dg
+from dagster._core.errors import DagsterAssetCheckFailedError
 from dagster._core.events import StepFailureData, StepRetryData
 
 
@@ -12,19 +13,23 @@ class _OneLine(logging.Formatter):
         """The time, the step and the message that was logged, without the run's ids."""
         meta = getattr(record, "dagster_meta", {})
         step = meta.get("step_key") or meta.get("op_name") or ""
-        text = _failure(meta) or meta.get("orig_message") or record.getMessage()
+        text = _trouble(meta) or meta.get("orig_message") or record.getMessage()
         return f"{self.formatTime(record, '%H:%M:%S')}  {step:<20}  {text}"
 
 
-def _failure(meta: dict[str, Any]) -> str | None:
-    """What a failed step says: the message of an expected failure, else the whole trace."""
+def _trouble(meta: dict[str, Any]) -> str | None:
+    """What a failed check or step says: the message of what was expected, else the whole trace."""
     data = getattr(meta.get("dagster_event"), "event_specific_data", None)
+    if isinstance(data, dg.AssetCheckEvaluation):
+        return None if data.passed else f"check {data.check_name} failed: {data.description}"
     if isinstance(data, StepRetryData) and data.error:
         return f"failed and is tried again: {data.error.to_string()}"
     if not isinstance(data, StepFailureData):
         return None
     if data.user_failure_data and data.user_failure_data.description:
         return f"failed: {data.user_failure_data.description}"
+    if data.error and data.error.cls_name == DagsterAssetCheckFailedError.__name__:
+        return "failed: what follows must wait until the check passes"
     return f"failed: {data.error.to_string() if data.error else 'for an unknown reason'}"
 
 
@@ -34,12 +39,11 @@ class _Progress(logging.Filter):
         self._level = logging.getLevelNamesMapping()[level]
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep what assets say, and failures; drop the events of Dagster's own machinery."""
+        """Keep what assets say, and trouble; drop the events of Dagster's own machinery."""
         meta = getattr(record, "dagster_meta", {})
-        event = meta.get("dagster_event")
-        if event is None:
+        if meta.get("dagster_event") is None:
             return record.levelno >= self._level
-        return bool(event.is_step_failure or event.is_step_up_for_retry)
+        return _trouble(meta) is not None
 
 
 @dg.logger(
@@ -49,7 +53,7 @@ class _Progress(logging.Filter):
 def progress_logger(context: dg.InitLoggerContext) -> logging.Logger:
     """The console logger of all runs."""
     logger = logging.getLogger("quadmix.progress")
-    # Dagster calls it a detail that a step is tried again, so the level is the filter's business.
+    # To Dagster a failed check or a second try is a detail, so the level is the filter's business.
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
     handler = logging.StreamHandler()

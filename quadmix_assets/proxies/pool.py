@@ -62,7 +62,7 @@ def build_proxy_pool(
                 chosen = in_sample(
                     documents.ids.to_list(), share, purpose=PROXY_POOL, seed=settings.seed
                 )
-                if len(chosen):
+                if chosen.any():
                     append_tokens(store, shard, chosen, tokenizer, writer)
                     sigma = documents.sigma(normalizers)[chosen]
                     frames.append(

@@ -59,7 +59,7 @@ def test_larger_share_holds_every_smaller_one() -> None:
 def test_samples_of_other_purposes_and_seeds_are_independent(other: dict[str, Any]) -> None:
     """Chi-square of the four cells that two samples cut the pool into."""
     first = in_sample(IDS, 0.3, purpose="fit", seed=0)
-    second = in_sample(IDS, 0.3, **({"purpose": "fit", "seed": 0} | other))
+    second = in_sample(IDS, 0.3, **{"purpose": "fit", "seed": 0, **other})
     observed = np.histogram2d(first, second, bins=2)[0]
     expected = np.outer(observed.sum(1), observed.sum(0)) / len(IDS)
     assert ((observed - expected) ** 2 / expected).sum() < 15

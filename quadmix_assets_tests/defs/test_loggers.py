@@ -1,4 +1,5 @@
 import re
+from collections.abc import Iterator
 
 import dagster as dg
 import pytest
@@ -28,6 +29,18 @@ def flaky(context: dg.AssetExecutionContext) -> None:
         raise RuntimeError("lost a worker")
 
 
+@dg.asset(
+    check_specs=[
+        dg.AssetCheckSpec("ok", asset="checked"),
+        dg.AssetCheckSpec("bad", asset="checked", blocking=True),
+    ]
+)
+def checked() -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
+    yield dg.AssetCheckResult(check_name="ok", passed=True, description="all is well")
+    yield dg.AssetCheckResult(check_name="bad", passed=False, description="an id occurs twice")
+    yield dg.MaterializeResult()
+
+
 def run(*assets: dg.AssetsDefinition) -> bool:
     definitions = dg.Definitions(assets=assets, loggers={"console": progress_logger})
     job = definitions.resolve_implicit_global_asset_job_def()
@@ -52,7 +65,7 @@ def test_expected_failure_is_its_message_alone(capsys: pytest.CaptureFixture[str
     assert not run(good, unlucky)
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 2
-    assert lines[1][8:].split() == ["unlucky", *"failed: 2 of 3 partitions failed".split()]
+    assert lines[1][10:].split(maxsplit=1) == ["unlucky", "failed: 2 of 3 partitions failed"]
 
 
 def test_mistake_shows_its_trace(capsys: pytest.CaptureFixture[str]) -> None:
@@ -68,3 +81,12 @@ def test_retry_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     text = capsys.readouterr().err
     assert "failed and is tried again" in text
     assert "lost a worker" in text
+
+
+def test_failed_check_says_what_it_found(capsys: pytest.CaptureFixture[str]) -> None:
+    assert not run(checked)
+    lines = [line[10:].split(maxsplit=1) for line in capsys.readouterr().err.splitlines()]
+    assert lines == [
+        ["checked", "check bad failed: an id occurs twice"],
+        ["checked", "failed: what follows must wait until the check passes"],
+    ]

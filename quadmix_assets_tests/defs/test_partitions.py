@@ -79,7 +79,8 @@ def test_a_failing_partition_fails_alone(instance: dg.DagsterInstance) -> None:
     assert "- b: b is broken" in data.description
     status = instance.get_status_by_partition(dg.AssetKey("toy"), ["a", "b", "c"], SHARDS)
     assert status is not None
-    assert [status[key].value for key in "abc"] == ["MATERIALIZED", "FAILED", "MATERIALIZED"]
+    found = [str(status[key]).rpartition(".")[2] for key in "abc"]
+    assert found == ["MATERIALIZED", "FAILED", "MATERIALIZED"]
 
 
 def test_one_partition_alone(instance: dg.DagsterInstance) -> None:

@@ -24,7 +24,7 @@ POOL = {
 }
 TARGET = [prose(RNG, topic="law") for _ in range(60)]
 LABELS = [{"text": prose(RNG, topic=topic), "domain": topic} for topic in TOPICS for _ in range(12)]
-CRITERIA = [
+CRITERIA: list[dict[str, Any]] = [
     {"kind": "target_fasttext", "target": "law", "n_pool_documents": 40, "epochs": 2,
      "n_buckets": 500, "dimension": 4},
     {"kind": "importance", "target": "law", "n_pool_documents": 90, "n_buckets": 200},

@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -148,7 +149,10 @@ def test_score_that_is_no_number_names_the_document(
 
 
 def test_document_without_the_columns_score(store: Store, tokenizer: Tokenizer) -> None:
-    rows = [{"id": "x", "text": "words", "loss": 1.0}, {"id": "y", "text": "words"}]
+    rows: list[dict[str, Any]] = [
+        {"id": "x", "text": "words", "loss": 1.0},
+        {"id": "y", "text": "words"},
+    ]
     put_raw(store, "gaps", rows, carried_columns=CARRIED)
     with pytest.raises(ValueError, match=r"column 'loss' has no usable score in 1 of 2.*'y'"):
         score_shard(store, "gaps", [LOSS], tokenizer, PINNED)

@@ -31,10 +31,16 @@ THETA = Theta(
 
 def rows_of(key: str, n: int) -> list[dict[str, Any]]:
     return [
-        {"id": f"{key}-{i}", "text": f"text {i} of {key}", "domain": f"topic {i}", "worth": -1.0 * i,
-         "input_worth": i, "note": None if i % 2 else "n"}
+        {
+            "id": f"{key}-{i}",
+            "text": f"text {i} of {key}",
+            "domain": f"topic {i}",
+            "worth": -1.0 * i,
+            "input_worth": i,
+            "note": None if i % 2 else "n",
+        }
         for i in range(n)
-    ]  # fmt: skip
+    ]
 
 
 @pytest.fixture
@@ -44,7 +50,7 @@ def store(tmp_path: Path) -> Store:
     for key, n in (("a", 150), ("b", 80), ("empty", 0)):
         put_raw(store, key, rows_of(key, n), carried_columns=CARRIED)
         scores = {name: rng.integers(0, 40, n) / 8 for name in CRITERIA}
-        put_scored(store, key, scores, rng.choice(DOMAINS, n), rng.integers(0, 300, n))
+        put_scored(store, key, scores, rng.choice(DOMAINS, n).tolist(), rng.integers(0, 300, n))
     return store
 
 

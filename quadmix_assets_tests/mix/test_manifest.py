@@ -56,25 +56,40 @@ def other_input(store: Store) -> None:
 
 
 MODELS = ["fitted_models", "scored_shards", "domain_labels"]
+ALL_THREE = ["raw_shard", "scored_shards", "domain_labels"]
 
 
-@pytest.mark.parametrize(
-    ("change", "expected"),
-    [
-        (touch(SCORE_NORMALIZERS, "importance.parquet"), dict.fromkeys(SHARDS, [SCORE_NORMALIZERS])),
-        (touch(RANK_CALIBRATION, "theta.json"), dict.fromkeys(SHARDS, [RANK_CALIBRATION])),
-        (touch(TOKENIZER, "tokenizer.json"), dict.fromkeys(SHARDS, ["tokenizer", "scored_shards"])),
-        (touch(FITTED_MODELS, "domains", "card.json"), dict.fromkeys(SHARDS, MODELS)),
-        (touch(FITTED_MODELS, "criteria", "heuristics", "card.json"), dict.fromkeys(SHARDS, MODELS)),
-        (other_input, {CHANGED: ["raw_shard", "scored_shards", "domain_labels"]}),
-        (rewrite(SCORED_SHARDS, tokenizer="old"), {CHANGED: [SCORED_SHARDS]}),
-        (rewrite(SCORED_SHARDS, raw_shard="old"), {CHANGED: [SCORED_SHARDS]}),
-        (rewrite(DOMAIN_LABELS, fitted_models="old"), {CHANGED: [DOMAIN_LABELS]}),
-        (lambda store: None, {}),
-    ],
-    ids=["normalizers", "calibration", "tokenizer", "domain model", "criterion", "input file",
-         "scores by another tokenizer", "scores of another file", "labels by another model", "none"],
-)  # fmt: skip
+def everywhere(*names: str) -> dict[str, list[str]]:
+    return {key: list(names) for key in SHARDS}
+
+
+CHANGES: dict[str, tuple[Callable[[Store], None], dict[str, list[str]]]] = {
+    "normalizer": (
+        touch(SCORE_NORMALIZERS, "importance.parquet"),
+        everywhere(SCORE_NORMALIZERS),
+    ),
+    "calibration": (touch(RANK_CALIBRATION, "theta.json"), everywhere(RANK_CALIBRATION)),
+    "tokenizer": (touch(TOKENIZER, "tokenizer.json"), everywhere("tokenizer", SCORED_SHARDS)),
+    "domains": (touch(FITTED_MODELS, "domains", "card.json"), everywhere(*MODELS)),
+    "criterion": (
+        touch(FITTED_MODELS, "criteria", "heuristics", "card.json"),
+        everywhere(*MODELS),
+    ),
+    "input file": (other_input, {CHANGED: ALL_THREE}),
+    "other tokens": (rewrite(SCORED_SHARDS, tokenizer="old"), {CHANGED: [SCORED_SHARDS]}),
+    "scores of another file": (
+        rewrite(SCORED_SHARDS, raw_shard="old"),
+        {CHANGED: [SCORED_SHARDS]},
+    ),
+    "labels by another model": (
+        rewrite(DOMAIN_LABELS, fitted_models="old"),
+        {CHANGED: [DOMAIN_LABELS]},
+    ),
+    "nothing": (lambda store: None, {}),
+}
+
+
+@pytest.mark.parametrize(("change", "expected"), CHANGES.values(), ids=CHANGES.keys())
 def test_every_kind_of_change_is_found_and_named(
     store: Store, change: Callable[[Store], None], expected: dict[str, list[str]]
 ) -> None:

@@ -5,11 +5,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from quadmix_assets.outputs import PROXY_METRICS, PROXY_POOL, TARGET_SETS
+from quadmix_assets.outputs import MERGED_RANKS, PROXY_METRICS, PROXY_POOL, TARGET_SETS
 from quadmix_assets.proxies.batches import (
     Evidence,
     evidence_version,
+    pool_version,
     read_batch,
+    read_current,
     read_evidence,
     read_parameter_sets,
     write_parameter_sets,
@@ -170,6 +172,25 @@ def test_losses_from_before_a_change_are_no_evidence(
     assert evidence.numbers.tolist() == [8, 9]
     assert set(evidence.metrics["theta"]) == {8, 9}
     assert evidence.n_stale == 8
+
+
+@pytest.mark.parametrize("change", ["pool", "thetas"])
+def test_ranks_of_another_pool_or_of_other_thetas_are_refused(
+    settings: Settings, store: Store, tmp_path: Path, change: str
+) -> None:
+    table = pl.DataFrame({"theta": [0]})
+    path = store.table_path(MERGED_RANKS, BATCHES[0])
+    store.write_table(path, table, {"version": pool_version(store)})
+    assert read_current(store, MERGED_RANKS, BATCHES[0]).equals(table)
+    if change == "pool":
+        store.write_json(store.path(PROXY_POOL, "tokens.json"), "another pool")
+    else:
+        write_parameter_sets(store, make_settings(tmp_path, seed=1))
+    with pytest.raises(MissingOutputError, match="materialise the asset 'merged_ranks', partition"):
+        read_current(store, MERGED_RANKS, BATCHES[0])
+    store.write_table(path, table)
+    with pytest.raises(MissingOutputError, match="other thetas or another proxy pool"):
+        read_current(store, MERGED_RANKS, BATCHES[0])
 
 
 def test_how_proxies_are_spread_over_processes_is_no_change(

@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +53,7 @@ def make_settings(folder: Path, pool_tokens: int, seed: int = 0) -> Settings:
 
 
 def build(
-    settings: Settings, tokenizer: Tokenizer, shards: dict[str, Sequence[str]]
+    settings: Settings, tokenizer: Tokenizer, shards: Mapping[str, Sequence[str]]
 ) -> tuple[Store, ProxyPoolSummary, list[str]]:
     store = Store(settings.resolve(settings.lake))
     for key, ids in shards.items():

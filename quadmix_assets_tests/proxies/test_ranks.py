@@ -40,7 +40,7 @@ thetas = st.builds(
     st.lists(st.sampled_from([0.0, 0.3, 0.5, 1.0]), min_size=N_DOMAINS, max_size=N_DOMAINS),
     st.lists(st.sampled_from([0.0, 1.0, 300.0]), min_size=N_DOMAINS, max_size=N_DOMAINS),
     st.lists(st.sampled_from([0.0, 0.2, 0.5, 1.0]), min_size=N_DOMAINS, max_size=N_DOMAINS),
-    st.lists(st.sampled_from([0.0, 0.7, 1.0]), min_size=N_DOMAINS, max_size=N_DOMAINS),
+    st.lists(st.sampled_from([0.0, 0.7, 0.95, 1.0]), min_size=N_DOMAINS, max_size=N_DOMAINS),
     st.lists(st.sampled_from([0.0, 0.001, 0.5]), min_size=N_DOMAINS, max_size=N_DOMAINS),
 )
 
