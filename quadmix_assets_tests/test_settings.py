@@ -116,6 +116,19 @@ def test_relative_paths_start_at_the_profiles_project(tmp_path: Path) -> None:
     assert settings.resolve("memory://bucket/raw").protocol == "memory"
 
 
+@pytest.mark.parametrize("name", ["rank", "merged_score", "sampling_value", "copies", "id"])
+def test_criterion_cannot_take_the_name_of_a_column_of_the_mix(tmp_path: Path, name: str) -> None:
+    features = {**DEMO["features"], "criteria": [{"kind": "heuristics", "name": name}]}
+    with pytest.raises(SettingsError, match=f"a criterion cannot be named '{name}'"):
+        load_settings(write_profile(tmp_path, features=features))
+
+
+def test_target_must_leave_something_to_evaluate_on(tmp_path: Path) -> None:
+    targets = [{"name": "planted", "fit_share": 1.0}]
+    with pytest.raises(SettingsError, match="fit_share: got 1.0"):
+        load_settings(write_profile(tmp_path, targets=targets))
+
+
 def test_settings_cannot_be_changed(demo: Settings) -> None:
     with pytest.raises(ValueError, match="frozen"):
         demo.seed = 3

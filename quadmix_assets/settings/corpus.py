@@ -76,4 +76,6 @@ class TargetSettings(Section):
     text_column: str = "text"
     template: str | None = None
     max_documents: PositiveInt | None = 10_000
-    fit_share: Share = 0.5
+    fit_share: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        default=0.5, description="the part that criteria may learn from; the rest is evaluated on"
+    )

@@ -95,16 +95,19 @@ def test_table_may_go_through_a_file_with_others(pool: ProxyDocuments, theta: Th
 def test_omega_of_one_takes_a_domain_whole_and_zero_takes_none() -> None:
     rng = np.random.default_rng(0)
     pool = ProxyDocuments(
-        rng.integers(0, 2**63, 100).astype(np.uint64),
-        rng.integers(1, 50, 100),
-        np.repeat([0, 1], 50).astype(np.int32),
-        rng.random((100, N_CRITERIA)),
+        rng.integers(0, 2**63, 150).astype(np.uint64),
+        rng.integers(1, 50, 150),
+        np.repeat([0, 1, 2], 50).astype(np.int32),
+        rng.random((150, N_CRITERIA)),
     )
-    zeros = np.zeros(2)
-    theta = Theta(np.full((2, 2), 0.5), zeros, np.array([1.0, 0.0]), zeros, zeros)
+    zeros = np.zeros(3)
+    theta = Theta(np.full((3, 2), 0.5), zeros, np.array([1.0, 0.0, 0.97]), zeros, zeros)
     table = rank_table(pool, theta, 0)
-    assert table["domain"].to_list() == [0] * 50
-    assert table["rank"][-1] == 1.0
+    _, ranks = ranks_of(pool, theta)
+    best_of_third = np.flatnonzero((pool.domains == 2) & (ranks <= 0.97)).tolist()
+    assert 40 < len(best_of_third) < 50
+    assert table["domain"].to_list() == [0] * 50 + [2] * len(best_of_third)
+    assert table["rank"][49] == 1.0
     selected = select_documents(pool, theta, table, 0, seed=0)
-    assert selected["document"].to_list() == list(range(50))
+    assert selected["document"].to_list() == [*range(50), *best_of_third]
     assert set(selected["copies"]) == {1}
