@@ -163,6 +163,8 @@ def _initial_deviation(name: str, shape: ProxyShape) -> float:
 
     The matrices that write to the residual stream start smaller the deeper the model is.
     """
+    if name == "embedding" and shape.embedding_deviation is not None:
+        return shape.embedding_deviation
     if name.startswith(("out_", "down_")):
         return 1 / (shape.n_layers * math.sqrt(shape.width))
     return math.sqrt(2 / (5 * shape.width))
