@@ -14,6 +14,8 @@ import yaml
 from quadmix_assets.settings import PROFILES_FOLDER, Settings, load_settings
 from quadmix_assets.store import Store
 
+os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+
 TINY: dict[str, Any] = {
     "corpus": {
         "source": "planted",
