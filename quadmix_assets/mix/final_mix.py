@@ -44,9 +44,10 @@ def mix_shard(store: Store, shard: str, model: MixModel) -> dict[str, Any]:
     decisions = decide(documents, model)
     summary = _summary(documents, decisions, model)
     raw_checksum = store.summary(raw)["input"]["checksum"]
+    n_rows = store.n_rows(raw)
     for asset in (SCORED_SHARDS, DOMAIN_LABELS):
         made_from = store.summary(store.table_path(asset, shard))["inputs"]["raw_shard"]
-        if made_from != raw_checksum or store.n_rows(raw) != len(documents.ids):
+        if made_from != raw_checksum or n_rows != len(documents.ids):
             raise _stale(shard, asset)
     summary["inputs"] = {**model.fingerprints, "raw_shard": raw_checksum}
 
