@@ -117,3 +117,14 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("tiny"))
     assert project.run()
     return project
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small checkpoint under the id of every published one."""
+    # Imported here: few tests want torch and transformers.
+    from quadmix_assets_tests.features.checkpoints import save_all
+
+    folder = tmp_path_factory.mktemp("checkpoints")
+    save_all(folder)
+    return folder

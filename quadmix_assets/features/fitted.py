@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 from pydantic import BaseModel
 from upath import UPath
 
+from quadmix_assets.features.inference import Runtime
+
 CARD = "card.json"
 
 SettingsT = TypeVar("SettingsT", bound=BaseModel)
@@ -35,9 +37,10 @@ class Fitted(ABC, Generic[SettingsT]):
     version: ClassVar[str]
     """Raised whenever the same settings and data give other results than before."""
 
-    def __init__(self, settings: SettingsT) -> None:
+    def __init__(self, settings: SettingsT, runtime: Runtime | None = None) -> None:
         """Nothing is learnt yet: `fit` it, or get it from `load`."""
         self.settings = settings
+        self.runtime = runtime or Runtime()
 
     def _files(self) -> dict[str, bytes]:
         """The files that hold what was learnt, by name; empty where nothing is learnt."""
@@ -45,6 +48,9 @@ class Fitted(ABC, Generic[SettingsT]):
 
     def _restore(self, files: Mapping[str, bytes]) -> None:
         """Take back what `_files` gave."""
+
+    def _pin(self, card: Mapping[str, Any]) -> None:
+        """Take over from a saved card what was decided when it was written."""
 
     def _card(self) -> dict[str, Any]:
         # A name is only what the result is called: another name needs no other model.
@@ -66,15 +72,18 @@ class Fitted(ABC, Generic[SettingsT]):
             (folder / name).write_bytes(content)
 
     @classmethod
-    def load(cls, settings: SettingsT, folder: Path | UPath) -> Self:
+    def load(
+        cls, settings: SettingsT, folder: Path | UPath, runtime: Runtime | None = None
+    ) -> Self:
         """Read back what `save` wrote.
 
         Raises:
             FileNotFoundError: `folder` holds no such model.
             StaleModelError: it was fitted with other settings or by other code.
         """
-        model = cls(settings)
+        model = cls(settings, runtime)
         saved = json.loads((folder / CARD).read_bytes())
+        model._pin(saved)
         expected = model._card()
         if saved != expected:
             raise StaleModelError(
@@ -87,8 +96,8 @@ class Fitted(ABC, Generic[SettingsT]):
 
 
 def _differences(saved: dict[str, Any], expected: dict[str, Any]) -> str:
-    old = {"version": saved.get("version"), **saved.get("settings", {})}
-    new = {"version": expected["version"], **expected["settings"]}
+    old, new = ({**card, **card.get("settings", {})} for card in (saved, expected))
+    old.pop("settings", None), new.pop("settings")
     return ", ".join(
         f"{key}: saved {old.get(key)!r}, expected {new.get(key)!r}"
         for key in sorted(old.keys() | new.keys())

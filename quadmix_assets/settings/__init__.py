@@ -11,19 +11,30 @@ from quadmix_assets.settings.corpus import (
     TargetSettings,
     TokenizerSettings,
 )
-from quadmix_assets.settings.errors import SettingsError
-from quadmix_assets.settings.features import (
-    UNKNOWN_DOMAIN,
+from quadmix_assets.settings.criteria import (
+    AskllmSettings,
     ColumnCriterionSettings,
-    ColumnDomainsSettings,
     CriterionSettings,
-    DomainsSettings,
-    FasttextDomainsSettings,
-    FeaturesSettings,
+    DclmSettings,
+    FinewebEduSettings,
     HeuristicsSettings,
     ImportanceSettings,
-    NormalizerSettings,
+    PerplexitySettings,
     TargetFasttextSettings,
+)
+from quadmix_assets.settings.domains import (
+    UNKNOWN_DOMAIN,
+    ClustersSettings,
+    ColumnDomainsSettings,
+    DomainsSettings,
+    FasttextDomainsSettings,
+    NvidiaDomainsSettings,
+)
+from quadmix_assets.settings.errors import SettingsError
+from quadmix_assets.settings.features import (
+    FeaturesSettings,
+    InferenceSettings,
+    NormalizerSettings,
 )
 from quadmix_assets.settings.load import (
     DEFAULT_PROFILE,
@@ -48,22 +59,29 @@ __all__ = [
     "PROFILES_FOLDER",
     "PROFILE_VARIABLE",
     "UNKNOWN_DOMAIN",
+    "AskllmSettings",
     "AutomationSettings",
+    "ClustersSettings",
     "ColumnCriterionSettings",
     "ColumnDomainsSettings",
     "ComparisonSettings",
     "CorpusSettings",
     "CriterionSettings",
+    "DclmSettings",
     "DomainsSettings",
     "ExportSettings",
     "FasttextDomainsSettings",
     "FeaturesSettings",
+    "FinewebEduSettings",
     "HeuristicsSettings",
     "ImportanceSettings",
+    "InferenceSettings",
     "MixSettings",
     "NormalizerSettings",
+    "NvidiaDomainsSettings",
     "ObjectiveSettings",
     "ParametersSettings",
+    "PerplexitySettings",
     "PlantedSettings",
     "ProxiesSettings",
     "SearchSettings",

@@ -10,15 +10,17 @@ from upath import UPath
 
 from quadmix_assets.settings.base import Name
 from quadmix_assets.settings.corpus import CorpusSettings, TargetSettings, TokenizerSettings
-from quadmix_assets.settings.features import (
-    UNKNOWN_DOMAIN,
+from quadmix_assets.settings.criteria import (
     ColumnCriterionSettings,
-    ColumnDomainsSettings,
-    FasttextDomainsSettings,
-    FeaturesSettings,
     ImportanceSettings,
     TargetFasttextSettings,
 )
+from quadmix_assets.settings.domains import (
+    UNKNOWN_DOMAIN,
+    ColumnDomainsSettings,
+    FasttextDomainsSettings,
+)
+from quadmix_assets.settings.features import FeaturesSettings
 from quadmix_assets.settings.proxies import ParametersSettings, ProxiesSettings
 from quadmix_assets.settings.search import (
     AutomationSettings,

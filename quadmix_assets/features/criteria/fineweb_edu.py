@@ -1,0 +1,81 @@
+"""FineWeb-Edu's classifier of educational value (Penedo et al. 2024, arXiv:2406.17557)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+
+from quadmix_assets.features.criteria.base import Criterion
+from quadmix_assets.features.inference.checkpoint import CheckpointError, require_safetensors
+from quadmix_assets.features.published import Published
+from quadmix_assets.settings import FinewebEduSettings
+
+if TYPE_CHECKING:
+    import torch
+
+    from quadmix_assets.features.inference.framed import FramedEncoder
+
+_LARGEST = 5
+
+
+class FinewebEduCriterion(Published[FinewebEduSettings], Criterion[FinewebEduSettings]):
+    """The regression output of an encoder, as it comes: about 0 (nothing to learn) to 5.
+
+    It is neither clamped nor rounded. The extra column `<name>_int` is the published integer.
+    """
+
+    version = "1"
+
+    def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:
+        """Check that the checkpoint is there and of the right kind; nothing is learnt.
+
+        Raises:
+            CheckpointError: it is not.
+        """
+        require_safetensors(self.folder)
+        path = self.folder / "config.json"
+        config = json.loads(path.read_bytes())
+        architectures = config.get("architectures") or []
+        n_outputs = len(config.get("id2label") or [0, 1])
+        if n_outputs != 1 or "SequenceClassification" not in "".join(architectures):
+            raise CheckpointError(
+                f"{path}: criterion {self.name!r} wants an encoder for sequence classification "
+                f"with one output, this is {', '.join(architectures)} with {n_outputs}"
+            )
+
+    @property
+    def extra_columns(self) -> Mapping[str, type[pl.DataType]]:
+        """The published integer."""
+        return {f"{self.name}_int": pl.Int64}
+
+    def extras(self, scores: np.ndarray) -> dict[str, np.ndarray]:
+        """Scores (D,) rounded to whole numbers from 0 to 5."""
+        return {f"{self.name}_int": np.rint(np.clip(scores, 0, _LARGEST)).astype(np.int64)}
+
+    @cached_property
+    def _encode(self) -> FramedEncoder:
+        from transformers import AutoModelForSequenceClassification
+
+        from quadmix_assets.features.inference.framed import FramedEncoder
+        from quadmix_assets.features.inference.networks import load_network
+
+        network = load_network(AutoModelForSequenceClassification, self.folder, self.runtime)
+
+        def outputs(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = network(input_ids=ids, attention_mask=mask).logits
+            return logits
+
+        return FramedEncoder(
+            self.name, self.folder, outputs, self.runtime, self.settings.max_tokens
+        )
+
+    def score(self, documents: pl.DataFrame) -> np.ndarray:
+        """The encoder's output, (D,) float64."""
+        if documents.is_empty():
+            return np.empty(0)
+        return self._encode(documents["text"])[:, 0]

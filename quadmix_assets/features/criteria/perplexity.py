@@ -1,0 +1,124 @@
+"""How well a causal language model predicts a document."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+
+from quadmix_assets.features.criteria.base import Criterion
+from quadmix_assets.features.inference.checkpoint import CheckpointError, require_safetensors
+from quadmix_assets.features.inference.text_encoder import TextEncoder
+from quadmix_assets.features.published import Published
+from quadmix_assets.settings import PerplexitySettings
+
+if TYPE_CHECKING:
+    import torch
+
+    from quadmix_assets.features.inference.forward import BatchedForward
+    from quadmix_assets.features.inference.language_model import LanguageModel
+
+# Logits are float32, and about three copies of them live at once.
+_BYTES_PER_LOGIT = 12
+_MAX_LOGIT_BYTES = {"cpu": 1 << 30, "cuda": 1 << 33}
+
+
+class PerplexityCriterion(Published[PerplexitySettings], Criterion[PerplexitySettings]):
+    """Minus the mean loss per token in nats, so that larger is better; at most 0.
+
+    The loss is that of the first `max_tokens` tokens after a token that begins the text; the
+    perplexity is exp(-score). A text without tokens scores as if it were drawn from the whole
+    vocabulary.
+    """
+
+    version = "1"
+
+    def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:
+        """Check that the checkpoint is there and of the right kind; nothing is learnt.
+
+        Raises:
+            CheckpointError: it is not.
+        """
+        require_safetensors(self.folder)
+        if self._config.is_encoder_decoder:
+            raise CheckpointError(
+                f"{self.folder}: criterion {self.name!r} wants a causal language model, this is an "
+                "encoder-decoder"
+            )
+        _ = self._first_token
+
+    @cached_property
+    def _config(self) -> Any:
+        from quadmix_assets.features.inference.language_model import read_config
+
+        return read_config(self.folder)
+
+    @cached_property
+    def _encoder(self) -> TextEncoder:
+        return TextEncoder.load(self.folder, literal=True)
+
+    @cached_property
+    def _first_token(self) -> int:
+        """What the first token of a text is predicted from."""
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(
+            self.folder, local_files_only=True, trust_remote_code=False
+        )
+        for token in (tokenizer.bos_token_id, tokenizer.eos_token_id):
+            if token is not None:
+                return int(token)
+        raise CheckpointError(
+            f"{self.folder}: the tokenizer names neither a beginning nor an end of text, so that "
+            f"the first token of a document has no loss: criterion {self.name!r} wants one of them"
+        )
+
+    @cached_property
+    def _n_text(self) -> int:
+        from quadmix_assets.features.inference.language_model import context_length
+
+        longest = context_length(self._config) or self.settings.max_tokens + 1
+        return min(self.settings.max_tokens, longest - 1)
+
+    @cached_property
+    def _model(self) -> LanguageModel:
+        from quadmix_assets.features.inference.language_model import LanguageModel
+
+        return LanguageModel(self.folder, self.runtime)
+
+    @cached_property
+    def _forward(self) -> BatchedForward:
+        from quadmix_assets.features.inference.forward import BatchedForward
+
+        model = self._model
+        limit = _MAX_LOGIT_BYTES.get(self.runtime.device.type, _MAX_LOGIT_BYTES["cpu"])
+        self.runtime.tokens.share(self._encoder, self._n_text)
+
+        def scores(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            logits = model.logits(ids, mask)[:, :-1].float()
+            inside = mask[:, 1:].float()
+            likelihood = logits.gather(2, ids[:, 1:, None]).squeeze(2) - logits.logsumexp(2)
+            return ((likelihood * inside).sum(1) / inside.sum(1)).unsqueeze(1)
+
+        return BatchedForward(
+            self.name,
+            scores,
+            self.runtime,
+            pad_id=0,
+            max_batch_tokens=max(limit // (_BYTES_PER_LOGIT * model.vocabulary), 1),
+        )
+
+    def score(self, documents: pl.DataFrame) -> np.ndarray:
+        """Minus the mean loss, (D,) float64."""
+        forward = self._forward
+        tokens = self.runtime.tokens.first_tokens(self._encoder, documents["text"], self._n_text)
+        result = np.full(len(tokens), -math.log(self._model.vocabulary))
+        filled = [row for row, ids in enumerate(tokens) if len(ids)]
+        if filled:
+            rows = [np.concatenate([[self._first_token], tokens[row]]) for row in filled]
+            result[filled] = forward(rows)[:, 0]
+        return result

@@ -1,0 +1,144 @@
+"""Runs a network over rows of token ids, in batches that fit the memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from quadmix_assets.features.inference.batches import length_sorted_batches
+from quadmix_assets.features.inference.runtime import Runtime
+
+Network = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+# Tensor cores work on multiples of eight.
+_GPU_LENGTH_MULTIPLE = 8
+
+
+class BatchedForward:
+    """A network, and the batches in which it is fed.
+
+    Rows are sorted by length and padded to the longest of their batch. What a row gives does not
+    depend on the rows beside it, but for rounding. After an out-of-memory error the batches are
+    halved, for all that follows too, and the log says so.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        network: Network,
+        runtime: Runtime,
+        *,
+        pad_id: int,
+        pad_left: bool = False,
+        max_batch_tokens: int | None = None,
+    ) -> None:
+        """Nothing runs yet.
+
+        Args:
+            name: what the log and errors call it.
+            network: (B, L) int64 ids and (B, L) int64 mask, 1 where there is a token -> (B, K).
+            runtime: device, precision and size of batches.
+            pad_id: any valid id; it is masked.
+            pad_left: put padding before the tokens, so that the last column holds last tokens.
+            max_batch_tokens: a limit of the network's own, besides the runtime's.
+        """
+        self._name = name
+        self._network = network
+        self._runtime = runtime
+        self._pad_id = pad_id
+        self._pad_left = pad_left
+        self.batch_tokens = min(runtime.batch_tokens, max_batch_tokens or runtime.batch_tokens)
+
+    def __call__(self, rows: Sequence[np.ndarray]) -> np.ndarray:
+        """What the network gives for D rows of token ids: (D, K) float64, in the rows' order.
+
+        Raises:
+            MemoryError: a batch of a single row does not fit the memory.
+        """
+        lengths = np.array([len(row) for row in rows], dtype=np.int64)
+        results: list[tuple[np.ndarray, torch.Tensor]] = []
+        remaining = np.arange(len(rows))
+        with self._computing():
+            while remaining.size:
+                done = 0
+                for picked in length_sorted_batches(lengths[remaining], self.batch_tokens):
+                    batch = remaining[picked]
+                    output = self._run([rows[row] for row in batch])
+                    if output is None:
+                        break
+                    results.append((batch, output))
+                    done += len(batch)
+                if done < len(remaining):
+                    finished = np.concatenate([np.empty(0, np.int64), *(b for b, _ in results)])
+                    self._shrink(len(batch), int(lengths[batch].max()))
+                    remaining = np.setdiff1d(np.arange(len(rows)), finished)
+                else:
+                    break
+            if not results:
+                return np.empty((0, 0))
+            # Copied at the end: a copy waits for the device, and the next batch should not.
+            outputs = torch.cat([output for _, output in results]).to("cpu", torch.float64).numpy()
+        ordered = np.empty_like(outputs)
+        ordered[np.concatenate([batch for batch, _ in results])] = outputs
+        return ordered
+
+    def _run(self, rows: list[np.ndarray]) -> torch.Tensor | None:
+        """The output of one batch, or None if it does not fit the memory."""
+        ids, mask = self._padded(rows)
+        device = self._runtime.device
+        try:
+            return self._network(ids.to(device), mask.to(device)).float()
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+        # Outside of the handler: the error's traceback held on to the batch's tensors.
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        return None
+
+    def _padded(self, rows: list[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
+        longest = max(1, max(len(row) for row in rows))
+        if self._runtime.device.type != "cpu":
+            longest = -(-longest // _GPU_LENGTH_MULTIPLE) * _GPU_LENGTH_MULTIPLE
+        ids = np.full((len(rows), longest), self._pad_id, dtype=np.int64)
+        mask = np.zeros((len(rows), longest), dtype=np.int64)
+        for number, row in enumerate(rows):
+            where = slice(longest - len(row), None) if self._pad_left else slice(len(row))
+            ids[number, where] = row
+            mask[number, where] = 1
+        return torch.from_numpy(ids), torch.from_numpy(mask)
+
+    def _shrink(self, n_rows: int, longest: int) -> None:
+        if n_rows == 1:
+            raise MemoryError(
+                f"{self._name}: a single document of {longest} tokens does not fit the memory of "
+                f"{self._runtime.device}: lower max_tokens of the model, free memory (fewer "
+                "features.inference.concurrent_partitions), or take another device"
+            )
+        self.batch_tokens = max(n_rows * longest // 2, 1)
+        self._runtime.log(
+            f"{self._name}: a batch of {n_rows} rows of up to {longest} tokens did not fit the "
+            f"memory of {self._runtime.device}; going on with {self.batch_tokens} tokens a batch"
+        )
+
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
+        runtime = self._runtime
+        before = torch.get_num_threads()
+        torch.set_num_threads(runtime.settings.n_threads)
+        reduced = runtime.dtype != torch.float32
+        try:
+            with (
+                torch.inference_mode(),
+                torch.autocast(runtime.device.type, runtime.dtype, enabled=reduced),
+            ):
+                yield
+        finally:
+            torch.set_num_threads(before)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    # The CPU's allocator raises a plain RuntimeError.
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -1,0 +1,48 @@
+"""Texts through an encoder: their first tokens between its special tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from quadmix_assets.features.inference.forward import BatchedForward, Network
+from quadmix_assets.features.inference.runtime import Runtime
+from quadmix_assets.features.inference.text_encoder import TextEncoder
+
+
+class FramedEncoder:
+    """Reads the beginning of each text, as transformers does with `truncation=True`."""
+
+    def __init__(
+        self, name: str, folder: Path, network: Network, runtime: Runtime, max_tokens: int
+    ) -> None:
+        """Load the tokenizer in `folder`.
+
+        Args:
+            name: what the log and errors call it.
+            folder: of the checkpoint.
+            network: (B, L) ids and mask -> (B, K).
+            runtime: device, precision, shared tokens.
+            max_tokens: of a row, special tokens included.
+
+        Raises:
+            ValueError: there is no tokenizer, or no room for text beside the special tokens.
+        """
+        self._encoder = TextEncoder.load(folder)
+        self._runtime = runtime
+        self._n_text = max_tokens - len(self._encoder.prefix) - len(self._encoder.suffix)
+        if self._n_text < 1:
+            raise ValueError(f"{name}: max_tokens {max_tokens} leaves no room for text")
+        runtime.tokens.share(self._encoder, self._n_text)
+        self._forward = BatchedForward(name, network, runtime, pad_id=0)
+
+    def __call__(self, texts: pl.Series) -> np.ndarray:
+        """What the network gives for D texts: (D, K) float64."""
+        encoder = self._encoder
+        rows = [
+            np.concatenate([encoder.prefix, ids, encoder.suffix]).astype(np.int64)
+            for ids in self._runtime.tokens.first_tokens(encoder, texts, self._n_text)
+        ]
+        return self._forward(rows)

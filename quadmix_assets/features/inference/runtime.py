@@ -1,0 +1,75 @@
+"""What a model needs to know of the machine and of the project, besides its own settings."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from upath import UPath
+
+from quadmix_assets.features.inference.token_cache import TokenCache
+from quadmix_assets.settings import InferenceSettings, Settings
+
+if TYPE_CHECKING:
+    import torch
+
+_CPU_BATCH_TOKENS = 2_048
+_GPU_BATCH_TOKENS = 65_536
+_LOG = logging.getLogger(__name__)
+
+
+@dataclass
+class Runtime:
+    """Where models run and how; two runtimes give the same scores but for rounding.
+
+    Attributes:
+        settings: device, precision, batches.
+        resolve: turns a path of the settings into a place; relative paths start at the project.
+        log: takes lines that a user should see.
+        tokens: the token ids of the texts at hand, shared by models with the same tokenizer.
+    """
+
+    settings: InferenceSettings = field(default_factory=InferenceSettings)
+    resolve: Callable[[str], UPath] = UPath
+    log: Callable[[str], None] = _LOG.warning
+    tokens: TokenCache = field(default_factory=TokenCache)
+
+    @classmethod
+    def of(cls, settings: Settings, log: Callable[[str], None]) -> Runtime:
+        """The runtime of a project."""
+        return cls(settings.features.inference, settings.resolve, log)
+
+    @cached_property
+    def device(self) -> torch.device:
+        """The device that the settings name; of several GPUs, `auto` takes the emptiest one."""
+        import torch
+
+        wanted = self.settings.device
+        if wanted != "auto":
+            return torch.device(wanted)
+        if torch.cuda.is_available():
+            free = [torch.cuda.mem_get_info(n)[0] for n in range(torch.cuda.device_count())]
+            return torch.device("cuda", free.index(max(free)))
+        return torch.device("cpu")
+
+    @cached_property
+    def dtype(self) -> torch.dtype:
+        """The type that matrix products are computed in."""
+        import torch
+
+        if self.settings.precision != "auto":
+            dtype: torch.dtype = getattr(torch, self.settings.precision)
+            return dtype
+        if self.device.type == "cuda":
+            return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+        return torch.float32
+
+    @property
+    def batch_tokens(self) -> int:
+        """Rows times longest row of a batch, before any shortage of memory."""
+        if self.settings.batch_tokens is not None:
+            return self.settings.batch_tokens
+        return _CPU_BATCH_TOKENS if self.device.type == "cpu" else _GPU_BATCH_TOKENS

@@ -1,0 +1,54 @@
+"""Published models: nothing is learnt here, but which checkpoint is used is pinned once."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar
+
+from quadmix_assets.features.fitted import Fitted, SettingsT
+from quadmix_assets.features.inference.checkpoint import (
+    MODEL_FILES,
+    Checkpoint,
+    find_checkpoint,
+)
+
+
+class Published(Fitted[SettingsT]):
+    """A model whose checkpoint the settings name by `model` and `revision`.
+
+    The card that is saved says which version of the checkpoint was found: a commit of the hub, or
+    a hash of the files of a local folder. Loading takes exactly that version, or refuses.
+    """
+
+    checkpoint_files: ClassVar[Sequence[str]] = MODEL_FILES
+    _checkpoint: Checkpoint | None = None
+
+    @property
+    def checkpoint(self) -> Checkpoint:
+        """The checkpoint, found at first use.
+
+        Raises:
+            CheckpointError: it is not there.
+        """
+        if self._checkpoint is None:
+            self._checkpoint = self._find({})
+        return self._checkpoint
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the checkpoint's files."""
+        return self.checkpoint.folder
+
+    def _find(self, pinned: Mapping[str, str]) -> Checkpoint:
+        return find_checkpoint(
+            self.settings.model,  # type: ignore[attr-defined]
+            self.settings.revision,  # type: ignore[attr-defined]
+            self.runtime,
+            files=self.checkpoint_files,
+            pinned=pinned,
+        )
+
+    def _card(self) -> dict[str, Any]:
+        return {**super()._card(), "checkpoint": dict(self.checkpoint.version)}
+
+    def _pin(self, card: Mapping[str, Any]) -> None:
+        self._checkpoint = self._find(card.get("checkpoint", {}))

@@ -1,0 +1,17 @@
+"""Runtimes for tests: one CPU thread, local checkpoints, log lines kept."""
+
+from pathlib import Path
+from typing import Any
+
+from upath import UPath
+
+from quadmix_assets.features.inference import Runtime
+from quadmix_assets.settings import InferenceSettings
+
+
+def cpu_runtime(checkpoints: Path | None = None, **settings: Any) -> tuple[Runtime, list[str]]:
+    """A runtime, and the lines that it logs."""
+    lines: list[str] = []
+    place = None if checkpoints is None else str(checkpoints)
+    values = {"device": "cpu", "n_threads": 1, "checkpoints": place, **settings}
+    return Runtime(InferenceSettings(**values), UPath, lines.append), lines
