@@ -46,7 +46,24 @@ class FasttextModel:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "model.bin")
             path.write_bytes(content)
-            self._model = fasttext.load_model(str(path))
+            self._load(path)
+
+    @classmethod
+    def open(cls, path: Path) -> "FasttextModel":
+        """Load a model from a file that stays where it is; `content` is not kept.
+
+        Raises:
+            ValueError: the file is no fastText model.
+        """
+        model = object.__new__(cls)
+        try:
+            model._load(path)
+        except ValueError as error:
+            raise ValueError(f"{path}: expected a binary fastText model ({error})") from error
+        return model
+
+    def _load(self, path: Path) -> None:
+        self._model = fasttext.load_model(str(path))
         names = (label.removeprefix(_LABEL_PREFIX) for label in self._model.get_labels())
         self.labels: tuple[str, ...] = tuple(sorted(names))
 
@@ -112,19 +129,30 @@ class FasttextModel:
         The rows of texts without words are 0. The largest entry of a row is 1 minus the others,
         which keeps apart probabilities near 1 that are equal in float32.
         """
-        columns = {f"{_LABEL_PREFIX}{label}": k for k, label in enumerate(self.labels)}
-        result = np.zeros((len(texts), len(self.labels)))
-        for start, lines in _pieces(texts):
-            all_labels, all_probabilities = self._model.predict(lines, k=-1)
-            for row, labels in enumerate(all_labels):
-                if has_words(lines[row]):
-                    where = [columns[label] for label in labels]
-                    result[start + row, where] = all_probabilities[row]
+        result = self.reported(texts)
         filled = np.flatnonzero(result.any(axis=1))
         result[filled] = np.maximum(result[filled] - _LOG_OFFSET, 0.0)
         best = result[filled].argmax(axis=1)
         result[filled, best] = 0.0
         result[filled, best] = 1.0 - result[filled].sum(axis=1)
+        return result
+
+    def reported(self, texts: Sequence[str]) -> np.ndarray:
+        """(D, L) float64: the probabilities as fastText reports them, up to 1.00001.
+
+        The rows of texts without words are 0.
+        """
+        columns = {f"{_LABEL_PREFIX}{label}": k for k, label in enumerate(self.labels)}
+        result = np.zeros((len(texts), len(self.labels)))
+        for start, lines in _pieces(texts):
+            # The method behind `predict`, which would make an array and a list of every line.
+            labels, shares = self._model.f.multilinePredict(lines, -1, 0.0, "strict")
+            rows = np.repeat(np.arange(len(lines)), [len(found) for found in labels])
+            where = [columns[label] for found in labels for label in found]
+            result[start + rows, where] = np.concatenate(shares)
+            for row, line in enumerate(lines):
+                if line[0] in _BLANKS and not line.strip(_BLANKS):
+                    result[start + row] = 0.0
         return result
 
     @cached_property
@@ -137,7 +165,8 @@ def _pieces(texts: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
     start, n_characters = 0, 0
     lines: list[str] = []
     for row, text in enumerate(texts):
-        lines.append(one_line(text))
+        # The line's end is a word of its own to fastText.
+        lines.append(one_line(text) + "\n")
         n_characters += len(text)
         if n_characters >= _PIECE_CHARACTERS:
             yield start, lines

@@ -7,6 +7,7 @@ from upath import UPath
 from quadmix_assets.features.criteria.askllm import AskllmCriterion
 from quadmix_assets.features.criteria.base import Criterion
 from quadmix_assets.features.criteria.column import ColumnCriterion
+from quadmix_assets.features.criteria.dclm import DclmCriterion
 from quadmix_assets.features.criteria.fineweb_edu import FinewebEduCriterion
 from quadmix_assets.features.criteria.heuristics import HeuristicsCriterion
 from quadmix_assets.features.criteria.importance import ImportanceCriterion
@@ -17,6 +18,7 @@ from quadmix_assets.settings import (
     AskllmSettings,
     ColumnCriterionSettings,
     CriterionSettings,
+    DclmSettings,
     FinewebEduSettings,
     HeuristicsSettings,
     ImportanceSettings,
@@ -28,6 +30,7 @@ __all__ = [
     "AskllmCriterion",
     "ColumnCriterion",
     "Criterion",
+    "DclmCriterion",
     "FinewebEduCriterion",
     "HeuristicsCriterion",
     "ImportanceCriterion",
@@ -68,6 +71,8 @@ def _class_of(settings: CriterionSettings) -> type[Criterion]:
             return ColumnCriterion
         case FinewebEduSettings():
             return FinewebEduCriterion
+        case DclmSettings():
+            return DclmCriterion
         case AskllmSettings():
             return AskllmCriterion
         case PerplexitySettings():
