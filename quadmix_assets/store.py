@@ -21,6 +21,8 @@ import xxhash
 from upath import UPath
 
 ROW_GROUP_ROWS = 8_192
+# Rows of text that a step holds at once.
+BATCH_ROWS = 2_048
 ZSTD_LEVEL = 3
 SUMMARY_KEY = "quadmix"
 

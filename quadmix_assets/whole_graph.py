@@ -31,6 +31,7 @@ STAGES = (
     Stage(("tokenizer", "target_sets", "fitted_models")),
     Stage(("scored_shards", "domain_labels"), "shard"),
     Stage(("score_normalizers", "proxy_pool", "parameter_sets")),
+    Stage(("score_report",)),
     Stage(("merged_ranks", "sampled_subset", "proxy_metrics"), "proxy_batch"),
     Stage(("regressor", "optimal_params", "rank_calibration")),
     Stage(("final_mix",), "shard"),

@@ -1,27 +1,26 @@
 """Group `features`: fitted models, scores, domains, normalisers."""
 
 import dagster as dg
-import numpy as np
 import polars as pl
 
 from quadmix_assets.corpus.tokenizer import load_tokenizer
 from quadmix_assets.defs.automation import ON_SHARDS, PER_SHARD
 from quadmix_assets.defs.corpus import raw_shards, target_sets, tokenizer
-from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
+from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
 from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shards_with
-from quadmix_assets.defs.resources import OWNERS, PLANTED, SHARDS_PER_RUN, ProjectResource
+from quadmix_assets.defs.resources import (
+    OWNERS,
+    PLANTED,
+    SCORING_SHARDS_PER_RUN,
+    ProjectResource,
+)
 from quadmix_assets.features.fit import FittedModels, fit_models, load_models
 from quadmix_assets.features.fitted import StaleModelError
+from quadmix_assets.features.inference import Runtime
+from quadmix_assets.features.inference.checkpoint import CheckpointError
 from quadmix_assets.features.normalize_pool import drift, fit_normalizers, load_normalizers
-from quadmix_assets.features.normalizers import rank_correlations
-from quadmix_assets.features.plots import (
-    plot_domain_counts,
-    plot_rank_correlation,
-    plot_score_histograms,
-)
 from quadmix_assets.features.pool import read_scored
-from quadmix_assets.features.score import label_shard, score_shard
-from quadmix_assets.features.tables import extreme_documents
+from quadmix_assets.features.score import N_TOKENS, label_shard, score_shard
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FITTED_MODELS,
@@ -31,6 +30,7 @@ from quadmix_assets.outputs import (
     SCORED_SHARDS,
     TOKENIZER,
 )
+from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store
 
 GROUP = "features"
@@ -63,9 +63,12 @@ def fitted_models(
     )
 
 
-def _load_models(store: Store, project: ProjectResource) -> FittedModels:
+def _load_models(
+    context: dg.AssetExecutionContext, store: Store, settings: Settings
+) -> FittedModels:
+    runtime = Runtime.of(settings, context.log.info)
     with store.local_folder(store.root / FITTED_MODELS) as folder:
-        return load_models(folder, project.settings)
+        return load_models(folder, settings, runtime)
 
 
 @dg.asset(
@@ -75,15 +78,15 @@ def _load_models(store: Store, project: ProjectResource) -> FittedModels:
     code_version="1",
     partitions_def=SHARDS,
     deps=[raw_shards, fitted_models, tokenizer],
-    backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),
+    backfill_policy=dg.BackfillPolicy.multi_run(SCORING_SHARDS_PER_RUN),
     automation_condition=PER_SHARD,
     pool="scoring",
 )
 def scored_shards(context: dg.AssetExecutionContext, project: ProjectResource) -> None:
     """Raw scores of every document, as each criterion produces them; larger is better."""
     store = project.store
-    with clear_errors(MissingOutputError, StaleModelError):
-        models = _load_models(store, project)
+    with clear_errors(MissingOutputError, StaleModelError, CheckpointError):
+        models = _load_models(context, store, project.settings)
         tokenizer_path = store.require(store.path(TOKENIZER, "tokenizer.json"))
     counter = load_tokenizer(str(tokenizer_path))
     fingerprints = {
@@ -95,14 +98,23 @@ def scored_shards(context: dg.AssetExecutionContext, project: ProjectResource) -
         "id": [(RAW_SHARDS, "id")],
         "n_tokens": [(RAW_SHARDS, "text")],
         **{
-            criterion.name: [(RAW_SHARDS, column) for column in criterion.columns]
+            name: [(RAW_SHARDS, column) for column in criterion.columns]
             for criterion in models.criteria
+            for name in (criterion.name, *criterion.extra_columns)
         },
     }
 
     def work(key: str) -> dict[str, object]:
         cost = Cost()
-        score_shard(store, key, models.criteria, counter, fingerprints)
+        score_shard(
+            store,
+            key,
+            models.criteria,
+            counter,
+            fingerprints,
+            {**models.versions, N_TOKENS: fingerprints["tokenizer"]},
+            context.log.info,
+        )
         path = store.table_path(SCORED_SHARDS, key)
         scored = store.read_table(path)
         means = {
@@ -127,20 +139,22 @@ def scored_shards(context: dg.AssetExecutionContext, project: ProjectResource) -
     code_version="1",
     partitions_def=SHARDS,
     deps=[raw_shards, fitted_models],
-    backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),
+    backfill_policy=dg.BackfillPolicy.multi_run(SCORING_SHARDS_PER_RUN),
     automation_condition=PER_SHARD,
     pool="scoring",
 )
 def domain_labels(context: dg.AssetExecutionContext, project: ProjectResource) -> None:
     """The domain of every document, with the classifier's confidence."""
     store = project.store
-    with clear_errors(MissingOutputError, StaleModelError):
-        models = _load_models(store, project)
+    with clear_errors(MissingOutputError, StaleModelError, CheckpointError):
+        models = _load_models(context, store, project.settings)
     fingerprints = {"fitted_models": store.fingerprint(store.root / FITTED_MODELS)}
 
     def work(key: str) -> dict[str, object]:
         cost = Cost()
-        counts = label_shard(store, key, models.domains, fingerprints)
+        counts = label_shard(
+            store, key, models.domains, fingerprints, models.versions, context.log.info
+        )
         path = store.table_path(DOMAIN_LABELS, key)
         return {
             **table_metadata(path, store.read_schema(path), int(counts["n_documents"].sum())),
@@ -172,45 +186,11 @@ def score_normalizers(
     with clear_errors(MissingOutputError, ValueError):
         pool = read_scored(store, shards, criteria, settings.domain_names)
         fit_normalizers(store, pool, criteria, settings.features.normalizer)
-    scores = pl.DataFrame({name: pool.scores[:, n] for n, name in enumerate(criteria)})
-    correlations = rank_correlations(scores)
-    domains = pl.DataFrame(
-        {
-            "domain": settings.domain_names,
-            "n_documents": np.bincount(pool.domains, minlength=len(settings.domain_names)),
-            "n_tokens": np.bincount(
-                pool.domains, weights=pool.n_tokens, minlength=len(settings.domain_names)
-            ).astype(np.int64),
-        }
-    )
-    first = store.read_table(store.table_path(RAW_SHARDS, shards[0]), ["id", "text"])
-    n_first = first.height
-    extremes = {
-        f"extremes_{name}": markdown_table(
-            extreme_documents(
-                first["id"].to_list(), first["text"].to_list(), pool.scores[:n_first, n]
-            )
-        )
-        for n, name in enumerate(criteria)
-        if n_first
-    }
     return dg.MaterializeResult(
         metadata={
             "n_shards": len(shards),
             "n_documents": len(pool.ids),
             "n_tokens": int(pool.n_tokens.sum()),
-            "scores": figure(
-                store, SCORE_NORMALIZERS, "scores", plot_score_histograms(scores, list(criteria))
-            ),
-            "rank_correlation": figure(
-                store,
-                SCORE_NORMALIZERS,
-                "rank_correlation",
-                plot_rank_correlation(correlations, list(criteria)),
-            ),
-            "domains": figure(store, SCORE_NORMALIZERS, "domains", plot_domain_counts(domains)),
-            "documents_per_domain": markdown_table(domains),
-            **extremes,
             "dagster/uri": str(store.root / SCORE_NORMALIZERS),
             **cost.metadata(),
         }

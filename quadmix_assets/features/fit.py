@@ -11,21 +11,28 @@ from quadmix_assets.corpus.raw_shard import read_summary
 from quadmix_assets.corpus.text_sample import in_sample, sample_texts
 from quadmix_assets.features.criteria import Criterion, make_criterion
 from quadmix_assets.features.domains import DomainClassifier, make_domain_classifier
+from quadmix_assets.features.inference import Runtime
 from quadmix_assets.features.labels import read_labels
 from quadmix_assets.inputs import labels_path
 from quadmix_assets.outputs import FITTED_MODELS, TARGET_SETS
 from quadmix_assets.settings import FasttextDomainsSettings, Settings
 from quadmix_assets.store import Store, atomic_folder
 
+DOMAINS = "domains"
 _PURPOSE = "fit"
 
 
 @dataclass(frozen=True)
 class FittedModels:
-    """The criteria in the order of the settings, and the domain classifier."""
+    """The criteria in the order of the settings, and the domain classifier.
+
+    Attributes:
+        versions: by criterion (and `domains`), a fingerprint of what was learnt, or chosen.
+    """
 
     criteria: tuple[Criterion, ...]
     domains: DomainClassifier
+    versions: dict[str, str]
 
 
 def fit_models(
@@ -36,19 +43,24 @@ def fit_models(
 ) -> dict[str, int]:
     """Fit all criteria and the domain classifier, and store them; documents used by each.
 
-    Criteria learn from the `fit` part of their target set and from a sample of the pool.
+    Criteria learn from the `fit` part of their target set and from a sample of the pool. Published
+    models are looked up and checked, and their versions pinned.
 
     Raises:
         MissingOutputError: target sets or raw shards are not there.
+        CheckpointError: a published model is not there, or not of the right kind.
         ValueError: the labelled examples hold a label that is no domain.
     """
     used: dict[str, int] = {}
-    criteria = [make_criterion(criterion) for criterion in settings.features.criteria]
+    runtime = Runtime.of(settings, log)
+    criteria = [
+        make_criterion(criterion, runtime=runtime) for criterion in settings.features.criteria
+    ]
+    domains = make_domain_classifier(settings.features.domains, runtime=runtime)
     n_documents = sum(read_summary(store, shard).n_documents for shard in shards)
-    shares = {
-        criterion.name: min(1.0, criterion.n_pool_documents / max(n_documents, 1))
-        for criterion in criteria
-    }
+    wanted = {criterion.name: criterion.n_pool_documents for criterion in criteria}
+    wanted[DOMAINS] = domains.n_pool_documents
+    shares = {name: min(1.0, n / max(n_documents, 1)) for name, n in wanted.items()}
     largest = max(shares.values())
     pool = pl.DataFrame(schema={"id": pl.String, "text": pl.String})
     if largest > 0:
@@ -57,44 +69,58 @@ def fit_models(
     with atomic_folder(store.root / FITTED_MODELS) as folder:
         for criterion in criteria:
             target_texts: list[str] = []
-            pool_texts: list[str] = []
+            pool_texts = _sample(pool, shares[criterion.name], settings.seed)
             if criterion.target is not None:
                 path = store.table_path(TARGET_SETS, f"{criterion.target}.fit")
                 target_texts = store.read_table(path)["text"].to_list()
-            if shares[criterion.name] > 0:
-                ids = pool["id"].to_list()
-                chosen = in_sample(
-                    ids, shares[criterion.name], purpose=_PURPOSE, seed=settings.seed
-                )
-                pool_texts = pool.filter(pl.Series(chosen, dtype=pl.Boolean))["text"].to_list()
             criterion.fit(target_texts, pool_texts, seed=settings.seed)
             used[criterion.name] = len(target_texts) + len(pool_texts)
             log(f"{criterion.name}: {len(target_texts)} target and {len(pool_texts)} pool texts")
             criterion.save(_criterion_folder(UPath(folder), criterion.name))
-        domains = make_domain_classifier(settings.features.domains)
+        texts: list[str] = _sample(pool, shares[DOMAINS], settings.seed)
+        labels: list[str] = []
         if isinstance(settings.features.domains, FasttextDomainsSettings):
             labelled = read_labels(
                 labels_path(settings, store, settings.features.domains), settings.features.domains
             )
-            domains.fit(
-                labelled["text"].to_list(), labelled["domain"].to_list(), seed=settings.seed
-            )
-            used["domains"] = labelled.height
-            log(f"domains: {labelled.height} labelled examples")
+            texts, labels = labelled["text"].to_list(), labelled["domain"].to_list()
+        domains.fit(texts, labels, seed=settings.seed)
+        if texts:
+            used[DOMAINS] = len(texts)
+            log(f"{DOMAINS}: {len(texts)} {'labelled examples' if labels else 'pool texts'}")
         domains.save(_domains_folder(UPath(folder)))
     return used
 
 
-def load_models(folder: Path, settings: Settings) -> FittedModels:
-    """Load what `fit_models` stored, from a local copy of the folder."""
-    root = UPath(folder)
+def load_models(folder: Path, settings: Settings, runtime: Runtime | None = None) -> FittedModels:
+    """Load what `fit_models` stored, from a local copy of the folder.
+
+    Raises:
+        StaleModelError: something was fitted with other settings.
+        CheckpointError: a published model is not there.
+    """
+    store, root = Store(UPath(folder)), UPath(folder)
+    folders = {name: _criterion_folder(root, name) for name in settings.criterion_names}
     return FittedModels(
         criteria=tuple(
-            make_criterion(criterion, _criterion_folder(root, criterion.name))
+            make_criterion(criterion, folders[criterion.name], runtime)
             for criterion in settings.features.criteria
         ),
-        domains=make_domain_classifier(settings.features.domains, _domains_folder(root)),
+        domains=make_domain_classifier(settings.features.domains, _domains_folder(root), runtime),
+        versions={
+            name: store.fingerprint(path)
+            for name, path in {**folders, DOMAINS: _domains_folder(root)}.items()
+        },
     )
+
+
+def _sample(pool: pl.DataFrame, share: float, seed: int) -> list[str]:
+    """The texts of a part of the sample that was read."""
+    if share <= 0:
+        return []
+    chosen = in_sample(pool["id"].to_list(), share, purpose=_PURPOSE, seed=seed)
+    texts: list[str] = pool.filter(pl.Series(chosen, dtype=pl.Boolean))["text"].to_list()
+    return texts
 
 
 def _criterion_folder(root: UPath, name: str) -> UPath:

@@ -1,4 +1,4 @@
-"""Figures of scores and domains."""
+"""Figures of scores, and of how sure the domain labels are."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 _COLOUR = "#3b6ea8"
 _GREY = "#666666"
+_ORANGE = "#d9732b"
 
 
 def plot_score_histograms(scores: pl.DataFrame, criteria: Sequence[str]) -> Figure:
@@ -37,32 +38,6 @@ def plot_score_histograms(scores: pl.DataFrame, criteria: Sequence[str]) -> Figu
     return figure
 
 
-def plot_domain_counts(counts: pl.DataFrame) -> Figure:
-    """Bars of each domain's share of documents and of tokens.
-
-    Args:
-        counts: columns domain, n_documents, n_tokens; one row per domain, drawn top to bottom.
-    """
-    figure = Figure(figsize=(7.0, 1.2 + 0.36 * max(counts.height, 1)), layout="constrained")
-    panel = figure.subplots()
-    y = np.arange(counts.height)
-    for offset, column, label, colour in (
-        (-0.2, "n_documents", "documents", "#a9c4e4"),
-        (0.2, "n_tokens", "tokens", _COLOUR),
-    ):
-        values = counts[column].to_numpy().astype(np.float64)
-        total = values.sum()
-        shares = values / total if total else values
-        title = f"{label} ({int(total):,} in all)"
-        panel.barh(y + offset, 100 * shares, height=0.4, color=colour, label=title)
-    panel.set_yticks(y, counts["domain"].to_list())
-    panel.invert_yaxis()
-    panel.set_xlabel("share of the pool, %")
-    panel.legend(frameon=False, fontsize=8)
-    panel.spines[["top", "right"]].set_visible(False)
-    return figure
-
-
 def plot_rank_correlation(matrix: np.ndarray | pl.DataFrame, names: Sequence[str]) -> Figure:
     """A heat map of Spearman correlations between criteria, with the numbers in it.
 
@@ -85,4 +60,26 @@ def plot_rank_correlation(matrix: np.ndarray | pl.DataFrame, names: Sequence[str
         text = "–" if np.isnan(value) else f"{value:.2f}"
         panel.text(column, row, text, ha="center", va="center", color=colour)
     figure.colorbar(image, ax=panel, label="Spearman correlation", shrink=0.8)
+    return figure
+
+
+def plot_confidence(counts: np.ndarray, floor: float) -> Figure:
+    """A histogram of the domain labels' confidence, with the floor marked.
+
+    Args:
+        counts: (B,) documents in B equal steps of confidence from 0 to 1.
+        floor: documents of a smaller confidence are labelled `unknown`; 0 marks nothing.
+    """
+    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+    panel = figure.subplots()
+    width = 1.0 / len(counts)
+    panel.bar(np.arange(len(counts)) * width, counts, width=width, align="edge", color=_COLOUR)
+    if floor > 0:
+        label = f"confidence_floor {floor:g}: to the left of it `unknown`"
+        panel.axvline(floor, color=_ORANGE, linestyle="--", label=label)
+        figure.legend(frameon=False, fontsize=8, loc="outside upper center")
+    panel.set_xlim(0.0, 1.0)
+    panel.set_xlabel("confidence of the domain label")
+    panel.set_ylabel(f"documents, of {int(counts.sum()):,}")
+    panel.spines[["top", "right"]].set_visible(False)
     return figure

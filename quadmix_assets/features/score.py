@@ -1,6 +1,6 @@
 """Scores and labels one shard, in a stream."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -10,14 +10,22 @@ from tokenizers import Tokenizer
 from quadmix_assets.corpus.tokenizer import count_tokens
 from quadmix_assets.features.criteria import Criterion
 from quadmix_assets.features.domains import DomainClassifier
+from quadmix_assets.features.fit import DOMAINS
+from quadmix_assets.features.windows import Unit, make_table
 from quadmix_assets.outputs import DOMAIN_LABELS, RAW_SHARDS, SCORED_SHARDS
+from quadmix_assets.settings import UNKNOWN_DOMAIN
 from quadmix_assets.store import Store
 
-BATCH_ROWS = 2_048
+N_TOKENS = "n_tokens"
+_LABEL_SCHEMA = {"domain": pa.large_string(), "confidence": pa.float64()}
+_ARROW_TYPES: dict[type[pl.DataType], pa.DataType] = {
+    pl.Int64: pa.int64(),
+    pl.Float64: pa.float64(),
+}
 
-_LABEL_SCHEMA = pa.schema(
-    [("id", pa.large_string()), ("domain", pa.large_string()), ("confidence", pa.float64())]
-)
+
+def _silent(line: str) -> None:
+    """Say nothing."""
 
 
 def score_shard(
@@ -25,52 +33,94 @@ def score_shard(
     shard: str,
     criteria: Sequence[Criterion],
     tokenizer: Tokenizer,
-    fingerprints: dict[str, str],
+    fingerprints: Mapping[str, str],
+    versions: Mapping[str, str] | None = None,
+    log: Callable[[str], None] = _silent,
 ) -> None:
-    """Write id, n_tokens and one column of raw score per criterion, row by row as in raw_shards.
+    """Write id, n_tokens and each criterion's raw score with its extra columns.
+
+    The rows are those of raw_shards, in their order.
+
+    Args:
+        store, shard: where.
+        criteria: fitted.
+        tokenizer: counts tokens.
+        fingerprints: of the inputs, for the table's footer.
+        versions: of what was learnt, by criterion (and `n_tokens`): columns of the same version
+            are not computed twice.
+        log: takes lines about the progress.
 
     Raises:
         ValueError: a criterion gives a score that is not finite; the message names the document.
     """
-    schema = pa.schema(
-        [
-            ("id", pa.large_string()),
-            ("n_tokens", pa.int64()),
-            *((criterion.name, pa.float64()) for criterion in criteria),
-        ]
+    versions = versions or {}
+
+    def n_tokens(batch: pl.DataFrame) -> pl.DataFrame:
+        return pl.DataFrame({N_TOKENS: count_tokens(tokenizer, batch["text"].to_list())})
+
+    units = {N_TOKENS: Unit({N_TOKENS: pa.int64()}, n_tokens, versions.get(N_TOKENS))}
+    for criterion in criteria:
+        units[criterion.name] = _unit(criterion, shard, versions.get(criterion.name))
+    make_table(
+        store,
+        SCORED_SHARDS,
+        shard,
+        units,
+        reads=["text", *(column for c in criteria for column in c.columns)],
+        inputs={**fingerprints, "raw_shard": _raw_version(store, shard)},
+        log=log,
     )
-    columns = sorted({"id", "text", *(c for criterion in criteria for c in criterion.columns)})
-    raw = store.table_path(RAW_SHARDS, shard)
-    with store.table_writer(store.table_path(SCORED_SHARDS, shard), schema) as writer:
-        for batch in store.iter_table(raw, columns, BATCH_ROWS):
-            scores = {criterion.name: criterion.score(batch) for criterion in criteria}
-            for name, values in scores.items():
-                _require_finite(name, values, batch["id"], shard)
-            n_tokens = count_tokens(tokenizer, batch["text"].to_list())
-            frame = pl.DataFrame({"id": batch["id"], "n_tokens": n_tokens, **scores})
-            writer.write(frame.to_arrow().cast(schema))
-        writer.describe(
-            {"inputs": {**fingerprints, "raw_shard": store.summary(raw)["input"]["checksum"]}}
-        )
 
 
 def label_shard(
-    store: Store, shard: str, classifier: DomainClassifier, fingerprints: dict[str, str]
+    store: Store,
+    shard: str,
+    classifier: DomainClassifier,
+    fingerprints: Mapping[str, str],
+    versions: Mapping[str, str] | None = None,
+    log: Callable[[str], None] = _silent,
 ) -> pl.DataFrame:
-    """Write id, domain and confidence, row by row as in raw_shards; documents per domain."""
-    columns = sorted({"id", *classifier.columns})
-    raw = store.table_path(RAW_SHARDS, shard)
-    counts = pl.DataFrame(schema={"domain": pl.String, "n_documents": pl.UInt32})
-    with store.table_writer(store.table_path(DOMAIN_LABELS, shard), _LABEL_SCHEMA) as writer:
-        for batch in store.iter_table(raw, columns, BATCH_ROWS):
-            labels = classifier.classify(batch)
-            frame = pl.DataFrame([batch["id"], labels["domain"], labels["confidence"]])
-            writer.write(frame.to_arrow().cast(_LABEL_SCHEMA))
-            counts = pl.concat([counts, frame.group_by("domain").len("n_documents")])
-        writer.describe(
-            {"inputs": {**fingerprints, "raw_shard": store.summary(raw)["input"]["checksum"]}}
+    """Write id, domain and confidence, row by row as in raw_shards.
+
+    Documents whose confidence is below the classifier's floor are `unknown`; it is kept.
+
+    Returns:
+        Documents per domain: columns `domain` and `n_documents`.
+    """
+    floor = classifier.settings.confidence_floor
+
+    def labels(batch: pl.DataFrame) -> pl.DataFrame:
+        sure = pl.col("confidence") >= floor
+        return classifier.classify(batch).with_columns(
+            pl.when(sure).then("domain").otherwise(pl.lit(UNKNOWN_DOMAIN)).alias("domain")
         )
-    return counts.group_by("domain").agg(pl.col("n_documents").sum()).sort("domain")
+
+    make_table(
+        store,
+        DOMAIN_LABELS,
+        shard,
+        {DOMAINS: Unit(_LABEL_SCHEMA, labels, (versions or {}).get(DOMAINS))},
+        reads=classifier.columns,
+        inputs={**fingerprints, "raw_shard": _raw_version(store, shard)},
+        log=log,
+    )
+    table = store.read_table(store.table_path(DOMAIN_LABELS, shard), ["domain"])
+    return table.group_by("domain").len("n_documents").sort("domain")
+
+
+def _unit(criterion: Criterion, shard: str, version: str | None) -> Unit:
+    def compute(batch: pl.DataFrame) -> pl.DataFrame:
+        scores = criterion.score(batch)
+        _require_finite(criterion.name, scores, batch["id"], shard)
+        return pl.DataFrame({criterion.name: scores, **criterion.extras(scores)})
+
+    extra = {name: _ARROW_TYPES[dtype] for name, dtype in criterion.extra_columns.items()}
+    return Unit({criterion.name: pa.float64(), **extra}, compute, version)
+
+
+def _raw_version(store: Store, shard: str) -> str:
+    checksum: str = store.summary(store.table_path(RAW_SHARDS, shard))["input"]["checksum"]
+    return checksum
 
 
 def _require_finite(name: str, values: np.ndarray, ids: pl.Series, shard: str) -> None:
@@ -79,5 +129,5 @@ def _require_finite(name: str, values: np.ndarray, ids: pl.Series, shard: str) -
         row = int(bad[0])
         raise ValueError(
             f"criterion {name!r} gives {values[row]} for the document {ids[row]!r} of the shard "
-            f"{shard!r} ({bad.size} such in this batch); a score must be a finite number"
+            f"{shard!r} ({bad.size} such in this window); a score must be a finite number"
         )

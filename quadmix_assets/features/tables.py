@@ -1,43 +1,151 @@
 """Small tables that show what a criterion prefers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, groupby, pairwise
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
+
+from quadmix_assets.features.pool import ScoredDocuments
+from quadmix_assets.outputs import RAW_SHARDS, SCORED_SHARDS
+from quadmix_assets.store import Store
+
+_CHANGED = "(raw_shards holds another version of this shard now)"
+_SCHEMA = {
+    "end": pl.String,
+    "score": pl.Float64,
+    "domain": pl.String,
+    "id": pl.String,
+    "shard": pl.String,
+    "text": pl.String,
+}
+
+
+@dataclass(frozen=True)
+class Extremes:
+    """Rows of the n best and the n worst of D documents, best first; none stands twice."""
+
+    top: np.ndarray
+    bottom: np.ndarray
+
+
+def extreme_rows(ids: pl.Series, scores: np.ndarray, n: int) -> Extremes:
+    """The n best and n worst documents by a criterion, in O(D).
+
+    Args:
+        ids: (D,) document ids, no two the same.
+        scores: (D,) raw scores, larger is better; equal scores go by id.
+        n: documents of each end; fewer where D < 2n.
+    """
+    n_top = min(n, (len(ids) + 1) // 2)
+    n_bottom = min(n, len(ids) - n_top)
+    return Extremes(_best(ids, scores, n_top), _best(ids, -scores, n_bottom, last_id_first=True))
+
+
+def _best(ids: pl.Series, scores: np.ndarray, n: int, *, last_id_first: bool = False) -> np.ndarray:
+    if not n:
+        return np.empty(0, dtype=np.int64)
+    # Only documents that can be among the n are sorted, by columns that ids make large.
+    candidates = np.flatnonzero(scores >= np.partition(scores, len(scores) - n)[len(scores) - n])
+    frame = pl.DataFrame(
+        {"row": candidates, "score": scores[candidates], "id": ids.gather(candidates)}
+    )
+    chosen = frame.top_k(n, by=["score", "id"], reverse=[False, not last_id_first])
+    best_first = chosen.sort(["score", "id"], descending=[True, last_id_first])["row"].to_numpy()
+    return best_first[::-1] if last_id_first else best_first
 
 
 def extreme_documents(
-    ids: Sequence[str],
-    texts: Sequence[str],
-    scores: np.ndarray,
+    store: Store,
+    shards: Sequence[str],
+    pool: ScoredDocuments,
+    criteria: Sequence[str],
+    domain_names: Sequence[str],
     *,
-    n: int = 5,
+    n: int = 10,
     excerpt: int = 160,
-) -> pl.DataFrame:
-    """The n best and n worst documents by a criterion, best first.
+) -> dict[str, pl.DataFrame]:
+    """The n best and n worst documents of the whole pool by each criterion, best first.
+
+    Of the texts only the row groups that hold one of them are read, each once.
 
     Args:
-        ids, texts: of D documents.
-        scores: (D,) raw scores, larger is better; equal scores go by id.
-        n: documents of each end; fewer where D < 2n, so that none stands twice.
+        store: the lake.
+        shards: those that `pool` was read from, in the same order.
+        pool: D documents with scores (D, N).
+        criteria: the N names.
+        domain_names: the M names.
+        n: documents of each end.
         excerpt: characters shown of a text; blanks and line ends become single blanks.
 
     Returns:
-        Columns `end` ("top" or "bottom"), `score`, `id`, `text`.
+        Per criterion a table of the columns `end` ("top" or "bottom"), `score`, `domain`, `id`,
+        `shard`, `text`. Where the shard has been normalised anew since it was scored, the text
+        says so.
+
+    Raises:
+        MissingOutputError: a shard is not normalised or not scored.
     """
-    order = sorted(range(len(ids)), key=lambda row: (-float(scores[row]), ids[row]))
-    n_top = min(n, (len(order) + 1) // 2)
-    n_bottom = min(n, len(order) - n_top)
-    chosen = order[:n_top] + order[len(order) - n_bottom :]
-    return pl.DataFrame(
-        {
-            "end": ["top"] * n_top + ["bottom"] * n_bottom,
-            "score": [float(scores[row]) for row in chosen],
-            "id": [ids[row] for row in chosen],
-            "text": [_excerpt(texts[row], excerpt) for row in chosen],
-        },
-        schema={"end": pl.String, "score": pl.Float64, "id": pl.String, "text": pl.String},
-    )
+    extremes = {
+        name: extreme_rows(pool.ids, pool.scores[:, number], n)
+        for number, name in enumerate(criteria)
+    }
+    rows = sorted({int(row) for one in extremes.values() for row in (*one.top, *one.bottom)})
+    found = _read_documents(store, shards, pool.ids, rows, excerpt)
+    tables = {}
+    for number, name in enumerate(criteria):
+        one = extremes[name]
+        chosen = [int(row) for row in (*one.top, *one.bottom)]
+        tables[name] = pl.DataFrame(
+            {
+                "end": ["top"] * len(one.top) + ["bottom"] * len(one.bottom),
+                "score": pool.scores[chosen, number],
+                "domain": [domain_names[domain] for domain in pool.domains[chosen]],
+                "id": [pool.ids[row] for row in chosen],
+                "shard": [found[row][0] for row in chosen],
+                "text": [found[row][1] for row in chosen],
+            },
+            schema=_SCHEMA,
+        )
+    return tables
+
+
+def _read_documents(
+    store: Store, shards: Sequence[str], ids: pl.Series, rows: Sequence[int], n_characters: int
+) -> Mapping[int, tuple[str, str]]:
+    """Shard and excerpt of the rows of the pool, which are ascending."""
+    heights = [store.n_rows(store.table_path(SCORED_SHARDS, shard)) for shard in shards]
+    starts = np.array(list(accumulate(heights, initial=0)))
+    found = {}
+    for number, members in groupby(
+        rows, lambda row: int(np.searchsorted(starts, row, side="right")) - 1
+    ):
+        shard, start = shards[number], int(starts[number])
+        of_pool = list(members)
+        read = _read_rows(store, shard, [row - start for row in of_pool])
+        for row in of_pool:
+            there, text = read.get(row - start, (None, ""))
+            current = there == ids[row]
+            found[row] = (shard, _excerpt(text, n_characters) if current else _CHANGED)
+    return found
+
+
+def _read_rows(store: Store, shard: str, rows: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """Id and text of ascending rows of a raw shard; rows that it has not are left out."""
+    found = {}
+    path = store.require(store.table_path(RAW_SHARDS, shard))
+    with path.open("rb") as file, pq.ParquetFile(file) as parquet:
+        footer = parquet.metadata
+        heights = [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
+        for group, (start, end) in enumerate(pairwise(accumulate(heights, initial=0))):
+            wanted = [row for row in rows if start <= row < end]
+            if wanted:
+                table = parquet.read_row_group(group, ["id", "text"])
+                for row in wanted:
+                    found[row] = tuple(table[name][row - start].as_py() for name in ("id", "text"))
+    return found
 
 
 def _excerpt(text: str, n_characters: int) -> str:

@@ -9,9 +9,8 @@ import pyarrow as pa
 import zstandard
 from upath import UPath
 
-from quadmix_assets.features.score import BATCH_ROWS
 from quadmix_assets.outputs import EXPORT, FINAL_MIX
-from quadmix_assets.store import ZSTD_LEVEL, Store, atomic_file
+from quadmix_assets.store import BATCH_ROWS, ZSTD_LEVEL, Store, atomic_file
 
 _SCHEMA = pa.schema([("id", pa.large_string()), ("text", pa.large_string())])
 

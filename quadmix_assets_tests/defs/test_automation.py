@@ -18,6 +18,7 @@ from quadmix_assets.inputs import raw_folder
 from quadmix_assets_tests.conftest import Project
 
 PER_SHARD_ASSETS = {"raw_shards", "scored_shards", "domain_labels", "final_mix"}
+GATHERING_ASSETS = {"score_report", "mix_manifest"}
 
 
 class Automation:
@@ -108,17 +109,19 @@ class Automation:
         for _ in range(12):
             requested = self.tick()
             per_shard = {a: p for a, p in requested.items() if a in PER_SHARD_ASSETS}
+            gathering = sorted(GATHERING_ASSETS & set(requested))
+            checks = {name for name in requested if ":" in name}
             if per_shard:
                 partitions = set.union(*per_shard.values())
                 assert all(p == partitions for p in per_shard.values()), per_shard
                 self.execute(sorted(per_shard), partitions)
                 done += [(asset, partitions) for asset in sorted(per_shard)]
-            elif "mix_manifest" in requested:
-                self.execute(["mix_manifest"], set())
-                done.append(("mix_manifest", set()))
-            elif requested:
-                self.check(set(requested))
-            else:
+            if gathering:
+                assert self.execute(gathering, set())
+                done += [(asset, set()) for asset in gathering]
+            if checks:
+                self.check(checks)
+            if not requested:
                 break
         return done
 
@@ -167,11 +170,11 @@ def test_only_new_and_changed_shards_are_worked_off(automated: Automation) -> No
     drop_file(project, "new.jsonl", "lighthouse")
     assert automated.look() == ["new.jsonl"]
     done = automated.settle()
-    assert {asset for asset, _ in done} == {*PER_SHARD_ASSETS, "mix_manifest"}
+    assert {asset for asset, _ in done} == PER_SHARD_ASSETS | GATHERING_ASSETS
     assert all(partitions <= {"new.jsonl"} for _, partitions in done)
     after = counts(instance)
     assert {key for key in after if after[key] != before.get(key, 0)} == {
-        "mix_manifest/None",
+        *(f"{asset}/None" for asset in GATHERING_ASSETS),
         *(f"{asset}/new.jsonl" for asset in PER_SHARD_ASSETS),
     }
     manifest = project.store.read_json(project.store.path("mix_manifest", "mix_manifest.json"))
@@ -183,7 +186,7 @@ def test_only_new_and_changed_shards_are_worked_off(automated: Automation) -> No
     os.utime(str(path), (time.time() - 30, time.time() - 30))
     assert automated.look() == ["new.jsonl"]
     done = automated.settle()
-    assert {asset for asset, _ in done} == {*PER_SHARD_ASSETS, "mix_manifest"}
+    assert {asset for asset, _ in done} == PER_SHARD_ASSETS | GATHERING_ASSETS
     scored = project.store.read_table(project.store.table_path("scored_shards", "new.jsonl"))
     assert all(scored["id"].str.starts_with("telescope"))
     assert automated.look() == []

@@ -49,7 +49,14 @@ def test_every_asset_is_materialised(tiny: Project) -> None:
         batches = set(instance.get_dynamic_partitions("proxy_batch"))
         assert batches == {"batch-00000", "batch-00001"}
         assert instance.get_materialized_partitions(dg.AssetKey(PROXY_METRICS)) == batches
-        for asset in ("tokenizer", "regressor", "optimal_params", MIX_MANIFEST, RANDOM_COMPARISON):
+        for asset in (
+            "tokenizer",
+            "score_report",
+            "regressor",
+            "optimal_params",
+            MIX_MANIFEST,
+            RANDOM_COMPARISON,
+        ):
             assert instance.get_latest_materialization_event(dg.AssetKey(asset)), asset
 
 
@@ -180,6 +187,7 @@ def test_same_bytes_again_with_other_workers(tiny: Project, tmp_path: Path) -> N
         "scored_shards",
         "domain_labels",
         "score_normalizers",
+        "score_report",
         "proxy_pool",
         "parameter_sets",
         "merged_ranks",

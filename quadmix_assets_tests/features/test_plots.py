@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from quadmix_assets.features.plots import (
-    plot_domain_counts,
+    plot_confidence,
     plot_rank_correlation,
     plot_score_histograms,
 )
@@ -43,16 +43,6 @@ def test_histograms_without_documents(n: int) -> None:
     assert _render(plot_score_histograms(empty, names))
 
 
-def test_domain_bars_are_shares_of_each_total() -> None:
-    counts = pl.DataFrame(
-        {"domain": ["law", "unknown"], "n_documents": [3, 1], "n_tokens": [100, 0]}
-    )
-    (panel,) = plot_domain_counts(counts).axes
-    assert [bar.get_width() for bar in _bars(panel)] == [75.0, 25.0, 100.0, 0.0]
-    assert [label.get_text() for label in panel.get_yticklabels()] == ["law", "unknown"]
-    assert _render(plot_domain_counts(counts.clear()))
-
-
 @pytest.mark.parametrize("as_table", [False, True])
 def test_correlations_are_written_into_their_cells(as_table: bool) -> None:
     matrix = np.array([[1.0, -0.25], [-0.25, np.nan]])
@@ -60,3 +50,17 @@ def test_correlations_are_written_into_their_cells(as_table: bool) -> None:
     figure = plot_rank_correlation(table if as_table else matrix, ["a", "b"])
     assert [text.get_text() for text in figure.axes[0].texts] == ["1.00", "-0.25", "-0.25", "–"]
     assert _render(figure)
+
+
+@pytest.mark.parametrize("floor", [0.0, 0.3])
+def test_confidence_shows_every_document_and_the_floor(floor: float) -> None:
+    figure = plot_confidence(np.array([3, 0, 5, 2]), floor)
+    (panel,) = figure.axes
+    assert [bar.get_height() for bar in _bars(panel)] == [3, 0, 5, 2]
+    assert [bar.get_x() for bar in _bars(panel)] == [0.0, 0.25, 0.5, 0.75]
+    assert "10" in panel.get_ylabel()
+    assert [np.asarray(line.get_xdata()).tolist() for line in panel.lines] == (
+        [[floor] * 2] if floor else []
+    )
+    assert _render(figure)
+    assert _render(plot_confidence(np.zeros(4, dtype=int), floor))

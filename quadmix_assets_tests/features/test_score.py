@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 from upath import UPath
 
 from quadmix_assets.corpus.tokenizer import encode, train_tokenizer
-from quadmix_assets.features import score
+from quadmix_assets.features import windows
 from quadmix_assets.features.criteria import ColumnCriterion, Criterion
 from quadmix_assets.features.domains import ColumnDomains
 from quadmix_assets.features.score import label_shard, score_shard
@@ -91,7 +91,7 @@ def test_batches_change_nothing(
 ) -> None:
     tables = []
     for batch_rows in (2_048, 7):
-        monkeypatch.setattr(score, "BATCH_ROWS", batch_rows)
+        monkeypatch.setattr(windows, "BATCH_ROWS", batch_rows)
         score_shard(store, "s", [VOWELS, LOSS], tokenizer, PINNED)
         counts = label_shard(store, "s", TOPICS, PINNED)
         scored = store.read_table(store.table_path(SCORED_SHARDS, "s"))
@@ -137,7 +137,7 @@ def test_tables_say_what_they_were_made_from(store: Store, tokenizer: Tokenizer)
 def test_score_that_is_no_number_names_the_document(
     store: Store, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(score, "BATCH_ROWS", 10)
+    monkeypatch.setattr(windows, "BATCH_ROWS", 10)
     criterion = Vowels(HeuristicsSettings(kind="heuristics", name="vowels"))
     criterion.bad = ("d17", "d18", "d40")
     score_shard(store, "s", [VOWELS], tokenizer, PINNED)

@@ -1,41 +1,116 @@
-"""The table of extreme documents."""
+"""The tables of extreme documents."""
+
+from pathlib import Path
+from random import Random
 
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from upath import UPath
 
-from quadmix_assets.features.tables import extreme_documents
+from quadmix_assets import store as store_module
+from quadmix_assets.features.pool import read_scored
+from quadmix_assets.features.tables import extreme_documents, extreme_rows
+from quadmix_assets.store import MissingOutputError, Store
+from quadmix_assets_tests.lakes import put_raw, put_scored
 
-
-def test_best_come_first_and_worst_last() -> None:
-    rng = np.random.default_rng(0)
-    scores = rng.permutation(20).astype(np.float64)
-    table = extreme_documents([f"d{s:.0f}" for s in scores], ["text"] * 20, scores, n=3)
-    assert table["end"].to_list() == ["top"] * 3 + ["bottom"] * 3
-    assert table["id"].to_list() == ["d19", "d18", "d17", "d2", "d1", "d0"]
-    assert table["score"].to_list() == [19.0, 18.0, 17.0, 2.0, 1.0, 0.0]
-
-
-@pytest.mark.parametrize("n_documents", [0, 1, 2, 5])
-def test_few_documents_stand_once(n_documents: int) -> None:
-    ids = [f"d{k}" for k in range(n_documents)]
-    table = extreme_documents(ids, ids, np.arange(n_documents, dtype=np.float64), n=5)
-    assert sorted(table["id"]) == ids
-    assert table.schema == pl.Schema(
-        {"end": pl.String, "score": pl.Float64, "id": pl.String, "text": pl.String}
-    )
+DOMAINS = ("law", "unknown")
 
 
-def test_ties_do_not_depend_on_the_order_of_documents() -> None:
-    ids = ["c", "a", "d", "b"]
-    forward = extreme_documents(ids, ids, np.zeros(4), n=1)
-    backward = extreme_documents(ids[::-1], ids[::-1], np.zeros(4), n=1)
-    assert forward.equals(backward)
-    assert forward["id"].to_list() == ["a", "d"]
+def put(store: Store, shard: str, ids: list[str], scores: list[float]) -> None:
+    put_raw(store, shard, [{"id": i, "text": f"text of\n\n {i} " + "word " * 99} for i in ids])
+    domains = ["law" if float(s).is_integer() else "unknown" for s in scores]
+    put_scored(store, shard, {"x": scores, "y": [-s for s in scores]}, domains, [1] * len(ids))
 
 
-def test_excerpts_are_one_short_line() -> None:
-    table = extreme_documents(
-        ["a", "b"], ["one\n\n two", "word " * 1000], np.arange(2.0), excerpt=20
-    )
-    assert table["text"].to_list() == ["word word word word…", "one two"]
+def tables(store: Store, shards: list[str], n: int) -> dict[str, pl.DataFrame]:
+    pool = read_scored(store, shards, ["x", "y"], DOMAINS)
+    return extreme_documents(store, shards, pool, ["x", "y"], DOMAINS, n=n, excerpt=20)
+
+
+@given(st.lists(st.integers(-2, 2), max_size=25), st.integers(1, 6), st.randoms())
+def test_rows_are_the_ends_of_the_order_by_score_then_id(
+    levels: list[int], n: int, random: Random
+) -> None:
+    ids = [f"d{k:02d}" for k in range(len(levels))]
+    random.shuffle(ids)
+    order = sorted(range(len(ids)), key=lambda row: (-levels[row], ids[row]))
+    n_top = min(n, (len(ids) + 1) // 2)
+    n_bottom = min(n, len(ids) - n_top)
+    found = extreme_rows(pl.Series(ids, dtype=pl.String), np.array(levels, dtype=float), n)
+    assert found.top.tolist() == order[:n_top]
+    assert found.bottom.tolist() == order[len(order) - n_bottom :]
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    # Several row groups in a shard, as large shards have.
+    monkeypatch.setattr(store_module, "ROW_GROUP_ROWS", 4)
+    store = Store(UPath(tmp_path / "lake"))
+    put(store, "a", [f"a{k}" for k in range(11)], [k / 2 for k in range(11)])
+    put(store, "empty", [], [])
+    put(store, "b", [f"b{k}" for k in range(6)], [9.0, -1.0, 2.2, 5.0, 0.0, 2.0])
+    return store
+
+
+def test_documents_come_from_the_whole_pool(store: Store) -> None:
+    found = tables(store, ["a", "empty", "b"], 3)
+    x = found["x"]
+    assert x.columns == ["end", "score", "domain", "id", "shard", "text"]
+    assert x["end"].to_list() == ["top"] * 3 + ["bottom"] * 3
+    assert x["id"].to_list() == ["b0", "a10", "b3", "a0", "b4", "b1"]
+    assert x["score"].to_list() == [9.0, 5.0, 5.0, 0.0, 0.0, -1.0]
+    assert x["shard"].to_list() == ["b", "a", "b", "a", "b", "b"]
+    assert found["y"]["id"].to_list() == ["b1", "a0", "b4", "a10", "b3", "b0"]
+    for row in x.iter_rows(named=True):
+        assert row["text"].startswith(f"text of {row['id']} word")
+        assert row["text"].endswith("…")
+        assert len(row["text"]) <= 20
+        assert row["domain"] == "law"
+
+
+def test_layout_of_shards_changes_only_the_names_of_shards(store: Store) -> None:
+    first = tables(store, ["a", "empty", "b"], 4)
+    second = tables(store, ["b", "a", "empty"], 4)
+    for name in first:
+        assert first[name].equals(second[name])
+
+
+def test_only_row_groups_that_hold_a_document_are_read(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyarrow.parquet as pq
+
+    read: list[int] = []
+    plain = pq.ParquetFile.read_row_group
+
+    def counted(self: pq.ParquetFile, group: int, columns: list[str]) -> object:
+        read.append(group)
+        return plain(self, group, columns)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", counted)
+    tables(store, ["a"], 1)
+    assert read == [0, 2], "the best and the worst of 11 rows in groups of 4"
+
+
+def test_few_documents_stand_once(store: Store) -> None:
+    assert sorted(tables(store, ["b"], 10)["x"]["id"]) == [f"b{k}" for k in range(6)]
+    assert tables(store, ["empty"], 10)["x"].height == 0
+
+
+def test_shard_that_has_changed_since_it_was_scored_says_so(store: Store) -> None:
+    put_raw(store, "b", [{"id": "b0", "text": "still here"}, {"id": "new", "text": "other"}])
+    x = tables(store, ["a", "b"], 3)["x"]
+    texts = dict(x.select("id", "text").iter_rows())
+    assert texts["b0"] == "still here"
+    for stale in ("b1", "b3", "b4"):
+        assert "another version" in texts[stale]
+    assert texts["a10"].startswith("text of a10")
+
+
+def test_shard_without_texts(store: Store) -> None:
+    store.table_path("raw_shards", "a").unlink()
+    with pytest.raises(MissingOutputError, match="raw_shards"):
+        tables(store, ["a"], 1)

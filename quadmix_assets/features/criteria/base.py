@@ -1,7 +1,7 @@
 """The one interface of all quality criteria."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -36,6 +36,15 @@ class Criterion(Fitted[SettingsT]):
     def columns(self) -> tuple[str, ...]:
         """The columns of a document that it reads."""
         return ("text",)
+
+    @property
+    def extra_columns(self) -> Mapping[str, type[pl.DataType]]:
+        """Columns that are derived from the score and stand beside it: Int64 or Float64."""
+        return {}
+
+    def extras(self, scores: np.ndarray) -> dict[str, np.ndarray]:
+        """The extra columns of D documents, from their scores (D,)."""
+        return {}
 
     def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:
         """Learn from texts of the target set and of the pool; the order of the texts is free."""

@@ -5,11 +5,13 @@ from pathlib import Path
 from upath import UPath
 
 from quadmix_assets.features.domains.base import DomainClassifier
+from quadmix_assets.features.domains.clusters import FasttextClusters, SentenceClusters
 from quadmix_assets.features.domains.column import ColumnDomains
 from quadmix_assets.features.domains.fasttext import FasttextDomains
 from quadmix_assets.features.domains.nvidia import NvidiaDomains
 from quadmix_assets.features.inference import Runtime
 from quadmix_assets.settings import (
+    ClustersSettings,
     ColumnDomainsSettings,
     DomainsSettings,
     FasttextDomainsSettings,
@@ -19,8 +21,10 @@ from quadmix_assets.settings import (
 __all__ = [
     "ColumnDomains",
     "DomainClassifier",
+    "FasttextClusters",
     "FasttextDomains",
     "NvidiaDomains",
+    "SentenceClusters",
     "make_domain_classifier",
 ]
 
@@ -52,3 +56,5 @@ def _class_of(settings: DomainsSettings) -> type[DomainClassifier]:
             return ColumnDomains
         case NvidiaDomainsSettings():
             return NvidiaDomains
+        case ClustersSettings():
+            return FasttextClusters if settings.encoder == "fasttext" else SentenceClusters

@@ -19,8 +19,13 @@ class DomainClassifier(Fitted[SettingsT]):
         """The columns of a document that it reads."""
         return ("text",)
 
+    @property
+    def n_pool_documents(self) -> int:
+        """How many documents of the pool it learns from; 0 if it learns nothing from the pool."""
+        return 0
+
     def fit(self, texts: Sequence[str], labels: Sequence[str], *, seed: int) -> None:
-        """Learn from labelled examples; their order is free."""
+        """Learn from labelled examples, or, without labels, from the pool; their order is free."""
 
     @abstractmethod
     def classify(self, documents: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,132 @@
+"""Figures of domains: how large they are, and which of them a criterion prefers."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import polars as pl
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+_COLOUR = "#3b6ea8"
+_LIGHT = "#a9c4e4"
+_GREY = "#d3d6db"
+_MARKERS = ((_COLOUR, "o", 30), ("#d9732b", "D", 16))
+
+
+def plot_domain_counts(counts: pl.DataFrame) -> Figure:
+    """Bars of each domain's share of documents and of tokens.
+
+    Args:
+        counts: columns domain, n_documents, n_tokens; one row per domain, drawn top to bottom.
+    """
+    figure = Figure(figsize=(7.0, 1.2 + 0.36 * max(counts.height, 1)), layout="constrained")
+    panel = figure.subplots()
+    y = np.arange(counts.height)
+    for offset, column, label, colour in (
+        (-0.2, "n_documents", "documents", "#a9c4e4"),
+        (0.2, "n_tokens", "tokens", _COLOUR),
+    ):
+        values = counts[column].to_numpy().astype(np.float64)
+        total = values.sum()
+        shares = values / total if total else values
+        title = f"{label} ({int(total):,} in all)"
+        panel.barh(y + offset, 100 * shares, height=0.4, color=colour, label=title)
+    panel.set_yticks(y, counts["domain"].to_list())
+    panel.invert_yaxis()
+    panel.set_xlabel("share of the pool, %")
+    panel.legend(frameon=False, fontsize=8)
+    panel.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def plot_domain_shares(
+    domain_names: Sequence[str],
+    pool: np.ndarray,
+    top: Mapping[float, np.ndarray],
+    criteria: Sequence[str],
+) -> Figure:
+    """Domains' shares of tokens in the pool and in its best part, a panel a criterion (Figure 1).
+
+    Domains come largest first; those without a token are left out.
+
+    Args:
+        domain_names: the M names.
+        pool: (M,) tokens, or shares of tokens, of the whole pool.
+        top: one or two shares of the pool -> (N, M) shares of the domains in its best part.
+        criteria: the N names, in the order of the rows of `top`.
+    """
+    order = [m for m in np.argsort(-pool, kind="stable") if pool[m] > 0]
+    shares = 100 * pool[order] / (pool.sum() or 1)
+    size = (max(1.8 + 2.5 * len(criteria), 5.4), 1.9 + 0.27 * len(order))
+    figure = Figure(figsize=size, layout="constrained")
+    panels = figure.subplots(1, len(criteria), sharex=True, sharey=True, squeeze=False).ravel()
+    y = np.arange(len(order))
+    for n, (panel, name) in enumerate(zip(panels, criteria, strict=True)):
+        panel.barh(y, shares, height=0.72, color=_GREY, label="whole pool")
+        for (share, table), (colour, marker, area) in zip(top.items(), _MARKERS, strict=False):
+            label = f"best {100 * share:g} % of tokens"
+            values = 100 * table[n, order]
+            panel.scatter(values, y, s=area, color=colour, marker=marker, label=label, zorder=3)
+        panel.set_title(name, fontsize=10)
+        panel.xaxis.set_major_locator(MaxNLocator(4))
+        panel.grid(axis="x", color="#eeeeee")
+        panel.set_axisbelow(True)
+        panel.tick_params(axis="y", length=0)
+        panel.spines[["top", "right"]].set_visible(False)
+    # Set for all at once: the panels share their axes, and a limit set early hides later points.
+    largest = max(100 * np.max(table, initial=0.0) for table in (shares / 100, *top.values()))
+    panels[0].set_xlim(0.0, 1.05 * largest or 1.0)
+    panels[0].set_yticks(y, [domain_names[m] for m in order])
+    panels[0].set_ylim(len(order) - 0.4, -0.6)
+    figure.supxlabel("share of tokens, %", fontsize=10)
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(
+        [handles[-1], *handles[:-1]],
+        [labels[-1], *labels[:-1]],
+        loc="outside upper center",
+        ncols=3,
+        frameon=False,
+        fontsize=9,
+    )
+    return figure
+
+
+def plot_domain_criterion(
+    means: np.ndarray, domain_names: Sequence[str], criteria: Sequence[str]
+) -> Figure:
+    """A heat map of domain by criterion: token-weighted mean sigma, smaller is better.
+
+    Args:
+        means: (M + 1, N), the last row of the whole pool, which is drawn first; domains with NaN
+            (without tokens) are left out, the others come in the order of their mean, best first.
+        domain_names: the M names.
+        criteria: the N names.
+    """
+    seen = np.flatnonzero(~np.isnan(means[:-1]).any(axis=1))
+    order = seen[np.argsort(means[seen].mean(axis=1), kind="stable")]
+    shown = np.vstack([means[-1:], means[order]])
+    labels = ["whole pool", *(domain_names[m] for m in order)]
+    size = (3.8 + 1.0 * len(criteria), max(1.8 + 0.28 * len(labels), 3.8))
+    figure = Figure(figsize=size, layout="constrained")
+    panel = figure.subplots()
+    finite = shown[np.isfinite(shown)]
+    centre = float(np.nanmean(means[-1])) if finite.size else 0.5
+    reach = float(np.max(np.abs(finite - centre), initial=0.0)) or 1.0
+    image = panel.imshow(
+        shown, vmin=centre - reach, vmax=centre + reach, cmap="RdBu_r", aspect="auto"
+    )
+    panel.axhline(0.5, color="white", linewidth=3)
+    for row, column in np.ndindex(shown.shape):
+        value = float(shown[row, column])
+        colour = "white" if abs(value - centre) > 0.65 * reach else "black"
+        text = "–" if np.isnan(value) else f"{value:.2f}"
+        panel.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
+    panel.set_xticks(
+        range(len(criteria)), criteria, rotation=30, ha="right", rotation_mode="anchor"
+    )
+    panel.set_yticks(range(len(labels)), labels)
+    panel.tick_params(length=0)
+    panel.spines[:].set_visible(False)
+    label = "mean normalised score sigma;\nsmaller (blue) is better"
+    figure.colorbar(image, ax=panel, label=label, shrink=0.8)
+    return figure

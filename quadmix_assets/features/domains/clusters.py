@@ -1,0 +1,223 @@
+"""Domains for pools without labels: k-means on embeddings of a sample of the pool."""
+
+from __future__ import annotations
+
+import io
+import re
+import tempfile
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import polars as pl
+import xxhash
+
+from quadmix_assets.features.domains.base import DomainClassifier
+from quadmix_assets.features.fasttext_model import has_words, one_line
+from quadmix_assets.features.fitted import NotFittedError
+from quadmix_assets.features.published import Published
+from quadmix_assets.settings import UNKNOWN_DOMAIN, ClustersSettings
+
+if TYPE_CHECKING:
+    from quadmix_assets.features.inference.sentence import SentenceEncoder
+
+_CENTRES, _WORDS, _VECTORS = "centres.npy", "clusters.json", "vectors.bin"
+_N_TYPICAL_WORDS = 12
+# fastText trains on at most 1,024 words of a line.
+_WORDS_PER_LINE = 1_000
+_WORD = re.compile(r"[^\W\d_]{3,}")
+
+
+class _Clusters(DomainClassifier[ClustersSettings]):
+    """The nearest centre's cluster.
+
+    The confidence is 1 - d1/d2 for the distances to the nearest and the second nearest centre: 0
+    on the border between two clusters, 1 at a centre. Clusters are named by the settings, the
+    largest in the sample first. Documents without words are `unknown`.
+    """
+
+    version = "1"
+    _centres: np.ndarray | None = None
+    _description: pl.DataFrame | None = None
+
+    @property
+    def n_pool_documents(self) -> int:
+        """The sample that the clusters are found in."""
+        return self.settings.n_pool_documents
+
+    @abstractmethod
+    def _embed(self, texts: pl.Series) -> np.ndarray:
+        """(D, H) float32 vectors of length 1."""
+
+    def _prepare(self, texts: Sequence[str], seed: int) -> None:
+        """Whatever the embeddings need before the clusters are found."""
+
+    def fit(self, texts: Sequence[str], labels: Sequence[str], *, seed: int) -> None:
+        """Find the clusters; the order of the texts does not matter, `labels` stay empty.
+
+        Raises:
+            ValueError: there are fewer different texts with words than clusters.
+        """
+        from sklearn.cluster import KMeans
+        from threadpoolctl import threadpool_limits
+
+        k = self.settings.k
+        ordered = sorted({t for t in texts if has_words(t)}, key=lambda t: _order(t, seed))
+        if len(ordered) < k:
+            raise ValueError(
+                f"features.domains: {len(ordered)} different texts are too few for k = {k} "
+                "clusters: lower k or raise n_pool_documents"
+            )
+        self._prepare(ordered, seed)
+        # One thread: the sums of several differ in their last bits from run to run.
+        with threadpool_limits(1):
+            vectors = self._embed(pl.Series("text", ordered))
+            means = KMeans(k, n_init=3, random_state=seed % (1 << 32)).fit(vectors)
+        sizes = np.bincount(means.labels_, minlength=k)
+        order = np.argsort(-sizes, kind="stable")
+        self._centres = means.cluster_centers_[order].astype(np.float32)
+        members = np.argsort(order)[means.labels_]
+        self._description = pl.DataFrame(
+            {
+                "domain": list(self.settings.names),
+                "n_documents": sizes[order],
+                "typical_words": _typical_words(ordered, members, k),
+            }
+        )
+
+    def describe(self) -> pl.DataFrame:
+        """One row per cluster: its name, its documents in the sample, its most typical words."""
+        if self._description is None:
+            raise NotFittedError("domain clusters: fit or load them first")
+        return self._description
+
+    def classify(self, documents: pl.DataFrame) -> pl.DataFrame:
+        """Domain and confidence of each document."""
+        if self._centres is None:
+            raise NotFittedError("domain clusters: fit or load them before they classify")
+        if documents.is_empty():
+            return pl.DataFrame(schema={"domain": pl.String, "confidence": pl.Float64})
+        texts = documents["text"]
+        vectors = self._embed(texts).astype(np.float64)
+        centres = self._centres.astype(np.float64)
+        # By differences: the expanded square loses what tells near centres apart.
+        distances = np.stack(
+            [np.linalg.norm(vectors - centre, axis=1) for centre in centres], axis=1
+        )
+        best = distances.argmin(axis=1)
+        near, second = np.sort(distances, axis=1)[:, :2].T
+        confidence = 1.0 - np.divide(near, second, out=np.ones_like(near), where=second > 0)
+        known = np.array([has_words(text) for text in texts])
+        names = np.array([*self.settings.names, UNKNOWN_DOMAIN], dtype=object)
+        return pl.DataFrame(
+            {
+                "domain": pl.Series(
+                    names[np.where(known, best, len(centres))].tolist(), dtype=pl.String
+                ),
+                "confidence": np.where(known, confidence, 0.0),
+            }
+        )
+
+    def _files(self) -> dict[str, bytes]:
+        if self._centres is None:
+            raise NotFittedError("domain clusters: fit them before they are saved")
+        buffer = io.BytesIO()
+        np.save(buffer, self._centres)
+        return {_CENTRES: buffer.getvalue(), _WORDS: self.describe().write_json().encode()}
+
+    def _restore(self, files: Mapping[str, bytes]) -> None:
+        self._centres = np.load(io.BytesIO(files[_CENTRES]))
+        self._description = pl.read_json(files[_WORDS])
+
+
+class FasttextClusters(_Clusters):
+    """Clusters of mean word vectors, which are trained on the sample itself."""
+
+    _vectors: Any = None
+    _content: bytes = b""
+
+    def _prepare(self, texts: Sequence[str], seed: int) -> None:
+        import fasttext
+
+        with tempfile.TemporaryDirectory() as folder:
+            data, model = Path(folder, "train.txt"), Path(folder, "model.bin")
+            with data.open("w", encoding="utf-8") as file:
+                for text in texts:
+                    words = one_line(text).split()
+                    for start in range(0, len(words), _WORDS_PER_LINE):
+                        file.write(" ".join(words[start : start + _WORDS_PER_LINE]) + "\n")
+            trained = fasttext.train_unsupervised(
+                str(data),
+                model="skipgram",
+                dim=self.settings.dimension,
+                epoch=2,
+                minCount=3 if len(texts) > 1_000 else 1,
+                maxn=0,
+                thread=1,
+                verbose=0,
+            )
+            trained.save_model(str(model))
+            self._load(model.read_bytes())
+
+    def _load(self, content: bytes) -> None:
+        import fasttext
+
+        self._content = content
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "model.bin")
+            path.write_bytes(content)
+            self._vectors = fasttext.load_model(str(path))
+
+    def _embed(self, texts: pl.Series) -> np.ndarray:
+        # fastText's own sentence vector: the mean of the words' vectors, each of length 1.
+        vectors = np.stack([self._vectors.get_sentence_vector(one_line(text)) for text in texts])
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        result: np.ndarray = vectors / np.maximum(lengths, 1e-12)
+        return result
+
+    def _files(self) -> dict[str, bytes]:
+        return {**super()._files(), _VECTORS: self._content}
+
+    def _restore(self, files: Mapping[str, bytes]) -> None:
+        super()._restore(files)
+        self._load(files[_VECTORS])
+
+
+class SentenceClusters(Published[ClustersSettings], _Clusters):
+    """Clusters of the vectors that a published sentence encoder gives."""
+
+    @cached_property
+    def _encoder(self) -> SentenceEncoder:
+        from quadmix_assets.features.inference.sentence import SentenceEncoder
+
+        return SentenceEncoder(self.folder, self.runtime, self.settings.max_tokens)
+
+    def _embed(self, texts: pl.Series) -> np.ndarray:
+        return self._encoder.embed(texts)
+
+
+def _order(text: str, seed: int) -> tuple[int, str]:
+    return xxhash.xxh3_64_intdigest(text.encode(), seed=seed), text
+
+
+def _typical_words(texts: Sequence[str], members: np.ndarray, k: int) -> list[str]:
+    """Per cluster, the words whose share of its documents most exceeds their share elsewhere."""
+    counts = [Counter[str]() for _ in range(k)]
+    for text, member in zip(texts, members, strict=True):
+        counts[member].update(set(_WORD.findall(text.lower())))
+    total: Counter[str] = sum(counts, Counter())
+    sizes = np.bincount(members, minlength=k)
+    result = []
+    for count, size in zip(counts, sizes, strict=True):
+        excess = {}
+        for word, n_inside in count.items():
+            inside = (n_inside + 1) / (size + 2)
+            outside = (total[word] - n_inside + 1) / (len(texts) - size + 2)
+            excess[word] = inside * float(np.log(inside / outside))
+        ranked = sorted(excess, key=lambda word: (-excess[word], word))
+        result.append(", ".join(ranked[:_N_TYPICAL_WORDS]))
+    return result

@@ -1,0 +1,169 @@
+"""What the criteria prefer, in numbers: shares of domains, mean sigma, confidence."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from quadmix_assets.features.directions import Direction
+from quadmix_assets.features.pool import ScoredDocuments
+from quadmix_assets.outputs import DOMAIN_LABELS
+from quadmix_assets.sampling.share_table import tokens_per_value
+from quadmix_assets.store import Store
+
+TOP_SHARES = (0.10, 0.25)
+N_CONFIDENCE_BINS = 40
+
+
+def tokens_per_domain(pool: ScoredDocuments, n_domains: int) -> np.ndarray:
+    """Tokens (M,) of each domain, int64."""
+    return _count(pool.domains, pool.n_tokens, n_domains)
+
+
+def domain_counts(pool: ScoredDocuments, domain_names: Sequence[str]) -> pl.DataFrame:
+    """Columns domain, n_documents, n_tokens; one row per domain, in the order of the names."""
+    return pl.DataFrame(
+        {
+            "domain": list(domain_names),
+            "n_documents": np.bincount(pool.domains, minlength=len(domain_names)),
+            "n_tokens": tokens_per_domain(pool, len(domain_names)),
+        }
+    )
+
+
+def top_domain_shares(
+    scores: np.ndarray, n_tokens: np.ndarray, domains: np.ndarray, *, n_domains: int, top: float
+) -> np.ndarray:
+    """Each domain's share of the tokens in the best part of the pool by one criterion (Figure 1).
+
+    The part holds exactly the share `top` of the pool's tokens. Documents that tie on its border
+    are taken with one fraction of their tokens, all the same: neither the shard nor the id of a
+    document, which often names its source, decides.
+
+    Args:
+        scores: (D,) raw scores, larger is better.
+        n_tokens: (D,) int64.
+        domains: (D,) index into the M domains.
+        n_domains: M.
+        top: share of the pool's tokens, in (0, 1].
+
+    Returns:
+        (M,) shares that add up to 1; zeros where the pool has no tokens. No bit of them depends on
+        the order of the documents.
+
+    Raises:
+        ValueError: `top` is not in (0, 1], or a score is NaN or infinite.
+    """
+    if not 0 < top <= 1:
+        raise ValueError(f"top is {top}; expected a share above 0 and up to 1")
+    values, tokens = tokens_per_value(-np.asarray(scores, dtype=np.float64), n_tokens)
+    up_to = np.cumsum(tokens)
+    total = int(up_to[-1]) if len(up_to) else 0
+    if not total:
+        return np.zeros(n_domains)
+    wanted = top * total
+    border = min(int(np.searchsorted(up_to, wanted)), len(values) - 1)
+    before = int(up_to[border] - tokens[border])
+    inside = _count(domains, np.where(-scores < values[border], n_tokens, 0), n_domains)
+    on_it = _count(domains, np.where(-scores == values[border], n_tokens, 0), n_domains)
+    fraction = (wanted - before) / int(tokens[border])
+    return np.asarray((inside + fraction * on_it) / wanted)
+
+
+def mean_sigma(
+    sigma: np.ndarray, n_tokens: np.ndarray, domains: np.ndarray, *, n_domains: int
+) -> np.ndarray:
+    """Token-weighted mean sigma of each domain, smaller is better.
+
+    Args:
+        sigma: (D, N) normalised scores.
+        n_tokens: (D,) int64.
+        domains: (D,) index into the M domains.
+        n_domains: M.
+
+    Returns:
+        (M + 1, N), the last row for the whole pool; NaN where there are no tokens. The sums are
+        exact before they are rounded, so that the order of the documents changes no bit.
+    """
+    means = np.full((n_domains + 1, sigma.shape[1]), np.nan)
+    for domain in range(n_domains + 1):
+        members = domains == domain if domain < n_domains else np.ones(len(domains), bool)
+        total = int(n_tokens[members].sum())
+        if total:
+            weighted = sigma[members] * n_tokens[members, None]
+            means[domain] = [math.fsum(column) / total for column in weighted.T]
+    return means
+
+
+def confidence_counts(store: Store, shards: Sequence[str]) -> np.ndarray:
+    """Documents in each of `N_CONFIDENCE_BINS` equal steps of confidence from 0 to 1, int64.
+
+    Raises:
+        MissingOutputError: a shard is not labelled.
+    """
+    counts = np.zeros(N_CONFIDENCE_BINS, dtype=np.int64)
+    for shard in shards:
+        labels = store.read_table(store.table_path(DOMAIN_LABELS, shard), ["confidence"])
+        # A softmax can come out a rounding above 1.
+        values = labels["confidence"].to_numpy().clip(0.0, 1.0)
+        counts += np.histogram(values, bins=N_CONFIDENCE_BINS, range=(0.0, 1.0))[0]
+    return counts
+
+
+def report_json(
+    criteria: Sequence[str],
+    counts: pl.DataFrame,
+    correlations: pl.DataFrame,
+    found: Sequence[Direction],
+    shares: dict[float, np.ndarray],
+    sigma: np.ndarray,
+    confidence: np.ndarray,
+) -> dict[str, Any]:
+    """The numbers of the report as JSON, NaN as null.
+
+    Args:
+        criteria: the N names.
+        counts: as `domain_counts` gives them, of M domains.
+        correlations: as `rank_correlations` gives them.
+        found: as `directions` gives them.
+        shares: share of the pool -> (N, M) domains' shares of its best part by each criterion.
+        sigma: (M + 1, N) as `mean_sigma` gives it.
+        confidence: as `confidence_counts` gives it.
+    """
+    domains = counts["domain"].to_list()
+    return {
+        "criteria": list(criteria),
+        "documents_per_domain": dict(zip(domains, counts["n_documents"].to_list(), strict=True)),
+        "tokens_per_domain": dict(zip(domains, counts["n_tokens"].to_list(), strict=True)),
+        "rank_correlation": {
+            row["criterion"]: {name: _number(row[name]) for name in criteria}
+            for row in correlations.iter_rows(named=True)
+        },
+        "directions": {
+            one.criterion: {"correlation": _number(one.correlation), "verdict": one.verdict}
+            for one in found
+        },
+        "domain_shares_of_top": {
+            f"{top:g}": {
+                name: dict(zip(domains, map(float, row), strict=True))
+                for name, row in zip(criteria, table, strict=True)
+            }
+            for top, table in shares.items()
+        },
+        "mean_sigma": {
+            domain: dict(zip(criteria, map(_number, row), strict=True))
+            for domain, row in zip([*domains, "whole pool"], sigma, strict=True)
+        },
+        "documents_per_confidence": confidence.tolist(),
+    }
+
+
+def _count(domains: np.ndarray, n_tokens: np.ndarray, n_domains: int) -> np.ndarray:
+    # Weights are summed as float64, which is exact up to 2**53 tokens.
+    return np.bincount(domains, weights=n_tokens, minlength=n_domains).astype(np.int64)
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)

@@ -1,0 +1,198 @@
+"""Makes a shard's table window by window, so that nothing that was computed is computed again.
+
+A window is a run of rows of `raw_shards`. Its result is kept as a small file as soon as it is
+there, until the whole table is; the table then remembers, in its footer, what each window was made
+from. So a step that was killed goes on where it stopped, and a table that is made again for one
+changed criterion takes the other columns from the old one.
+"""
+
+import io
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import polars as pl
+import pyarrow as pa
+import xxhash
+
+from quadmix_assets.outputs import RAW_SHARDS
+from quadmix_assets.store import BATCH_ROWS, Store
+
+_LOG_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Columns that are computed together.
+
+    Attributes:
+        schema: their names and types.
+        compute: the columns of a window, from what is read of its documents.
+        version: equal as long as the same documents give the same columns; None: never known.
+    """
+
+    schema: Mapping[str, pa.DataType]
+    compute: Callable[[pl.DataFrame], pl.DataFrame]
+    version: str | None = None
+
+
+def make_table(
+    store: Store,
+    asset: str,
+    shard: str,
+    units: Mapping[str, Unit],
+    *,
+    reads: Sequence[str],
+    inputs: Mapping[str, str],
+    log: Callable[[str], None],
+) -> None:
+    """Write a shard's table: id and the columns of all units, row by row as in raw_shards.
+
+    Args:
+        store, asset, shard: where.
+        units: by name.
+        reads: the columns of raw_shards that units read, besides the id.
+        inputs: fingerprints for the footer.
+        log: takes a line about the progress every half minute.
+
+    Raises:
+        MissingOutputError: the shard is not normalised.
+    """
+    raw, path = store.table_path(RAW_SHARDS, shard), store.table_path(asset, shard)
+    columns = sorted({"id", *reads})
+    schema = pa.schema(
+        [("id", pa.large_string()), *(pair for u in units.values() for pair in u.schema.items())]
+    )
+    earlier = _EarlierTable.read(store, asset, shard, units)
+    parts = _Parts(store, asset, shard)
+    progress = _Progress(f"{asset} {shard}", store.n_rows(raw), log)
+    contents: list[str] = []
+    with store.table_writer(path, schema) as writer:
+        for index, batch in enumerate(store.iter_table(raw, columns, BATCH_ROWS)):
+            content = _content(batch)
+            known = earlier.window(index, content)
+            missing = {name: unit for name, unit in units.items() if name not in known}
+            versions = {name: unit.version for name, unit in missing.items()}
+            frames = [batch.select("id"), *known.values()]
+            if missing:
+                made_from = {"content": content, "versions": versions}
+                frames.append(parts.window(index, made_from, partial(_compute, batch, missing)))
+            table = pl.concat(frames, how="horizontal")
+            writer.write(table.select(schema.names).to_arrow().cast(schema))
+            contents.append(content)
+            progress.done(batch.height, n_reused=0 if missing else batch.height)
+        writer.describe(
+            {
+                "inputs": dict(inputs),
+                "versions": {name: unit.version for name, unit in units.items()},
+                "windows": contents,
+                "window_rows": BATCH_ROWS,
+            }
+        )
+    parts.clear()
+    progress.end(earlier.units)
+
+
+def _compute(batch: pl.DataFrame, units: Mapping[str, Unit]) -> pl.DataFrame:
+    frames = [unit.compute(batch).select(list(unit.schema)) for unit in units.values()]
+    return pl.concat(frames, how="horizontal")
+
+
+def _content(batch: pl.DataFrame) -> str:
+    """A hash of everything that units can read of a window."""
+    buffer = io.BytesIO()
+    batch.write_ipc(buffer, compression="uncompressed")
+    return xxhash.xxh3_128_hexdigest(buffer.getbuffer())
+
+
+@dataclass(frozen=True)
+class _EarlierTable:
+    """What an earlier table of the same shard holds that still counts."""
+
+    units: tuple[str, ...]
+    windows: Sequence[str]
+    columns: Mapping[str, pl.DataFrame]
+    window_rows: int
+
+    @classmethod
+    def read(
+        cls, store: Store, asset: str, shard: str, units: Mapping[str, Unit]
+    ) -> "_EarlierTable":
+        path = store.table_path(asset, shard)
+        summary = store.summary(path) if path.exists() else {}
+        if summary.get("window_rows") != BATCH_ROWS:
+            return cls((), (), {}, BATCH_ROWS)
+        versions = summary["versions"]
+        same = [
+            name
+            for name, unit in units.items()
+            if unit.version is not None and versions.get(name) == unit.version
+        ]
+        # Scores alone, and read before the table is replaced.
+        columns = {name: store.read_table(path, list(units[name].schema)) for name in same}
+        return cls(tuple(same), summary["windows"], columns, BATCH_ROWS)
+
+    def window(self, index: int, content: str) -> dict[str, pl.DataFrame]:
+        """The columns of a window by unit; none where its documents have changed."""
+        if index >= len(self.windows) or self.windows[index] != content:
+            return {}
+        start = index * self.window_rows
+        return {name: frame.slice(start, self.window_rows) for name, frame in self.columns.items()}
+
+
+class _Parts:
+    """Results of single windows, each a file, of a table that is not whole yet."""
+
+    def __init__(self, store: Store, asset: str, shard: str) -> None:
+        self._store = store
+        self._folder = store.root / f"{asset}_parts" / shard
+
+    def window(
+        self, index: int, made_from: Mapping[str, Any], compute: Callable[[], pl.DataFrame]
+    ) -> pl.DataFrame:
+        """The window's result, computed only if no part of the same making is there."""
+        if None in made_from["versions"].values():
+            return compute()
+        key = xxhash.xxh3_128_hexdigest(json.dumps(made_from, sort_keys=True).encode())
+        path = self._folder / f"{index:06d}-{key}.parquet"
+        try:
+            return self._store.read_table(path)
+        except (OSError, pa.ArrowInvalid):  # not there, or damaged
+            frame = compute()
+            self._store.write_table(path, frame)
+            return frame
+
+    def clear(self) -> None:
+        """Remove all parts; another run of the same shard computes what it then misses."""
+        if self._folder.exists():
+            self._folder.fs.rm(self._folder.path, recursive=True)
+
+
+class _Progress:
+    """Tells how far a table is, at a steady pace."""
+
+    def __init__(self, what: str, total: int, log: Callable[[str], None]) -> None:
+        self._what, self._total, self._log = what, total, log
+        self._done = self._reused = 0
+        self._start = self._said = time.monotonic()
+
+    def done(self, n_rows: int, n_reused: int) -> None:
+        self._done += n_rows
+        self._reused += n_reused
+        now = time.monotonic()
+        if now - self._said < _LOG_SECONDS:
+            return
+        self._said = now
+        rate = max(self._done - self._reused, 1) / (now - self._start)
+        left = (self._total - self._done) / rate
+        self._log(
+            f"{self._what}: {self._done:,} of {self._total:,} documents, {rate:,.1f} a second, "
+            f"about {left / 60:.1f} minutes left"
+        )
+
+    def end(self, reused: Sequence[str]) -> None:
+        if reused and self._done:
+            self._log(f"{self._what}: {', '.join(reused)} taken from the table that was there")
