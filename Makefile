@@ -17,6 +17,7 @@ test: .venv/installed-dev
 
 ui: .venv/installed
 	mkdir -p $(INSTANCE) && cp dagster.yaml $(INSTANCE)/
+	DAGSTER_HOME=$(INSTANCE) $(BIN)/quadmix --profile $(PROFILE) instance
 	QUADMIX_PROFILE=$(PROFILE) DAGSTER_HOME=$(INSTANCE) $(BIN)/dg dev --host 127.0.0.1
 
 lint: .venv/installed-dev

@@ -16,6 +16,7 @@ from quadmix_assets.settings import (
 )
 from quadmix_assets.store import MissingOutputError, Store
 
+SCORING_POOL = "scoring"
 PROJECT_ROOT = Path(__file__).parents[1]
 
 
@@ -31,6 +32,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run = commands.add_parser("run", help="materialise the whole graph, then print the summary")
     run.add_argument("--resume", action="store_true", help="leave out what is materialised already")
     commands.add_parser("check", help="check settings and inputs, without any work")
+    commands.add_parser(
+        "instance", help="prepare the profile's Dagster instance and print where it lies"
+    )
     commands.add_parser("summary", help="print where the mix lies and what it looks like")
     options = parser.parse_args(arguments)
     try:
@@ -54,6 +58,10 @@ def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
         else:
             sys.stdout.write("the settings are valid; the corpus is generated\n")
         return 0
+    if options.command == "instance":
+        use_instance_of(settings)
+        sys.stdout.write(f"{os.environ['DAGSTER_HOME']}\n")
+        return 0
     if options.command == "run":
         os.environ[PROFILE_VARIABLE] = options.profile
         use_instance_of(settings)
@@ -66,17 +74,22 @@ def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def use_instance_of(settings: Settings) -> None:
-    """Point Dagster to the profile's own instance, unless DAGSTER_HOME names another.
+    """Point Dagster to the profile's own instance, unless DAGSTER_HOME names another; set it up.
 
     Every profile has an instance of its own: partitions and materialisations of one pool have
-    nothing to do with those of another.
+    nothing to do with those of another. The pool that limits how many scoring steps run at once
+    gets the limit of the settings.
     """
-    if "DAGSTER_HOME" in os.environ:
-        return
-    home = settings.root / "data" / "dagster" / settings.profile
-    home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
-    os.environ["DAGSTER_HOME"] = str(home)
+    if "DAGSTER_HOME" not in os.environ:
+        home = settings.root / "data" / "dagster" / settings.profile
+        home.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
+        os.environ["DAGSTER_HOME"] = str(home)
+    import dagster as dg
+
+    with dg.DagsterInstance.get() as instance:
+        slots = settings.features.inference.concurrent_partitions
+        instance.event_log_storage.set_concurrency_slots(SCORING_POOL, slots)
 
 
 if __name__ == "__main__":

@@ -116,3 +116,15 @@ def test_wrong_command_shows_the_usage(capsys: pytest.CaptureFixture[str]) -> No
         main(["dance"])
     assert stop.value.code == 2
     assert "usage: quadmix" in capsys.readouterr().err
+
+
+def test_instance_limits_scoring_as_the_settings_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = Project(tmp_path / "p", features={"inference": {"concurrent_partitions": 3}})
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("DAGSTER_HOME", str(home))
+    assert main(["--profile", str(project.profile), "instance"]) == 0
+    with dg.DagsterInstance.get() as instance:
+        assert instance.event_log_storage.get_concurrency_info("scoring").slot_count == 3

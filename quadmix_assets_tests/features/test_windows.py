@@ -1,0 +1,144 @@
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+import pytest
+from upath import UPath
+
+from quadmix_assets.features import windows
+from quadmix_assets.features.windows import Unit, make_table
+from quadmix_assets.outputs import SCORED_SHARDS
+from quadmix_assets.store import Store
+from quadmix_assets_tests.lakes import put_raw
+
+N_WINDOWS, ROWS = 6, 10
+
+
+class Lengths:
+    """Counts the windows that it is asked for; dies, if told to, before one of them."""
+
+    def __init__(self, version: str | None = "1", factor: int = 1, die_at: int = -1) -> None:
+        self.calls = 0
+        self.factor, self.die_at = factor, die_at
+        self.unit = Unit({f"x{factor}": pa.int64()}, self, version)
+
+    def __call__(self, batch: pl.DataFrame) -> pl.DataFrame:
+        if self.calls == self.die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.calls += 1
+        lengths = batch["text"].str.len_chars().cast(pl.Int64) * self.factor
+        return pl.DataFrame({f"x{self.factor}": lengths})
+
+
+def make(store: Store, **units: Unit) -> None:
+    make_table(
+        store, SCORED_SHARDS, "s", units, reads=["text"], inputs={"raw": "1"}, log=lambda line: None
+    )
+
+
+def rows(changed: int | None = None) -> list[dict[str, str]]:
+    return [
+        {"id": f"d{n}", "text": "word " * (n + 1) + ("new" if n == changed else "")}
+        for n in range(N_WINDOWS * ROWS)
+    ]
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    monkeypatch.setattr(windows, "BATCH_ROWS", ROWS)
+    store = Store(UPath(tmp_path / "lake"))
+    put_raw(store, "s", rows())
+    return store
+
+
+def table(store: Store) -> bytes:
+    content: bytes = store.table_path(SCORED_SHARDS, "s").read_bytes()
+    return content
+
+
+def die(root: str, at: int) -> None:
+    """What the killed process does."""
+    windows.BATCH_ROWS = ROWS
+    make(Store(UPath(root)), a=Lengths(die_at=at).unit)
+
+
+def test_killed_step_goes_on_where_it_stopped(store: Store) -> None:
+    call = f"from {__name__} import die; die({str(store.root)!r}, 4)"
+    killed = subprocess.run(
+        [sys.executable, "-c", call], check=False, cwd=Path(__file__).parents[2]
+    )
+    assert killed.returncode == -signal.SIGKILL
+    assert not store.table_path(SCORED_SHARDS, "s").exists()
+    lengths = Lengths()
+    make(store, a=lengths.unit)
+    assert lengths.calls == N_WINDOWS - 4
+    resumed = table(store)
+    assert not (store.root / f"{SCORED_SHARDS}_parts" / "s").exists()
+
+    store.table_path(SCORED_SHARDS, "s").unlink()
+    make(store, a=Lengths().unit)
+    assert table(store) == resumed
+
+
+def test_parts_of_another_version_are_not_taken(store: Store) -> None:
+    call = f"from {__name__} import die; die({str(store.root)!r}, 4)"
+    subprocess.run([sys.executable, "-c", call], check=False, cwd=Path(__file__).parents[2])
+    lengths = Lengths(version="2")
+    make(store, a=lengths.unit)
+    assert lengths.calls == N_WINDOWS
+
+
+def test_damaged_part_is_computed_again(store: Store) -> None:
+    call = f"from {__name__} import die; die({str(store.root)!r}, 4)"
+    subprocess.run([sys.executable, "-c", call], check=False, cwd=Path(__file__).parents[2])
+    parts = sorted((store.root / f"{SCORED_SHARDS}_parts" / "s").glob("*.parquet"))
+    assert len(parts) == 4
+    parts[1].write_bytes(parts[1].read_bytes()[:50])
+    lengths = Lengths()
+    make(store, a=lengths.unit)
+    assert lengths.calls == N_WINDOWS - 3
+
+
+def test_unchanged_columns_are_taken_from_the_earlier_table(store: Store) -> None:
+    make(store, a=Lengths().unit, b=Lengths(factor=2).unit)
+    old, changed, new = Lengths(), Lengths("2", factor=2), Lengths(factor=3)
+    make(store, a=old.unit, b=changed.unit, c=new.unit)
+    assert (old.calls, changed.calls, new.calls) == (0, N_WINDOWS, N_WINDOWS)
+    reused = table(store)
+    store.table_path(SCORED_SHARDS, "s").unlink()
+    make(store, a=Lengths().unit, b=Lengths("2", factor=2).unit, c=Lengths(factor=3).unit)
+    assert table(store) == reused
+
+
+def test_changed_document_costs_its_window(store: Store) -> None:
+    make(store, a=Lengths().unit)
+    put_raw(store, "s", rows(changed=2 * ROWS + 1))
+    lengths = Lengths()
+    make(store, a=lengths.unit)
+    assert lengths.calls == 1
+    expected = [len("word " * (n + 1)) + 3 * (n == 2 * ROWS + 1) for n in range(N_WINDOWS * ROWS)]
+    assert store.read_table(store.table_path(SCORED_SHARDS, "s"))["x1"].to_list() == expected
+
+
+def test_what_has_no_version_is_always_computed(store: Store) -> None:
+    for _ in range(2):
+        lengths = Lengths(version=None)
+        make(store, a=lengths.unit)
+        assert lengths.calls == N_WINDOWS
+
+
+def test_lake_that_is_no_folder(store: Store) -> None:
+    remote = Store(UPath("memory://windows/lake"))
+    raw = remote.table_path("raw_shards", "s")
+    raw.parent.mkdir(parents=True, exist_ok=True)
+    raw.write_bytes(store.table_path("raw_shards", "s").read_bytes())
+    make(store, a=Lengths().unit)
+    for n_calls in (N_WINDOWS, 0):
+        lengths = Lengths()
+        make(remote, a=lengths.unit)
+        assert lengths.calls == n_calls
+        assert table(remote) == table(store)
