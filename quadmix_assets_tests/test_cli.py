@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 
 from quadmix_assets.cli import main
