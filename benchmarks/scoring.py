@@ -100,7 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--texts", help="pattern of Parquet files with a text column")
     parser.add_argument("--documents", type=int, default=192)
-    parser.add_argument("--batch-tokens", type=int, nargs="+", default=[2_048])
+    parser.add_argument("--batch-tokens", type=int, nargs="+", default=[1_024])
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     pool = read_texts(options.texts)

@@ -14,6 +14,7 @@ from quadmix_assets.defs.resources import (
     SCORING_SHARDS_PER_RUN,
     ProjectResource,
 )
+from quadmix_assets.features.domains.clusters import CLUSTERS_FILE, read_clusters
 from quadmix_assets.features.fit import FittedModels, fit_models, load_models
 from quadmix_assets.features.fitted import StaleModelError
 from quadmix_assets.features.inference import Runtime
@@ -51,8 +52,11 @@ def fitted_models(
     settings, store = project.settings, project.store
     with clear_errors(ValueError, MissingOutputError):
         used = fit_models(store, shards_with(context, RAW_SHARDS), settings, context.log.info)
+    clusters = store.root / FITTED_MODELS / "domains" / CLUSTERS_FILE
+    found = {"clusters": markdown_table(read_clusters(clusters))} if clusters.exists() else {}
     return dg.MaterializeResult(
         metadata={
+            **found,
             "documents_used": markdown_table(
                 pl.DataFrame({"model": list(used), "n_documents": list(used.values())})
             ),

@@ -39,7 +39,7 @@ class InferenceSettings(Section):
     )
     batch_tokens: PositiveInt | None = Field(
         default=None,
-        description="rows times longest row of a batch; null: 2,048 on a CPU, 65,536 on a GPU. "
+        description="rows times longest row of a batch; null: 1,024 on a CPU, 65,536 on a GPU. "
         "Halved by itself where memory does not suffice",
     )
     n_threads: PositiveInt = Field(

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import polars as pl
 import xxhash
+from upath import UPath
 
 from quadmix_assets.features.domains.base import DomainClassifier
 from quadmix_assets.features.fasttext_model import has_words, one_line
@@ -25,7 +26,8 @@ from quadmix_assets.settings import UNKNOWN_DOMAIN, ClustersSettings
 if TYPE_CHECKING:
     from quadmix_assets.features.inference.sentence import SentenceEncoder
 
-_CENTRES, _WORDS, _VECTORS = "centres.npy", "clusters.json", "vectors.bin"
+CLUSTERS_FILE = "clusters.json"
+_CENTRES, _VECTORS = "centres.npy", "vectors.bin"
 _N_TYPICAL_WORDS = 12
 # fastText trains on at most 1,024 words of a line.
 _WORDS_PER_LINE = 1_000
@@ -127,11 +129,11 @@ class _Clusters(DomainClassifier[ClustersSettings]):
             raise NotFittedError("domain clusters: fit them before they are saved")
         buffer = io.BytesIO()
         np.save(buffer, self._centres)
-        return {_CENTRES: buffer.getvalue(), _WORDS: self.describe().write_json().encode()}
+        return {_CENTRES: buffer.getvalue(), CLUSTERS_FILE: self.describe().write_json().encode()}
 
     def _restore(self, files: Mapping[str, bytes]) -> None:
         self._centres = np.load(io.BytesIO(files[_CENTRES]))
-        self._description = pl.read_json(files[_WORDS])
+        self._description = pl.read_json(files[CLUSTERS_FILE])
 
 
 class FasttextClusters(_Clusters):
@@ -198,6 +200,11 @@ class SentenceClusters(Published[ClustersSettings], _Clusters):
 
     def _embed(self, texts: pl.Series) -> np.ndarray:
         return self._encoder.embed(texts)
+
+
+def read_clusters(path: UPath) -> pl.DataFrame:
+    """What `describe` gave, of saved clusters: domain, n_documents, typical_words."""
+    return pl.read_json(path.read_bytes())
 
 
 def _order(text: str, seed: int) -> tuple[int, str]:

@@ -16,7 +16,7 @@ from quadmix_assets.settings import InferenceSettings, Settings
 if TYPE_CHECKING:
     import torch
 
-_CPU_BATCH_TOKENS = 2_048
+_CPU_BATCH_TOKENS = 1_024
 _GPU_BATCH_TOKENS = 65_536
 _LOG = logging.getLogger(__name__)
 
