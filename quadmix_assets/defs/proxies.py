@@ -29,10 +29,15 @@ from quadmix_assets.proxies.batches import (
     write_parameter_sets,
 )
 from quadmix_assets.proxies.plots import plot_losses
-from quadmix_assets.proxies.pool import build_proxy_pool, read_proxy_documents, token_folder
-from quadmix_assets.proxies.ranks import rank_table, select_documents
+from quadmix_assets.proxies.pool import (
+    build_proxy_pool,
+    open_index,
+    read_documents,
+    token_folder,
+)
+from quadmix_assets.proxies.ranks import for_each_theta, rank_table, select_documents
 from quadmix_assets.proxies.swarm import samples_of_subset, train_samples
-from quadmix_assets.sampling import feature_names
+from quadmix_assets.sampling import PoolDraw, Theta, feature_names
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.store import MissingOutputError
 
@@ -122,9 +127,14 @@ def merged_ranks(
     settings, store = project.settings, project.store
     with clear_errors(MissingOutputError):
         thetas = read_batch(store, settings, context.partition_key)
-        with store.local_folder(store.root / PROXY_POOL) as folder:
-            documents = read_proxy_documents(folder, settings.criterion_names)
-    table = pl.concat(rank_table(documents, theta, number) for number, theta in thetas.items())
+    breakpoints = settings.proxies.rank_breakpoints
+    with store.local_folder(store.root / PROXY_POOL) as folder, clear_errors(MissingOutputError):
+        index = open_index(folder, settings)
+
+        def ranked(number: int, theta: Theta) -> pl.DataFrame:
+            return rank_table(index, theta, number, max_breakpoints=breakpoints)
+
+        table = pl.concat(for_each_theta(thetas, ranked, n_threads=settings.proxies.n_workers))
     path = store.table_path(MERGED_RANKS, context.partition_key)
     store.write_table(path, table, {"version": pool_version(store)})
     return dg.MaterializeResult(
@@ -154,17 +164,22 @@ def sampled_subset(
     with clear_errors(MissingOutputError):
         thetas = read_batch(store, settings, context.partition_key)
         ranks = read_current(store, MERGED_RANKS, context.partition_key)
-        with store.local_folder(store.root / PROXY_POOL) as folder:
-            documents = read_proxy_documents(folder, settings.criterion_names)
-    seed = derive_seed(settings.seed, SAMPLED_SUBSET)
-    subsets = [
-        select_documents(
-            documents, theta, ranks.filter(pl.col("theta") == number), number, seed=seed
+    tables = ranks.partition_by("theta", as_dict=True)
+    with store.local_folder(store.root / PROXY_POOL) as folder, clear_errors(MissingOutputError):
+        documents = read_documents(folder, ["id_hash", "n_tokens"])
+        draw = PoolDraw(
+            open_index(folder, settings),
+            documents["id_hash"],
+            derive_seed(settings.seed, SAMPLED_SUBSET),
+            max_epsilon=max(float(theta.epsilon.max()) for theta in thetas.values()),
         )
-        for number, theta in thetas.items()
-    ]
+
+        def selected(number: int, theta: Theta) -> pl.DataFrame:
+            return select_documents(draw, theta, tables.get((number,), ranks.clear()), number)
+
+        subsets = for_each_theta(thetas, selected, n_threads=settings.proxies.n_workers)
     n_tokens = [
-        int((documents.n_tokens[s["document"].to_numpy()] * s["copies"].to_numpy()).sum())
+        int((documents["n_tokens"][s["document"].to_numpy()] * s["copies"].to_numpy()).sum())
         for s in subsets
     ]
     table = pl.concat(subsets)
@@ -207,12 +222,11 @@ def proxy_metrics(
         subset = read_current(store, SAMPLED_SUBSET, key)
         numbers = list(read_batch(store, settings, key))
         with store.local_folder(store.root / PROXY_POOL) as folder:
-            documents = read_proxy_documents(folder, settings.criterion_names)
             result = train_samples(
                 store,
                 settings,
                 token_folder(folder),
-                documents.id_hashes,
+                read_documents(folder, ["id_hash"])["id_hash"],
                 samples_of_subset(subset, numbers, seed=derive_seed(settings.seed, PROXY_METRICS)),
                 n_tokens=settings.proxies.training.n_tokens,
                 swarm_size=settings.proxies.swarm_size,

@@ -1,9 +1,16 @@
-"""The tokenised sub-pool on which proxies are trained, with sigma and domains."""
+"""The tokenised sub-pool on which proxies are trained, with sigma and domains.
 
+A folder of the lake: `documents.parquet` (one row a document), `tokens/` (a token pool, in the same
+order), `index/` (the documents laid out for ranking under many thetas) and `axes.json` (the names
+of the criteria and domains, in the order of the index).
+"""
+
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 from tokenizers import Tokenizer
@@ -12,14 +19,16 @@ from quadmix_assets.corpus.text_sample import in_sample
 from quadmix_assets.features.normalizers import Normalizer
 from quadmix_assets.features.pool import read_scored
 from quadmix_assets.outputs import PROXY_POOL, SCORED_SHARDS
-from quadmix_assets.proxies.ranks import ProxyDocuments
 from quadmix_assets.proxies.token_pool import TokenPoolWriter
 from quadmix_assets.proxies.tokenise import append_tokens
+from quadmix_assets.sampling import PoolIndex
 from quadmix_assets.settings import Settings
-from quadmix_assets.store import Store, atomic_folder
+from quadmix_assets.store import MissingOutputError, Store, atomic_folder
 
 _TOKENS = "tokens"
 _DOCUMENTS = "documents.parquet"
+_INDEX = "index"
+_AXES = "axes.json"
 
 
 @dataclass(frozen=True)
@@ -87,19 +96,42 @@ def build_proxy_pool(
                 f"of its {total} tokens: raise proxies.pool_tokens"
             )
         table = pl.concat(frames)
+        del frames
         pq.write_table(table.to_arrow(), folder / _DOCUMENTS, compression="zstd")
+        log(f"laying out {table.height} documents for ranking")
+        PoolIndex.build(
+            table.select(f"sigma_{name}" for name in settings.criterion_names).to_numpy(),
+            table["domain"].to_numpy(),
+            table["n_tokens"].to_numpy(),
+            len(settings.domain_names),
+        ).save(folder / _INDEX)
+        (folder / _AXES).write_text(json.dumps(_axes(settings)))
     return ProxyPoolSummary(table.height, int(table["n_tokens"].sum()), share)
 
 
-def read_proxy_documents(folder: Path, criteria: Sequence[str]) -> ProxyDocuments:
-    """Sigma, domains and tokens of the documents of a proxy pool in a local folder."""
-    table = pl.read_parquet(folder / _DOCUMENTS)
-    return ProxyDocuments(
-        id_hashes=table["id_hash"].to_numpy(),
-        n_tokens=table["n_tokens"].to_numpy(),
-        domains=table["domain"].to_numpy(),
-        sigma=table.select(f"sigma_{name}" for name in criteria).to_numpy(),
-    )
+def open_index(folder: Path, settings: Settings) -> PoolIndex:
+    """The documents of a proxy pool in a local folder, laid out for ranking.
+
+    Raises:
+        MissingOutputError: the pool was made for other criteria or domains.
+    """
+    path = folder / _AXES
+    if not path.is_file() or json.loads(path.read_text()) != _axes(settings):
+        raise MissingOutputError(
+            "proxy_pool was made for other criteria or domains than the settings name now: "
+            "materialise the asset 'proxy_pool' again, then its proxies"
+        )
+    return PoolIndex.open(folder / _INDEX)
+
+
+def _axes(settings: Settings) -> dict[str, list[str]]:
+    return {"criteria": list(settings.criterion_names), "domains": list(settings.domain_names)}
+
+
+def read_documents(folder: Path, columns: Sequence[str]) -> dict[str, np.ndarray]:
+    """Columns (D,) of the documents of a proxy pool in a local folder, such as id_hash."""
+    table = pl.read_parquet(folder / _DOCUMENTS, columns=list(columns))
+    return {name: table[name].to_numpy() for name in columns}
 
 
 def token_folder(folder: Path) -> Path:

@@ -1,18 +1,13 @@
 """Per theta: merged score -> rank tables (Eqs. 1 and 2), and the documents they select (Eq. 3)."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
 import polars as pl
 
-from quadmix_assets.sampling import (
-    Theta,
-    draw_copies,
-    merge_scores,
-    rank_within_domains,
-    sampling_value,
-)
+from quadmix_assets.sampling import Best, PoolDraw, PoolIndex, Theta
 
 RANK_TABLE_SCHEMA = {
     "theta": pl.Int32,
@@ -23,81 +18,79 @@ RANK_TABLE_SCHEMA = {
 SUBSET_SCHEMA = {"theta": pl.Int32, "document": pl.Int32, "copies": pl.Int32}
 
 
-@dataclass(frozen=True)
-class ProxyDocuments:
-    """What the method knows of the D documents of the proxy pool.
-
-    Attributes:
-        id_hashes: (D,) uint64.
-        n_tokens: (D,) int64.
-        domains: (D,) int32.
-        sigma: (D, N) normalised scores, smaller is better.
-    """
-
-    id_hashes: np.ndarray
-    n_tokens: np.ndarray
-    domains: np.ndarray
-    sigma: np.ndarray
-
-
-def rank_table(documents: ProxyDocuments, theta: Theta, number: int) -> pl.DataFrame:
+def rank_table(
+    index: PoolIndex, theta: Theta, number: int, *, max_breakpoints: int
+) -> pl.DataFrame:
     """Merged score -> rank of one theta, per domain, up to omega.
 
-    Beyond omega the sampling value is epsilon whatever the rank, so the table ends there: it has
-    one row per distinct merged score with rank <= omega, ordered by domain and score.
+    Beyond omega the sampling value is epsilon whatever the rank, so the table ends there. It has
+    one row per distinct merged score, ordered by domain and score, or where a domain has more than
+    `max_breakpoints` of them, that many at even steps of rank, always with the first and the last:
+    the last is the exact border of what theta selects.
+
+    Args:
+        index: the proxy pool.
+        theta: the parameters.
+        number: the number of theta, for the column `theta`.
+        max_breakpoints: rows a domain has at most, 2 or more.
     """
-    merged = merge_scores(documents.sigma, documents.domains, theta.alpha)
-    ranks = rank_within_domains(merged, documents.domains, documents.n_tokens)
-    inside = np.flatnonzero(ranks <= theta.omega[documents.domains])
-    rows = pl.DataFrame(
+    best = index.best(theta)
+    rows = _breakpoints(best, index.n_domains, max_breakpoints)
+    return pl.DataFrame(
         {
-            "theta": np.full(inside.size, number),
-            "domain": documents.domains[inside],
-            "merged_score": merged[inside],
-            "rank": ranks[inside],
+            "theta": np.full(rows.size, number),
+            "domain": best.domains[rows],
+            "merged_score": best.merged[rows],
+            "rank": best.ranks[rows],
         },
         schema=RANK_TABLE_SCHEMA,
     )
-    return rows.unique(["domain", "merged_score"], keep="first").sort("domain", "merged_score")
 
 
 def select_documents(
-    documents: ProxyDocuments, theta: Theta, table: pl.DataFrame, number: int, *, seed: int
+    draw: PoolDraw, theta: Theta, table: pl.DataFrame, number: int
 ) -> pl.DataFrame:
-    """The documents that theta takes at least once, and how often: (document, copies).
+    """The documents that theta takes at least once, and how often: (theta, document, copies).
 
     Args:
-        documents: the proxy pool.
+        draw: the draw over the proxy pool.
         theta: the parameters.
-        table: their `rank_table`.
+        table: their `rank_table`; it says up to which merged score documents are ranked at all.
         number: the number of theta.
-        seed: the seed of the draw.
     """
-    merged = merge_scores(documents.sigma, documents.domains, theta.alpha)
-    ranks = _look_up(merged, documents.domains, table, n_domains=len(theta.omega))
-    values = sampling_value(
-        ranks, documents.domains, theta.lam, theta.omega, theta.eta, theta.epsilon
-    )
-    copies = draw_copies(values, documents.id_hashes, seed)
-    taken = np.flatnonzero(copies)
+    limits = np.full(draw.index.n_domains, -np.inf)
+    limits[table["domain"].to_numpy()] = table["merged_score"].to_numpy()  # the last one stays
+    taken = draw.copies(theta, limits)
     return pl.DataFrame(
-        {"theta": np.full(taken.size, number), "document": taken, "copies": copies[taken]},
+        {
+            "theta": np.full(taken.documents.size, number),
+            "document": taken.documents,
+            "copies": taken.copies,
+        },
         schema=SUBSET_SCHEMA,
     )
 
 
-def _look_up(
-    merged: np.ndarray, domains: np.ndarray, table: pl.DataFrame, *, n_domains: int
-) -> np.ndarray:
-    """The rank of each merged score; scores beyond the table get 1, the worst rank."""
-    ranks = np.ones(len(merged))
-    table_domains = table["domain"].to_numpy()
-    scores, table_ranks = table["merged_score"].to_numpy(), table["rank"].to_numpy()
-    starts = np.searchsorted(table_domains, np.arange(n_domains + 1))
-    for domain, (start, end) in enumerate(pairwise(starts)):
-        if start == end:
-            continue
-        members = np.flatnonzero(domains == domain)
-        members = members[merged[members] <= scores[end - 1]]
-        ranks[members] = table_ranks[start + np.searchsorted(scores[start:end], merged[members])]
-    return ranks
+def for_each_theta(
+    thetas: Mapping[int, Theta], make: Callable[[int, Theta], pl.DataFrame], *, n_threads: int
+) -> list[pl.DataFrame]:
+    """`make(number, theta)` of every theta, in order, several at a time."""
+    with ThreadPoolExecutor(n_threads) as executor:
+        return list(executor.map(make, thetas, thetas.values()))
+
+
+def _breakpoints(best: Best, n_domains: int, max_breakpoints: int) -> np.ndarray:
+    """Rows of `best`, the last of a tie each, that a table keeps."""
+    is_last = np.ones(len(best.merged), bool)
+    is_last[:-1] = (best.merged[1:] != best.merged[:-1]) | (best.domains[1:] != best.domains[:-1])
+    lasts = np.flatnonzero(is_last)
+    starts = np.searchsorted(best.domains[lasts], np.arange(n_domains + 1))
+    kept = []
+    for start, end in pairwise(starts):
+        of_domain = lasts[start:end]
+        if len(of_domain) > max_breakpoints:
+            ranks = best.ranks[of_domain]
+            steps = np.linspace(ranks[0], ranks[-1], max_breakpoints)
+            of_domain = of_domain[np.unique(np.searchsorted(ranks, steps))]
+        kept.append(of_domain)
+    return np.concatenate(kept)

@@ -38,6 +38,9 @@ class ProxiesSettings(Section):
         default=20_000_000, description="the pool is sampled down to about this many tokens"
     )
     batch_size: PositiveInt = Field(default=16, description="thetas in one proxy_batch partition")
+    rank_breakpoints: Annotated[int, Field(ge=2)] = Field(
+        default=256, description="rows a table of merged_ranks has for a theta and domain at most"
+    )
     training: TrainingSettings = TrainingSettings()
     max_target_tokens: PositiveInt = 50_000
     device: Literal["auto", "cpu", "cuda"] = "auto"

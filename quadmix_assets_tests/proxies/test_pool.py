@@ -15,12 +15,13 @@ from quadmix_assets.outputs import PROXY_POOL
 from quadmix_assets.proxies.pool import (
     ProxyPoolSummary,
     build_proxy_pool,
-    read_proxy_documents,
+    open_index,
+    read_documents,
     token_folder,
 )
 from quadmix_assets.proxies.token_pool import TokenPool
 from quadmix_assets.settings import Settings, load_settings
-from quadmix_assets.store import Store
+from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets_tests.conftest import write_profile
 from quadmix_assets_tests.lakes import put_raw, put_scored
 
@@ -107,21 +108,40 @@ def test_sample_is_by_id_and_every_row_is_its_own_document(
     assert pool.n_tokens.tolist() == table["n_tokens"].to_list()
     assert summary.n_tokens == len(pool.tokens)
     assert abs(summary.n_tokens - total // 3) < 0.2 * total
-    documents = read_proxy_documents(folder, settings.criterion_names)
-    assert documents.id_hashes.tolist() == [xxh3_64_intdigest(i.encode()) for i in expected]
-    assert documents.sigma.shape == (len(expected), 2)
-    np.testing.assert_array_equal(
-        read_proxy_documents(folder, settings.criterion_names[::-1]).sigma,
-        documents.sigma[:, ::-1],
-    )
+    hashes = read_documents(folder, ["id_hash"])["id_hash"]
+    assert hashes.tolist() == [xxh3_64_intdigest(i.encode()) for i in expected]
     worth = np.array([SCORES[i][1] for i in expected])
     weights = count_tokens(tokenizer, list(TEXTS.values()))
     everyone = np.array([SCORES[i][1] for i in ids])
     for row in (0, 7, len(expected) - 1):
         better = weights[everyone >= worth[row]].sum() / total
-        assert documents.sigma[row, 1] == pytest.approx(better, abs=1e-15)
-    assert len(messages) == 3
-    assert "shard 3 of 3" in messages[-1]
+        assert table["sigma_worth"][row] == pytest.approx(better, abs=1e-15)
+    assert len(messages) == 4
+    assert "shard 3 of 3" in messages[-2]
+
+
+def test_index_is_of_the_documents_and_of_the_criteria_and_domains_it_was_made_for(
+    tmp_path: Path, tokenizer: Tokenizer
+) -> None:
+    settings = make_settings(tmp_path, 10**9)
+    store, _, _ = build(settings, tokenizer, {"a": list(TEXTS)})
+    folder = Path(str(store.root / PROXY_POOL))
+    index = open_index(folder, settings)
+    table = table_of(store)
+    documents = index.documents[index.documents >= 0]
+    assert sorted(documents) == list(range(table.height))
+    tokens = index.tokens[index.documents >= 0]
+    np.testing.assert_array_equal(tokens, table["n_tokens"].to_numpy()[documents])
+    for n, name in enumerate(settings.criterion_names):
+        scores = index.sigma[n].ravel()[index.documents >= 0]
+        np.testing.assert_array_equal(scores, table[f"sigma_{name}"].to_numpy()[documents])
+    other = write_profile(
+        tmp_path / "other",
+        corpus={"carried_columns": {"worth": "float", "topic": "string"}},
+        features={"criteria": CRITERIA[::-1], "domains": settings.features.domains.model_dump()},
+    )
+    with pytest.raises(MissingOutputError, match="made for other criteria or domains"):
+        open_index(folder, load_settings(other))
 
 
 def test_layout_of_shards_changes_no_document(tmp_path: Path, tokenizer: Tokenizer) -> None:
