@@ -224,6 +224,11 @@ class Store:
             )
         return path
 
+    def remove_folder(self, path: UPath) -> None:
+        """Delete a folder of the lake with all that is in it, if it is there."""
+        if path.exists():
+            path.fs.rm(path.path, recursive=True)
+
     @contextmanager
     def local_folder(self, path: UPath) -> Iterator[Path]:
         """A folder of the lake as a local one: itself, or a copy for as long as the block runs."""

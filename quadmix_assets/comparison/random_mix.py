@@ -10,10 +10,10 @@ import polars as pl
 from quadmix_assets.corpus.text_sample import in_sample
 from quadmix_assets.corpus.tokenizer import load_tokenizer
 from quadmix_assets.outputs import FINAL_MIX, RANDOM_COMPARISON, SCORED_SHARDS, TOKENIZER
+from quadmix_assets.proxies.parts import Sample
 from quadmix_assets.proxies.swarm import train_samples
 from quadmix_assets.proxies.token_pool import TokenPoolWriter
 from quadmix_assets.proxies.tokenise import append_tokens
-from quadmix_assets.proxies.workers import Sample
 from quadmix_assets.sampling import hash_ids, uniform_of_ids
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings
@@ -77,8 +77,8 @@ def compare_with_random(
             hash_ids(pool.filter(pl.Series(used))["id"].to_list()),
             samples,
             n_tokens=n_tokens,
-            swarm_size=1,
-            log=log,
+            on_progress=lambda progress: log(str(progress)),
+            one_by_one=True,
         )
     names = pl.DataFrame(
         {

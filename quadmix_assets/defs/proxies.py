@@ -15,6 +15,7 @@ from quadmix_assets.outputs import (
     MERGED_RANKS,
     PARAMETER_SETS,
     PROXY_METRICS,
+    PROXY_PARTS,
     PROXY_POOL,
     SAMPLED_SUBSET,
     SCORED_SHARDS,
@@ -35,6 +36,7 @@ from quadmix_assets.proxies.pool import (
     read_documents,
     token_folder,
 )
+from quadmix_assets.proxies.progress import BatchProgress
 from quadmix_assets.proxies.ranks import for_each_theta, rank_table, select_documents
 from quadmix_assets.proxies.swarm import samples_of_subset, train_samples
 from quadmix_assets.sampling import PoolDraw, Theta, feature_names
@@ -213,14 +215,25 @@ def proxy_metrics(
 ) -> dg.MaterializeResult:
     """Per theta and target set: the loss of a small language model trained on theta's sample.
 
-    A proxy that diverges or has nothing to train on is recorded as failed, with its reason.
+    One partition is one swarm. While it trains, the log and the asset's observations tell how far
+    it is. A proxy that diverges or has nothing to train on is recorded as failed, with its reason.
+    A batch that was killed goes on where it was.
     """
     cost = Cost()
     settings, store = project.settings, project.store
     key = context.partition_key
-    with clear_errors(MissingOutputError):
+    kept = store.root / PROXY_PARTS / key
+
+    def on_progress(progress: BatchProgress) -> None:
+        context.log.info(str(progress))
+        context.log_event(
+            dg.AssetObservation(context.asset_key, partition=key, metadata=_standing(progress))
+        )
+
+    with clear_errors(MissingOutputError, ValueError):
         subset = read_current(store, SAMPLED_SUBSET, key)
         numbers = list(read_batch(store, settings, key))
+        version = evidence_version(store, settings)
         with store.local_folder(store.root / PROXY_POOL) as folder:
             result = train_samples(
                 store,
@@ -229,11 +242,13 @@ def proxy_metrics(
                 read_documents(folder, ["id_hash"])["id_hash"],
                 samples_of_subset(subset, numbers, seed=derive_seed(settings.seed, PROXY_METRICS)),
                 n_tokens=settings.proxies.training.n_tokens,
-                swarm_size=settings.proxies.swarm_size,
-                log=context.log.info,
+                on_progress=on_progress,
+                kept=kept,
+                version=version,
             )
     path = store.table_path(PROXY_METRICS, key)
-    store.write_table(path, result.metrics, {"version": evidence_version(store, settings)})
+    store.write_table(path, result.metrics, {"version": version})
+    store.remove_folder(kept)
     failed = result.metrics.filter(pl.col("status") == "failed")
     trained = result.metrics.filter(pl.col("status") == "trained")
     spread = {
@@ -250,12 +265,27 @@ def proxy_metrics(
             },
             "n_failed": failed["theta"].n_unique(),
             "failed": markdown_table(failed.select("theta", "reason").unique().sort("theta")),
-            "mean_epochs": float(result.metrics["epochs"].mean() or 0.0),  # type: ignore[arg-type]
+            "mean_epochs": float(np.mean([training.epochs for training in result.trainings])),
+            "max_epochs": float(np.max([training.epochs for training in result.trainings])),
             "tokens_per_second": result.tokens_per_second,
+            "proxies_at_once": result.swarm_size,
             "losses": figure(store, PROXY_METRICS, key, plot_losses(result.trainings, spread)),
             **cost.metadata(),
         }
     )
+
+
+def _standing(progress: BatchProgress) -> dict[str, float]:
+    """What the UI shows of a batch in training; it has no number for infinity or none."""
+    values = {
+        "done": progress.n_tokens / progress.n_tokens_total,
+        "n_proxies": progress.n_proxies,
+        "n_failed": progress.n_failed,
+        "tokens_per_second": progress.tokens_per_second,
+        "mean_loss_nats": progress.mean_loss_nats,
+        "eta_seconds": progress.eta_seconds,
+    }
+    return {name: float(value) for name, value in values.items() if np.isfinite(value)}
 
 
 @dg.asset_check(asset=proxy_metrics)
@@ -274,4 +304,19 @@ def few_proxies_failed(
         f"(limit {settings.proxies.max_failed_share:.0%})"
         + (f"; the first because: {failed['reason'][0]}" if failed.height else ""),
         metadata={"failed": markdown_table(failed.head(50)), "share": share},
+    )
+
+
+@dg.asset_check(asset=proxy_metrics)
+def proxies_are_comparable(project: ProjectResource) -> dg.AssetCheckResult:
+    """Whether all proxies were trained in one precision, which `auto` leaves to the machine."""
+    found = read_evidence(project.store, project.settings).metrics["precision"].unique().sort()
+    return dg.AssetCheckResult(
+        passed=len(found) <= 1,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"all proxies were trained in {found[0]}"
+        if len(found) == 1
+        else f"proxies were trained in {' and in '.join(found)}, on machines that differ: their "
+        "losses differ by more than their data; set proxies.training.precision and train those "
+        "of one kind again",
     )

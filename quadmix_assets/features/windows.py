@@ -167,8 +167,7 @@ class _Parts:
 
     def clear(self) -> None:
         """Remove all parts; another run of the same shard computes what it then misses."""
-        if self._folder.exists():
-            self._folder.fs.rm(self._folder.path, recursive=True)
+        self._store.remove_folder(self._folder)
 
 
 class _Progress:

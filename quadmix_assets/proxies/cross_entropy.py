@@ -2,11 +2,11 @@
 
 For a small model most of the work lies here: vocabulary x width dwarfs the layers. Logits are
 made block by block, a block small enough to stay in the processor's cache, and in training the
-gradients are taken while the block is there.
+gradients are taken while the block is there. So memory does not grow with proxies x tokens x
+vocabulary.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,12 +16,17 @@ _BLOCK_CPU = 1 << 20
 _BLOCK_GPU = 1 << 28
 
 
+def block_logits(device: torch.device) -> int:
+    """Logits that are held at once on a device of that type."""
+    return _BLOCK_CPU if device.type == "cpu" else _BLOCK_GPU
+
+
 def _blocks(targets: Tensor, vocab_size: int) -> Iterator[tuple[slice, slice]]:
     """Slices (proxies, tokens) that cover targets (K, T), each within the block size."""
     n_proxies, n_tokens = targets.shape
-    on_cpu = targets.device.type == "cpu"
-    room = max(1, (_BLOCK_CPU if on_cpu else _BLOCK_GPU) // vocab_size)
+    room = max(1, block_logits(targets.device) // vocab_size)
     # One proxy at a time on a CPU: a plain product is faster there than a batched one.
+    on_cpu = targets.device.type == "cpu"
     proxies = 1 if on_cpu else max(1, min(n_proxies, room // n_tokens))
     tokens = min(n_tokens, room)
     for k in range(0, n_proxies, proxies):
@@ -29,10 +34,8 @@ def _blocks(targets: Tensor, vocab_size: int) -> Iterator[tuple[slice, slice]]:
             yield slice(k, k + proxies), slice(start, start + tokens)
 
 
-def _product(a: Tensor, b: Tensor, out: Tensor | None = None) -> Tensor:
-    if len(a) > 1:
-        return torch.bmm(a, b, out=out)
-    return torch.mm(a[0], b[0], out=None if out is None else out[0])[None]
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    return torch.bmm(a, b) if len(a) > 1 else torch.mm(a[0], b[0])[None]
 
 
 def _probabilities(hidden: Tensor, weight: Tensor) -> Tensor:
@@ -63,43 +66,33 @@ def token_losses(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     return out
 
 
-class _MeanLoss(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-        cast = weight.to(hidden.dtype)
-        losses = hidden.new_zeros(len(hidden), dtype=torch.float32)
-        grad_hidden, grad_weight = torch.empty_like(hidden), torch.empty_like(weight)
-        n_tokens, vocab_size = targets.shape[1], weight.shape[1]
-        share = hidden / n_tokens  # the mean is taken here, where arrays are small
-        for ks, ts in _blocks(targets, vocab_size):
-            block, wanted = hidden[ks, ts], targets[ks, ts]
-            errors = _probabilities(block, cast[ks])
-            places = _flat_places(wanted, vocab_size)
-            chosen = errors.view(-1)[places]
-            losses[ks] += _nats(chosen).sum(1)
-            errors.view(-1)[places] = chosen - 1
-            grad_hidden[ks, ts] = _product(errors, cast[ks])
-            part = _product(errors.transpose(1, 2), share[ks, ts])
-            if ts.start == 0:
-                grad_weight[ks] = part
-            else:
-                grad_weight[ks] += part
-        ctx.save_for_backward(grad_hidden.div_(n_tokens), grad_weight)
-        return losses / n_tokens
+@torch.no_grad()
+def summed_loss(
+    hidden: Tensor, weight: Tensor, targets: Tensor, *, divisor: int, weight_grad: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The loss of each proxy's tokens and its gradients, all divided by `divisor`.
 
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, None]:
-        grad_hidden, grad_weight = ctx.saved_tensors
-        if bool((grad == 1).all()):  # a sum of losses, as in training: spare the passes
-            return grad_hidden, grad_weight, None
-        scale = grad[:, None, None]
-        return grad_hidden * scale.to(grad_hidden.dtype), grad_weight * scale, None
+    Args:
+        hidden: (K, T, width) in the dtype of the products.
+        weight: (K, vocabulary, width) in the same dtype.
+        targets: (K, T) integers.
+        divisor: the number of tokens that the mean is over, here and in other passes.
+        weight_grad: (K, vocabulary, width) float32; the gradient of `weight` is added to it.
 
-
-def mean_loss(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
-    """Mean loss of each proxy's tokens in nats, (K,) float32, with gradients.
-
-    hidden (K, T, width) in the dtype of the products, weight (K, vocabulary, width) float32,
-    targets (K, T) integers. The gradients are computed on the way forward, block by block.
+    Returns:
+        (K,) float32, sum of losses in nats over `divisor`, and the gradient of `hidden`.
     """
-    return _MeanLoss.apply(hidden, weight, targets)
+    losses = hidden.new_zeros(len(hidden), dtype=torch.float32)
+    hidden_grad = torch.empty_like(hidden)
+    vocab_size = weight.shape[1]
+    share = hidden / divisor  # the mean is taken here, where arrays are small
+    for ks, ts in _blocks(targets, vocab_size):
+        wanted = targets[ks, ts]
+        errors = _probabilities(hidden[ks, ts], weight[ks])
+        places = _flat_places(wanted, vocab_size)
+        chosen = errors.view(-1)[places]
+        losses[ks] += _nats(chosen).sum(1)
+        errors.view(-1)[places] = chosen - 1
+        hidden_grad[ks, ts] = _product(errors, weight[ks])
+        weight_grad[ks] += _product(errors.transpose(1, 2), share[ks, ts])
+    return losses / divisor, hidden_grad.div_(divisor)

@@ -2,18 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from threading import Event
 
 import numpy as np
 import torch
 
 from quadmix_assets.proxies.model import SwarmLM, precision_dtype
-from quadmix_assets.proxies.threads import run_in_threads
 from quadmix_assets.proxies.training import TrainedSwarm
 
 _NO_TARGET = -1
-# Tokens of a group's proxies in one forward pass; few enough for a core's cache.
+# Tokens of all proxies in one forward pass; few enough for a core's cache.
 _PASS_TOKENS_CPU = 1 << 13
 _PASS_TOKENS_GPU = 1 << 18
 
@@ -97,28 +94,24 @@ def pack_target(
 
 
 def evaluate_swarm(
-    swarm: TrainedSwarm,
-    targets: Mapping[str, TargetWindows],
-    *,
-    precision: str | None = None,
-    n_threads: int | None = None,
+    swarm: TrainedSwarm, targets: Mapping[str, TargetWindows], *, precision: str | None = None
 ) -> dict[str, TargetLoss]:
-    """The loss of every proxy on every target set.
+    """The loss of every proxy on every target set, all proxies at once.
 
-    `precision` is that of training unless given; `n_threads` as in `train_swarm`. Raises ValueError
-    where a target is cut for a longer context than the proxies have.
+    `precision` is that of training unless given. Raises ValueError where a target is cut for a
+    longer context than the proxies have.
     """
     dtype = precision_dtype(precision or swarm.recipe.precision)
+    context = swarm.model.shape.context
     failed = np.array([proxy.status == "failed" for proxy in swarm.proxies])
     out = {}
     for name, target in targets.items():
-        if target.inputs.shape[1] > swarm.shape.context:
+        if target.inputs.shape[1] > context:
             raise ValueError(
                 f"target {name} is cut to windows of {target.inputs.shape[1]} tokens; the proxies' "
-                f"context is {swarm.shape.context}"
+                f"context is {context}"
             )
-        jobs = [partial(_total_losses, group, target, dtype) for group in swarm.groups]
-        total = np.concatenate(run_in_threads(jobs, n_threads))
+        total = _total_losses(swarm.model, target, dtype)
         total[failed] = np.nan
         out[name] = TargetLoss(
             loss_nats=total / target.n_tokens,
@@ -128,17 +121,13 @@ def evaluate_swarm(
     return out
 
 
-def _total_losses(
-    model: SwarmLM, target: TargetWindows, dtype: torch.dtype, stop: Event
-) -> np.ndarray:
-    """Summed loss in nats of each proxy of a group, (K,) float64."""
+def _total_losses(model: SwarmLM, target: TargetWindows, dtype: torch.dtype) -> np.ndarray:
+    """Summed loss in nats of each proxy, (K,) float64."""
     device = model.turns.device
     room = _PASS_TOKENS_CPU if device.type == "cpu" else _PASS_TOKENS_GPU
     n_windows = max(1, room // (model.n_proxies * target.inputs.shape[1]))
     total = np.zeros(model.n_proxies)
     for start in range(0, len(target.inputs), n_windows):
-        if stop.is_set():
-            raise InterruptedError("another group failed")
         rows = slice(start, start + n_windows)
         counts = target.targets[rows] != _NO_TARGET
         longest = int(counts.sum(1).max())

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from quadmix_assets.proxies.cross_entropy import mean_loss, token_losses
+from quadmix_assets.proxies.cross_entropy import summed_loss, token_losses
 from quadmix_assets.proxies.layers import (
     causal_attention,
     rms_norm,
@@ -50,9 +50,14 @@ class SwarmLM(nn.Module):
         self._names = list(_parameter_sizes(shape, vocab_size))
         for name, values in _draw(shape, vocab_size, seeds).items():
             self.register_parameter(name, nn.Parameter(values))
-        turns = rotations(shape.context, shape.head_width, shape.rotary_base, torch.device("cpu"))
         self.turns: Tensor
+        turns = rotations(shape.context, shape.head_width, shape.rotary_base)
         self.register_buffer("turns", turns, persistent=False)
+        self._training_forward = self.hidden
+
+    def compile_training(self) -> None:
+        """Let torch.compile fuse the forward and backward pass of training, at its first use."""
+        self._training_forward = torch.compile(self.hidden, dynamic=False)
 
     def hidden(self, ids: Tensor, dtype: torch.dtype) -> Tensor:
         """Last hidden states (K, B*C, width) in `dtype` for token ids (K, B, C), C <= context."""
@@ -62,7 +67,7 @@ class SwarmLM(nn.Module):
         for layer in range(self.shape.n_layers):
             h = self._norm(x, f"attention_gain_{layer}", dtype)
             qkv = torch.bmm(h, self._cast(f"qkv_{layer}", dtype))
-            heads = split_heads(qkv.view(K * B, C, -1), self.turns[:C], self.shape.n_heads)
+            heads = split_heads(qkv.view(K * B, C, -1), self.turns[:, :C], self.shape.n_heads)
             attended = causal_attention(*heads, explicit=explicit)
             attended = attended.transpose(1, 2).reshape(K, B * C, -1)
             x = x + torch.bmm(attended, self._cast(f"out_{layer}", dtype))
@@ -71,10 +76,25 @@ class SwarmLM(nn.Module):
             x = x + torch.bmm(swiglu(gate_up), self._cast(f"down_{layer}", dtype))
         return self._norm(x, "final_gain", dtype)
 
-    def mean_loss(self, windows: Tensor, dtype: torch.dtype) -> Tensor:
-        """Mean loss in nats of each proxy, (K,), over windows (K, B, C + 1), with gradients."""
-        hidden = self.hidden(windows[..., :-1], dtype)
-        return mean_loss(hidden, self._output_matrix(), windows[..., 1:].flatten(1))
+    def add_gradients(self, windows: Tensor, dtype: torch.dtype, *, divisor: int) -> Tensor:
+        """Add to `grad` of all parameters what windows (K, B, C + 1) contribute to a mean loss.
+
+        The mean is over `divisor` tokens, of which these windows may be a part. Returns each
+        proxy's part of it in nats, (K,).
+        """
+        hidden = self._training_forward(windows[..., :-1], dtype)
+        matrix = self._output_matrix()
+        if matrix.grad is None:
+            matrix.grad = torch.zeros_like(matrix)
+        losses, hidden_grad = summed_loss(
+            hidden.detach(),
+            matrix.detach().to(dtype),
+            windows[..., 1:].flatten(1),
+            divisor=divisor,
+            weight_grad=matrix.grad,
+        )
+        hidden.backward(hidden_grad)
+        return losses
 
     @torch.no_grad()
     def token_losses(self, ids: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
@@ -103,8 +123,7 @@ class SwarmLM(nn.Module):
         return self.get_parameter(name).to(dtype).transpose(1, 2)
 
     def _norm(self, x: Tensor, gain: str, dtype: torch.dtype) -> Tensor:
-        normed = rms_norm(x, self.shape.norm_epsilon, dtype)
-        return normed * self.get_parameter(gain)[:, None].to(dtype)
+        return rms_norm(x, self.get_parameter(gain), self.shape.norm_epsilon, dtype)
 
     @torch.no_grad()
     def silence(self, k: int) -> None:
@@ -115,7 +134,7 @@ class SwarmLM(nn.Module):
     @torch.no_grad()
     def state_of(self, k: int) -> dict[str, Tensor]:
         """Proxy k's weights under the names and in the layout of transformers' LlamaForCausalLM."""
-        width, n_heads = self.shape.width, self.shape.n_heads
+        width = self.shape.width
         own = {name: self.get_parameter(name)[k].detach().cpu() for name in self._names}
         state = {"model.embed_tokens.weight": own["embedding"]}
         for layer in range(self.shape.n_layers):
@@ -124,8 +143,8 @@ class SwarmLM(nn.Module):
             gate, up = own[f"gate_up_{layer}"].chunk(2)
             state |= {
                 prefix + "input_layernorm.weight": own[f"attention_gain_{layer}"],
-                prefix + "self_attn.q_proj.weight": _halves(q, n_heads),
-                prefix + "self_attn.k_proj.weight": _halves(key, n_heads),
+                prefix + "self_attn.q_proj.weight": q,
+                prefix + "self_attn.k_proj.weight": key,
                 prefix + "self_attn.v_proj.weight": v,
                 prefix + "self_attn.o_proj.weight": own[f"out_{layer}"],
                 prefix + "post_attention_layernorm.weight": own[f"mlp_gain_{layer}"],
@@ -179,9 +198,3 @@ def _draw(shape: ProxyShape, vocab_size: int, seeds: Sequence[int]) -> dict[str,
             if len(size) == 2:
                 out[name][k].normal_(0.0, _initial_deviation(name, shape), generator=generator)
     return out
-
-
-def _halves(matrix: Tensor, n_heads: int) -> Tensor:
-    """Move rotary pairs from side by side to half a head apart, per head."""
-    width = matrix.shape[1]
-    return matrix.view(n_heads, -1, 2, width).transpose(1, 2).reshape(-1, width)

@@ -94,6 +94,18 @@ class WindowStream:
         self.n_tokens_read += n_windows * self.window_tokens
         return np.concatenate(parts).reshape(n_windows, self.window_tokens)
 
+    def seek(self, n_tokens: int) -> None:
+        """Go to where reading `n_tokens` tokens from the start leads."""
+        self.n_tokens_read = n_tokens
+        if not self.n_tokens_sample or not n_tokens:
+            self._epoch, self._position, self._ends = -1, 0, np.zeros(1, np.int64)
+            return
+        # A pass that has just ended is still the current one: the next begins when it is read.
+        passes, rest = divmod(n_tokens - 1, self.n_tokens_sample)
+        self._epoch = passes - 1
+        self._start_epoch()
+        self._position = rest + 1
+
     def _start_epoch(self) -> None:
         self._epoch += 1
         keys = order_keys(self._hashes, self._copy, epoch=self._epoch, seed=self._seed)

@@ -25,8 +25,8 @@ def rank_table(
 
     Beyond omega the sampling value is epsilon whatever the rank, so the table ends there. It has
     one row per distinct merged score, ordered by domain and score, or where a domain has more than
-    `max_breakpoints` of them, that many at even steps of rank, always with the first and the last:
-    the last is the exact border of what theta selects.
+    `max_breakpoints` of them, about that many at even steps of rank, always with the first and the
+    last: the last is the exact border of what theta selects.
 
     Args:
         index: the proxy pool.
@@ -91,6 +91,8 @@ def _breakpoints(best: Best, n_domains: int, max_breakpoints: int) -> np.ndarray
         if len(of_domain) > max_breakpoints:
             ranks = best.ranks[of_domain]
             steps = np.linspace(ranks[0], ranks[-1], max_breakpoints)
-            of_domain = of_domain[np.unique(np.searchsorted(ranks, steps))]
+            # Documents without tokens share the rank of the one before: the last must stay.
+            rows = np.append(np.searchsorted(ranks, steps), len(of_domain) - 1)
+            of_domain = of_domain[np.unique(rows)]
         kept.append(of_domain)
     return np.concatenate(kept)

@@ -12,7 +12,7 @@ SCHEDULES: tuple[str, ...] = ("cosine", "linear", "constant")
 
 @dataclass(frozen=True)
 class Recipe:
-    """The recipe that every proxy of a study shares.
+    """The recipe that every proxy of a study shares; RegMix's, which QuaDMix follows, by default.
 
     `n_tokens` is what each proxy is trained to predict, rounded up to whole steps of
     `batch_windows` windows. The rate rises linearly over `warmup_steps` and then falls to
@@ -28,7 +28,7 @@ class Recipe:
     weight_decay: float = 0.1
     clip: float = 1.0
     warmup_steps: int = 100
-    schedule: Schedule = "cosine"
+    schedule: Schedule = "constant"
     final_share: float = 0.1
     precision: str = "float32"
 
@@ -50,6 +50,10 @@ class Recipe:
     def n_steps(self, context: int) -> int:
         """Optimiser steps for windows that predict `context` tokens."""
         return math.ceil(self.n_tokens / (self.batch_windows * context))
+
+    def n_tokens_trained(self, context: int) -> int:
+        """Tokens that a proxy is trained to predict in those steps."""
+        return self.n_steps(context) * self.batch_windows * context
 
     def rate_at(self, step: int, n_steps: int) -> float:
         """Learning rate of step 0 <= step < n_steps."""

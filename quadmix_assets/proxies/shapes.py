@@ -73,8 +73,12 @@ SHAPES: dict[str, ProxyShape] = {
             embedding_deviation=0.3,
         ),
         ProxyShape("small", n_layers=2, width=128, n_heads=4, mlp_width=256, context=256),
-        # Liu et al. 2024 (RegMix, arXiv:2407.01492), which QuaDMix section 4.1 follows.
+        # Liu et al. 2024 (RegMix, arXiv:2407.01492), which QuaDMix section 4.1 follows. The name
+        # counts no embeddings.
         ProxyShape("regmix-1m", n_layers=2, width=256, n_heads=8, mlp_width=512, context=2048),
+        # The size of OLMo-core's smallest model: 14M parameters with a vocabulary of 50,000. It
+        # is a Llama here, without OLMo 2's norms on queries and keys.
+        ProxyShape("olmix-14m", n_layers=4, width=128, n_heads=8, mlp_width=512, context=2048),
     )
 }
 

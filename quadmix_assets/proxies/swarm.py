@@ -1,6 +1,7 @@
 """One batch of proxies: from samples of a token pool to losses on the target sets."""
 
-import time
+import dataclasses
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,17 +9,23 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from tokenizers import Tokenizer
+from upath import UPath
 
 from quadmix_assets.corpus.tokenizer import END_OF_TEXT, encode, load_tokenizer
-from quadmix_assets.outputs import TARGET_SETS, TOKENIZER
+from quadmix_assets.outputs import TARGET_SETS, TENSORBOARD, TOKENIZER
+from quadmix_assets.proxies.capacity import swarm_size
+from quadmix_assets.proxies.device import choose_device, choose_precision
 from quadmix_assets.proxies.evaluation import TargetWindows, pack_target
+from quadmix_assets.proxies.parts import ProxyResult, Sample, SwarmJob
+from quadmix_assets.proxies.progress import BatchProgress, ProgressBoard
 from quadmix_assets.proxies.recipe import Recipe
-from quadmix_assets.proxies.shapes import shape_named
+from quadmix_assets.proxies.scalars import require_tensorboard
+from quadmix_assets.proxies.shapes import ProxyShape, shape_named
 from quadmix_assets.proxies.training import ProxyTraining
-from quadmix_assets.proxies.workers import ProxyResult, Sample, SwarmJob, run_swarms
+from quadmix_assets.proxies.workers import run_swarms
 from quadmix_assets.sampling import hash_ids
-from quadmix_assets.settings import Settings
-from quadmix_assets.store import Store
+from quadmix_assets.settings import Settings, TrainingSettings
+from quadmix_assets.store import Store, is_local
 
 METRICS_SCHEMA = {
     "theta": pl.Int32,
@@ -30,6 +37,7 @@ METRICS_SCHEMA = {
     "n_tokens": pl.Int64,
     "n_tokens_sample": pl.Int64,
     "epochs": pl.Float64,
+    "precision": pl.String,
 }
 
 
@@ -41,11 +49,13 @@ class BatchResult:
         metrics: one row per proxy and target set, columns of METRICS_SCHEMA.
         trainings: one record per proxy.
         tokens_per_second: of all proxies together.
+        swarm_size: proxies that were trained at once in one process.
     """
 
     metrics: pl.DataFrame
     trainings: list[ProxyTraining]
     tokens_per_second: float
+    swarm_size: int
 
 
 def samples_of_subset(subset: pl.DataFrame, numbers: Sequence[int], *, seed: int) -> list[Sample]:
@@ -76,15 +86,18 @@ def train_samples(
     samples: Sequence[Sample],
     *,
     n_tokens: int,
-    swarm_size: int,
-    log: Callable[[str], None],
+    on_progress: Callable[[BatchProgress], None],
+    one_by_one: bool = False,
+    kept: UPath | None = None,
+    version: Mapping[str, str] | None = None,
 ) -> BatchResult:
     """Train one proxy on each sample and measure its loss on every target set.
 
-    The samples are cut into swarms of `swarm_size`, and `proxies.n_workers` processes
-    take one swarm after the other: on a machine that others use too, processes of one thread
-    each lose far less than one process whose threads wait for each other. A loss does not depend
-    on the number of processes.
+    The samples are cut into parts of `proxies.swarm_size`, each of which is trained as one batched
+    model, and `proxies.n_workers` processes take one part after the other: on a machine that others
+    use too, processes of one thread each lose far less than one process whose threads wait for
+    each other. A GPU is used by this process alone. A loss does not depend on the number of
+    processes.
 
     Args:
         store: the lake, for tokenizer and target sets.
@@ -93,27 +106,21 @@ def train_samples(
         id_hashes: (D,) uint64, of the pool's documents.
         samples: what each proxy is trained on.
         n_tokens: training tokens of each proxy.
-        swarm_size: proxies that are trained at once, as one batched model.
-        log: is told of progress.
+        on_progress: is told of progress every `proxies.progress_seconds`, and at the end.
+        one_by_one: train every proxy as a swarm of its own.
+        kept: folder in which parts leave their results and states, for a run that follows one that
+            was killed; None keeps nothing.
+        version: of what tokens and targets hold, so that nothing kept of others is used.
 
     Raises:
         MissingOutputError: tokenizer or target sets are not there.
+        ValueError: TensorBoard files are wanted, but cannot be written.
     """
+    device = choose_device(settings.proxies.device)
     training = settings.proxies.training
-    shape = shape_named(training.shape)
+    shape, recipe = shape_of(training), recipe_of(training, device.type, n_tokens)
     tokenizer = load_tokenizer(str(store.require(store.path(TOKENIZER, "tokenizer.json"))))
     separator = separator_id(tokenizer.get_vocab())
-    recipe = Recipe(
-        n_tokens=n_tokens,
-        batch_windows=training.batch_windows,
-        learning_rate=training.learning_rate,
-        betas=(training.beta1, training.beta2),
-        weight_decay=training.weight_decay,
-        clip=training.clip,
-        warmup_steps=training.warmup_steps,
-        schedule=training.schedule,
-        precision=training.precision,
-    )
     job = SwarmJob(
         tokens=tokens,
         shape=shape,
@@ -122,23 +129,31 @@ def train_samples(
         separator_id=separator,
         targets=pack_targets(store, settings, tokenizer, shape.context, separator),
         device=settings.proxies.device,
+        compiled=settings.proxies.compile,
         n_threads=settings.proxies.n_threads,
+        version=json.dumps(version, sort_keys=True),
+        kept=kept,
+        checkpoint_seconds=settings.proxies.checkpoint_seconds,
+        scalars=_scalars_folder(store) if settings.proxies.tensorboard else None,
     )
+    size = settings.proxies.swarm_size
+    if one_by_one:
+        size = 1
+    elif size == "auto":
+        size = swarm_size(shape, recipe, job.vocab_size, device, most=len(samples))
     parts = [
-        [(sample, id_hashes[sample.documents]) for sample in samples[first : first + swarm_size]]
-        for first in range(0, len(samples), swarm_size)
+        [(sample, id_hashes[sample.documents]) for sample in samples[first : first + size]]
+        for first in range(0, len(samples), size)
     ]
-    start = time.monotonic()
+    n_tokens_total = len(samples) * recipe.n_tokens_trained(shape.context)
+    board = ProgressBoard(
+        len(samples), n_tokens_total, on_progress, settings.proxies.progress_seconds
+    )
+    n_workers = 1 if device.type == "cuda" else settings.proxies.n_workers
     done: list[ProxyResult] = []
-    rate = 0.0
-    for results in run_swarms(job, parts, n_workers=settings.proxies.n_workers, log=log):
+    for results in run_swarms(job, parts, n_workers=n_workers, board=board):
         done += results
-        seconds = time.monotonic() - start
-        rate = sum(result.training.n_tokens for result in done) / seconds
-        log(
-            f"{len(done)} of {len(samples)} proxies trained, {rate:,.0f} tokens/s, "
-            f"{seconds / len(done) * (len(samples) - len(done)):.0f} s to go"
-        )
+    board.tell_if_due(at_once=True)
     rows = [
         {
             "theta": result.number,
@@ -150,6 +165,7 @@ def train_samples(
             "n_tokens": result.training.n_tokens,
             "n_tokens_sample": result.n_tokens_sample,
             "epochs": result.training.epochs,
+            "precision": recipe.precision,
         }
         for result in done
         for target, (loss_nats, bits_per_byte) in result.losses.items()
@@ -157,8 +173,41 @@ def train_samples(
     return BatchResult(
         pl.DataFrame(rows, schema=METRICS_SCHEMA).sort("theta", "target"),
         [result.training for result in sorted(done, key=lambda result: result.number)],
-        rate,
+        board.progress().tokens_per_second,
+        size,
     )
+
+
+def shape_of(training: TrainingSettings) -> ProxyShape:
+    """The shape that the settings name, with their context if they give one."""
+    shape = shape_named(training.shape)
+    return dataclasses.replace(shape, context=training.context or shape.context)
+
+
+def recipe_of(training: TrainingSettings, device: str, n_tokens: int) -> Recipe:
+    """The recipe of the settings for `n_tokens` tokens on a device of that type."""
+    return Recipe(
+        n_tokens=n_tokens,
+        batch_windows=training.batch_windows,
+        learning_rate=training.learning_rate,
+        betas=(training.beta1, training.beta2),
+        weight_decay=training.weight_decay,
+        clip=training.clip,
+        warmup_steps=training.warmup_steps,
+        schedule=training.schedule,
+        final_share=training.final_share,
+        precision=choose_precision(training.precision, choose_device(device)),
+    )
+
+
+def _scalars_folder(store: Store) -> Path:
+    require_tensorboard()
+    if not is_local(store.root):
+        raise ValueError(
+            f"proxies.tensorboard is on, but the lake is at {store.root}: TensorBoard files are "
+            "written to local lakes only"
+        )
+    return Path(str(store.root / TENSORBOARD))
 
 
 def pack_targets(

@@ -1,4 +1,4 @@
-"""One group of proxies in training: the steps, and the fate of each proxy.
+"""A swarm in training: the steps, the fate of each proxy, and a state that can be put away.
 
 The proxies share every step's operations and nothing else: data, optimiser state, gradient norm
 and fate are each proxy's own. A proxy that diverges is set to zero and reported as failed, and the
@@ -8,11 +8,12 @@ others go on as if it had never been there.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 
+from quadmix_assets.proxies.capacity import windows_per_pass
 from quadmix_assets.proxies.model import SwarmLM, precision_dtype
 from quadmix_assets.proxies.packing import WindowStream
 from quadmix_assets.proxies.recipe import Recipe
@@ -38,7 +39,7 @@ class ProxyTraining:
 
 
 class SwarmTrainer:
-    """The state of a group between two steps; `training.train_swarm` drives it.
+    """The state of a swarm between two steps; `training.train_swarm` drives it.
 
     Raises ValueError where a stream is not cut for the shape's context.
     """
@@ -51,6 +52,8 @@ class SwarmTrainer:
         vocab_size: int,
         seeds: Sequence[int],
         device: torch.device,
+        *,
+        compiled: bool = False,
     ) -> None:
         for stream in streams:
             if stream.window_tokens != shape.context + 1:
@@ -59,16 +62,19 @@ class SwarmTrainer:
                     f"{shape.name} needs {shape.context + 1}"
                 )
         self.model = SwarmLM(shape, vocab_size, seeds).to(device)
+        if compiled:
+            self.model.compile_training()
         self.step = 0
         self.n_steps = recipe.n_steps(shape.context)
+        self.failures: dict[int, str] = {}
         self._streams = streams
         self._recipe = recipe
         self._device = device
         self._dtype = precision_dtype(recipe.precision)
         self._tokens_per_step = recipe.batch_windows * shape.context
-        self._failures: dict[int, str] = {}
+        self._windows_per_pass = windows_per_pass(shape, recipe, len(streams), device)
         self._failed_at = np.full(len(streams), self.n_steps)
-        self._losses: list[np.ndarray] = []
+        self._losses = np.full((self.n_steps, len(streams)), np.nan, np.float32)
         self._optimizer = _optimizer(self.model, recipe)
         for k, stream in enumerate(streams):
             if not stream.n_tokens_sample:
@@ -78,8 +84,11 @@ class SwarmTrainer:
         """Make one step of all proxies, and fail those whose loss or gradient is not finite."""
         for group in self._optimizer.param_groups:
             group["lr"] = self._recipe.rate_at(self.step, self.n_steps)
-        losses = self.model.mean_loss(self._next_windows(), self._dtype)
-        losses.sum().backward()
+        losses = torch.zeros(self.model.n_proxies, device=self._device)
+        for first in range(0, self._recipe.batch_windows, self._windows_per_pass):
+            n = min(self._windows_per_pass, self._recipe.batch_windows - first)
+            windows = self._next_windows(n)
+            losses += self.model.add_gradients(windows, self._dtype, divisor=self._tokens_per_step)
         norms = self._gradient_norms()
         finite = torch.isfinite(losses) & torch.isfinite(norms)
         for k in torch.nonzero(~finite).flatten().tolist():
@@ -90,27 +99,57 @@ class SwarmTrainer:
         for parameter in self.model.parameters():
             assert parameter.grad is not None
             parameter.grad.mul_(scale.view(-1, *[1] * (parameter.dim() - 1)))
-            for k in self._failures:
+            for k in self.failures:
                 parameter.grad[k].zero_()
         self._optimizer.step()
         self._optimizer.zero_grad()
-        self._losses.append(losses.detach().cpu().numpy())
+        self._losses[self.step] = losses.cpu().numpy()
         self.step += 1
 
     @property
-    def n_failed(self) -> int:
-        """Proxies that have failed so far."""
-        return len(self._failures)
-
-    @property
     def n_tokens(self) -> int:
-        """Tokens that all proxies of the group have been trained to predict."""
+        """Tokens that all proxies have been trained to predict."""
         return self.step * self._tokens_per_step * self.model.n_proxies
 
-    def last_losses(self) -> np.ndarray:
-        """Loss in nats of every living proxy in the last step; empty before the first."""
-        living = [k for k in range(self.model.n_proxies) if k not in self._failures]
-        return self._losses[-1][living] if self._losses else np.zeros(0)
+    @property
+    def learning_rate(self) -> float:
+        """The rate of the last step."""
+        return self._recipe.rate_at(max(self.step - 1, 0), self.n_steps)
+
+    def losses_since(self, step: int) -> np.ndarray:
+        """Mean training loss in nats (K,) of the steps since `step`; NaN for failed proxies."""
+        if step >= self.step:
+            return np.full(self.model.n_proxies, np.nan)
+        losses: np.ndarray = self._losses[step : self.step].mean(axis=0)
+        losses[list(self.failures)] = np.nan
+        return losses
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `load_state` needs to go on with the very same numbers."""
+        moments = [self._optimizer.state[p] for p in self.model.parameters()]
+        return {
+            "step": self.step,
+            "parameters": self.model.state_dict(),
+            "moments": [dict(moment) for moment in moments],
+            "n_tokens_read": [stream.n_tokens_read for stream in self._streams],
+            "failures": dict(self.failures),
+            "failed_at": torch.from_numpy(self._failed_at),
+            "losses": torch.from_numpy(self._losses[: self.step]),
+        }
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` gave for the same streams, shape, recipe and seeds."""
+        self.step = int(state["step"])
+        self.model.load_state_dict(state["parameters"])
+        for parameter, moment in zip(self.model.parameters(), state["moments"], strict=True):
+            self._optimizer.state[parameter] = {
+                name: values.to(self._device) for name, values in moment.items()
+            }
+        for stream, n_tokens in zip(self._streams, state["n_tokens_read"], strict=True):
+            stream.seek(int(n_tokens))
+        self.failures = {int(k): str(reason) for k, reason in state["failures"].items()}
+        self._failed_at = state["failed_at"].numpy().copy()
+        self._losses[: self.step] = state["losses"].numpy()
 
     def finish(self) -> tuple[ProxyTraining, ...]:
         """End the training: fail proxies that the last step left with bad weights, free what only
@@ -120,29 +159,26 @@ class SwarmTrainer:
             if not all(bool(torch.isfinite(p[k]).all()) for p in self.model.parameters()):
                 self._fail(k, "its weights were not finite after the last step")
         self._optimizer.state.clear()
-        losses = np.stack(self._losses)
-        return tuple(self._record(k, losses[:, k]) for k in range(len(self._streams)))
+        return tuple(self._record(k) for k in range(len(self._streams)))
 
-    def _record(self, k: int, losses: np.ndarray) -> ProxyTraining:
+    def _record(self, k: int) -> ProxyTraining:
         n_steps = int(self._failed_at[k])
         n_points = min(_CURVE_POINTS, n_steps)
         bounds = np.linspace(0, n_steps, n_points + 1).astype(int)
         curve = tuple(
-            (end * self._tokens_per_step, float(losses[start:end].mean()))
+            (end * self._tokens_per_step, float(self._losses[start:end, k].mean()))
             for start, end in pairwise(bounds.tolist())
         )
-        reason = self._failures.get(k)
+        reason = self.failures.get(k)
         status: Literal["trained", "failed"] = "trained" if reason is None else "failed"
         n_tokens = n_steps * self._tokens_per_step
         return ProxyTraining(status, reason, curve, n_tokens, self._streams[k].epochs)
 
-    def _next_windows(self) -> torch.Tensor:
-        """(K, B, context + 1) int64 on the device; failed proxies get zeros."""
-        n_windows = self._recipe.batch_windows
-        sizes = (len(self._streams), n_windows, self.model.shape.context + 1)
-        windows = np.zeros(sizes, np.int64)
+    def _next_windows(self, n_windows: int) -> torch.Tensor:
+        """(K, n_windows, context + 1) int64 on the device; failed proxies get zeros."""
+        windows = np.zeros((len(self._streams), n_windows, self.model.shape.context + 1), np.int64)
         for k, stream in enumerate(self._streams):
-            if k not in self._failures:
+            if k not in self.failures:
                 windows[k] = stream.read(n_windows)
         if windows.max() >= self.model.vocab_size:
             raise ValueError(
@@ -157,7 +193,7 @@ class SwarmTrainer:
         return torch.linalg.vector_norm(torch.stack(norms), dim=0)
 
     def _fail(self, k: int, reason: str) -> None:
-        self._failures[k] = reason
+        self.failures[k] = reason
         self._failed_at[k] = self.step
         self.model.silence(k)
         for state in self._optimizer.state.values():

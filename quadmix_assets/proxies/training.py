@@ -1,79 +1,52 @@
-"""Train K proxies at once, each on its own stream of windows, none able to touch another.
-
-On a CPU the swarm is trained in groups of a few proxies, enough to make the operations worth their
-calls and few enough for the processor's cache; each group is one thread's work. On a GPU all
-proxies are one group.
-"""
+"""Train K proxies at once, each on its own stream of windows, none able to touch another."""
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from threading import Event
 
 import numpy as np
-import torch
-from torch import Tensor
 
+from quadmix_assets.proxies.checkpoint import Checkpoint
+from quadmix_assets.proxies.device import choose_compiled, choose_device
 from quadmix_assets.proxies.model import SwarmLM
 from quadmix_assets.proxies.packing import WindowStream
 from quadmix_assets.proxies.recipe import Recipe
 from quadmix_assets.proxies.shapes import ProxyShape
-from quadmix_assets.proxies.threads import run_in_threads
 from quadmix_assets.proxies.trainer import ProxyTraining, SwarmTrainer
 
-# Tokens of one group's step on a CPU. It must not depend on the number of threads: groups decide
-# the sizes of arrays, and those could decide the last bits of a sum.
-_GROUP_TOKENS = 4096
+_TELL_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class SwarmProgress:
-    """Where a training stands, all its proxies together.
+    """Where the training of one swarm stands.
 
-    `step` is the mean over proxies, which on a CPU take turns; `mean_loss_nats` that of the last
-    steps of the living proxies (NaN where there are none).
+    Attributes:
+        step: steps that all proxies have made.
+        n_steps: steps they will have made at the end.
+        n_tokens: tokens that all proxies together have been trained to predict.
+        learning_rate: of the last step.
+        losses: (K,) mean training loss in nats since the last report; NaN where a proxy failed,
+            and for all where no step was made.
+        n_failed: proxies that failed.
     """
 
     step: int
     n_steps: int
+    n_tokens: int
+    learning_rate: float
+    losses: np.ndarray
     n_failed: int
-    mean_loss_nats: float
-    tokens_per_second: float
-    eta_seconds: float
 
 
 @dataclass(frozen=True)
 class TrainedSwarm:
-    """The trained models, the record of each of the K proxies, and the seconds all took together.
+    """The trained model, the record of each of its K proxies, and the seconds they took."""
 
-    `groups` hold the proxies in order.
-    """
-
-    groups: tuple[SwarmLM, ...]
+    model: SwarmLM
     recipe: Recipe
     proxies: tuple[ProxyTraining, ...]
     seconds: float
-
-    @property
-    def shape(self) -> ProxyShape:
-        """The proxies' shape."""
-        return self.groups[0].shape
-
-    def state_of(self, k: int) -> dict[str, Tensor]:
-        """Proxy k's weights, named and laid out as in transformers' LlamaForCausalLM."""
-        for group in self.groups:
-            if k < group.n_proxies:
-                return group.state_of(k)
-            k -= group.n_proxies
-        raise IndexError(f"the swarm has {len(self.proxies)} proxies")
-
-
-def choose_device(device: str) -> torch.device:
-    """The torch device of that name; "auto" is a GPU where there is one, else the CPU."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
 
 
 def train_swarm(
@@ -84,10 +57,11 @@ def train_swarm(
     vocab_size: int,
     seeds: Sequence[int],
     device: str = "auto",
-    n_threads: int | None = None,
+    compiled: str = "off",
     on_progress: Callable[[SwarmProgress], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> TrainedSwarm:
-    """Train one proxy per stream from scratch.
+    """Train one proxy per stream from scratch, all of them as one batched model.
 
     Args:
         streams: the K samples, each cut to windows of `shape.context` + 1 tokens.
@@ -96,8 +70,10 @@ def train_swarm(
         vocab_size: of the pool's tokenizer.
         seeds: (K) of the initial weights; equal seeds start equal proxies.
         device: "auto", "cpu" or "cuda".
-        n_threads: CPU threads; None takes torch's number. It changes the time, never a result.
-        on_progress: called about every five seconds, and at the end.
+        compiled: "on", "off" or "auto": whether torch.compile fuses the training step.
+        on_progress: called at the start, about every five seconds, and at the end.
+        checkpoint: where the state is put away in between, and where the training goes on from
+            if there is one.
 
     A stream without tokens gives a failed proxy, not an error. Raises ValueError where streams,
     seeds and shape do not fit each other, or a token is outside the vocabulary.
@@ -105,51 +81,38 @@ def train_swarm(
     if not streams or len(streams) != len(seeds):
         raise ValueError(f"{len(streams)} streams and {len(seeds)} seeds: one of each per proxy")
     chosen = choose_device(device)
-    size = len(streams)
-    if chosen.type == "cpu":
-        size = max(1, _GROUP_TOKENS // (recipe.batch_windows * shape.context))
-    begun: list[SwarmTrainer] = []
-
-    def train_group(first: int, stop: Event) -> tuple[SwarmLM, tuple[ProxyTraining, ...]]:
-        members = slice(first, first + size)
-        trainer = SwarmTrainer(streams[members], shape, recipe, vocab_size, seeds[members], chosen)
-        begun.append(trainer)
-        while trainer.step < trainer.n_steps:
-            if stop.is_set():
-                raise InterruptedError("another group failed")
-            trainer.advance()
-        return trainer.model, trainer.finish()
-
-    start = time.monotonic()
-
-    def tell() -> None:
-        if on_progress and begun:
-            seconds = time.monotonic() - start
-            on_progress(
-                _progress(list(begun), recipe.n_steps(shape.context), len(streams), seconds)
-            )
-
-    jobs = [partial(train_group, first) for first in range(0, len(streams), size)]
-    groups = run_in_threads(jobs, n_threads, tell)
-    return TrainedSwarm(
-        groups=tuple(model for model, _ in groups),
-        recipe=recipe,
-        proxies=tuple(record for _, records in groups for record in records),
-        seconds=time.monotonic() - start,
+    trainer = SwarmTrainer(
+        streams,
+        shape,
+        recipe,
+        vocab_size,
+        seeds,
+        chosen,
+        compiled=choose_compiled(compiled, chosen),
     )
+    start = time.monotonic()
+    state = checkpoint.load() if checkpoint else None
+    if state is not None:
+        trainer.load_state(state)
+    told_step, told_at = trainer.step, -np.inf
+    while trainer.step < trainer.n_steps:
+        if on_progress and time.monotonic() - told_at >= _TELL_SECONDS:
+            on_progress(_progress(trainer, told_step))
+            told_step, told_at = trainer.step, time.monotonic()
+        trainer.advance()
+        if checkpoint and checkpoint.is_due:
+            checkpoint.save(trainer.state())
+    if on_progress:
+        on_progress(_progress(trainer, told_step))
+    return TrainedSwarm(trainer.model, recipe, trainer.finish(), time.monotonic() - start)
 
 
-def _progress(
-    begun: Sequence[SwarmTrainer], n_steps: int, n_proxies: int, seconds: float
-) -> SwarmProgress:
-    n_tokens = sum(trainer.n_tokens for trainer in begun)
-    share = sum(trainer.step * trainer.model.n_proxies for trainer in begun) / (n_steps * n_proxies)
-    losses = np.concatenate([trainer.last_losses() for trainer in begun])
+def _progress(trainer: SwarmTrainer, since: int) -> SwarmProgress:
     return SwarmProgress(
-        step=int(share * n_steps),
-        n_steps=n_steps,
-        n_failed=sum(trainer.n_failed for trainer in begun),
-        mean_loss_nats=float(losses.mean()) if losses.size else float("nan"),
-        tokens_per_second=n_tokens / seconds,
-        eta_seconds=seconds * (1 - share) / share if share else float("inf"),
+        step=trainer.step,
+        n_steps=trainer.n_steps,
+        n_tokens=trainer.n_tokens,
+        learning_rate=trainer.learning_rate,
+        losses=trainer.losses_since(since),
+        n_failed=len(trainer.failures),
     )

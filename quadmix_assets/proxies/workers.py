@@ -1,159 +1,75 @@
-"""Trains swarms of proxies in worker processes; what comes back is small."""
+"""Runs the parts of a batch in worker processes, or in this one; what comes back is small."""
 
 import functools
 import multiprocessing
 import multiprocessing.util
 import os
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+from quadmix_assets.proxies.parts import Part, ProxyResult, SwarmJob, train_part
+from quadmix_assets.proxies.progress import PartReport, ProgressBoard, leave_report
 
-from quadmix_assets.proxies.evaluation import TargetWindows, evaluate_swarm
-from quadmix_assets.proxies.packing import WindowStream
-from quadmix_assets.proxies.recipe import Recipe
-from quadmix_assets.proxies.shapes import ProxyShape
-from quadmix_assets.proxies.token_pool import TokenPool
-from quadmix_assets.proxies.training import ProxyTraining, SwarmProgress, train_swarm
-
-
-@dataclass(frozen=True)
-class Sample:
-    """What one proxy is trained on: documents of a token pool, with copies.
-
-    Attributes:
-        number: the number of theta, or of whatever else chose the sample.
-        documents: (n,) indices into the pool.
-        copies: (n,) how often each is taken.
-        seed: of initialisation and order.
-    """
-
-    number: int
-    documents: np.ndarray
-    copies: np.ndarray
-    seed: int
-
-
-@dataclass(frozen=True)
-class SwarmJob:
-    """What all swarms of a batch share; it is sent to the workers, so it holds no open file."""
-
-    tokens: Path
-    shape: ProxyShape
-    recipe: Recipe
-    vocab_size: int
-    separator_id: int
-    targets: Mapping[str, TargetWindows]
-    device: str
-    n_threads: int
-
-
-@dataclass(frozen=True)
-class ProxyResult:
-    """One proxy: its training, and per target set (loss in nats, bits per byte).
-
-    A failed proxy has no losses but None: NaN would count as a number.
-    """
-
-    number: int
-    training: ProxyTraining
-    n_tokens_sample: int
-    losses: dict[str, tuple[float | None, float | None]]
-
-
-Part = Sequence[tuple[Sample, np.ndarray]]
+_POLL_SECONDS = 1.0
 
 
 def run_swarms(
-    job: SwarmJob,
-    parts: Sequence[Part],
-    *,
-    n_workers: int,
-    log: Callable[[str], None],
+    job: SwarmJob, parts: Sequence[Part], *, n_workers: int, board: ProgressBoard
 ) -> Iterator[list[ProxyResult]]:
-    """Train each part, (sample, id hashes of its documents) of every proxy, as one swarm.
+    """Train each part as one swarm. Results come as they are ready, in no order.
 
-    Results come as they are ready, in no order.
+    Args:
+        job: what all parts share.
+        parts: the proxies of each swarm.
+        n_workers: processes; with one, or one part, all is done in this process.
+        board: is told of progress.
 
     Raises:
         RuntimeError: a worker process died, for want of memory most likely.
     """
     if n_workers == 1 or len(parts) == 1:
-
-        def on_progress(progress: SwarmProgress) -> None:
-            log(
-                f"step {progress.step} of {progress.n_steps}, "
-                f"{progress.tokens_per_second:,.0f} tokens/s, mean loss "
-                f"{progress.mean_loss_nats:.3f}, {progress.eta_seconds:.0f} s to go"
-            )
-
-        for part in parts:
-            yield train_part(job, part, on_progress)
+        for number, part in enumerate(parts):
+            yield train_part(job, part, functools.partial(board.put, number))
         return
-    futures: list[Future[list[ProxyResult]]] = []
-    try:
-        # A pool of which a worker died since the last batch says so here already.
-        futures += [_pool(n_workers).submit(train_part, job, part) for part in parts]
-        for future in as_completed(futures):
-            yield future.result()
-    except BrokenProcessPool as error:
-        _pool.cache_clear()
-        raise RuntimeError(
-            "a process that trains proxies died, most likely for want of memory: lower "
-            "proxies.n_workers or proxies.swarm_size"
-        ) from error
-    finally:
-        for future in futures:
-            future.cancel()
+    futures: set[Future[list[ProxyResult]]] = set()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        try:
+            # A pool of which a worker died since the last batch says so here already.
+            pending = {
+                _pool(n_workers).submit(_train_part, job, part, folder, number)
+                for number, part in enumerate(parts)
+            }
+            futures |= pending
+            while pending:
+                done, pending = wait(pending, _POLL_SECONDS, FIRST_COMPLETED)
+                board.collect(folder)
+                for future in done:
+                    yield future.result()
+        except BrokenProcessPool as error:
+            _pool.cache_clear()
+            raise RuntimeError(
+                "a process that trains proxies died, most likely for want of memory: lower "
+                "proxies.n_workers or proxies.swarm_size"
+            ) from error
+        finally:
+            # A worker that is still at it ends when it finds its folder for reports gone.
+            for future in futures:
+                future.cancel()
 
 
-def train_part(
-    job: SwarmJob, part: Part, on_progress: Callable[[SwarmProgress], None] | None = None
-) -> list[ProxyResult]:
-    """Train and evaluate one swarm, in this process."""
-    pool = TokenPool.open(job.tokens)
-    streams = [
-        WindowStream(
-            pool,
-            sample.documents,
-            sample.copies,
-            hashes,
-            seed=sample.seed,
-            context=job.shape.context,
-            separator_id=job.separator_id,
-        )
-        for sample, hashes in part
-    ]
-    trained = train_swarm(
-        streams,
-        job.shape,
-        job.recipe,
-        vocab_size=job.vocab_size,
-        seeds=[sample.seed for sample, _ in part],
-        device=job.device,
-        n_threads=job.n_threads,
-        on_progress=on_progress,
-    )
-    losses = evaluate_swarm(trained, job.targets, n_threads=job.n_threads)
-    return [
-        ProxyResult(
-            number=sample.number,
-            training=proxy,
-            n_tokens_sample=streams[k].n_tokens_sample,
-            losses={
-                target: (float(loss.loss_nats[k]), float(loss.bits_per_byte[k]))
-                if proxy.status == "trained"
-                else (None, None)
-                for target, loss in losses.items()
-            },
-        )
-        for k, ((sample, _), proxy) in enumerate(zip(part, trained.proxies, strict=True))
-    ]
+def _train_part(job: SwarmJob, part: Part, folder: Path, number: int) -> list[ProxyResult]:
+    """`train_part` in a worker process, with reports as files in `folder`."""
+
+    def report(now: PartReport) -> None:
+        leave_report(folder, number, now)
+
+    return train_part(job, part, report)
 
 
 @functools.cache

@@ -6,10 +6,11 @@ import numpy as np
 
 from quadmix_assets.proxies.evaluation import pack_target
 from quadmix_assets.proxies.packing import WindowStream
+from quadmix_assets.proxies.parts import Part, Sample, SwarmJob
+from quadmix_assets.proxies.progress import ProgressBoard
 from quadmix_assets.proxies.recipe import Recipe
 from quadmix_assets.proxies.shapes import ProxyShape
 from quadmix_assets.proxies.token_pool import TokenPool, TokenPoolWriter
-from quadmix_assets.proxies.workers import Part, Sample, SwarmJob
 
 VOCAB = 64
 SEPARATOR = 0
@@ -52,6 +53,11 @@ def stream_of(
     )
 
 
+def make_board() -> ProgressBoard:
+    """One that tells nobody."""
+    return ProgressBoard(1, 1, lambda progress: None, seconds=1e9)
+
+
 def make_job(folder: Path, *, n_tokens: int) -> SwarmJob:
     """What all swarms of a batch share, with a pool of 60 documents in `folder`."""
     documents = chain_documents(np.random.default_rng(0), 70, language=1)
@@ -68,7 +74,6 @@ def make_job(folder: Path, *, n_tokens: int) -> SwarmJob:
         separator_id=SEPARATOR,
         targets={"held_out": target},
         device="cpu",
-        n_threads=1,
     )
 
 

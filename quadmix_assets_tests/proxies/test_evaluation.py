@@ -18,13 +18,10 @@ FAILED = ProxyTraining("failed", "its sample holds no tokens", (), 0, 0.0)
 
 
 def swarm_of(*records: ProxyTraining) -> TrainedSwarm:
-    groups = []
-    for first in range(0, len(records), 2):
-        seeds = range(first, min(first + 2, len(records)))
-        groups.append(SwarmLM(SHAPE, VOCAB, seeds))
-        with torch.no_grad():
-            groups[-1].get_parameter("output").mul_(10.0)
-    return TrainedSwarm(tuple(groups), RECIPE, records, 0.0)
+    model = SwarmLM(SHAPE, VOCAB, range(len(records)))
+    with torch.no_grad():
+        model.get_parameter("output").mul_(10.0)
+    return TrainedSwarm(model, RECIPE, records, 0.0)
 
 
 def some_documents(n: int = 40) -> list[np.ndarray]:
@@ -54,8 +51,8 @@ def test_losses_are_those_of_every_document_by_itself(
     n_bytes = [3 * len(d) + 1 for d in documents]
     swarm = swarm_of(TRAINED, TRAINED, TRAINED)
     target = pack_target(documents, n_bytes, context=context, separator_id=SEPARATOR)
-    loss = evaluate_swarm(swarm, {"t": target}, n_threads=1)["t"]
-    expected = np.concatenate([plain_losses(g, documents, context) for g in swarm.groups])
+    loss = evaluate_swarm(swarm, {"t": target})["t"]
+    expected = plain_losses(swarm.model, documents, context)
     n_tokens = sum(len(d) for d in documents)
     assert loss.n_tokens == target.n_tokens == n_tokens
     np.testing.assert_allclose(loss.loss_nats, expected / n_tokens, rtol=1e-5)

@@ -1,11 +1,12 @@
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from quadmix_assets.proxies.cross_entropy import mean_loss, token_losses
+from quadmix_assets.proxies.cross_entropy import summed_loss, token_losses
 from quadmix_assets.proxies.model import SwarmLM, precision_dtype
 from quadmix_assets.proxies.shapes import SHAPES, ProxyShape, shape_named
 
@@ -29,6 +30,11 @@ def some_windows(n_proxies: int, context: int = SHAPE.context) -> torch.Tensor:
     return torch.randint(0, VOCAB, (n_proxies, 3, context + 1), generator=generator)
 
 
+def mean_losses(swarm: SwarmLM, windows: torch.Tensor, dtype: torch.dtype = FLOAT) -> torch.Tensor:
+    """Mean loss of each proxy, and its gradients in `grad`."""
+    return swarm.add_gradients(windows, dtype, divisor=windows[0, :, 1:].numel())
+
+
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("context", [24, 80])  # written-out and fused attention
 def test_forward_and_gradients_are_those_of_llama(tied: bool, context: int) -> None:
@@ -36,8 +42,7 @@ def test_forward_and_gradients_are_those_of_llama(tied: bool, context: int) -> N
     shape = dataclasses.replace(SHAPE, tie_embeddings=tied, context=context)
     swarm = shaken_swarm(shape, [1, 2])
     windows = some_windows(2, context)
-    losses = swarm.mean_loss(windows, FLOAT)
-    losses.sum().backward()
+    losses = mean_losses(swarm, windows)
     gradients = SwarmLM(shape, VOCAB, [1, 2])
     with torch.no_grad():
         for mine, theirs in zip(gradients.parameters(), swarm.parameters(), strict=True):
@@ -61,7 +66,7 @@ def test_forward_and_gradients_are_those_of_llama(tied: bool, context: int) -> N
             swarm.logits(windows[..., :-1])[k], logits.detach(), atol=2e-5, rtol=1e-4
         )
         loss = F.cross_entropy(logits.flatten(0, 1), windows[k, :, 1:].flatten())
-        torch.testing.assert_close(losses[k].detach(), loss.detach())
+        torch.testing.assert_close(losses[k], loss.detach())
         loss.backward()
         for name, gradient in gradients.state_of(k).items():
             expected = llama.get_parameter(name).grad
@@ -78,19 +83,40 @@ def test_a_proxy_is_the_same_in_any_swarm() -> None:
         assert torch.equal(values, other_place.state_of(1)[name])
     assert torch.equal(swarm.state_of(0)["lm_head.weight"], swarm.state_of(4)["lm_head.weight"])
     windows = some_windows(5)
-    losses = swarm.mean_loss(windows, FLOAT)
-    torch.testing.assert_close(losses[2:3], alone.mean_loss(windows[2:3], FLOAT))
+    losses = mean_losses(swarm, windows)
+    torch.testing.assert_close(losses[2:3], mean_losses(alone, windows[2:3]))
+
+
+def test_windows_may_pass_through_in_parts() -> None:
+    whole, parts = (shaken_swarm(SHAPE, [1, 2]) for _ in range(2))
+    windows = some_windows(2)
+    losses = mean_losses(whole, windows)
+    divisor = windows[0, :, 1:].numel()
+    found = sum(parts.add_gradients(w, FLOAT, divisor=divisor) for w in windows.split([1, 2], 1))
+    torch.testing.assert_close(found, losses)
+    for one, other in zip(parts.parameters(), whole.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, atol=1e-6, rtol=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated")
+@pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
+def test_a_compiled_step_gives_the_same_gradients() -> None:
+    plain, compiled = (shaken_swarm(SHAPE, [1, 2]) for _ in range(2))
+    compiled.compile_training()
+    windows = some_windows(2)
+    torch.testing.assert_close(mean_losses(compiled, windows), mean_losses(plain, windows))
+    for one, other in zip(compiled.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, atol=1e-6, rtol=1e-4)
 
 
 def test_bfloat16_is_near_float32() -> None:
     swarm = shaken_swarm(SHAPE, [1, 2, 3])
     windows = some_windows(3)
-    exact = swarm.mean_loss(windows, FLOAT)
-    exact.sum().backward()
+    exact = mean_losses(swarm, windows)
     gradients = [p.grad.clone() for p in swarm.parameters() if p.grad is not None]
     swarm.zero_grad()
-    rough = swarm.mean_loss(windows, torch.bfloat16)
-    rough.sum().backward()
+    rough = mean_losses(swarm, windows, torch.bfloat16)
     torch.testing.assert_close(rough, exact, atol=0.01, rtol=0)
     for parameter, gradient in zip(swarm.parameters(), gradients, strict=True):
         assert parameter.grad is not None
@@ -109,12 +135,14 @@ def test_cross_entropy_in_blocks_is_plain_cross_entropy(
     targets = torch.randint(0, VOCAB, (3, 13), generator=generator)
     logits = hidden @ weight.transpose(1, 2)
     plain = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="none").view(3, 13)
-    factors = torch.tensor([1.0, 0.5, 3.0])
-    expected = torch.autograd.grad((plain.mean(1) * factors).sum(), (hidden, weight))
-    found = mean_loss(hidden, weight, targets)
-    torch.testing.assert_close(found, plain.mean(1))
-    gradients = torch.autograd.grad((found * factors).sum(), (hidden, weight))
-    torch.testing.assert_close(gradients, expected)
+    # A mean over 13 tokens here and 13 in some other pass, on top of a gradient that is there.
+    expected = torch.autograd.grad(plain.sum() / 26, (hidden, weight))
+    weight_grad = torch.ones_like(weight)
+    losses, hidden_grad = summed_loss(
+        hidden.detach(), weight.detach(), targets, divisor=26, weight_grad=weight_grad
+    )
+    torch.testing.assert_close(losses, plain.detach().sum(1) / 26)
+    torch.testing.assert_close((hidden_grad, weight_grad - 1), expected, atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(token_losses(hidden, weight, targets), plain)
 
 
@@ -127,9 +155,8 @@ def test_an_impossible_token_has_a_finite_loss() -> None:
 def test_a_silent_proxy_predicts_all_tokens_alike() -> None:
     swarm = shaken_swarm(SHAPE, [1, 2])
     swarm.silence(0)
-    losses = swarm.mean_loss(some_windows(2), FLOAT)
+    losses = mean_losses(swarm, some_windows(2))
     assert losses[0].item() == pytest.approx(np.log(VOCAB))
-    losses.sum().backward()
     assert all(torch.isfinite(p.grad).all() for p in swarm.parameters() if p.grad is not None)
 
 
@@ -153,7 +180,7 @@ def test_flops_are_those_of_the_matrix_products() -> None:
     swarm = SwarmLM(shape, VOCAB, [0])
     windows = some_windows(1)
     with FlopCounterMode(display=False) as counter:
-        swarm.mean_loss(windows, FLOAT).sum().backward()
+        mean_losses(swarm, windows)
     n_tokens = windows[..., 1:].numel()
     assert counter.get_total_flops() == shape.flops_per_token(VOCAB) * n_tokens
 

@@ -119,6 +119,27 @@ def test_listing_order_and_batch_sizes_change_nothing() -> None:
     np.testing.assert_array_equal(once, np.concatenate(parts))
 
 
+@pytest.mark.parametrize("n_read", [0, 1, 8, 11, 12, 13, 24, 25, 40])
+def test_seeking_leads_where_reading_leads(n_read: int) -> None:
+    """Ends of passes and of windows included: the sample has 12 tokens with its separators."""
+    pool = make_pool([3, 4, 2, 0])
+    documents, copies = np.arange(4), np.array([1, 1, 1, 2])
+
+    def stream() -> WindowStream:
+        hashes = hashes_of(documents)
+        return WindowStream(
+            pool, documents, copies, hashes, seed=3, context=0, separator_id=SEPARATOR
+        )
+
+    read, sought = stream(), stream()
+    assert read.n_tokens_sample == 12
+    if n_read:
+        read.read(n_read)
+    sought.seek(n_read)
+    assert sought.epochs == read.epochs
+    np.testing.assert_array_equal(sought.read(30), read.read(30))
+
+
 def test_equal_keys_of_unequal_copies_keep_one_order(monkeypatch: pytest.MonkeyPatch) -> None:
     pool = make_pool([3, 4, 5])
     monkeypatch.setattr(

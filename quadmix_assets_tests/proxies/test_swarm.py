@@ -9,6 +9,8 @@ from xxhash import xxh3_64_intdigest
 
 from quadmix_assets.corpus.tokenizer import END_OF_TEXT, encode, train_tokenizer
 from quadmix_assets.outputs import TARGET_SETS, TOKENIZER
+from quadmix_assets.proxies.parts import Sample
+from quadmix_assets.proxies.progress import BatchProgress
 from quadmix_assets.proxies.swarm import (
     METRICS_SCHEMA,
     BatchResult,
@@ -18,7 +20,6 @@ from quadmix_assets.proxies.swarm import (
     train_samples,
 )
 from quadmix_assets.proxies.token_pool import TokenPoolWriter
-from quadmix_assets.proxies.workers import Sample
 from quadmix_assets.settings import Settings, load_settings
 from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets_tests.conftest import write_profile
@@ -64,9 +65,13 @@ def sample(number: int, documents: np.ndarray, copies: int = 1) -> Sample:
 
 
 def train(
-    folder: Path, samples: list[Sample], *, swarm_size: int = 2, **proxies: Any
+    folder: Path,
+    samples: list[Sample],
+    *,
+    heard: list[BatchProgress] | None = None,
+    **proxies: Any,
 ) -> BatchResult:
-    settings = make_settings(folder, **proxies)
+    settings = make_settings(folder, **{"swarm_size": 2, **proxies})
     return train_samples(
         Store(settings.resolve(settings.lake)),
         settings,
@@ -74,8 +79,7 @@ def train(
         HASHES,
         samples,
         n_tokens=settings.proxies.training.n_tokens,
-        swarm_size=swarm_size,
-        log=lambda message: None,
+        on_progress=(heard if heard is not None else []).append,
     )
 
 

@@ -1,9 +1,12 @@
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from upath import UPath
 
+from quadmix_assets.proxies.checkpoint import Checkpoint
 from quadmix_assets.proxies.evaluation import evaluate_swarm, pack_target
 from quadmix_assets.proxies.recipe import Recipe
 from quadmix_assets.proxies.token_pool import TokenPool
@@ -32,9 +35,7 @@ def train(
     pool: TokenPool, samples: list[np.ndarray], recipe: Recipe = RECIPE, *, seed: int = 0
 ) -> TrainedSwarm:
     streams = [stream_of(pool, sample) for sample in samples]
-    return train_swarm(
-        streams, SHAPE, recipe, vocab_size=VOCAB, seeds=[seed] * len(streams), n_threads=1
-    )
+    return train_swarm(streams, SHAPE, recipe, vocab_size=VOCAB, seeds=[seed] * len(streams))
 
 
 def last_losses(swarm: TrainedSwarm) -> list[float]:
@@ -66,38 +67,6 @@ def test_a_proxy_trains_alike_alone_and_among_others(pool: TokenPool) -> None:
         assert alone == pytest.approx([together[k]], rel=1e-4)
 
 
-def test_groups_and_threads_change_nothing(
-    pool: TokenPool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rng = np.random.default_rng(2)
-    samples = [rng.choice(300, 120, replace=False) for _ in range(7)]
-    recipe = dataclasses.replace(RECIPE, n_tokens=1_000)
-
-    def states(n_threads: int) -> list[dict[str, torch.Tensor]]:
-        swarm = train_swarm(
-            [stream_of(pool, sample) for sample in samples],
-            SHAPE,
-            recipe,
-            vocab_size=VOCAB,
-            seeds=range(7),
-            n_threads=n_threads,
-        )
-        assert [group.n_proxies for group in swarm.groups] == sizes
-        with pytest.raises(IndexError, match="has 7 proxies"):
-            swarm.state_of(7)
-        return [swarm.state_of(k) for k in range(7)]
-
-    sizes = [7]
-    whole = states(1)
-    monkeypatch.setattr("quadmix_assets.proxies.training._GROUP_TOKENS", 3 * 4 * SHAPE.context)
-    sizes = [3, 3, 1]
-    one, many = states(1), states(3)
-    for k in range(7):
-        for name, values in one[k].items():
-            assert torch.equal(values, many[k][name])
-            torch.testing.assert_close(values, whole[k][name], atol=1e-4, rtol=1e-3)
-
-
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_the_same_call_gives_the_same_bytes(pool: TokenPool, precision: str) -> None:
     recipe = dataclasses.replace(RECIPE, n_tokens=1_000, precision=precision)
@@ -105,7 +74,9 @@ def test_the_same_call_gives_the_same_bytes(pool: TokenPool, precision: str) -> 
     one, two = (train(pool, samples, recipe) for _ in range(2))
     assert one.proxies == two.proxies
     for k in range(2):
-        assert all(torch.equal(one.state_of(k)[n], v) for n, v in two.state_of(k).items())
+        assert all(
+            torch.equal(one.model.state_of(k)[n], v) for n, v in two.model.state_of(k).items()
+        )
     other = train(pool, samples, recipe, seed=1)
     assert last_losses(other) != last_losses(one)
 
@@ -113,7 +84,7 @@ def test_the_same_call_gives_the_same_bytes(pool: TokenPool, precision: str) -> 
 def test_windows_of_another_order_train_another_proxy(pool: TokenPool) -> None:
     streams = [stream_of(pool, LANGUAGES["a"], seed=seed) for seed in (1, 2)]
     recipe = dataclasses.replace(RECIPE, n_tokens=1_000)
-    swarm = train_swarm(streams, SHAPE, recipe, vocab_size=VOCAB, seeds=[0, 0], n_threads=1)
+    swarm = train_swarm(streams, SHAPE, recipe, vocab_size=VOCAB, seeds=[0, 0])
     assert last_losses(swarm)[0] != last_losses(swarm)[1]
 
 
@@ -147,23 +118,61 @@ def test_records_count_tokens_and_epochs(pool: TokenPool) -> None:
     assert swarm.seconds > 0
 
 
-def test_progress_comes_at_the_end_at_the_latest(pool: TokenPool) -> None:
+def test_progress_comes_at_the_start_and_at_the_end(pool: TokenPool) -> None:
     heard: list[SwarmProgress] = []
-    before = torch.get_num_threads()
     train_swarm(
-        [stream_of(pool, LANGUAGES["a"])],
+        [stream_of(pool, LANGUAGES["a"]), stream_of(pool, np.arange(0))],
         SHAPE,
         dataclasses.replace(RECIPE, n_tokens=640),
         vocab_size=VOCAB,
-        seeds=[0],
-        n_threads=1,
+        seeds=[0, 0],
         on_progress=heard.append,
     )
-    assert torch.get_num_threads() == before
-    assert (heard[-1].step, heard[-1].n_steps) == (10, 10)
-    assert (heard[-1].n_failed, heard[-1].eta_seconds) == (0, 0.0)
-    assert heard[-1].tokens_per_second > 0
-    assert 0 < heard[-1].mean_loss_nats < 2 * np.log(VOCAB)
+    assert [progress.step for progress in heard] == [0, 10]
+    assert np.isnan(heard[0].losses).all()
+    last = heard[-1]
+    assert (last.n_steps, last.n_tokens, last.n_failed) == (10, 2 * 640, 1)
+    assert 0 < last.losses[0] < 2 * np.log(VOCAB)
+    assert np.isnan(last.losses[1])
+    assert last.learning_rate == RECIPE.learning_rate
+
+
+def test_a_training_goes_on_from_its_checkpoint(pool: TokenPool, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(RECIPE, n_tokens=2_000)
+    expected = train(pool, list(LANGUAGES.values()), recipe)
+    heard: list[int] = []
+
+    def run(stop_at: int | None, key: str = "key") -> TrainedSwarm:
+        checkpoint = Checkpoint(UPath(tmp_path / "state"), key, seconds=1e-9)
+
+        def on_progress(progress: SwarmProgress) -> None:
+            heard.append(progress.step)
+            if stop_at is not None and progress.step >= stop_at:
+                raise KeyboardInterrupt
+
+        return train_swarm(
+            [stream_of(pool, sample) for sample in LANGUAGES.values()],
+            SHAPE,
+            recipe,
+            vocab_size=VOCAB,
+            seeds=[0, 0],
+            on_progress=on_progress,
+            checkpoint=checkpoint,
+        )
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("quadmix_assets.proxies.training._TELL_SECONDS", 0.0)
+        with pytest.raises(KeyboardInterrupt):
+            run(stop_at=12)
+    heard.clear()
+    resumed = run(None)
+    assert 0 < heard[0] <= 12
+    assert resumed.proxies == expected.proxies
+    for one, other in zip(resumed.model.parameters(), expected.model.parameters(), strict=True):
+        assert torch.equal(one, other)
+    heard.clear()
+    run(None, key="another")
+    assert heard[0] == 0
 
 
 def test_inputs_that_do_not_fit_are_refused(pool: TokenPool) -> None:

@@ -1,0 +1,130 @@
+"""Where the training of a batch stands, put together from what its swarms report."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class PartReport:
+    """Where one swarm of a batch stands.
+
+    Attributes:
+        n_tokens: tokens that its proxies together have been trained to predict.
+        n_tokens_kept: those of them that an earlier, interrupted run had done.
+        mean_loss_nats: mean training loss of its living proxies lately; None before the first step.
+        n_failed: proxies that failed.
+    """
+
+    n_tokens: int
+    n_tokens_kept: int
+    mean_loss_nats: float | None
+    n_failed: int
+
+
+@dataclass(frozen=True)
+class BatchProgress:
+    """Where a batch of proxies stands.
+
+    Attributes:
+        n_proxies: proxies of the batch.
+        n_tokens: tokens that all of them together have been trained to predict.
+        n_tokens_total: what they will have been at the end.
+        n_failed: proxies that failed.
+        mean_loss_nats: mean training loss of the swarms in training; NaN before the first steps.
+        tokens_per_second: of all proxies together, since this run began.
+        eta_seconds: time that is left at this rate; infinite before the first steps.
+    """
+
+    n_proxies: int
+    n_tokens: int
+    n_tokens_total: int
+    n_failed: int
+    mean_loss_nats: float
+    tokens_per_second: float
+    eta_seconds: float
+
+    def __str__(self) -> str:
+        """One line for a log."""
+        share = self.n_tokens / max(self.n_tokens_total, 1)
+        failed = f", {self.n_failed} failed" if self.n_failed else ""
+        return (
+            f"{self.n_proxies} proxies, {share:.0%} of {self.n_tokens_total:,} tokens, "
+            f"{self.tokens_per_second:,.0f} tokens/s, mean loss {self.mean_loss_nats:.3f} nats, "
+            f"{self.eta_seconds:,.0f} s to go{failed}"
+        )
+
+
+class ProgressBoard:
+    """Collects the reports of a batch's swarms, and tells where the batch stands at a steady pace.
+
+    Swarms in other processes leave their reports as files in a local folder.
+
+    Args:
+        n_proxies: proxies of the batch.
+        n_tokens_total: tokens that all of them together are to predict.
+        tell: is given the progress.
+        seconds: pace.
+    """
+
+    def __init__(
+        self,
+        n_proxies: int,
+        n_tokens_total: int,
+        tell: Callable[[BatchProgress], None],
+        seconds: float,
+    ) -> None:
+        self._n_proxies = n_proxies
+        self._n_tokens_total = n_tokens_total
+        self._tell = tell
+        self._seconds = seconds
+        self._reports: dict[int, PartReport] = {}
+        self._start = self._told = time.monotonic()
+        self._told_tokens = 0
+
+    def put(self, part: int, report: PartReport) -> None:
+        """Take the report of swarm number `part`, and tell if it is time."""
+        self._reports[part] = report
+        self.tell_if_due()
+
+    def collect(self, folder: Path) -> None:
+        """Take what swarms in other processes have reported, and tell if it is time."""
+        for path in folder.glob("*.json"):
+            self._reports[int(path.stem)] = PartReport(**json.loads(path.read_text()))
+        self.tell_if_due()
+
+    def tell_if_due(self, *, at_once: bool = False) -> None:
+        """Tell where the batch stands, if it has got on and the last time was long enough ago."""
+        now = time.monotonic()
+        progress = self.progress()
+        if progress.n_tokens > self._told_tokens and (at_once or now - self._told >= self._seconds):
+            self._told, self._told_tokens = now, progress.n_tokens
+            self._tell(progress)
+
+    def progress(self) -> BatchProgress:
+        """Where the batch stands now."""
+        reports = list(self._reports.values())
+        n_tokens = sum(report.n_tokens for report in reports)
+        fresh = n_tokens - sum(report.n_tokens_kept for report in reports)
+        rate = fresh / max(time.monotonic() - self._start, 1e-9)
+        losses = [r.mean_loss_nats for r in reports if r.mean_loss_nats is not None]
+        left = self._n_tokens_total - n_tokens
+        return BatchProgress(
+            n_proxies=self._n_proxies,
+            n_tokens=n_tokens,
+            n_tokens_total=self._n_tokens_total,
+            n_failed=sum(report.n_failed for report in reports),
+            mean_loss_nats=sum(losses) / len(losses) if losses else float("nan"),
+            tokens_per_second=rate,
+            eta_seconds=left / rate if rate else (0.0 if left <= 0 else float("inf")),
+        )
+
+
+def leave_report(folder: Path, part: int, report: PartReport) -> None:
+    """Leave the report of swarm number `part` for a `ProgressBoard` in another process."""
+    temporary = folder / f"{part}.{os.getpid()}.tmp"
+    temporary.write_text(json.dumps(asdict(report)))
+    temporary.replace(folder / f"{part}.json")

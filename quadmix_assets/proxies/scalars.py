@@ -1,0 +1,60 @@
+"""Training curves as files that TensorBoard reads, one run per proxy."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+    from quadmix_assets.proxies.training import SwarmProgress
+
+
+def require_tensorboard() -> None:
+    """Raise ValueError, saying what to install, where the package is not there."""
+    if importlib.util.find_spec("tensorboard") is None:
+        raise ValueError(
+            "proxies.tensorboard is on, but the package is not installed: "
+            "pip install 'quadmix-assets[tensorboard]'"
+        )
+
+
+class ScalarLog:
+    """Writes losses and rates of the proxies of one swarm.
+
+    Args:
+        folder: of all runs; proxy 7 becomes the run `theta-00007`.
+        numbers: (K,) the proxies' numbers.
+    """
+
+    def __init__(self, folder: Path, numbers: Sequence[int]) -> None:
+        self._folders = [folder / f"theta-{number:05d}" for number in numbers]
+        self._writers: list[SummaryWriter] = []
+
+    def add(self, progress: SwarmProgress) -> None:
+        """Write the training losses since the last time."""
+        if not self._writers:
+            # Imported here: it takes a second, and few want it.
+            from torch.utils.tensorboard import SummaryWriter
+
+            # What an interrupted run wrote beyond its checkpoint is hidden.
+            self._writers = [
+                SummaryWriter(str(folder), purge_step=progress.step + 1) for folder in self._folders
+            ]
+        for writer, loss in zip(self._writers, progress.losses, strict=True):
+            if np.isfinite(loss):
+                writer.add_scalar("train/loss_nats", loss, progress.step)
+                writer.add_scalar("train/learning_rate", progress.learning_rate, progress.step)
+
+    def close(self, losses: Sequence[Mapping[str, float | None]], step: int) -> None:
+        """Write the losses on the target sets, {target: nats} of each proxy, and end."""
+        for writer, of_proxy in zip(self._writers, losses, strict=True):
+            for target, loss in of_proxy.items():
+                if loss is not None:
+                    writer.add_scalar(f"target/{target}", loss, step)
+            writer.close()

@@ -1,0 +1,124 @@
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from quadmix_assets.outputs import PROXY_METRICS, PROXY_PARTS
+from quadmix_assets.store import Store
+from quadmix_assets_tests.conftest import Project
+
+BATCH = "batch-00001"
+# Long enough to be killed in the middle.
+LONG = {
+    "QUADMIX_PROXIES__TRAINING__N_TOKENS": "40000",
+    "QUADMIX_PROXIES__CHECKPOINT_SECONDS": "0.01",
+    "QUADMIX_PROXIES__PROGRESS_SECONDS": "0.5",
+}
+
+
+def command(project: Project, folder: Path) -> list[str]:
+    """A process that materialises one batch of proxies as a click does."""
+    program = folder / "materialise.py"
+    program.write_text(
+        textwrap.dedent(f"""
+            import dagster as dg
+            from quadmix_assets.definitions import defs
+            job = defs().resolve_implicit_global_asset_job_def()
+            with dg.DagsterInstance.get() as instance:
+                job.execute_in_process(
+                    instance=instance,
+                    asset_selection=[dg.AssetKey("proxy_metrics")],
+                    partition_key={BATCH!r},
+                    run_config={{"resources": {{"project": {{"config": {{
+                        "profile": {str(project.profile)!r}
+                    }}}}}}}},
+                )
+        """)
+    )
+    return [sys.executable, str(program)]
+
+
+def environment(project: Project) -> dict[str, str]:
+    return {**os.environ, **LONG, "DAGSTER_HOME": str(project.folder / "dagster")}
+
+
+def metrics(project: Project) -> bytes:
+    return Path(str(project.store.table_path(PROXY_METRICS, BATCH))).read_bytes()
+
+
+@pytest.mark.slow
+def test_a_killed_batch_goes_on_and_gives_the_same_bytes_and_tells_how_far_it_is(
+    tiny: Project, tmp_path: Path
+) -> None:
+    undisturbed, killed = tiny.copy(tmp_path / "a"), tiny.copy(tmp_path / "b")
+    for project in (undisturbed, killed):
+        # Paths in the settings are those of the copy.
+        assert str(project.settings.root) == str(project.folder)
+    before = metrics(killed)
+    run = subprocess.Popen(
+        command(killed, tmp_path), env=environment(killed), stderr=subprocess.DEVNULL
+    )
+    parts = Path(str(killed.store.root / PROXY_PARTS / BATCH))
+    while not list(parts.glob("*.json")):  # the first of two parts is done
+        assert run.poll() is None
+        time.sleep(0.02)
+    while not list(parts.glob("*.state")):
+        assert run.poll() is None
+        time.sleep(0.005)
+    run.send_signal(signal.SIGKILL)
+    run.wait()
+    assert metrics(killed) == before
+    begin = time.time()
+    for project in (killed, undisturbed):
+        subprocess.run(command(project, tmp_path), env=environment(project), check=True)
+    assert metrics(killed) == metrics(undisturbed) != before
+    assert not parts.exists()
+    with undisturbed.instance() as instance:
+        records = instance.fetch_observations(
+            dg.AssetRecordsFilter(
+                asset_key=dg.AssetKey(PROXY_METRICS),
+                asset_partitions=[BATCH],
+                after_timestamp=begin,
+            ),
+            limit=100,
+        ).records
+        standing = [
+            {name: value.value for name, value in record.asset_observation.metadata.items()}
+            for record in records
+            if record.asset_observation is not None
+        ]
+    assert len(standing) > 1
+    assert standing[0]["done"] == 1.0
+    assert standing[0]["eta_seconds"] == 0.0
+    done = [float(str(one["done"])) for one in standing]
+    assert done == sorted(done, reverse=True)
+    assert all(float(str(one["tokens_per_second"])) > 0 for one in standing)
+
+
+def test_mixed_precision_is_told(tiny: Project, tmp_path: Path) -> None:
+    from quadmix_assets.defs.proxies import proxies_are_comparable
+    from quadmix_assets.defs.resources import ProjectResource
+
+    project = tiny.copy(tmp_path / "copy")
+    resource = ProjectResource(profile=str(project.profile))
+
+    def check() -> dg.AssetCheckResult:
+        result = proxies_are_comparable(resource)
+        assert isinstance(result, dg.AssetCheckResult)
+        return result
+
+    assert check().passed
+    store = Store(project.settings.resolve(project.settings.lake))
+    path = store.table_path(PROXY_METRICS, BATCH)
+    table = store.read_table(path).with_columns(precision=pl.lit("another"))
+    store.write_table(path, table, store.summary(path))
+    found = check()
+    assert not found.passed
+    assert "trained in another and in " in str(found.description)
