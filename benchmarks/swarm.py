@@ -1,41 +1,129 @@
-"""Training speed of proxies: several at once in one batched model against one after the other.
+"""Training speed of proxies: swarms against the same model one after the other in plain PyTorch.
 
-    python -m benchmarks.swarm --shape tiny --vocabulary 2048
+    python -m benchmarks.swarm                                       # shape tiny on the CPU
+    python -m benchmarks.swarm --shape regmix-1m --vocabulary 50000 --batch-windows 64 \
+        --device cuda --sizes 1 16 64 --workers 1
+    python -m benchmarks.swarm --growth 1 4 16 64 256                # how cost grows with proxies
 
-One process and one thread, the same number of steps for every size of swarm, in turn and best of
-several rounds; prints tokens per second in aggregate and the ratio to one proxy at a time.
+All of it in one run: the ceiling (a large matrix product on every core, or on the GPU), plain
+PyTorch with all cores in both precisions (the faster counts), and swarms of several sizes through
+the project's own workers. Prints tokens per second in aggregate, the ratio to plain PyTorch, the
+share of the ceiling, and on a GPU the hours for a proxy of a billion tokens.
 """
 
 import argparse
+import dataclasses
+import tempfile
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import numpy as np
 import torch
 
-from quadmix_assets.proxies.model import SwarmLM, precision_dtype
-from quadmix_assets.proxies.shapes import SHAPES, shape_named
+from benchmarks.plain_llama import PlainLlama
+from quadmix_assets.proxies.device import choose_precision
+from quadmix_assets.proxies.model import precision_dtype
+from quadmix_assets.proxies.parts import Part, Sample, SwarmJob
+from quadmix_assets.proxies.progress import ProgressBoard
+from quadmix_assets.proxies.recipe import Recipe
+from quadmix_assets.proxies.shapes import SHAPES, ProxyShape, shape_named
+from quadmix_assets.proxies.token_pool import TokenPool, TokenPoolWriter
+from quadmix_assets.proxies.workers import run_swarms
+
+N_DOCUMENTS, DOCUMENT_TOKENS = 2_000, 500
 
 
-def tokens_per_second(
-    n_proxies: int, shape_name: str, vocabulary: int, precision: str, batch_windows: int
-) -> float:
-    """Tokens per second of a swarm over some steps of forward, backward and AdamW."""
-    shape = shape_named(shape_name)
-    model = SwarmLM(shape, vocabulary, list(range(n_proxies)))
+def ceiling_flops(device: torch.device, precision: str, n_workers: int) -> float:
+    """Floating-point operations per second of large matrix products, all workers together."""
+    size = 1_024 if device.type == "cpu" else 8_192
+    a, b = (torch.randn(size, size, device=device).to(precision_dtype(precision)) for _ in "ab")
+
+    def product() -> float:
+        torch.set_num_threads(1)
+        a @ b
+        start, n = time.perf_counter(), 0
+        while time.perf_counter() - start < 1.0:
+            a @ b
+            n += 1
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        return n * 2 * size**3 / (time.perf_counter() - start)
+
+    with ThreadPoolExecutor(n_workers) as executor:
+        return sum(executor.map(lambda _: product(), range(n_workers)))
+
+
+def plain_rate(job: SwarmJob, precision: str, n_threads: int, seconds: float) -> float:
+    """Tokens per second of one model after the other, in plain PyTorch with all cores."""
+    torch.set_num_threads(n_threads)
+    device = torch.device(job.device)
+    pool = TokenPool.open(job.tokens)
+    model = PlainLlama(job.shape, job.vocab_size).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
-    windows = torch.randint(0, vocabulary, (n_proxies, batch_windows, shape.context + 1))
-    dtype = precision_dtype(precision)
+    n_windows, length = job.recipe.batch_windows, job.shape.context + 1
+    tokens = np.asarray(pool.tokens[: n_windows * length * 4], np.int64)
 
-    def step() -> None:
-        model.mean_loss(windows, dtype).sum().backward()
+    def step(n: int) -> None:
+        start = n % 4 * n_windows * length
+        windows = torch.from_numpy(tokens[start : start + n_windows * length]).to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+            loss = model(windows.view(n_windows, length))
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad()
 
-    step()
-    start, n_steps = time.perf_counter(), 0
-    while time.perf_counter() - start < 2.0:
-        step()
-        n_steps += 1
-    return n_steps * windows[:, :, 1:].numel() / (time.perf_counter() - start)
+    for n in range(3):
+        step(n)
+    start, n = time.perf_counter(), 0
+    while time.perf_counter() - start < seconds or not n:
+        step(n)
+        n += 1
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+    return n * n_windows * job.shape.context / (time.perf_counter() - start)
+
+
+def swarm_rate(job: SwarmJob, size: int, n_proxies: int, n_workers: int, n_steps: int) -> float:
+    """Tokens per second of `n_proxies` in swarms of `size`, through the project's workers."""
+    documents = np.arange(N_DOCUMENTS)
+    hashes = documents.astype(np.uint64)
+    proxies = [
+        (Sample(k, documents, np.ones(N_DOCUMENTS, np.int64), seed=k), hashes)
+        for k in range(n_proxies)
+    ]
+    parts: Sequence[Part] = [proxies[k : k + size] for k in range(0, n_proxies, size)]
+    n_tokens = n_steps * job.recipe.batch_windows * job.shape.context
+    timed = dataclasses.replace(job, recipe=dataclasses.replace(job.recipe, n_tokens=n_tokens))
+    board = ProgressBoard(1, 1, lambda progress: None, 1e9)
+    start = time.perf_counter()
+    done = [
+        r for found in run_swarms(timed, parts, n_workers=n_workers, board=board) for r in found
+    ]
+    seconds = time.perf_counter() - start
+    return sum(result.training.n_tokens for result in done) / seconds
+
+
+def make_job(folder: Path, shape: ProxyShape, options: argparse.Namespace) -> SwarmJob:
+    """A pool of random tokens, and no targets."""
+    rng = np.random.default_rng(0)
+    with TokenPoolWriter(folder, options.vocabulary) as writer:
+        for _ in range(N_DOCUMENTS):
+            writer.append([rng.integers(1, options.vocabulary, DOCUMENT_TOKENS)])
+    precision = choose_precision(options.precision, torch.device(options.device))
+    recipe = Recipe(n_tokens=1, batch_windows=options.batch_windows, precision=precision)
+    return SwarmJob(
+        tokens=folder,
+        shape=shape,
+        recipe=recipe,
+        vocab_size=options.vocabulary,
+        separator_id=0,
+        targets={},
+        device=options.device,
+        compiled=options.compile,
+    )
 
 
 def main() -> None:
@@ -43,22 +131,52 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shape", choices=sorted(SHAPES), default="tiny")
     parser.add_argument("--vocabulary", type=int, default=2_048)
-    parser.add_argument("--batch-windows", type=int, default=16)
-    parser.add_argument("--sizes", type=int, nargs="+", default=[1, 2, 4, 8])
+    parser.add_argument("--batch-windows", type=int, default=4)
+    parser.add_argument("--context", type=int)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--precision", default="auto", choices=["auto", "float32", "bfloat16"])
+    parser.add_argument("--compile", default="auto", choices=["auto", "on", "off"])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[1, 2, 4, 8, 16])
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--growth", type=int, nargs="+", help="numbers of proxies, in swarms of 8")
     options = parser.parse_args()
-    torch.set_num_threads(1)
-    for precision in ("float32", "bfloat16"):
-        best = dict.fromkeys(options.sizes, 0.0)
+    shape = shape_named(options.shape)
+    shape = dataclasses.replace(shape, context=options.context or shape.context)
+    device = torch.device(options.device)
+    with tempfile.TemporaryDirectory() as name:
+        job = make_job(Path(name), shape, options)
+        # Processes start, and torch is imported, before anything is timed.
+        swarm_rate(job, 1, options.workers, options.workers, 3)
+        if options.growth:
+            for n in options.growth:
+                rate = swarm_rate(job, 8, n, options.workers, options.steps)
+                print(f"{n:4} proxies: {rate:10,.0f} tokens/s", flush=True)
+            return
+        flops = shape.flops_per_token(options.vocabulary)
+        top = ceiling_flops(device, job.recipe.precision, options.workers) / flops
+        print(f"ceiling of matrix products, {job.recipe.precision}: {top:12,.0f} tokens/s")
+        best: dict[object, float] = {}
         for _ in range(options.rounds):
+            for precision in ("float32", "bfloat16"):
+                rate = plain_rate(job, precision, options.workers, 2.0)
+                best[precision] = max(best.get(precision, 0.0), rate)
             for size in options.sizes:
-                rate = tokens_per_second(
-                    size, options.shape, options.vocabulary, precision, options.batch_windows
-                )
-                best[size] = max(best[size], rate)
-        for size, rate in best.items():
-            ratio = rate / best[options.sizes[0]]
-            print(f"{precision:9} {size:3} at once: {rate:10,.0f} tokens/s, ratio {ratio:.2f}")
+                n = size * options.workers
+                rate = swarm_rate(job, size, n, options.workers, options.steps)
+                best[size] = max(best.get(size, 0.0), rate)
+        plain = max(best["float32"], best["bfloat16"])
+        for precision in ("float32", "bfloat16"):
+            print(f"plain PyTorch, {precision:8}: {best[precision]:12,.0f} tokens/s")
+        for size in options.sizes:
+            rate = best[size]
+            hours = f", {1e9 / rate / 3600:.3f} h for 1B tokens" if device.type == "cuda" else ""
+            print(
+                f"swarms of {size:3}: {rate:12,.0f} tokens/s, {rate / plain:5.2f} times plain "
+                f"PyTorch, {rate / top:4.0%} of the ceiling{hours}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
