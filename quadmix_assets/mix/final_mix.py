@@ -93,9 +93,7 @@ def decide(documents: ScoredDocuments, model: MixModel) -> pl.DataFrame:
     theta = model.theta
     merged = merged_scores(documents, model.normalizers, theta)
     ranks = model.calibration.ranks(merged, documents.domains)
-    values = sampling_value(
-        ranks, documents.domains, theta.lam, theta.omega, theta.eta, theta.epsilon
-    )
+    values = sampling_value(ranks, documents.domains, *theta[1:])
     copies = draw_copies(values, documents.id_hashes, model.seed)
     names = np.array(model.domain_names, dtype=object)
     return pl.DataFrame(

@@ -34,7 +34,7 @@ def plot_sampling_curves(theta: Theta, domain_names: Sequence[str]) -> Figure:
     ranks = np.linspace(0.0, limit, 400)
     for index, name in enumerate(domain_names):
         domains = np.full(len(ranks), index)
-        values = sampling_value(ranks, domains, theta.lam, theta.omega, theta.eta, theta.epsilon)
+        values = sampling_value(ranks, domains, *theta[1:])
         style = ("-", "--", ":")[(index // 10) % 3]
         axes.plot(ranks, values, style, linewidth=1.4, label=name)
     axes.set_xlabel("rank within the domain (share of its tokens, best first)")

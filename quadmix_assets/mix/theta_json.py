@@ -6,14 +6,14 @@ import numpy as np
 
 from quadmix_assets.sampling import Theta
 
-_THETA_FIELDS = ("alpha", "lam", "omega", "eta", "epsilon")
-
 
 def theta_from_json(value: dict[str, Any]) -> Theta:
-    """A theta from its lists of numbers."""
-    return Theta(**{name: np.asarray(value[name], dtype=np.float64) for name in _THETA_FIELDS})
+    """A theta from its lists of numbers; other keys are not looked at."""
+    arrays = {name: value[name] for name in Theta._fields if name in value}
+    return Theta(**{name: np.asarray(array, dtype=np.float64) for name, array in arrays.items()})
 
 
 def theta_to_json(theta: Theta) -> dict[str, Any]:
-    """A theta as lists of numbers; JSON keeps float64 exactly."""
-    return {name: np.asarray(getattr(theta, name)).tolist() for name in _THETA_FIELDS}
+    """A theta as lists of numbers; the scale of the paper's space, None, is left out."""
+    present = {name: array for name, array in theta._asdict().items() if array is not None}
+    return {name: np.asarray(array).tolist() for name, array in present.items()}

@@ -8,6 +8,7 @@ ranks to documents that come later.
 """
 
 from quadmix_assets.sampling.draw import draw_copies, hash_ids, uniform_of_ids
+from quadmix_assets.sampling.expected import Expectation, expectation, omega_for
 from quadmix_assets.sampling.merge import merge_scores
 from quadmix_assets.sampling.parameters import (
     LambdaPrior,
@@ -24,6 +25,7 @@ from quadmix_assets.sampling.share_table import TokenShareTable
 
 __all__ = [
     "Best",
+    "Expectation",
     "LambdaPrior",
     "Parameters",
     "PoolDraw",
@@ -32,9 +34,11 @@ __all__ = [
     "Theta",
     "TokenShareTable",
     "draw_copies",
+    "expectation",
     "feature_names",
     "hash_ids",
     "merge_scores",
+    "omega_for",
     "rank_within_domains",
     "sample_parameters",
     "sampling_value",

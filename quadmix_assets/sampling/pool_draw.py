@@ -69,8 +69,7 @@ class PoolDraw:
         copies = np.zeros(self.index.n_documents, np.int32)
         self._take(copies, self._lucky, epsilon[self._lucky_domains])
         best = self.index.best(theta, limits)
-        beta = (theta.lam, theta.omega, theta.eta, theta.epsilon)
-        self._take(copies, best.places, sampling_value(best.ranks, best.domains, *beta))
+        self._take(copies, best.places, sampling_value(best.ranks, best.domains, *theta[1:]))
         documents = np.flatnonzero(copies != 0)
         return Taken(documents, copies[documents].astype(np.int64))
 

@@ -13,12 +13,14 @@ def sampling_value(
     omega: ArrayLike,
     eta: ArrayLike,
     epsilon: ArrayLike,
+    scale: ArrayLike | None = None,
 ) -> FloatArray:
     """Expected copies S (D,) of each document.
 
     S(r) = (2 / (1 + exp(-lam·(omega - r))))^eta + epsilon where r <= omega, else epsilon; each
     document uses its domain's values. At r = omega that is 1 + epsilon, below it S grows, but never
-    beyond 2^eta + epsilon.
+    beyond 2^eta + epsilon. A scale multiplies the part within omega: S(r) = scale · (...)^eta +
+    epsilon, an extension of the paper's space with which a small domain can be taken often.
 
     Args:
         ranks: (D,) ranks of Eq. 2.
@@ -27,6 +29,7 @@ def sampling_value(
         omega: (M,) the share of the domain's tokens that is taken.
         eta: (M,) exponent; 0 takes all documents within omega equally.
         epsilon: (M,) chance of any document.
+        scale: (M,) factor; None is 1, the paper's Equation 3.
 
     Raises:
         ValueError: shapes disagree, a value is NaN, infinite or negative, or a domain index has no
@@ -37,6 +40,7 @@ def sampling_value(
     threshold = check_floats("omega", omega, (n_domains,), minimum=0.0)
     exponent = check_floats("eta", eta, (n_domains,), minimum=0.0)
     floor = check_floats("epsilon", epsilon, (n_domains,), minimum=0.0)
+    factor = None if scale is None else check_floats("scale", scale, (n_domains,), minimum=0.0)
     r = check_floats("ranks", ranks, (None,), minimum=0.0)
     domain_of = check_domains(domains, len(r), n_domains)
 
@@ -45,5 +49,6 @@ def sampling_value(
     m = domain_of[inside]
     # Inside the threshold the exponent is at most 0, so exp lies in (0, 1] and cannot overflow.
     decay = np.exp(-steepness[m] * (threshold[m] - r[inside]))
-    values[inside] += (2.0 / (1.0 + decay)) ** exponent[m]
+    heights = (2.0 / (1.0 + decay)) ** exponent[m]
+    values[inside] += heights if factor is None else factor[m] * heights
     return values

@@ -38,8 +38,8 @@ def test_curves_are_eq_3_and_are_told_apart() -> None:
     line = axes.get_lines()[7]
     x = np.asarray(line.get_xdata(), dtype=float)
     assert x.max() >= theta.omega.max(), "every curve's end is in the picture"
-    beta = [values[[7]] for values in theta[1:]]
-    expected = sampling_value(x, np.zeros(len(x), dtype=int), *beta)
+    beta = (theta.lam, theta.omega, theta.eta, theta.epsilon)
+    expected = sampling_value(x, np.zeros(len(x), dtype=int), *(values[[7]] for values in beta))
     np.testing.assert_array_equal(np.asarray(line.get_ydata()), expected)
     assert rendered(figure)
 

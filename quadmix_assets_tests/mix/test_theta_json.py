@@ -11,16 +11,20 @@ from quadmix_assets.sampling import Theta
 floats = st.floats(allow_nan=False, allow_infinity=False)
 
 
-@given(st.data(), st.integers(1, 4), st.integers(1, 3))
+@given(st.data(), st.integers(1, 4), st.integers(1, 3), st.booleans())
 def test_comes_back_from_text_to_the_last_bit(
-    data: st.DataObject, n_domains: int, n_criteria: int
+    data: st.DataObject, n_domains: int, n_criteria: int, scaled: bool
 ) -> None:
     alpha = data.draw(arrays(np.float64, (n_domains, n_criteria), elements=floats))
-    beta = [data.draw(arrays(np.float64, n_domains, elements=floats)) for _ in range(4)]
+    beta = [data.draw(arrays(np.float64, n_domains, elements=floats)) for _ in range(4 + scaled)]
     theta = Theta(alpha, *beta)
     again = theta_from_json(json.loads(json.dumps(theta_to_json(theta))))
     for name, values in theta._asdict().items():
         found = getattr(again, name)
+        if values is None:
+            assert name == "scale"
+            assert found is None
+            continue
         assert found.dtype == np.float64
         assert found.shape == values.shape
         assert found.tobytes() == values.tobytes(), name
@@ -31,5 +35,6 @@ def test_whole_numbers_are_floats_again() -> None:
         '{"alpha": [[1]], "lam": [2], "omega": [0], "eta": [1], "epsilon": [0], "objective": "x"}'
     )
     theta = theta_from_json(json.loads(text))
-    assert all(values.dtype == np.float64 for values in theta)
+    assert all(values.dtype == np.float64 for values in theta if values is not None)
+    assert theta.scale is None
     assert theta.lam[0] == 2.0

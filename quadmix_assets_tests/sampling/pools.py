@@ -50,15 +50,19 @@ def _per_domain(values: list[float]) -> st.SearchStrategy[list[float]]:
     return st.lists(st.sampled_from(values), min_size=N_DOMAINS, max_size=N_DOMAINS)
 
 
+def _theta(share: list[float], *beta: list[float] | None) -> Theta:
+    alpha = np.array([[s, 1 - s] for s in share])
+    return Theta(alpha, *(None if values is None else np.array(values) for values in beta))  # type: ignore[arg-type]
+
+
 thetas = st.builds(
-    lambda share, lam, omega, eta, epsilon: Theta(
-        np.array([[s, 1 - s] for s in share]), *map(np.array, (lam, omega, eta, epsilon))
-    ),
+    _theta,
     _per_domain([0.0, 0.3, 0.5, 1.0]),
     _per_domain([0.0, 1.0, 300.0]),
     _per_domain([0.0, 0.2, 0.5, 1.0]),
     _per_domain([0.0, 0.7, 0.95, 1.0]),
     _per_domain([0.0, 0.001, 0.5, 1.0, 2.25]),
+    st.none() | _per_domain([0.0, 0.5, 3.25]),
 )
 
 

@@ -103,3 +103,19 @@ def test_wrong_input_is_named(change: dict[str, Any], message: str) -> None:
     } | change
     with pytest.raises(ValueError, match=message):
         sampling_value(**arguments)
+
+
+def test_scale_multiplies_what_is_within_omega() -> None:
+    ranks, domains = np.array([0.01, 0.05, 0.2, 0.01]), np.array([0, 0, 0, 1])
+    lam, omega, eta, floors = [50.0, 5.0], [0.1, 0.1], [0.5, 1.0], np.array([0.001, 0.01])
+
+    def values(scale: list[float] | None) -> np.ndarray:
+        return sampling_value(ranks, domains, lam, omega, eta, floors, scale)
+
+    plain, scaled = values(None), values([3.0, 0.5])
+    epsilon, factor = floors[domains], np.array([3.0, 3.0, 3.0, 0.5])
+    expected = np.where(ranks <= 0.1, (plain - epsilon) * factor, 0.0) + epsilon
+    np.testing.assert_allclose(scaled, expected, rtol=1e-14)
+    np.testing.assert_array_equal(values([1.0, 1.0]), plain)
+    with pytest.raises(ValueError, match=r"scale\[0\] is -1"):
+        values([-1.0, 1.0])
