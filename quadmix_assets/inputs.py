@@ -16,11 +16,45 @@ def raw_folder(settings: Settings, store: Store) -> UPath:
     return settings.resolve(settings.corpus.raw)
 
 
-def target_path(settings: Settings, store: Store, target: TargetSettings) -> UPath:
-    """The file of a target set."""
+def target_files(settings: Settings, store: Store, target: TargetSettings) -> list[UPath]:
+    """The files of a target set, in order.
+
+    A pattern of a path and a data set of the hub are looked up, the latter under
+    `corpus.datasets` first.
+
+    Raises:
+        FileNotFoundError: a pattern matches nothing, or the data set has no such split.
+    """
+    if target.dataset is not None:
+        return _dataset_files(settings, target)
     if target.path is None:
-        return store.path(PLANTED_CORPUS, "target.jsonl")
-    return settings.resolve(target.path)
+        return [store.path(PLANTED_CORPUS, "target.jsonl")]
+    path = settings.resolve(target.path)
+    if "*" not in str(path):
+        return [path]
+    # The folder above the first pattern is where the search begins.
+    parts = path.parts
+    first = next(i for i, part in enumerate(parts) if "*" in part)
+    folder = path.parents[len(parts) - first - 1]
+    found = sorted(folder.glob("/".join(parts[first:])), key=str)
+    if not found:
+        raise FileNotFoundError(f"targets[{target.name}].path: no file matches {path}")
+    return found
+
+
+def _dataset_files(settings: Settings, target: TargetSettings) -> list[UPath]:
+    inside = f"{target.config}/{target.split}"
+    if settings.corpus.datasets is not None:
+        folder = settings.resolve(settings.corpus.datasets) / str(target.dataset) / inside
+    else:
+        folder = UPath(f"hf://datasets/{target.dataset}@{target.revision}/{inside}")
+    found = sorted(folder.glob("*.parquet"), key=str)
+    if not found:
+        raise FileNotFoundError(
+            f"targets[{target.name}]: {folder} holds no Parquet file: correct dataset, config, "
+            "split or revision, or put a copy under corpus.datasets"
+        )
+    return found
 
 
 def labels_path(settings: Settings, store: Store, domains: FasttextDomainsSettings) -> UPath:
@@ -45,9 +79,17 @@ def check_inputs(settings: Settings, store: Store) -> Discovery:
     """
     problems = []
     for target in settings.targets:
-        path = target_path(settings, store, target)
-        column = target.text_column if target.template is None else None
-        problems += _file_problems(f"targets[{target.name}]", "path", path, column)
+        if target.dataset is not None and settings.corpus.datasets is None:
+            continue  # the hub is asked when the target is read
+        plain = target.template is None and target.format is None
+        try:
+            files = target_files(settings, store, target)
+        except FileNotFoundError as error:
+            problems.append(str(error))
+            continue
+        for path in files:
+            column = target.text_column if plain else None
+            problems += _file_problems(f"targets[{target.name}]", "path", path, column)
     domains = settings.features.domains
     if isinstance(domains, FasttextDomainsSettings):
         path = labels_path(settings, store, domains)

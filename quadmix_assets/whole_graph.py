@@ -29,7 +29,7 @@ RAW_SHARDS_STAGE = Stage(("raw_shards",), "shard")
 STAGES = (
     RAW_SHARDS_STAGE,
     Stage(("tokenizer", "target_sets", "fitted_models")),
-    Stage(("scored_shards", "domain_labels"), "shard"),
+    Stage(("target_overlap", "scored_shards", "domain_labels"), "shard"),
     Stage(("score_normalizers", "proxy_pool", "parameter_sets")),
     Stage(("score_report",)),
     Stage(("merged_ranks", "sampled_subset", "proxy_metrics"), "proxy_batch"),

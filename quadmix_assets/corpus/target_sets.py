@@ -1,9 +1,10 @@
 """Read a target set (curated text that the mix should make a model good at) and split it."""
 
 import string
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import polars as pl
 import xxhash
 from upath import UPath
@@ -17,50 +18,60 @@ from quadmix_assets.corpus.readers import (
 from quadmix_assets.corpus.readers.jsonl import read_records
 from quadmix_assets.corpus.readers.parquet import read_parquet_rows
 from quadmix_assets.corpus.readers.values import id_of
+from quadmix_assets.corpus.target_formats import FORMATS, TargetFormat
 
 _MAX_TEXT_BYTES = 64 << 20
 _SCHEMA = {"id": pl.String, "text": pl.String}
 
 
 def read_target_set(
-    path: UPath,
+    files: UPath | Sequence[UPath],
     *,
     name: str,
     text_column: str = "text",
     id_column: str = "id",
     template: str | None = None,
+    format: str | None = None,
     max_documents: int | None = None,
     seed: int = 0,
 ) -> pl.DataFrame:
-    """The documents of a target set as (id, text), in the order of the file.
+    """The documents of a target set as (id, text), in the order of the files and their rows.
 
     The text is `text_column`, or `template` filled in with the columns of each row as by
-    `str.format`, for example "{prompt}\\n\\n{response}". A row without an id gets "<name>:<row>".
-    Of more than `max_documents`, a sample is taken that depends on the ids and `seed` alone.
+    `str.format`, for example "{prompt}\\n\\n{response}", or with the fields that `format`, one of
+    `target_formats.FORMATS`, makes of the row. A row without an id gets "<name>:<row>" (of the
+    second and later files "<name>-<file>:<row>"). Of more than `max_documents`, a sample is taken
+    that depends on the ids and `seed` alone.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the file cannot be read, or any of its rows cannot be used (a target set is
+        ValueError: a file cannot be read, or any of its rows cannot be used (a target set is
             curated, so that nothing is left out in silence), or an id occurs twice, or there is
             no document.
     """
-    if not path.exists():
-        raise FileNotFoundError(
-            f"targets: the target set {name!r} should be read from {path}, and no such file is "
-            f"there. Put it there, or correct targets[{name}].path in the settings."
-        )
-    try:
-        if template is None:
-            documents = _text_documents(path, name, text_column, id_column)
-        else:
-            documents = _filled_documents(path, name, template, id_column)
-        frame = pl.DataFrame(list(documents), schema=_SCHEMA, orient="row")
-    except MissingTextColumnError as error:
-        raise ValueError(
-            f"{error.path}: {error.reason} Set targets[{name}].text_column to the one that holds "
-            "the text, or give a template."
-        ) from error
-    _check(frame, path)
+    paths = [files] if isinstance(files, UPath) else list(files)
+    frames = []
+    for number, path in enumerate(paths):
+        if not path.exists():
+            raise FileNotFoundError(
+                f"targets: the target set {name!r} should be read from {path}, and no such file "
+                f"is there. Put it there, or correct targets[{name}].path in the settings."
+            )
+        key = name if number == 0 else f"{name}-{number}"
+        try:
+            if template is None and format is None:
+                documents = _text_documents(path, key, text_column, id_column)
+            else:
+                kind = None if format is None else FORMATS[format]
+                documents = _filled_documents(path, name, key, template, kind, id_column)
+            frames.append(pl.DataFrame(list(documents), schema=_SCHEMA, orient="row"))
+        except MissingTextColumnError as error:
+            raise ValueError(
+                f"{error.path}: {error.reason} Set targets[{name}].text_column to the one that "
+                "holds the text, or give a template or a format."
+            ) from error
+    frame = pl.concat(frames)
+    _check(frame, paths[0])
     if max_documents is not None and frame.height > max_documents:
         keys = pl.Series([_hash(id_, seed) for id_ in frame["id"]])
         frame = frame.filter(keys.rank("ordinal") <= max_documents)
@@ -94,16 +105,32 @@ def split_target_set(
     return fit, held_out
 
 
+def evaluation_order(frame: pl.DataFrame) -> pl.DataFrame:
+    """The documents in the order of a hash of their ids: the first ones are a fair sample."""
+    keys = pl.Series([_hash(id_, 0) for id_ in frame["id"]], dtype=pl.UInt64)
+    return frame[keys.arg_sort()]
+
+
+def n_evaluated(n_tokens: np.ndarray, max_tokens: int | None) -> int:
+    """How many documents, in evaluation order with these tokens (D,), losses are measured on.
+
+    They are taken while they fit in `max_tokens`; the first always is.
+    """
+    if max_tokens is None:
+        return len(n_tokens)
+    return max(1, int(np.searchsorted(np.cumsum(n_tokens), max_tokens, side="right")))
+
+
 def _hash(value: str, seed: int) -> int:
     return xxhash.xxh3_64_intdigest(value.encode(), seed)
 
 
 def _text_documents(
-    path: UPath, name: str, text_column: str, id_column: str
+    path: UPath, key: str, text_column: str, id_column: str
 ) -> Iterator[tuple[str, str]]:
     for batch in normalise(
         path,
-        shard_key=name,
+        shard_key=key,
         text_column=text_column,
         id_column=id_column,
         source_column=None,
@@ -126,9 +153,38 @@ class _Filler(string.Formatter):
 
 
 def _filled_documents(
-    path: UPath, name: str, template: str, id_column: str
+    path: UPath,
+    name: str,
+    key: str,
+    template: str | None,
+    format: TargetFormat | None,
+    id_column: str,
 ) -> Iterator[tuple[str, str]]:
     filler = _Filler()
+    pattern = template if template is not None else (format.template if format else "")
+    _check_template(filler, name, pattern)
+    for row, record in _records(path):
+        try:
+            pieces = [record] if format is None else format.fields(record)
+            text = "\n\n".join(filler.vformat(pattern, (), fields) for fields in pieces)
+            id_ = id_of(record.get(id_column))
+        except RowError as error:
+            raise _bad_row(path, row, error.detail) from error
+        except (LookupError, AttributeError, ValueError, TypeError) as error:
+            expected = "" if format is None else f" its format expects {format.columns};"
+            raise _bad_row(
+                path,
+                row,
+                f"targets[{name}].template {pattern!r} cannot be filled in "
+                f"({type(error).__name__}: {error});{expected} the row has the columns "
+                f"{', '.join(record)}",
+            ) from error
+        if not text.strip():
+            raise _bad_row(path, row, "the filled-in template is empty")
+        yield id_ or f"{key}:{row}", text
+
+
+def _check_template(filler: _Filler, name: str, template: str) -> None:
     try:
         has_field = any(field is not None for _, field, _, _ in filler.parse(template))
     except ValueError as error:
@@ -140,22 +196,6 @@ def _filled_documents(
             f"targets[{name}].template: {template!r} names no column; write them in braces, as in "
             "'{prompt}\\n\\n{response}'."
         )
-    for row, record in _records(path):
-        try:
-            text = filler.vformat(template, (), record)
-            id_ = id_of(record.get(id_column))
-        except RowError as error:
-            raise _bad_row(path, row, error.detail) from error
-        except (LookupError, AttributeError, ValueError, TypeError) as error:
-            raise _bad_row(
-                path,
-                row,
-                f"targets[{name}].template {template!r} cannot be filled in "
-                f"({type(error).__name__}: {error}); the row has the columns {', '.join(record)}",
-            ) from error
-        if not text.strip():
-            raise _bad_row(path, row, "the filled-in template is empty")
-        yield id_ or f"{name}:{row}", text
 
 
 def _records(path: UPath) -> Iterator[tuple[int, dict[str, Any]]]:

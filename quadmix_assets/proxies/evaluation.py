@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from quadmix_assets.corpus.target_sets import n_evaluated
 from quadmix_assets.proxies.model import SwarmLM, precision_dtype
 from quadmix_assets.proxies.training import TrainedSwarm
 
@@ -69,9 +70,7 @@ def pack_target(
     if len(documents) != len(n_bytes):
         raise ValueError(f"{len(documents)} documents but {len(n_bytes)} byte counts")
     lengths = np.fromiter((len(d) for d in documents), np.int64, len(documents))
-    n_taken = len(documents)
-    if max_tokens is not None:
-        n_taken = max(1, int(np.searchsorted(np.cumsum(lengths), max_tokens, side="right")))
+    n_taken = n_evaluated(lengths, max_tokens)
     if not lengths[:n_taken].sum():
         raise ValueError("a target set holds no tokens; give it documents with text")
     rows = []

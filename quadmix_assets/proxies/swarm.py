@@ -11,6 +11,7 @@ import polars as pl
 from tokenizers import Tokenizer
 from upath import UPath
 
+from quadmix_assets.corpus.target_sets import evaluation_order
 from quadmix_assets.corpus.tokenizer import END_OF_TEXT, encode, load_tokenizer
 from quadmix_assets.outputs import TARGET_SETS, TENSORBOARD, TOKENIZER
 from quadmix_assets.proxies.capacity import swarm_size
@@ -23,7 +24,6 @@ from quadmix_assets.proxies.scalars import require_tensorboard
 from quadmix_assets.proxies.shapes import ProxyShape, shape_named
 from quadmix_assets.proxies.training import ProxyTraining
 from quadmix_assets.proxies.workers import run_swarms
-from quadmix_assets.sampling import hash_ids
 from quadmix_assets.settings import Settings, TrainingSettings
 from quadmix_assets.store import Store, is_local
 
@@ -221,9 +221,7 @@ def pack_targets(
     packed = {}
     for target in settings.target_names:
         documents = store.read_table(store.table_path(TARGET_SETS, f"{target}.held_out"))
-        # In the order of a hash, so that the first tokens are a fair sample of the whole set.
-        order = np.argsort(hash_ids(documents["id"].to_list()), kind="stable")
-        documents = documents[order]
+        documents = evaluation_order(documents)
         packed[target] = pack_target(
             encode(tokenizer, documents["text"].to_list()),
             documents["text"].str.len_bytes().to_numpy(),

@@ -36,6 +36,16 @@ class CorpusSettings(Section):
     )
     max_text_bytes: PositiveInt = 4_000_000
     max_quarantine_share: Share = 0.05
+    max_target_overlap: Share = Field(
+        default=0.01,
+        description="share of a target's documents that may share a run of 13 words with the pool "
+        "before a check warns",
+    )
+    datasets: str | None = Field(
+        default=None,
+        description="folder with local copies of data sets that targets name by hub id "
+        "(`<folder>/<organisation>/<name>/<config>/<split>/*.parquet`)",
+    )
     planted: PlantedSettings = PlantedSettings()
 
     @model_validator(mode="after")
@@ -71,11 +81,34 @@ class TargetSettings(Section):
 
     name: Name
     path: str | None = Field(
-        default=None, description="file or URI; null takes the planted target of the demo"
+        default=None,
+        description="file or URI, or a pattern with *; null takes `dataset`, or the planted target "
+        "of the demo",
+    )
+    dataset: str | None = Field(
+        default=None,
+        description="hub id of a data set, read as Parquet; a local copy under corpus.datasets "
+        "comes first",
+    )
+    config: str = "default"
+    split: str = "train"
+    revision: str = Field(
+        default="refs/convert/parquet",
+        description="branch, tag or commit of the data set; the default is where the hub keeps "
+        "every data set as Parquet",
     )
     text_column: str = "text"
     template: str | None = None
+    format: Literal["conversations", "hellaswag", "arc", "mmlu", "triviaqa"] | None = Field(
+        default=None, description="rows of a published data set, brought to question and answer"
+    )
     max_documents: PositiveInt | None = 10_000
     fit_share: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.5, description="the part that criteria may learn from; the rest is evaluated on"
     )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "TargetSettings":
+        if self.path is not None and self.dataset is not None:
+            raise ValueError("path and dataset are both given: keep the one to read from")
+        return self

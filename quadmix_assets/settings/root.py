@@ -78,9 +78,9 @@ class Settings(BaseSettings):
                 raise ValueError(f"{key} names the target set {name!r}; targets has: {targets}")
         if self.corpus.source != "planted":
             for target in self.targets:
-                if target.path is None:
+                if target.path is None and target.dataset is None:
                     raise ValueError(
-                        f"targets[{target.name}].path is missing: "
+                        f"targets[{target.name}].path is missing (or a dataset): "
                         "only corpus.source: planted brings a target of its own"
                     )
             domains = self.features.domains

@@ -1,0 +1,133 @@
+"""Runs of words that a target set shares with the pool.
+
+A pool that holds the text on which losses are measured makes every loss meaningless: whatever
+takes that text wins. As in GPT-3's decontamination (Brown et al. 2020, appendix C) a run of 13
+words, without case and punctuation, counts as the same text. Shorter texts count as a whole if
+they have 8 words or more; still shorter ones could be anybody's and are left out.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import polars as pl
+
+from quadmix_assets.features.words import extend_ngrams, text_chunks, word_table
+
+N_WORDS = 13
+MIN_WORDS = 8
+SCHEMA = {"target": pl.String, "target_id": pl.String, "id": pl.String, "n_runs": pl.Int64}
+_WORDS = r"\w+"
+# A filter of 16 MiB answers "certainly not" for most runs of a pool before any is searched.
+_FILTER_MASK = np.uint64((1 << 24) - 1)
+
+
+@dataclass(frozen=True, eq=False)
+class TargetRuns:
+    """The runs of words of all target sets.
+
+    Attributes:
+        keys: by length in words, the sorted hashes (k,) of runs; every hash occurs once for each
+            document that holds it.
+        owners: by length, (k,) the number of the document.
+        documents: (target, id) of each document.
+        too_short: by target, how many of its documents are too short to be looked for.
+    """
+
+    keys: Mapping[int, np.ndarray]
+    owners: Mapping[int, np.ndarray]
+    documents: pl.DataFrame
+    too_short: Mapping[str, int]
+
+    @classmethod
+    def of(cls, targets: Mapping[str, pl.DataFrame]) -> "TargetRuns":
+        """The runs of target sets (id, text) by name."""
+        found: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
+        too_short, frames, first = {}, [], 0
+        for name, frame in targets.items():
+            table = word_table(frame["text"], _WORDS)
+            numbers = first + table.documents
+            lengths = table.n_words
+            too_short[name] = int((lengths < MIN_WORDS).sum())
+            keys = table.word_hashes
+            for n in range(1, N_WORDS + 1):
+                if n > 1:
+                    keys = extend_ngrams(keys, table.word_hashes)
+                if n < MIN_WORDS:
+                    continue
+                chosen = table.inside(n)
+                if n < N_WORDS:  # whole texts only
+                    chosen = chosen & (lengths[table.documents[: len(chosen)]] == n)
+                if chosen.any():
+                    found.setdefault(n, []).append((keys[chosen], numbers[: len(keys)][chosen]))
+            frames.append(frame.select(pl.lit(name).alias("target"), "id"))
+            first += frame.height
+        keys_by_length, owners = {}, {}
+        for n, parts in found.items():
+            pairs = np.unique(
+                np.rec.fromarrays([np.concatenate(column) for column in zip(*parts, strict=True)])
+            )
+            keys_by_length[n], owners[n] = pairs["f0"], pairs["f1"]
+        documents = pl.concat(
+            [pl.DataFrame(schema={"target": pl.String, "id": pl.String}), *frames]
+        )
+        return cls(keys_by_length, owners, documents, too_short)
+
+    def found_in(self, ids: pl.Series, texts: pl.Series) -> pl.DataFrame:
+        """Which documents of the pool share how many runs with which documents of the targets.
+
+        Rows of SCHEMA, ordered; `n_runs` counts the different runs.
+        """
+        rows, owners, keys = [], [], []
+        first = 0
+        for chunk in text_chunks(texts):
+            table = word_table(chunk, _WORDS)
+            runs = table.word_hashes
+            documents = first + table.documents
+            for n in range(1, max(self.keys, default=0) + 1):
+                if n > 1:
+                    runs = extend_ngrams(runs, table.word_hashes)
+                if n in self.keys:
+                    maybe = self._filter[runs & _FILTER_MASK]
+                    places = np.flatnonzero(maybe & table.inside(n))
+                    for place, owner in zip(*self._owners(n, runs[places]), strict=True):
+                        rows.append(documents[places[place]])
+                        owners.append(owner)
+                        keys.append(runs[places[place]])
+            first += len(chunk)
+        matched = pl.DataFrame(
+            {
+                "row": np.array(rows, np.int64),
+                "owner": np.array(owners, np.int64),
+                "key": np.array(keys, np.uint64),
+            }
+        )
+        counted = matched.group_by("owner", "row").agg(pl.col("key").n_unique().alias("n_runs"))
+        counted = counted.sort("owner", "row")
+        of_target = self.documents[counted["owner"]].rename({"id": "target_id"})
+        return pl.DataFrame(
+            {
+                "target": of_target["target"],
+                "target_id": of_target["target_id"],
+                "id": ids[counted["row"]],
+                "n_runs": counted["n_runs"],
+            },
+            schema=SCHEMA,
+        )
+
+    @cached_property
+    def _filter(self) -> np.ndarray:
+        found = np.zeros(int(_FILTER_MASK) + 1, bool)
+        for keys in self.keys.values():
+            found[keys & _FILTER_MASK] = True
+        return found
+
+    def _owners(self, n: int, runs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """For runs of n words: places in `runs` and the documents that hold the run there."""
+        keys = self.keys[n]
+        starts = np.searchsorted(keys, runs, side="left")
+        counts = np.searchsorted(keys, runs, side="right") - starts
+        places = np.repeat(np.arange(len(runs)), counts)
+        within = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+        return places, self.owners[n][np.repeat(starts, counts) + within]

@@ -1,0 +1,110 @@
+"""Group `corpus`: whether the pool holds the text on which losses are measured."""
+
+import dagster as dg
+import polars as pl
+
+from quadmix_assets.corpus.overlap import SCHEMA, TargetRuns
+from quadmix_assets.defs.automation import ON_SHARDS, PER_SHARD
+from quadmix_assets.defs.corpus import raw_shards, target_sets
+from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
+from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shards_with
+from quadmix_assets.defs.resources import OWNERS, SHARDS_PER_RUN, ProjectResource
+from quadmix_assets.outputs import RAW_SHARDS, TARGET_OVERLAP, TARGET_SETS
+from quadmix_assets.settings import Settings
+from quadmix_assets.store import BATCH_ROWS, MissingOutputError, Store
+
+_EXAMPLES = 20
+
+
+@dg.asset(
+    group_name="corpus",
+    kinds={"polars", "parquet"},
+    owners=OWNERS,
+    code_version="1",
+    partitions_def=SHARDS,
+    deps=[raw_shards, target_sets],
+    backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),
+    automation_condition=PER_SHARD,
+)
+def target_overlap(context: dg.AssetExecutionContext, project: ProjectResource) -> None:
+    """Documents of the pool that share runs of 13 words with the held-out part of a target set."""
+    settings, store = project.settings, project.store
+    with clear_errors(MissingOutputError):
+        runs = TargetRuns.of(_held_out(store, settings))
+        version = store.fingerprint(store.root / TARGET_SETS)
+
+    def work(key: str) -> dict[str, object]:
+        cost = Cost()
+        raw = store.table_path(RAW_SHARDS, key)
+        found = [
+            runs.found_in(batch["id"], batch["text"])
+            for batch in store.iter_table(raw, ["id", "text"], BATCH_ROWS)
+        ]
+        table = pl.concat([pl.DataFrame(schema=SCHEMA), *found])
+        path = store.table_path(TARGET_OVERLAP, key)
+        store.write_table(path, table, {"inputs": {TARGET_SETS: version}})
+        return {
+            **table_metadata(path, table.schema, table.height),
+            "n_pool_documents": table["id"].n_unique(),
+            "n_target_documents": table.select("target", "target_id").n_unique(),
+            **cost.metadata(),
+        }
+
+    for_each_partition(context, work, expected_errors=(MissingOutputError,))
+
+
+@dg.asset_check(asset=target_overlap, automation_condition=ON_SHARDS)
+def targets_are_not_in_the_pool(
+    context: dg.AssetCheckExecutionContext, project: ProjectResource
+) -> dg.AssetCheckResult:
+    """Whether few documents of every target share a run of 13 words with the pool.
+
+    A pool that holds a target makes its loss meaningless: theta* would be whatever takes that text.
+    """
+    settings, store = project.settings, project.store
+    shards = shards_with(context, TARGET_OVERLAP)
+    found = pl.concat(store.read_table(store.table_path(TARGET_OVERLAP, key)) for key in shards)
+    targets = _held_out(store, settings)
+    too_short = TargetRuns.of(targets).too_short
+    table = pl.DataFrame(
+        [
+            {
+                "target": name,
+                "documents": frame.height,
+                "in_the_pool": found.filter(pl.col("target") == name)["target_id"].n_unique(),
+                "too_short_to_tell": too_short[name],
+            }
+            for name, frame in targets.items()
+        ]
+    ).with_columns((pl.col("in_the_pool") / pl.col("documents")).alias("share"))
+    limit = settings.corpus.max_target_overlap
+    over = table.filter(pl.col("share") > limit)
+    worst = table.sort("share", descending=True).row(0, named=True)
+    return dg.AssetCheckResult(
+        passed=over.is_empty(),
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{worst['in_the_pool']} of {worst['documents']} documents of the target "
+        f"{worst['target']!r} share a run of 13 words with the pool ({worst['share']:.2%}; limit "
+        f"{limit:.2%})"
+        + (
+            ""
+            if over.is_empty()
+            else f"; too many in {', '.join(over['target'])}: remove these documents from the pool "
+            "or from the target set (the table target_overlap names them)"
+        ),
+        metadata={
+            "targets": markdown_table(table),
+            "examples": markdown_table(
+                found.sort("n_runs", descending=True)
+                .unique("target_id", maintain_order=True)
+                .head(_EXAMPLES)
+            ),
+        },
+    )
+
+
+def _held_out(store: Store, settings: Settings) -> dict[str, pl.DataFrame]:
+    return {
+        name: store.read_table(store.table_path(TARGET_SETS, f"{name}.held_out"))
+        for name in settings.target_names
+    }
