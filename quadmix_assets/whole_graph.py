@@ -12,6 +12,8 @@ from quadmix_assets.defs.automation import observation
 from quadmix_assets.defs.resources import ProjectResource
 from quadmix_assets.inputs import check_inputs, discover_inputs
 from quadmix_assets.outputs import PLANTED_CORPUS
+from quadmix_assets.proxies.batches import n_rounds, round_of
+from quadmix_assets.search.fit import regressors_are_up_to_date
 
 _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
@@ -33,7 +35,13 @@ STAGES = (
     Stage(("score_normalizers", "proxy_pool", "parameter_sets")),
     Stage(("score_report",)),
     Stage(("merged_ranks", "sampled_subset", "proxy_metrics"), "proxy_batch"),
-    Stage(("regressor", "optimal_params", "rank_calibration")),
+    Stage(("regressor", "optimal_params")),
+)
+PROXY_STAGE, SEARCH_STAGE = STAGES[-2:]
+REFINEMENT_STAGE = Stage(("refinement",))
+MIX_STAGES = (
+    Stage(("optimum_check",)),
+    Stage(("rank_calibration",)),
     Stage(("final_mix",), "shard"),
     Stage(("mix_manifest", "random_comparison")),
 )
@@ -63,6 +71,22 @@ class _Runner:
                 return False
         # A shard that failed alone is left out from here on; without any there is no going on.
         return bool(self._materialized(stage.assets))
+
+    def search(self) -> bool:
+        """Fit regressors and search, whether that was done before or not."""
+        return self._execute(SEARCH_STAGE)
+
+    def refine(self, number: int) -> bool:
+        """Propose and train a further round of proxies, and search again."""
+        proposed = self._execute(REFINEMENT_STAGE)
+        keys = [
+            key
+            for key in self.instance.get_dynamic_partitions("proxy_batch")
+            if round_of(key) == number
+        ]
+        return (
+            proposed and all(self._execute(PROXY_STAGE, key, key) for key in keys) and self.search()
+        )
 
     def _wanted(self, stage: Stage, registered: set[str]) -> set[str]:
         wanted = set(registered)
@@ -117,7 +141,15 @@ def materialize_whole_graph(profile: str, *, resume: bool) -> bool:
         instance.add_dynamic_partitions("shard", [shard.key for shard in shards])
         for shard in shards:
             instance.report_runless_asset_event(observation(shard))
-        return all(runner.run(stage) for stage in STAGES)
+        if not all(runner.run(stage) for stage in STAGES):
+            return False
+        behind = resume and not regressors_are_up_to_date(store, settings)
+        if behind and not runner.search():
+            return False
+        for number in range(n_rounds(store), settings.search.refine.rounds):
+            if not runner.refine(number + 1):
+                return False
+        return all(runner.run(stage) for stage in MIX_STAGES)
 
 
 def _ranges(registered: list[str], wanted: set[str], size: int) -> Iterable[tuple[str, str]]:

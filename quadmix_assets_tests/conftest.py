@@ -20,6 +20,7 @@ TINY: dict[str, Any] = {
     "corpus": {
         "source": "planted",
         "carried_columns": {"planted_domain": "string", "planted_quality": "float"},
+        "max_target_overlap": 1.0,
         "planted": {
             "n_documents": 900,
             "n_shards": 3,

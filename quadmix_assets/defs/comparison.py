@@ -68,8 +68,8 @@ def mix_beats_random(project: ProjectResource) -> dg.AssetCheckResult:
     gains = losses.with_columns((pl.col(RANDOM) - pl.col(FINAL)).alias("gain"))
     targets = {
         target
-        for objective in settings.search.objectives
-        if objective.name == settings.mix.objective
+        for objective in settings.objectives
+        if objective.name == settings.mix_objective
         for target in objective.targets
     }
     relevant = gains.filter(pl.col("target").is_in(sorted(targets)))
@@ -78,7 +78,7 @@ def mix_beats_random(project: ProjectResource) -> dg.AssetCheckResult:
         passed=won == relevant.height,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"the final mix has the lower loss in {won} of {relevant.height} pairs "
-        f"(objective {settings.mix.objective!r}); mean gain "
+        f"(objective {settings.mix_objective!r}); mean gain "
         f"{float(str(relevant['gain'].mean() or 0.0)):.4f} nats per token",
         metadata={"pairs": markdown_table(gains)},
     )

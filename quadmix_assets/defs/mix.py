@@ -12,13 +12,19 @@ from quadmix_assets.defs.resources import OWNERS, SHARDS_PER_RUN, ProjectResourc
 from quadmix_assets.defs.search import optimal_params
 from quadmix_assets.features.normalize_pool import drift, load_normalizers
 from quadmix_assets.features.pool import read_scored
+from quadmix_assets.mix.budget import expected_tokens, scale_to_budget
 from quadmix_assets.mix.calibration import RankCalibration, merged_scores
 from quadmix_assets.mix.export import export_shard
 from quadmix_assets.mix.final_mix import mix_shard
-from quadmix_assets.mix.manifest import build_manifest, stale_shards, write_manifest
+from quadmix_assets.mix.manifest import (
+    build_manifest,
+    read_manifest,
+    stale_shards,
+    write_manifest,
+)
 from quadmix_assets.mix.model import load_mix_model, read_calibration, read_optimum
 from quadmix_assets.mix.plots import plot_domain_shares, plot_sampling_curves
-from quadmix_assets.mix.summary import domain_table
+from quadmix_assets.mix.summary import domain_table, unmet_constraints
 from quadmix_assets.mix.theta_json import theta_to_json
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
@@ -47,38 +53,48 @@ def rank_calibration(
     """Per domain, merged score under theta* -> cumulative token share of the pool. Pinned.
 
     Built from all documents' scores, never their text. The optimum of the objective that
-    `mix.objective` names is taken over here: from now on the mix is made with it.
+    `mix.objective` names is taken over here: from now on the mix is made with it. Where the
+    settings give the mix a budget, theta*'s omegas are scaled so that the pool meets it.
     """
     cost = Cost()
     settings, store = project.settings, project.store
     shards = shards_with(context, SCORED_SHARDS)
     with clear_errors(MissingOutputError, ValueError):
-        theta, prediction = read_optimum(store, settings, settings.mix.objective)
+        theta, prediction = read_optimum(store, settings, settings.mix_objective)
         pool = read_scored(store, shards, settings.criterion_names, settings.domain_names)
         normalizers = load_normalizers(store, settings.criterion_names)
+    merged = merged_scores(pool, normalizers, theta)
     calibration = RankCalibration.fit(
-        merged_scores(pool, normalizers, theta),
+        merged,
         pool.domains,
         pool.n_tokens,
         n_domains=len(settings.domain_names),
         max_breakpoints=settings.mix.max_breakpoints,
     )
+    ranks = calibration.ranks(merged, pool.domains)
+    budget = settings.search.constraints.mix_tokens
+    if budget is not None:
+        with clear_errors(ValueError):
+            theta = scale_to_budget(theta, ranks, pool.domains, pool.n_tokens, budget)
+    expected = expected_tokens(theta, ranks, pool.domains, pool.n_tokens)
     table = calibration.to_frame()
     path = store.table_path(RANK_CALIBRATION)
     store.write_table(path, table)
     store.write_json(
         store.path(RANK_CALIBRATION, "theta.json"),
         {
-            "objective": settings.mix.objective,
+            "objective": settings.mix_objective,
             "prediction": prediction,
+            "expected_tokens": expected.tolist(),
             **theta_to_json(theta),
         },
     )
     return dg.MaterializeResult(
         metadata={
             **table_metadata(path, table.schema, table.height),
-            "objective": settings.mix.objective,
+            "objective": settings.mix_objective,
             "n_documents": len(pool.ids),
+            "expected_tokens_of_mix": float(expected.sum()),
             "max_rank_error": calibration.max_error,
             "sampling_curves": figure(
                 store,
@@ -237,4 +253,19 @@ def mix_is_of_one_piece(
         f"first {next(iter(stale))!r} ({', '.join(stale[next(iter(stale))])}): materialise "
         f"final_mix for them (profile {settings.profile!r})",
         metadata={"stale_shards": markdown_table(table)},
+    )
+
+
+@dg.asset_check(asset=mix_manifest)
+def mix_meets_its_constraints(project: ProjectResource) -> dg.AssetCheckResult:
+    """Whether the mix as drawn keeps to `search.constraints`, give or take the luck of the draw."""
+    settings, store = project.settings, project.store
+    unmet = unmet_constraints(read_manifest(store), settings.search.constraints)
+    return dg.AssetCheckResult(
+        passed=not unmet,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="the mix keeps to all constraints"
+        if not unmet
+        else "; ".join(unmet)
+        + ". Materialise optimal_params and rank_calibration again if the pool has changed since",
     )

@@ -34,11 +34,6 @@ def shards_with(
     return keys
 
 
-def batch_key(index: int) -> str:
-    """The name of the proxy batch number `index`."""
-    return f"batch-{index:05d}"
-
-
 @dataclass(frozen=True)
 class Outcome:
     """What became of a step's partitions: metadata of the good ones, errors of the others."""

@@ -1,5 +1,7 @@
 """Group `proxies`: the proxy pool, the thetas, and a small model trained for each of them."""
 
+from collections.abc import Callable
+
 import dagster as dg
 import numpy as np
 import polars as pl
@@ -8,7 +10,7 @@ from quadmix_assets.corpus.tokenizer import load_tokenizer
 from quadmix_assets.defs.corpus import target_sets, tokenizer
 from quadmix_assets.defs.features import domain_labels, score_normalizers, scored_shards
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
-from quadmix_assets.defs.partitions import PROXY_BATCHES, batch_key, shards_with
+from quadmix_assets.defs.partitions import PROXY_BATCHES, shards_with
 from quadmix_assets.defs.resources import OWNERS, ProjectResource
 from quadmix_assets.features.normalize_pool import load_normalizers
 from quadmix_assets.outputs import (
@@ -22,6 +24,7 @@ from quadmix_assets.outputs import (
     TOKENIZER,
 )
 from quadmix_assets.proxies.batches import (
+    batch_names,
     evidence_version,
     pool_version,
     read_batch,
@@ -87,7 +90,7 @@ def parameter_sets(
     cost = Cost()
     settings, store = project.settings, project.store
     parameters = write_parameter_sets(store, settings)
-    keys = [batch_key(index) for index in range(settings.n_proxy_batches)]
+    keys = batch_names(store, 0)
     for key in set(context.instance.get_dynamic_partitions("proxy_batch")) - set(keys):
         context.instance.delete_dynamic_partition("proxy_batch", key)
     context.instance.add_dynamic_partitions("proxy_batch", keys)
@@ -95,7 +98,9 @@ def parameter_sets(
     features = parameters.as_features()
     ranges = pl.DataFrame(
         {
-            "entry": feature_names(settings.criterion_names, settings.domain_names),
+            "entry": feature_names(
+                settings.criterion_names, settings.domain_names, scaled=parameters.scale is not None
+            ),
             "minimum": features.min(axis=0),
             "median": np.median(features, axis=0),
             "maximum": features.max(axis=0),
@@ -138,7 +143,7 @@ def merged_ranks(
 
         table = pl.concat(for_each_theta(thetas, ranked, n_threads=settings.proxies.n_workers))
     path = store.table_path(MERGED_RANKS, context.partition_key)
-    store.write_table(path, table, {"version": pool_version(store)})
+    store.write_table(path, table, {"version": pool_version(store, context.partition_key)})
     return dg.MaterializeResult(
         metadata={
             **table_metadata(path, table.schema, table.height),
@@ -186,7 +191,7 @@ def sampled_subset(
     ]
     table = pl.concat(subsets)
     path = store.table_path(SAMPLED_SUBSET, context.partition_key)
-    store.write_table(path, table, {"version": pool_version(store)})
+    store.write_table(path, table, {"version": pool_version(store, context.partition_key)})
     return dg.MaterializeResult(
         metadata={
             **table_metadata(path, table.schema, table.height),
@@ -223,17 +228,10 @@ def proxy_metrics(
     settings, store = project.settings, project.store
     key = context.partition_key
     kept = store.root / PROXY_PARTS / key
-
-    def on_progress(progress: BatchProgress) -> None:
-        context.log.info(str(progress))
-        context.log_event(
-            dg.AssetObservation(context.asset_key, partition=key, metadata=_standing(progress))
-        )
-
     with clear_errors(MissingOutputError, ValueError):
         subset = read_current(store, SAMPLED_SUBSET, key)
         numbers = list(read_batch(store, settings, key))
-        version = evidence_version(store, settings)
+        version = evidence_version(store, settings, key)
         with store.local_folder(store.root / PROXY_POOL) as folder:
             result = train_samples(
                 store,
@@ -242,7 +240,7 @@ def proxy_metrics(
                 read_documents(folder, ["id_hash"])["id_hash"],
                 samples_of_subset(subset, numbers, seed=derive_seed(settings.seed, PROXY_METRICS)),
                 n_tokens=settings.proxies.training.n_tokens,
-                on_progress=on_progress,
+                on_progress=observe_progress(context, key),
                 kept=kept,
                 version=version,
             )
@@ -273,6 +271,22 @@ def proxy_metrics(
             **cost.metadata(),
         }
     )
+
+
+def observe_progress(
+    context: dg.AssetExecutionContext, partition: str | None = None
+) -> Callable[[BatchProgress], None]:
+    """Tells of a training in the run's log and as observations of the asset."""
+
+    def tell(progress: BatchProgress) -> None:
+        context.log.info(str(progress))
+        context.log_event(
+            dg.AssetObservation(
+                context.asset_key, partition=partition, metadata=_standing(progress)
+            )
+        )
+
+    return tell
 
 
 def _standing(progress: BatchProgress) -> dict[str, float]:

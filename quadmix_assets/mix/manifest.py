@@ -73,12 +73,13 @@ def build_manifest(
         key: sum(entry["counts"][key] for entry in per_shard.values())
         for key in ("n_documents_in", "n_tokens_in", "n_documents_out", "n_copies_out")
     }
+    totals["max_copies"] = max((e["counts"]["max_copies"] for e in per_shard.values()), default=0)
     tokens_in = _sum_per_domain(per_shard, "n_tokens_in_per_domain")
     tokens_out = _sum_per_domain(per_shard, "n_tokens_out_per_domain")
     return {
         "settings": settings.model_dump(mode="json", exclude={"root"}),
         "seed": settings.seed,
-        "objective": settings.mix.objective,
+        "objective": settings.mix_objective,
         "theta": theta_to_json(theta),
         "criteria": list(settings.criterion_names),
         "domains": list(settings.domain_names),

@@ -1,5 +1,7 @@
 """What a run came to, as text for the terminal."""
 
+from typing import Any
+
 import polars as pl
 
 from quadmix_assets.mix.manifest import MANIFEST_FILE, read_manifest
@@ -46,21 +48,20 @@ def summary_text(settings: Settings, store: Store) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _loss_lines(
-    settings: Settings, store: Store, manifest: dict[str, dict[str, float]]
-) -> list[str]:
+def _loss_lines(settings: Settings, store: Store, manifest: dict[str, Any]) -> list[str]:
     metrics = read_evidence(store, settings).metrics
-    objective = objective_named(settings.search.objectives, settings.mix.objective)
+    objective = objective_named(settings.objectives, settings.mix_objective)
     losses = objective_losses(metrics, objective)
+    prediction = manifest["prediction"]
     lines = [
-        f"objective {settings.mix.objective!r}, loss in nats per token:",
-        f"  {'theta*, predicted':42}{manifest['prediction']['loss_nats']:>8.4f}",
+        f"objective {settings.mix_objective!r} in {prediction['unit']}:",
+        f"  {'theta*, predicted':42}{prediction['predicted']:>8.4f}",
         f"  {f'best of {len(losses)} proxies, measured':42}{losses.min():>8.4f}",
         f"  {'mean of the proxies, measured':42}{losses.mean():>8.4f}",
     ]
     path = store.table_path(RANDOM_COMPARISON)
     if path.exists():
-        lines += ["the same model trained on the same number of tokens:"]
+        lines += ["the same model trained on the same number of tokens, loss in nats per token:"]
         rows = (
             store.read_table(path)
             .filter(pl.col("status") == "trained")

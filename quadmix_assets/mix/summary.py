@@ -1,9 +1,15 @@
-"""The mix as a small table."""
+"""The mix as a small table, and against what was asked of it."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
+
+from quadmix_assets.settings import ConstraintsSettings
+
+# The draw decides document by document, so that a mix is never exactly what was expected of it.
+_TOLERANCE = 0.01
 
 
 def domain_table(manifest: Mapping[str, Any]) -> pl.DataFrame:
@@ -19,3 +25,41 @@ def domain_table(manifest: Mapping[str, Any]) -> pl.DataFrame:
             "share_out": tokens_out / max(tokens_out.sum(), 1),
         }
     )
+
+
+def unmet_constraints(manifest: Mapping[str, Any], asked: ConstraintsSettings) -> list[str]:
+    """What of the constraints the mix of a manifest misses by more than a hundredth, in words."""
+    totals, table = manifest["totals"], domain_table(manifest)
+    problems = []
+    if asked.mix_tokens is not None:
+        off = totals["n_tokens_out"] / asked.mix_tokens - 1
+        if abs(off) > _TOLERANCE:
+            problems.append(
+                f"the mix has {totals['n_tokens_out']:,} tokens, {off:+.1%} off the "
+                f"{asked.mix_tokens:,} of mix_tokens"
+            )
+    if asked.max_copies is not None and totals["max_copies"] > math.ceil(asked.max_copies):
+        problems.append(
+            f"a document is taken {totals['max_copies']} times, max_copies is {asked.max_copies}"
+        )
+    for row in table.iter_rows(named=True):
+        limits = asked.domains.get(row["domain"])
+        name, share = row["domain"], row["share_out"]
+        epochs = row["n_tokens_out"] / max(row["n_tokens_in"], 1)
+        own = limits.max_epochs if limits is not None else None
+        most = own if own is not None else asked.max_epochs
+        if most is not None and epochs > most * (1 + _TOLERANCE) + _TOLERANCE:
+            problems.append(f"{name} is taken {epochs:.3f} times over, max_epochs is {most}")
+        if limits is None:
+            continue
+        low, high = (
+            (limits.min_share, limits.max_share)
+            if limits.share is None
+            else (limits.share, limits.share)
+        )
+        if limits.off:
+            low = high = 0.0
+        if not low - _TOLERANCE <= share <= high + _TOLERANCE:
+            wanted = f"{low:.1%}" if low == high else f"{low:.1%} to {high:.1%}"
+            problems.append(f"{name} has {share:.1%} of the mix's tokens, {wanted} were asked for")
+    return problems

@@ -1,20 +1,36 @@
-"""Thetas on disk, and the batches in which they are trained."""
+"""Thetas on disk, the batches in which they are trained, and what their proxies showed.
+
+Round 0 are the thetas of Algorithm 1 (`parameter_sets`); a refinement adds rounds of further ones.
+Thetas are numbered through all rounds, and every round is a file of its own, so that a new round
+does not touch what the earlier ones showed.
+"""
 
 import json
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from upath import UPath
 
-from quadmix_assets.outputs import PARAMETER_SETS, PROXY_METRICS, PROXY_POOL, TARGET_SETS
+from quadmix_assets.outputs import (
+    PARAMETER_SETS,
+    PROXY_METRICS,
+    PROXY_POOL,
+    REFINEMENT,
+    TARGET_SETS,
+)
 from quadmix_assets.sampling import Parameters, Theta, feature_names, sample_parameters
+from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store
 
 
 def write_parameter_sets(store: Store, settings: Settings) -> Parameters:
-    """Draw all thetas by Algorithm 1 and store them: theta, proxy_batch, one column an entry."""
+    """Draw all thetas by Algorithm 1 and store them: theta, proxy_batch, one column an entry.
+
+    Rounds that refined earlier thetas are removed.
+    """
     parameters = sample_parameters(
         settings.parameters.n,
         len(settings.criterion_names),
@@ -22,32 +38,63 @@ def write_parameter_sets(store: Store, settings: Settings) -> Parameters:
         seed=derive_seed(settings.seed, PARAMETER_SETS),
         omega_max=settings.parameters.omega_max,
         lambda_prior=settings.parameters.lambda_prior,
+        scale_max=settings.parameters.scale_max,
     )
-    table = _as_table(parameters, settings).with_columns(
-        theta=pl.int_range(settings.parameters.n, dtype=pl.Int32, eager=True)
-    )
-    size = settings.proxies.batch_size
-    batch = pl.format("batch-{}", (pl.col("theta") // size).cast(pl.String).str.zfill(5))
-    store.write_table(
-        store.table_path(PARAMETER_SETS),
-        table.select("theta", batch.alias("proxy_batch"), pl.exclude("theta")),
-    )
+    store.remove_folder(store.root / REFINEMENT)
+    _write_round(store, settings, 0, parameters, first=0)
     return parameters
 
 
+def write_round(store: Store, settings: Settings, number: int, parameters: Parameters) -> list[str]:
+    """Store the thetas of a further round, in place of any that has that number.
+
+    Returns:
+        The names of its batches.
+    """
+    earlier = sum(store.n_rows(_round_path(store, before)) for before in range(number))
+    return _write_round(store, settings, number, parameters, first=earlier)
+
+
+def n_rounds(store: Store) -> int:
+    """How many rounds there are beyond the first."""
+    return len(list((store.root / REFINEMENT).glob("*.parquet"))) if _refined(store) else 0
+
+
+def batch_names(store: Store, round_number: int) -> list[str]:
+    """The batches of a round, in order.
+
+    Raises:
+        MissingOutputError: there is no such round.
+    """
+    table = store.read_table(_round_path(store, round_number), ["proxy_batch"])
+    return table["proxy_batch"].unique().sort().to_list()
+
+
+def batch_key(round_number: int, index: int) -> str:
+    """The name of a proxy batch: its round, unless that is the first, and its number in it."""
+    batch = f"batch-{index:05d}"
+    return batch if round_number == 0 else f"round-{round_number}-{batch}"
+
+
+def round_of(batch: str) -> int:
+    """The round that a batch belongs to, from its name."""
+    return int(batch.split("-")[1]) if batch.startswith("round-") else 0
+
+
 def read_parameter_sets(store: Store, settings: Settings) -> tuple[pl.DataFrame, Parameters]:
-    """The stored table (theta, proxy_batch, ...) and the thetas in its order.
+    """The stored table (theta, proxy_batch) of all rounds and the thetas in its order.
 
     Raises:
         MissingOutputError: there is none, or it was drawn for other criteria or domains.
     """
-    table = store.read_table(store.table_path(PARAMETER_SETS))
-    names = feature_names(settings.criterion_names, settings.domain_names)
-    if table.columns[2:] != names:
+    rounds = [store.read_table(_round_path(store, number)) for number in range(n_rounds(store) + 1)]
+    names = _names(settings)
+    if any(table.columns[2:] != names for table in rounds):
         raise MissingOutputError(
             "parameter_sets was drawn for other criteria or domains than the settings name now: "
             "materialise the asset 'parameter_sets' and the proxies again"
         )
+    table = pl.concat(rounds)
     parameters = Parameters.from_features(
         table.select(names).to_numpy(), len(settings.criterion_names), len(settings.domain_names)
     )
@@ -81,7 +128,8 @@ class Evidence:
     Attributes:
         metrics: one row per theta and target, ordered by theta; all of one version.
         numbers: (n,) the thetas that were trained, in order.
-        features: (n, F) their entries.
+        rounds: (n,) the round of each.
+        parameters: the n thetas.
         n_failed: thetas that failed, and are left out of `numbers`.
         n_stale: thetas that were trained on other thetas, pools, targets or recipes than those
             that are there now, and are left out of everything.
@@ -89,11 +137,12 @@ class Evidence:
 
     metrics: pl.DataFrame
     numbers: np.ndarray
-    features: np.ndarray
+    rounds: np.ndarray
+    parameters: Parameters
     n_failed: int
     n_stale: int
 
-    def losses(self, target: str) -> np.ndarray:
+    def losses(self, target: str) -> FloatArray:
         """Loss in nats per token (n,) on one target set."""
         rows = self.metrics.filter(
             (pl.col("target") == target) & pl.col("theta").is_in(self.numbers.tolist())
@@ -101,14 +150,14 @@ class Evidence:
         return rows["loss_nats"].to_numpy()
 
 
-def pool_version(store: Store) -> dict[str, str]:
-    """Which thetas and which proxy pool are there now.
+def pool_version(store: Store, batch: str) -> dict[str, str]:
+    """Which thetas and which proxy pool a batch is made of now.
 
     Raises:
         MissingOutputError: one of them has not been made.
     """
     return {
-        PARAMETER_SETS: store.fingerprint(store.root / PARAMETER_SETS),
+        PARAMETER_SETS: store.fingerprint(_round_path(store, round_of(batch))),
         PROXY_POOL: store.fingerprint(store.root / PROXY_POOL),
     }
 
@@ -120,7 +169,7 @@ def read_current(store: Store, asset: str, batch: str) -> pl.DataFrame:
         MissingOutputError: it is not there, or was made from others.
     """
     path = store.table_path(asset, batch)
-    if store.summary(path).get("version") != pool_version(store):
+    if store.summary(path).get("version") != pool_version(store, batch):
         raise MissingOutputError(
             f"{path} was made from other thetas or another proxy pool than are there now: "
             f"materialise the asset {asset!r}, partition {batch!r}, again"
@@ -128,15 +177,15 @@ def read_current(store: Store, asset: str, batch: str) -> pl.DataFrame:
     return store.read_table(path)
 
 
-def evidence_version(store: Store, settings: Settings) -> dict[str, str]:
-    """What a measured loss belongs to: a loss of another version is no evidence.
+def evidence_version(store: Store, settings: Settings, batch: str) -> dict[str, str]:
+    """What the losses of a batch belong to: a loss of another version is no evidence.
 
     Raises:
         MissingOutputError: one of the inputs has not been made.
     """
     training = json.dumps(settings.proxies.training.model_dump(mode="json"), sort_keys=True)
     return {
-        **pool_version(store),
+        **pool_version(store, batch),
         TARGET_SETS: store.fingerprint(store.root / TARGET_SETS),
         "training": training,
     }
@@ -149,14 +198,16 @@ def read_evidence(store: Store, settings: Settings) -> Evidence:
         MissingOutputError: no batch has been trained on them.
     """
     table, parameters = read_parameter_sets(store, settings)
-    version = evidence_version(store, settings)
     frames, n_stale = [], 0
-    for batch in sorted(set(table["proxy_batch"])):
+    versions: dict[int, dict[str, str]] = {}
+    for batch in table["proxy_batch"].unique().sort():
         path = store.table_path(PROXY_METRICS, batch)
         if not path.exists():
             continue
+        if round_of(batch) not in versions:
+            versions[round_of(batch)] = evidence_version(store, settings, batch)
         metrics = store.read_table(path)
-        if store.summary(path).get("version") == version:
+        if store.summary(path).get("version") == versions[round_of(batch)]:
             frames.append(metrics)
         else:
             n_stale += metrics["theta"].n_unique()
@@ -174,9 +225,33 @@ def read_evidence(store: Store, settings: Settings) -> Evidence:
             f"all {len(failed)} proxies failed, the first because: "
             f"{metrics['reason'].drop_nulls()[0]}"
         )
-    return Evidence(metrics, numbers, parameters.as_features()[numbers], len(failed), n_stale)
+    batches = table["proxy_batch"].to_list()
+    rounds = np.array([round_of(batches[number]) for number in numbers])
+    return Evidence(metrics, numbers, rounds, parameters[numbers], len(failed), n_stale)
 
 
-def _as_table(parameters: Parameters, settings: Settings) -> pl.DataFrame:
-    names = feature_names(settings.criterion_names, settings.domain_names)
-    return pl.DataFrame(parameters.as_features(), schema=names, orient="row")
+def _write_round(
+    store: Store, settings: Settings, number: int, parameters: Parameters, *, first: int
+) -> list[str]:
+    size = settings.proxies.batch_size
+    batches = [batch_key(number, index // size) for index in range(len(parameters))]
+    entries = pl.DataFrame(parameters.as_features(), schema=_names(settings), orient="row")
+    numbers = pl.int_range(first, first + len(parameters), dtype=pl.Int32, eager=True)
+    table = entries.select(numbers.alias("theta"), pl.Series("proxy_batch", batches), pl.col("*"))
+    store.write_table(_round_path(store, number), table)
+    return sorted(set(batches))
+
+
+def _round_path(store: Store, number: int) -> UPath:
+    if number == 0:
+        return store.table_path(PARAMETER_SETS)
+    return store.table_path(REFINEMENT, f"round-{number}")
+
+
+def _refined(store: Store) -> bool:
+    return (store.root / REFINEMENT).exists()
+
+
+def _names(settings: Settings) -> list[str]:
+    scaled = settings.parameters.scale_max is not None
+    return feature_names(settings.criterion_names, settings.domain_names, scaled=scaled)

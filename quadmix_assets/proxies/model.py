@@ -6,7 +6,7 @@ axis: what one proxy computes never depends on the others.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -53,11 +53,13 @@ class SwarmLM(nn.Module):
         self.turns: Tensor
         turns = rotations(shape.context, shape.head_width, shape.rotary_base)
         self.register_buffer("turns", turns, persistent=False)
-        self._training_forward = self.hidden
+        # Not the method itself by default: a model that refers to itself lives until Python looks
+        # for cycles, with all its memory.
+        self._compiled_hidden: Callable[[Tensor, torch.dtype], Tensor] | None = None
 
     def compile_training(self) -> None:
         """Let torch.compile fuse the forward and backward pass of training, at its first use."""
-        self._training_forward = torch.compile(self.hidden, dynamic=False)
+        self._compiled_hidden = torch.compile(self.hidden, dynamic=False)
 
     def hidden(self, ids: Tensor, dtype: torch.dtype) -> Tensor:
         """Last hidden states (K, B*C, width) in `dtype` for token ids (K, B, C), C <= context."""
@@ -82,7 +84,7 @@ class SwarmLM(nn.Module):
         The mean is over `divisor` tokens, of which these windows may be a part. Returns each
         proxy's part of it in nats, (K,).
         """
-        hidden = self._training_forward(windows[..., :-1], dtype)
+        hidden = (self._compiled_hidden or self.hidden)(windows[..., :-1], dtype)
         matrix = self._output_matrix()
         if matrix.grad is None:
             matrix.grad = torch.zeros_like(matrix)

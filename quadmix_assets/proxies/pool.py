@@ -1,8 +1,9 @@
 """The tokenised sub-pool on which proxies are trained, with sigma and domains.
 
 A folder of the lake: `documents.parquet` (one row a document), `tokens/` (a token pool, in the same
-order), `index/` (the documents laid out for ranking under many thetas) and `axes.json` (the names
-of the criteria and domains, in the order of the index).
+order), `index/` (the documents laid out for ranking under many thetas), `axes.json` (the names of
+the criteria and domains, in the order of the index) and `whole_pool.json` (the tokens of every
+domain of the pool that this is a sample of).
 """
 
 import json
@@ -29,6 +30,7 @@ _TOKENS = "tokens"
 _DOCUMENTS = "documents.parquet"
 _INDEX = "index"
 _AXES = "axes.json"
+_WHOLE_POOL = "whole_pool.json"
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ def build_proxy_pool(
         scored = store.read_table(store.table_path(SCORED_SHARDS, shard), ["n_tokens"])
         total += int(scored["n_tokens"].sum())
     share = min(1.0, settings.proxies.pool_tokens / max(total, 1))
+    per_domain = np.zeros(len(settings.domain_names), np.int64)
     frames = []
     with atomic_folder(store.root / PROXY_POOL) as folder:
         with TokenPoolWriter(folder / _TOKENS, vocab_size=tokenizer.get_vocab_size()) as writer:
@@ -68,6 +71,7 @@ def build_proxy_pool(
                 documents = read_scored(
                     store, [shard], settings.criterion_names, settings.domain_names
                 )
+                np.add.at(per_domain, documents.domains, documents.n_tokens)
                 chosen = in_sample(
                     documents.ids.to_list(), share, purpose=PROXY_POOL, seed=settings.seed
                 )
@@ -106,6 +110,7 @@ def build_proxy_pool(
             len(settings.domain_names),
         ).save(folder / _INDEX)
         (folder / _AXES).write_text(json.dumps(_axes(settings)))
+        (folder / _WHOLE_POOL).write_text(json.dumps({"n_tokens": per_domain.tolist()}))
     return ProxyPoolSummary(table.height, int(table["n_tokens"].sum()), share)
 
 
@@ -122,6 +127,15 @@ def open_index(folder: Path, settings: Settings) -> PoolIndex:
             "materialise the asset 'proxy_pool' again, then its proxies"
         )
     return PoolIndex.open(folder / _INDEX)
+
+
+def tokens_of_whole_pool(folder: Path) -> np.ndarray:
+    """Tokens (M,) of every domain of the pool of which a proxy pool in a local folder is a sample.
+
+    A mix is made of that pool: how often it must repeat a domain follows from these, not from the
+    sample that proxies train on.
+    """
+    return np.asarray(json.loads((folder / _WHOLE_POOL).read_text())["n_tokens"], np.float64)
 
 
 def _axes(settings: Settings) -> dict[str, list[str]]:

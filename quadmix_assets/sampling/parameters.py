@@ -112,6 +112,12 @@ class Parameters:
         return np.concatenate([flat, *(getattr(self, name) for name in self.beta)], axis=1)
 
     @classmethod
+    def stack(cls, thetas: Sequence[Theta]) -> "Parameters":
+        """Single thetas, at least one, as Parameters."""
+        names = [name for name, values in thetas[0]._asdict().items() if values is not None]
+        return cls(**{name: np.stack([getattr(t, name) for t in thetas]) for name in names})
+
+    @classmethod
     def from_features(cls, features: ArrayLike, n_criteria: int, n_domains: int) -> "Parameters":
         """The inverse of `as_features`.
 

@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from quadmix_assets.sampling.blocks import BLOCK
 from quadmix_assets.sampling.draw import Ids, uniform_of_ids
 from quadmix_assets.sampling.parameters import Theta
 from quadmix_assets.sampling.pool_index import PoolIndex
@@ -52,7 +51,7 @@ class PoolDraw:
 
     @cached_property
     def _lucky_domains(self) -> IntArray:
-        return self.index.block_domains[self._lucky // BLOCK].astype(np.int64)
+        return self.index.domains_of(self._lucky)
 
     def copies(self, theta: Theta, limits: FloatArray | None = None) -> Taken:
         """The documents that theta takes; `limits` as in `PoolIndex.best`.

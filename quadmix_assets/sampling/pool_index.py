@@ -159,6 +159,10 @@ class PoolIndex:
         """D."""
         return int((self.documents >= 0).sum())
 
+    def domains_of(self, places: IntArray) -> IntArray:
+        """The domains (k,) of the documents at places (k,) of the index."""
+        return self.block_domains[places // BLOCK].astype(np.int64)
+
     def best(self, theta: Theta, limits: FloatArray | None = None) -> Best:
         """The documents with rank <= omega, ranked.
 

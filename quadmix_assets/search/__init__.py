@@ -1,34 +1,41 @@
-"""From proxies to theta*: regressors from theta to loss, how good they are, and the search.
+"""From proxies to theta*: regressors, how good they are, objectives, constraints, and the search.
 
-In order: `split_held_out`, `fit_lightgbm`, `evaluate` and `learning_curve` (regressors, metrics),
-`search_random_top_mean` (optimum), and the figures of all of them (plots).
+In order: `features` (what a regressor sees of a theta), `regressors`, `metrics` (held-out errors),
+`fit`, `objective`, `constraints` and `space` (which thetas may be looked at), `strategies` (the
+searches), `refine` (further rounds of proxies), `plots`.
 """
 
+from quadmix_assets.search.constraints import Constraints, InfeasibleError
+from quadmix_assets.search.features import MixtureFeatures, ThetaFeatures
 from quadmix_assets.search.metrics import (
     RegressionMetrics,
     evaluate,
     learning_curve,
     split_held_out,
 )
-from quadmix_assets.search.optimum import SearchResult, search_random_top_mean
-from quadmix_assets.search.regressors import (
-    LightGBMRegressor,
-    Regressor,
-    SVRRegressor,
-    fit_lightgbm,
-    fit_svr,
+from quadmix_assets.search.regressors import Regressor, fit_regressor
+from quadmix_assets.search.space import ThetaSpace
+from quadmix_assets.search.strategies import (
+    Prediction,
+    SearchResult,
+    cma_es,
+    random_top_mean,
 )
 
 __all__ = [
-    "LightGBMRegressor",
+    "Constraints",
+    "InfeasibleError",
+    "MixtureFeatures",
+    "Prediction",
     "RegressionMetrics",
     "Regressor",
-    "SVRRegressor",
     "SearchResult",
+    "ThetaFeatures",
+    "ThetaSpace",
+    "cma_es",
     "evaluate",
-    "fit_lightgbm",
-    "fit_svr",
+    "fit_regressor",
     "learning_curve",
-    "search_random_top_mean",
+    "random_top_mean",
     "split_held_out",
 ]

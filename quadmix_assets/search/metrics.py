@@ -1,19 +1,22 @@
 """How good a regressor is: the held-out part, its errors, and errors against training size."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
-from scipy.stats import spearmanr
+from scipy.stats import kendalltau, spearmanr
 
-from quadmix_assets.sampling.validation import IntArray, check_floats
-from quadmix_assets.search.regressors import MIN_ROWS, Regressor, standard_fits
+from quadmix_assets.sampling.validation import FloatArray, IntArray, check_floats
+from quadmix_assets.search.regressors import LABELS, MIN_ROWS, Regressor, fit_regressor
 
 HELD_OUT_SHARE = 1 / 15
 MIN_HELD_OUT = 8
 ENOUGH_FOR_MIN_HELD_OUT = 40
+FIGURE_3 = ("lightgbm", "svr_linear", "svr_rbf")
+_TOP = 10
+_RESAMPLES = 1_000
 
 LEARNING_CURVE_SCHEMA = {
     "regressor": pl.String,
@@ -24,21 +27,39 @@ LEARNING_CURVE_SCHEMA = {
 
 
 @dataclass(frozen=True)
+class Interval:
+    """A figure and the middle 90 % of it over bootstrap samples of the rows."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        """As in a table."""
+        return f"{self.value:.4g} ({self.low:.4g} to {self.high:.4g})"
+
+
+@dataclass(frozen=True)
 class RegressionMetrics:
     """Errors of a regressor on rows it has not seen.
 
     Attributes:
         n: rows.
         mae: mean absolute error, in nats.
-        spearman: rank correlation of predicted and true losses; 0 where either is constant or
-            there is one row, since there is no order to agree on.
+        spearman, kendall: rank correlations of predicted and true losses; 0 where either is
+            constant or there is one row, since there is no order to agree on.
+        top_recall: which share of the `top_k` best rows is among the `top_k` predicted best.
+        top_k: 10, or a fifth of the rows where there are fewer than 50.
         constant_mae: mean absolute error of predicting the training mean every time, in nats. A
             regressor that is no better has learned nothing.
     """
 
     n: int
-    mae: float
-    spearman: float
+    mae: Interval
+    spearman: Interval
+    kendall: Interval
+    top_recall: Interval
+    top_k: int
     constant_mae: float
 
 
@@ -68,8 +89,12 @@ def split_held_out(
     return np.sort(shuffled[n_held_out:]), np.sort(shuffled[:n_held_out])
 
 
-def evaluate(regressor: Regressor, features: ArrayLike, losses: ArrayLike) -> RegressionMetrics:
+def evaluate(
+    regressor: Regressor, features: ArrayLike, losses: ArrayLike, *, seed: int = 0
+) -> RegressionMetrics:
     """Errors of the regressor on features (n, F) with losses (n,), n at least 1.
+
+    `seed` is that of the bootstrap samples.
 
     Raises:
         ValueError: no rows, shapes that disagree, or a value that is NaN or infinite.
@@ -79,13 +104,38 @@ def evaluate(regressor: Regressor, features: ArrayLike, losses: ArrayLike) -> Re
     if not len(true):
         raise ValueError("no rows to evaluate the regressor on: expected 1 or more")
     predicted = regressor.predict(matrix)
-    ordered = np.ptp(true) > 0 and np.ptp(predicted) > 0
+    top_k = min(_TOP, max(1, len(true) // 5))
+    rows = np.random.default_rng(seed).integers(len(true), size=(_RESAMPLES, len(true)))
+
+    def interval(measure: Callable[[FloatArray, FloatArray], float]) -> Interval:
+        sampled = [measure(predicted[chosen], true[chosen]) for chosen in rows]
+        low, high = np.quantile(sampled, [0.05, 0.95])
+        return Interval(measure(predicted, true), float(low), float(high))
+
     return RegressionMetrics(
         n=len(true),
-        mae=float(np.mean(np.abs(predicted - true))),
-        spearman=float(spearmanr(predicted, true).statistic) if ordered else 0.0,
+        mae=interval(lambda p, t: float(np.mean(np.abs(p - t)))),
+        spearman=interval(_spearman),
+        kendall=interval(_kendall),
+        top_recall=interval(lambda p, t: _recall(p, t, top_k)),
+        top_k=top_k,
         constant_mae=float(np.mean(np.abs(regressor.training_mean - true))),
     )
+
+
+def _spearman(predicted: FloatArray, true: FloatArray) -> float:
+    ordered = np.ptp(true) > 0 and np.ptp(predicted) > 0
+    return float(spearmanr(predicted, true).statistic) if ordered else 0.0
+
+
+def _kendall(predicted: FloatArray, true: FloatArray) -> float:
+    ordered = np.ptp(true) > 0 and np.ptp(predicted) > 0
+    return float(kendalltau(predicted, true).statistic) if ordered else 0.0
+
+
+def _recall(predicted: FloatArray, true: FloatArray, k: int) -> float:
+    best = np.argsort(true, kind="stable")[:k]
+    return float(np.isin(np.argsort(predicted, kind="stable")[:k], best).mean())
 
 
 def learning_curve(
@@ -95,6 +145,7 @@ def learning_curve(
     held_out: IntArray,
     *,
     seed: int,
+    kinds: Sequence[str] = FIGURE_3,
     n_threads: int = 1,
     sizes: Sequence[int] | None = None,
 ) -> pl.DataFrame:
@@ -109,11 +160,12 @@ def learning_curve(
         train: indices of the training part, as `split_held_out` gives them.
         held_out: indices of the held-out part.
         seed: of the order and of the regressors.
+        kinds: which regressors; those of the paper by default.
         n_threads: of LightGBM.
         sizes: how many training rows; None takes `training_sizes(len(train))`.
 
     Returns:
-        Columns regressor, n_train, mae_nats, spearman: three regressors at each size.
+        Columns regressor, n_train, mae_nats, spearman: all regressors at each size.
 
     Raises:
         ValueError: a size is below 10 or above the training part, or as in `fit_lightgbm` and
@@ -130,9 +182,11 @@ def learning_curve(
                 "the training part"
             )
         part = np.sort(order[:size])
-        for name, fit in standard_fits(seed=seed, n_threads=n_threads).items():
-            metrics = evaluate(fit(x[part], y[part]), x[held_out], y[held_out])
-            rows.append((name, size, metrics.mae, metrics.spearman))
+        for kind in kinds:
+            fitted = fit_regressor(kind, x[part], y[part], seed=seed, n_threads=n_threads)
+            predicted = fitted.predict(x[held_out])
+            mae = float(np.mean(np.abs(predicted - y[held_out])))
+            rows.append((LABELS[kind], size, mae, _spearman(predicted, y[held_out])))
     return pl.DataFrame(rows, schema=LEARNING_CURVE_SCHEMA, orient="row")
 
 

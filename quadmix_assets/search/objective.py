@@ -1,13 +1,15 @@
-"""Objectives: weighted means of the losses on target sets."""
+"""Objectives: weighted means of the losses on target sets, brought to one scale."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.settings import ObjectiveSettings
 
-Predictor = Callable[[np.ndarray], np.ndarray]
+UNITS = {"nats": "nats", "zscore": "standard deviations", "bits_per_byte": "bits per byte"}
 
 
 def objective_named(objectives: Sequence[ObjectiveSettings], name: str) -> ObjectiveSettings:
@@ -19,37 +21,67 @@ def objective_named(objectives: Sequence[ObjectiveSettings], name: str) -> Objec
     return {objective.name: objective for objective in objectives}[name]
 
 
-def objective_losses(metrics: pl.DataFrame, objective: ObjectiveSettings) -> np.ndarray:
-    """The objective (n,) of every proxy that was trained, ordered by theta.
+@dataclass(frozen=True)
+class Objective:
+    """A weighted sum of the losses on target sets, fitted to the proxies that were trained.
 
-    Args:
-        metrics: one row per theta and target with theta, target, status, loss_nats.
-        objective: target sets and their weights, which are brought to sum 1.
+    Attributes:
+        name: of the settings.
+        unit: what its values are counted in, for figures and messages.
+        factors: by target, what a loss in nats per token is multiplied with; the weight is in it.
+        offset: added to the sum.
     """
-    weights = pl.DataFrame(
-        {"target": list(objective.targets), "weight": list(objective.targets.values())}
-    ).with_columns(pl.col("weight") / pl.col("weight").sum())
-    losses = (
-        metrics.filter(pl.col("status") == "trained")
-        .join(weights, on="target")
-        .group_by("theta")
-        .agg((pl.col("loss_nats") * pl.col("weight")).sum().alias("loss_nats"))
-        .sort("theta")
-    )
-    return losses["loss_nats"].to_numpy()
+
+    name: str
+    unit: str
+    factors: Mapping[str, float]
+    offset: float
+
+    @classmethod
+    def of(cls, settings: ObjectiveSettings, metrics: pl.DataFrame) -> "Objective":
+        """The objective over trained proxies.
+
+        `metrics` has one row per theta and target: theta, target, status, loss_nats, bits_per_byte.
+        Weights are brought to sum 1. On the scale `zscore` a loss is a number of standard
+        deviations from the mean over the proxies, on `bits_per_byte` it is divided by the target's
+        bytes; both keep a target whose losses are large or spread from deciding alone.
+        """
+        trained = metrics.filter(pl.col("status") == "trained")
+        total = sum(settings.targets.values())
+        factors, offset = {}, 0.0
+        for target, weight in settings.targets.items():
+            rows = trained.filter(pl.col("target") == target)
+            losses = rows["loss_nats"].to_numpy()
+            factor = weight / total
+            if settings.scale == "zscore":
+                # Equal losses say nothing: they get no weight rather than an infinite one.
+                deviation = float(losses.std())
+                factor = factor / deviation if deviation > 0 else 0.0
+                offset -= factor * float(losses.mean())
+            elif settings.scale == "bits_per_byte":
+                # Tokens and bytes of a target are the same for all proxies.
+                factor *= float(rows["bits_per_byte"].to_numpy().sum() / losses.sum())
+            factors[target] = factor
+        return cls(settings.name, UNITS[settings.scale], factors, offset)
+
+    def value(self, losses: Mapping[str, FloatArray]) -> FloatArray:
+        """The objective (n,) of losses (n,) in nats on each target."""
+        parts = [factor * losses[target] for target, factor in self.factors.items()]
+        return np.asarray(np.sum(parts, axis=0) + self.offset)
+
+    def deviation(self, deviations: Mapping[str, FloatArray]) -> FloatArray:
+        """How far the objective (n,) is off if the losses (n,) are off by `deviations`.
+
+        Errors of the targets are taken to go together: the proxies are the same for all of them.
+        """
+        return self.value(deviations) - self.offset
 
 
-def objective_predictor(
-    objective: ObjectiveSettings, predictors: Mapping[str, Predictor]
-) -> Predictor:
-    """Predicts the objective (n,) of thetas (n, F) from the predictors of its target sets."""
-    total = sum(objective.targets.values())
-
-    def predict(features: np.ndarray) -> np.ndarray:
-        parts = [
-            weight / total * predictors[target](features)
-            for target, weight in objective.targets.items()
-        ]
-        return np.sum(parts, axis=0)
-
-    return predict
+def objective_losses(metrics: pl.DataFrame, settings: ObjectiveSettings) -> FloatArray:
+    """The objective (n,) of every proxy that was trained, ordered by theta."""
+    trained = metrics.filter(pl.col("status") == "trained").sort("theta")
+    losses = {
+        target: trained.filter(pl.col("target") == target)["loss_nats"].to_numpy()
+        for target in settings.targets
+    }
+    return Objective.of(settings, metrics).value(losses)

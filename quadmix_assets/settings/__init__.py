@@ -5,6 +5,7 @@ environment variables: `QUADMIX_` + the key's path, levels joined by two undersc
 `QUADMIX_PROXIES__BATCH_SIZE=16`. Nothing else is read from the environment.
 """
 
+from quadmix_assets.settings.constraints import ConstraintsSettings, DomainConstraintSettings
 from quadmix_assets.settings.corpus import (
     CorpusSettings,
     PlantedSettings,
@@ -50,6 +51,8 @@ from quadmix_assets.settings.search import (
     ExportSettings,
     MixSettings,
     ObjectiveSettings,
+    RefineSettings,
+    RegressorKind,
     SearchSettings,
 )
 
@@ -65,9 +68,11 @@ __all__ = [
     "ColumnCriterionSettings",
     "ColumnDomainsSettings",
     "ComparisonSettings",
+    "ConstraintsSettings",
     "CorpusSettings",
     "CriterionSettings",
     "DclmSettings",
+    "DomainConstraintSettings",
     "DomainsSettings",
     "ExportSettings",
     "FasttextDomainsSettings",
@@ -84,6 +89,8 @@ __all__ = [
     "PerplexitySettings",
     "PlantedSettings",
     "ProxiesSettings",
+    "RefineSettings",
+    "RegressorKind",
     "SearchSettings",
     "Settings",
     "SettingsError",

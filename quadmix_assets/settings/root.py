@@ -26,10 +26,13 @@ from quadmix_assets.settings.search import (
     AutomationSettings,
     ComparisonSettings,
     MixSettings,
+    ObjectiveSettings,
     SearchSettings,
 )
 
 OVERRIDE_PREFIX = "QUADMIX_"
+# QuaDMix section 4.1: the training sets of five benchmarks.
+_BENCHMARKS = ("hellaswag", "arc_easy", "arc_challenge", "mmlu", "triviaqa")
 
 
 class Settings(BaseSettings):
@@ -50,8 +53,8 @@ class Settings(BaseSettings):
     features: FeaturesSettings
     parameters: ParametersSettings = ParametersSettings()
     proxies: ProxiesSettings = ProxiesSettings()
-    search: SearchSettings
-    mix: MixSettings
+    search: SearchSettings = SearchSettings()
+    mix: MixSettings = MixSettings()
     comparison: ComparisonSettings = ComparisonSettings()
     automation: AutomationSettings = AutomationSettings()
 
@@ -60,12 +63,24 @@ class Settings(BaseSettings):
         targets = [target.name for target in self.targets]
         if len(set(targets)) != len(targets):
             raise ValueError("targets: two target sets have the same name")
-        objectives = [objective.name for objective in self.search.objectives]
-        if self.mix.objective not in objectives:
+        objectives = [objective.name for objective in self.objectives]
+        if len(set(objectives)) != len(objectives):
+            raise ValueError("search.objectives: two objectives have the same name")
+        if self.mix.objective is not None and self.mix.objective not in objectives:
             raise ValueError(
                 f"mix.objective is {self.mix.objective!r}; search.objectives has: "
                 f"{', '.join(objectives)}"
             )
+        constraints = self.search.constraints
+        for key, named, known in (
+            ("domains", tuple(constraints.domains), self.domain_names),
+            ("criteria_off", constraints.criteria_off, self.criterion_names),
+        ):
+            for name in named:
+                if name not in known:
+                    raise ValueError(
+                        f"search.constraints.{key} names {name!r}; there are: {', '.join(known)}"
+                    )
         needed = {
             f"search.objectives[{objective.name}]": set(objective.targets)
             for objective in self.search.objectives
@@ -124,9 +139,14 @@ class Settings(BaseSettings):
         return tuple(target.name for target in self.targets)
 
     @cached_property
-    def n_proxy_batches(self) -> int:
-        """How many proxy_batch partitions hold all thetas."""
-        return -(-self.parameters.n // self.proxies.batch_size)
+    def objectives(self) -> tuple[ObjectiveSettings, ...]:
+        """What is minimised, one theta* each: those of the profile, or the paper's two."""
+        return self.search.objectives or _default_objectives(self.target_names)
+
+    @property
+    def mix_objective(self) -> str:
+        """The objective whose theta* makes the mix."""
+        return self.mix.objective or self.objectives[0].name
 
     def resolve(self, location: str) -> UPath:
         """A path or URI of the settings as UPath; relative paths start at `root`."""
@@ -134,3 +154,13 @@ class Settings(BaseSettings):
         if "://" in location:
             return UPath(location)
         return UPath(self.root / Path(location).expanduser())
+
+
+def _default_objectives(targets: tuple[str, ...]) -> tuple[ObjectiveSettings, ...]:
+    found = []
+    if "openhermes" in targets:
+        found.append(ObjectiveSettings(name="openhermes", targets={"openhermes": 1.0}))
+    if set(_BENCHMARKS) <= set(targets):
+        found.append(ObjectiveSettings(name="bmk", targets=dict.fromkeys(_BENCHMARKS, 1.0)))
+    everything = ObjectiveSettings(name="all_targets", targets=dict.fromkeys(targets, 1.0))
+    return tuple(found) or (everything,)

@@ -54,6 +54,7 @@ def test_every_asset_is_materialised(tiny: Project) -> None:
             "score_report",
             "regressor",
             "optimal_params",
+            "optimum_check",
             MIX_MANIFEST,
             RANDOM_COMPARISON,
         ):
@@ -155,10 +156,14 @@ def test_checks_passed(tiny: Project) -> None:
         for asset, check in (
             ("raw_shards", "ids_are_unique"),
             ("raw_shards", "few_rows_in_quarantine"),
+            ("target_overlap", "targets_are_not_in_the_pool"),
             ("score_normalizers", "normalizers_fit_the_pool"),
             ("proxy_metrics", "few_proxies_failed"),
+            ("proxy_metrics", "proxies_are_comparable"),
+            ("regressor", "evidence_is_current"),
             ("rank_calibration", "calibration_fits_the_pool"),
             ("mix_manifest", "mix_is_of_one_piece"),
+            ("mix_manifest", "mix_meets_its_constraints"),
         ):
             key = dg.AssetCheckKey(dg.AssetKey(asset), check)
             (record,) = instance.event_log_storage.get_asset_check_execution_history(key, 1)
@@ -193,7 +198,10 @@ def test_same_bytes_again_with_other_workers(tiny: Project, tmp_path: Path) -> N
         "merged_ranks",
         "sampled_subset",
         "proxy_metrics",
+        "regressor",
         "optimal_params",
+        "optimum_check",
+        "target_overlap",
         "rank_calibration",
         "final_mix",
         "final_mix_export",

@@ -4,7 +4,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from quadmix_assets.defs.partitions import SHARDS, batch_key, for_each_partition, shards_with
+from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shards_with
 
 KEYS = ["c", "a", "d", "b"]
 worked: list[str] = []
@@ -111,9 +111,3 @@ def test_gathering_takes_the_shards_that_are_there_in_their_order(
     instance.delete_dynamic_partition("shard", "c")
     result = dg.materialize([gathered], instance=instance)
     assert result.output_for_node("gathered") == ["a"], "a shard that was deleted is left out"
-
-
-def test_batches_sort_by_number() -> None:
-    keys = [batch_key(index) for index in (0, 9, 10, 187, 99_999)]
-    assert keys == sorted(keys)
-    assert keys[0] == "batch-00000"

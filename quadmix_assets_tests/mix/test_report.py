@@ -20,7 +20,7 @@ def test_numbers_are_those_of_manifest_and_proxies(tiny: Project) -> None:
         store.read_table(store.table_path(PROXY_METRICS, f"batch-{n:05d}")) for n in range(2)
     )
     expected = {
-        "theta*, predicted": manifest["prediction"]["loss_nats"],
+        "theta*, predicted": manifest["prediction"]["predicted"],
         "best of 16 proxies": metrics["loss_nats"].min(),
         "mean of the proxies": metrics["loss_nats"].mean(),
     }

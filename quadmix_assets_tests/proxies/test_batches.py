@@ -8,13 +8,18 @@ import pytest
 from quadmix_assets.outputs import MERGED_RANKS, PROXY_METRICS, PROXY_POOL, TARGET_SETS
 from quadmix_assets.proxies.batches import (
     Evidence,
+    batch_key,
+    batch_names,
     evidence_version,
+    n_rounds,
     pool_version,
     read_batch,
     read_current,
     read_evidence,
     read_parameter_sets,
+    round_of,
     write_parameter_sets,
+    write_round,
 )
 from quadmix_assets.proxies.swarm import METRICS_SCHEMA
 from quadmix_assets.sampling import feature_names, sample_parameters
@@ -73,7 +78,7 @@ def put_metrics(
     store.write_table(
         store.table_path(PROXY_METRICS, batch),
         pl.DataFrame(rows, schema=METRICS_SCHEMA),
-        {"version": evidence_version(store, settings)},
+        {"version": evidence_version(store, settings, batch)},
     )
 
 
@@ -87,7 +92,9 @@ def check(evidence: Evidence, settings: Settings, numbers: list[int]) -> None:
         omega_max=0.5,
     )
     assert evidence.numbers.tolist() == numbers
-    np.testing.assert_array_equal(evidence.features, thetas.as_features()[numbers])
+    found = evidence.parameters.as_features()
+    np.testing.assert_array_equal(found, thetas.as_features()[numbers])
+    assert evidence.rounds.tolist() == [0] * len(numbers)
     for target in ("planted", "other"):
         expected = [loss_of(number, target) for number in numbers]
         assert evidence.losses(target).tolist() == expected
@@ -97,7 +104,8 @@ def test_thetas_are_those_of_algorithm_1_cut_into_batches(settings: Settings, st
     table, parameters = read_parameter_sets(store, settings)
     assert table["theta"].to_list() == list(range(10))
     assert table["proxy_batch"].to_list() == [BATCHES[number // 4] for number in range(10)]
-    assert settings.n_proxy_batches == 3
+    assert batch_names(store, 0) == BATCHES
+    assert n_rounds(store) == 0
     expected = sample_parameters(
         10, 3, 10, seed=derive_seed(settings.seed, "parameter_sets"), omega_max=0.5
     )
@@ -108,7 +116,7 @@ def test_thetas_are_those_of_algorithm_1_cut_into_batches(settings: Settings, st
     last = read_batch(store, settings, BATCHES[2])
     assert list(last) == [8, 9]
     for number, theta in last.items():
-        for values, wanted in zip(theta, expected[number], strict=True):
+        for values, wanted in zip(theta[:5], expected[number][:5], strict=True):
             np.testing.assert_array_equal(values, wanted)
 
 
@@ -180,7 +188,7 @@ def test_ranks_of_another_pool_or_of_other_thetas_are_refused(
 ) -> None:
     table = pl.DataFrame({"theta": [0]})
     path = store.table_path(MERGED_RANKS, BATCHES[0])
-    store.write_table(path, table, {"version": pool_version(store)})
+    store.write_table(path, table, {"version": pool_version(store, BATCHES[0])})
     assert read_current(store, MERGED_RANKS, BATCHES[0]).equals(table)
     if change == "pool":
         store.write_json(store.path(PROXY_POOL, "tokens.json"), "another pool")
@@ -204,3 +212,39 @@ def test_how_proxies_are_spread_over_processes_is_no_change(
 def test_no_batch_at_all(settings: Settings, store: Store) -> None:
     with pytest.raises(MissingOutputError, match="no proxy has been trained"):
         read_evidence(store, settings)
+
+
+def test_a_round_adds_batches_and_touches_nothing_that_was_there(
+    settings: Settings, store: Store
+) -> None:
+    put_metrics(store, settings, BATCHES[0])
+    further = sample_parameters(5, 3, 10, seed=99, omega_max=0.5)
+    assert write_round(store, settings, 1, further) == [
+        "round-1-batch-00000",
+        "round-1-batch-00001",
+    ]
+    assert n_rounds(store) == 1
+    assert [round_of(batch) for batch in (BATCHES[0], "round-12-batch-00000")] == [0, 12]
+    table, parameters = read_parameter_sets(store, settings)
+    assert table["theta"].to_list() == list(range(15))
+    np.testing.assert_array_equal(parameters.as_features()[10:], further.as_features())
+    assert list(read_batch(store, settings, "round-1-batch-00001")) == [14]
+    assert read_evidence(store, settings).n_stale == 0, "round 0 still counts"
+    put_metrics(store, settings, "round-1-batch-00001")
+    evidence = read_evidence(store, settings)
+    assert evidence.numbers.tolist() == [0, 1, 2, 3, 14]
+    assert evidence.rounds.tolist() == [0, 0, 0, 0, 1]
+    # The same round proposed anew: what was trained for it is stale, the first round is not.
+    write_round(store, settings, 1, sample_parameters(5, 3, 10, seed=98, omega_max=0.5))
+    evidence = read_evidence(store, settings)
+    assert (evidence.numbers.tolist(), evidence.n_stale) == ([0, 1, 2, 3], 1)
+    write_round(store, settings, 2, further[:1])
+    assert read_parameter_sets(store, settings)[0]["theta"].to_list() == list(range(16))
+    write_parameter_sets(store, settings)
+    assert n_rounds(store) == 0, "thetas drawn anew have no rounds"
+
+
+def test_names_of_batches_are_in_the_order_of_their_numbers() -> None:
+    keys = [batch_key(0, index) for index in (0, 9, 10, 187, 99_999)]
+    keys += [batch_key(1, index) for index in (0, 10)]
+    assert keys == sorted(set(keys))

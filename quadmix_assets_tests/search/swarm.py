@@ -13,18 +13,26 @@ from quadmix_assets.sampling import (
 N_CRITERIA, N_DOMAINS, OMEGA_MAX = 2, 4, 0.3
 
 
-def make_swarm(
-    n: int, *, seed: int = 0, thetas: Parameters | None = None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Features (n, F) and losses (n,) of thetas: the worthier the sampled tokens, the less loss."""
+def make_swarm(n: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Features (n, F) and losses (n,) of thetas of Algorithm 1."""
+    thetas = sample_parameters(n, N_CRITERIA, N_DOMAINS, seed=seed, omega_max=OMEGA_MAX)
+    return thetas.as_features(), true_losses(thetas, seed=seed)
+
+
+def make_pool(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """sigma (D, N), domains (D,) and tokens (D,) of a small pool."""
     rng = np.random.default_rng(seed)
     domains, tokens = rng.integers(0, N_DOMAINS, 1_000), rng.integers(50, 800, 1_000)
-    sigma = rng.random((1_000, N_CRITERIA))
+    return rng.random((1_000, N_CRITERIA)), domains, tokens
+
+
+def true_losses(thetas: Parameters, *, seed: int = 0) -> np.ndarray:
+    """The worthier the sampled tokens, the less loss (n,)."""
+    sigma, domains, tokens = make_pool(seed)
     worth = np.array([0.2, 0.6, 1.0, 1.4])[domains] * (1.2 - sigma[:, 0])
-    thetas = thetas or sample_parameters(n, N_CRITERIA, N_DOMAINS, seed=seed, omega_max=OMEGA_MAX)
-    losses = np.empty(n)
+    losses = np.empty(len(thetas))
     for i, theta in enumerate(thetas):
         ranks = rank_within_domains(merge_scores(sigma, domains, theta.alpha), domains, tokens)
         taken = sampling_value(ranks, domains, *theta[1:]) * tokens
         losses[i] = 5.0 - 0.5 * (taken @ worth) / taken.sum()
-    return thetas.as_features(), losses
+    return losses

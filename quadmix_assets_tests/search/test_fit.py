@@ -1,29 +1,56 @@
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
-from quadmix_assets.outputs import REGRESSOR
+from quadmix_assets.outputs import PROXY_POOL, REGRESSOR
 from quadmix_assets.proxies.batches import Evidence
-from quadmix_assets.search.fit import fit_target_regressors, load_predictors
+from quadmix_assets.sampling import sample_parameters
+from quadmix_assets.search.features import ThetaFeatures
+from quadmix_assets.search.fit import (
+    TargetFit,
+    fit_target_regressors,
+    load_regressors,
+    objective_predictor,
+    read_metrics,
+)
+from quadmix_assets.search.objective import Objective
+from quadmix_assets.search.regressors import fit_regressor
+from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings, load_settings
 from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets_tests.conftest import write_profile
-from quadmix_assets_tests.search.swarm import make_swarm
+from quadmix_assets_tests.search.swarm import N_CRITERIA, N_DOMAINS, OMEGA_MAX, make_swarm
 
 FEATURES, LOSSES = make_swarm(80)
+THETAS = sample_parameters(80, N_CRITERIA, N_DOMAINS, seed=0, omega_max=OMEGA_MAX)
+MAP = ThetaFeatures(["a", "b"], ["law", "food", "news", "unknown"], scaled=False)
 
 
-def make_settings(folder: Path) -> Settings:
+def make_settings(folder: Path, **search: Any) -> Settings:
     return load_settings(
         write_profile(
             folder,
             targets=[{"name": "planted"}, {"name": "other"}],
-            search={"held_out_share": 0.2},
+            search={
+                "held_out_share": 0.2,
+                "regressor": "ridge_log",
+                "compared": ["svr_linear", "svr_rbf"],
+                "features": "theta",
+                **search,
+            },
         )
     )
+
+
+def make_store(settings: Settings) -> Store:
+    """A lake with something in the place of a proxy pool."""
+    store = Store(settings.resolve(settings.lake))
+    store.write_json(store.path(PROXY_POOL, "tokens.json"), "a pool")
+    return store
 
 
 def make_evidence(n: int = 80, failed: tuple[int, ...] = ()) -> Evidence:
@@ -35,50 +62,79 @@ def make_evidence(n: int = 80, failed: tuple[int, ...] = ()) -> Evidence:
     ]
     metrics = pl.DataFrame(rows, schema=["theta", "target", "loss_nats", "status"], orient="row")
     numbers = np.array([k for k in range(n) if k not in failed])
-    return Evidence(metrics, numbers, FEATURES[numbers], len(failed), 0)
+    rounds = np.zeros(len(numbers), int)
+    return Evidence(metrics, numbers, rounds, THETAS[numbers], len(failed), 0)
+
+
+def fit(store: Store, settings: Settings, evidence: Evidence) -> dict[str, TargetFit]:
+    return fit_target_regressors(store, settings, evidence, MAP)
 
 
 def test_errors_are_those_of_rows_that_were_not_learnt_from(tmp_path: Path) -> None:
     settings = make_settings(tmp_path)
-    store = Store(settings.resolve(settings.lake))
-    fits = fit_target_regressors(store, settings, make_evidence())
+    store = make_store(settings)
+    fits = fit(store, settings, make_evidence())
     assert list(fits) == ["planted", "other"]
     for target, losses in (("planted", LOSSES), ("other", 9.0 - LOSSES)):
-        fit = fits[target]
-        assert sorted([*fit.train, *fit.held_out]) == list(range(80))
-        assert len(fit.held_out) == 16
-        np.testing.assert_array_equal(fit.losses, losses)
-        np.testing.assert_array_equal(fit.predicted, fit.regressor.predict(FEATURES[fit.held_out]))
-        off = np.abs(fit.predicted - losses[fit.held_out])
-        assert fit.metrics.mae == pytest.approx(off.mean())
-        constant = np.abs(losses[fit.train].mean() - losses[fit.held_out])
-        assert fit.metrics.constant_mae == pytest.approx(constant.mean())
-        assert fit.metrics.mae < fit.metrics.constant_mae
-        assert [row["regressor"] for row in fit.rows(target)] == [
-            "LightGBM", "SVR, linear", "SVR, RBF",
-        ]  # fmt: skip
-        assert {row["n"] for row in fit.rows(target)} == {16}
+        found = fits[target]
+        assert sorted([*found.train, *found.held_out]) == list(range(80))
+        assert len(found.held_out) == 16
+        np.testing.assert_array_equal(found.losses, losses)
+        alone = fit_regressor(
+            "ridge_log",
+            FEATURES[found.train],
+            losses[found.train],
+            seed=derive_seed(settings.seed, f"regressor:{target}") % 2**31,
+        )
+        np.testing.assert_array_equal(found.predicted, alone.predict(FEATURES[found.held_out]))
+        off = np.abs(found.predicted - losses[found.held_out])
+        assert found.metrics.mae.value == pytest.approx(off.mean())
+        constant = np.abs(losses[found.train].mean() - losses[found.held_out])
+        assert found.metrics.constant_mae == pytest.approx(constant.mean())
+        assert found.metrics.mae.value < found.metrics.constant_mae
+        rows = found.rows(target)
+        names = ["ridge on log-loss", "SVR, linear", "SVR, RBF"]
+        assert [row["regressor"] for row in rows] == names
+        assert {row["held_out"] for row in rows} == {16}
     np.testing.assert_array_equal(fits["planted"].held_out, fits["other"].held_out)
-    stored = store.read_json(store.path(REGRESSOR, "metrics.json"))
-    assert stored == {target: asdict(fit.metrics) for target, fit in fits.items()}
+    stored = read_metrics(store)
+    assert stored == {target: asdict(found.metrics) for target, found in fits.items()}
 
 
-def test_stored_predictors_predict_the_same_and_the_same_bytes_come_again(tmp_path: Path) -> None:
+def test_the_search_uses_a_regressor_of_all_rows_and_the_same_bytes_come_again(
+    tmp_path: Path,
+) -> None:
     settings = make_settings(tmp_path)
-    store = Store(settings.resolve(settings.lake))
-    fits = fit_target_regressors(store, settings, make_evidence())
+    store = make_store(settings)
+    fits = fit(store, settings, make_evidence())
     before = store.fingerprint(store.root / REGRESSOR)
-    predictors = load_predictors(store, settings)
-    for target, fit in fits.items():
-        np.testing.assert_array_equal(predictors[target](FEATURES), fit.regressor.predict(FEATURES))
-    fit_target_regressors(store, settings, make_evidence())
+    regressors = load_regressors(store, settings)
+    for target, found in fits.items():
+        expected = found.regressor.predict(FEATURES)
+        np.testing.assert_array_equal(regressors[target].predict(FEATURES), expected)
+        seed = derive_seed(settings.seed, f"regressor:{target}") % 2**31
+        whole = fit_regressor("ridge_log", FEATURES, found.losses, seed=seed)
+        np.testing.assert_array_equal(whole.predict(FEATURES), expected)
+    fit(store, settings, make_evidence())
     assert store.fingerprint(store.root / REGRESSOR) == before
+
+
+def test_predictor_of_an_objective_is_the_objective_of_the_predictions(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path, regressor="gaussian_process", compared=[])
+    fits = fit(make_store(settings), settings, make_evidence())
+    regressors = {target: found.regressor for target, found in fits.items()}
+    objective = Objective("both", "nats", {"planted": 0.75, "other": 0.25}, 0.0)
+    found = objective_predictor(objective, regressors, MAP)(THETAS[:7])
+    parts = {t: r.predict(FEATURES[:7]) for t, r in regressors.items()}
+    np.testing.assert_allclose(found.mean, 0.75 * parts["planted"] + 0.25 * parts["other"])
+    deviations = {t: r.deviation(FEATURES[:7]) for t, r in regressors.items()}
+    expected = 0.75 * deviations["planted"] + 0.25 * deviations["other"]
+    np.testing.assert_allclose(found.deviation, expected)
 
 
 def test_failed_proxies_are_not_learnt_from(tmp_path: Path) -> None:
     settings = make_settings(tmp_path)
-    store = Store(settings.resolve(settings.lake))
-    fits = fit_target_regressors(store, settings, make_evidence(failed=(0, 41)))
+    fits = fit(make_store(settings), settings, make_evidence(failed=(0, 41)))
     kept = [k for k in range(80) if k not in (0, 41)]
     np.testing.assert_array_equal(fits["planted"].losses, LOSSES[kept])
     assert len(fits["planted"].train) + len(fits["planted"].held_out) == 78
@@ -86,9 +142,24 @@ def test_failed_proxies_are_not_learnt_from(tmp_path: Path) -> None:
 
 def test_too_few_proxies_are_an_error(tmp_path: Path) -> None:
     settings = make_settings(tmp_path)
-    store = Store(settings.resolve(settings.lake))
+    store = make_store(settings)
     for n in (1, 3):
         with pytest.raises(ValueError, match="rows"):
-            fit_target_regressors(store, settings, make_evidence(n))
+            fit(store, settings, make_evidence(n))
     with pytest.raises(MissingOutputError, match=REGRESSOR):
-        load_predictors(store, settings)
+        load_regressors(store, settings)
+
+
+@pytest.mark.parametrize("change", ["features", "proxy_pool"])
+def test_regressors_of_other_features_or_another_pool_are_refused(
+    tmp_path: Path, change: str
+) -> None:
+    settings = make_settings(tmp_path)
+    store = make_store(settings)
+    fit(store, settings, make_evidence())
+    if change == "features":
+        settings = make_settings(tmp_path, features="mixture")
+    else:
+        store.write_json(store.path(PROXY_POOL, "tokens.json"), "another pool")
+    with pytest.raises(MissingOutputError, match=f"fitted with other {change} than there are now"):
+        load_regressors(store, settings)

@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -6,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 
-from quadmix_assets.search import evaluate, fit_lightgbm, learning_curve, split_held_out
+from quadmix_assets.search import evaluate, fit_regressor, learning_curve, split_held_out
 from quadmix_assets.search.metrics import training_sizes
 from quadmix_assets_tests.search.swarm import make_swarm
 
@@ -16,9 +17,16 @@ class FirstFeature:
     """Predicts the first feature; learned a mean of 3."""
 
     training_mean: float = 3.0
+    kind: str = "first"
 
     def predict(self, features: ArrayLike) -> np.ndarray:
         return np.asarray(features, dtype=float)[:, 0]
+
+    def deviation(self, features: ArrayLike) -> np.ndarray:
+        return np.zeros(len(np.asarray(features)))
+
+    def to_json(self) -> dict[str, Any]:
+        return {}
 
 
 @given(n=st.integers(2, 3_000), seed=st.integers(0, 2**32))
@@ -55,16 +63,39 @@ def test_a_split_that_cannot_be_is_named() -> None:
 def test_metrics_by_hand() -> None:
     metrics = evaluate(FirstFeature(), [[1.0], [2.0], [4.0], [3.0]], [1.5, 2.0, 3.0, 4.0])
     assert metrics.n == 4
-    assert metrics.mae == pytest.approx((0.5 + 0.0 + 1.0 + 1.0) / 4)
+    assert metrics.mae.value == pytest.approx((0.5 + 0.0 + 1.0 + 1.0) / 4)
     assert metrics.constant_mae == pytest.approx((1.5 + 1.0 + 0.0 + 1.0) / 4)
-    assert metrics.spearman == pytest.approx(1 - 6 * (0 + 0 + 1 + 1) / (4 * 15))
+    assert metrics.spearman.value == pytest.approx(1 - 6 * (0 + 0 + 1 + 1) / (4 * 15))
+    assert metrics.kendall.value == pytest.approx((5 - 1) / 6)
+    assert (metrics.top_k, metrics.top_recall.value) == (1, 1.0)
+
+
+def test_recall_of_the_best() -> None:
+    """Of 60 rows in order, the two best are predicted to be the worst."""
+    true = np.arange(60.0)
+    predicted = true.copy()
+    predicted[:2] += 100
+    metrics = evaluate(FirstFeature(), predicted[:, None], true)
+    assert (metrics.top_k, metrics.top_recall.value) == (10, 0.8)
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    """Absolute errors of a normal have the mean sqrt(2 / pi); 200 samples of 80 rows."""
+    rng = np.random.default_rng(0)
+    inside = 0
+    for seed in range(200):
+        errors = rng.normal(size=80)
+        mae = evaluate(FirstFeature(), errors[:, None], np.zeros(80), seed=seed).mae
+        assert mae.low <= mae.value <= mae.high
+        inside += mae.low <= np.sqrt(2 / np.pi) <= mae.high
+    assert 165 <= inside <= 194  # 180 are expected; bootstrap intervals are a little narrow
 
 
 def test_spearman_is_zero_where_there_is_no_order() -> None:
     regressor = FirstFeature()
-    assert evaluate(regressor, [[1.0], [1.0]], [1.0, 2.0]).spearman == 0.0
-    assert evaluate(regressor, [[1.0], [2.0]], [1.0, 1.0]).spearman == 0.0
-    assert evaluate(regressor, [[1.0]], [1.0]).spearman == 0.0
+    assert evaluate(regressor, [[1.0], [1.0]], [1.0, 2.0]).spearman.value == 0.0
+    assert evaluate(regressor, [[1.0], [2.0]], [1.0, 1.0]).spearman.value == 0.0
+    assert evaluate(regressor, [[1.0]], [1.0]).spearman.value == 0.0
 
 
 def test_nothing_to_evaluate_is_named() -> None:
@@ -89,8 +120,8 @@ def test_learning_curve_compares_three_regressors_at_each_size() -> None:
     assert curve["n_train"].to_list() == [24] * 3 + [195] * 3
     errors = curve["mae_nats"].to_list()
     assert all(many < few for few, many in zip(errors[:3], errors[3:], strict=True))
-    whole = fit_lightgbm(features[train], losses[train], seed=0)
-    assert errors[3] == evaluate(whole, features[held_out], losses[held_out]).mae
+    whole = fit_regressor("lightgbm", features[train], losses[train], seed=0)
+    assert errors[3] == evaluate(whole, features[held_out], losses[held_out]).mae.value
 
 
 def test_learning_curve_never_trains_on_held_out_rows() -> None:

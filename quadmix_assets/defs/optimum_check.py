@@ -1,0 +1,151 @@
+"""Group `search`: whether theta* keeps what was predicted for it."""
+
+import dagster as dg
+import numpy as np
+
+from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
+from quadmix_assets.defs.proxies import observe_progress, proxy_pool
+from quadmix_assets.defs.resources import OWNERS, ProjectResource
+from quadmix_assets.defs.search import GROUP, optimal_params
+from quadmix_assets.mix.model import read_optimum
+from quadmix_assets.outputs import OPTIMUM_CHECK, PROXY_POOL, SAMPLED_SUBSET
+from quadmix_assets.proxies.batches import read_evidence
+from quadmix_assets.proxies.pool import open_index, read_documents, token_folder
+from quadmix_assets.proxies.swarm import train_samples
+from quadmix_assets.sampling import PoolDraw, Theta
+from quadmix_assets.search.objective import Objective, objective_losses, objective_named
+from quadmix_assets.search.optimum_check import (
+    best_of_swarm,
+    check_table,
+    compare,
+    objective_by_seed,
+    samples_of,
+    selections,
+    theta_star,
+)
+from quadmix_assets.search.optimum_plots import plot_optimum_check
+from quadmix_assets.seeds import derive_seed
+from quadmix_assets.settings import Settings
+from quadmix_assets.store import MissingOutputError, Store
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"pytorch", "parquet"},
+    owners=OWNERS,
+    code_version="1",
+    deps=[optimal_params, proxy_pool],
+    pool="training",
+    retry_policy=dg.RetryPolicy(max_retries=1),
+)
+def optimum_check(
+    context: dg.AssetExecutionContext, project: ProjectResource
+) -> dg.MaterializeResult:
+    """Proxies trained at theta* and at what it has to beat, several seeds each.
+
+    The best theta of the swarm, documents at random, and the best documents by each single
+    criterion. Measured objectives with their intervals stand next to the predictions.
+    """
+    cost = Cost()
+    settings, store = project.settings, project.store
+    seeds = [
+        derive_seed(settings.seed, f"{OPTIMUM_CHECK}:{k}")
+        for k in range(settings.search.check_seeds)
+    ]
+    with clear_errors(MissingOutputError, ValueError):
+        thetas, predicted = _thetas(store, settings)
+        columns = ["id_hash", "n_tokens", *(f"sigma_{name}" for name in settings.criterion_names)]
+        kept = store.root / f"{OPTIMUM_CHECK}_parts"
+        with store.local_folder(store.root / PROXY_POOL) as folder:
+            documents = read_documents(folder, columns)
+            chosen = selections(
+                PoolDraw(
+                    open_index(folder, settings),
+                    documents["id_hash"],
+                    derive_seed(settings.seed, SAMPLED_SUBSET),
+                    max_epsilon=max(float(theta.epsilon.max()) for theta in thetas.values()),
+                ),
+                documents["id_hash"],
+                documents["n_tokens"],
+                {name: documents[f"sigma_{name}"] for name in settings.criterion_names},
+                thetas,
+                reference=theta_star(settings.mix_objective),
+                seed=derive_seed(settings.seed, f"{OPTIMUM_CHECK}:uniform"),
+            )
+            samples, names = samples_of(chosen, seeds)
+            result = train_samples(
+                store,
+                settings,
+                token_folder(folder),
+                documents["id_hash"],
+                samples,
+                n_tokens=settings.proxies.training.n_tokens,
+                on_progress=observe_progress(context),
+                kept=kept,
+                version={PROXY_POOL: store.fingerprint(store.root / PROXY_POOL)},
+            )
+    losses = names.join(result.metrics, on="theta", maintain_order="left_right").drop("theta")
+    path = store.table_path(OPTIMUM_CHECK)
+    store.write_table(path, losses, {"predicted": predicted})
+    store.remove_folder(kept)
+    pictures, tables = {}, {}
+    metrics = read_evidence(store, settings).metrics
+    for wanted in settings.objectives:
+        objective = Objective.of(wanted, metrics)
+        relevant = {k: v for k, v in predicted.items() if k.endswith(f"({wanted.name})")}
+        table = check_table(objective_by_seed(losses, objective), relevant)
+        tables[f"table_{wanted.name}"] = markdown_table(table)
+        pictures[f"check_{wanted.name}"] = plot_optimum_check(
+            table, unit=objective.unit, title=wanted.name
+        )
+    return dg.MaterializeResult(
+        metadata={
+            **table_metadata(path, losses.schema, losses.height),
+            **tables,
+            **{name: figure(store, OPTIMUM_CHECK, name, fig) for name, fig in pictures.items()},
+            "tokens_per_second": result.tokens_per_second,
+            **cost.metadata(),
+        }
+    )
+
+
+@dg.asset_check(asset=optimum_check)
+def theta_star_beats_the_swarm(project: ProjectResource) -> dg.AssetCheckResult:
+    """Whether theta* has a lower measured objective than the best theta of the swarm."""
+    settings, store = project.settings, project.store
+    losses = store.read_table(store.table_path(OPTIMUM_CHECK))
+    metrics = read_evidence(store, settings).metrics
+    words, gains = [], {}
+    for wanted in settings.objectives:
+        objective = Objective.of(wanted, metrics)
+        by_seed = objective_by_seed(losses, objective)
+        verdict = compare(by_seed, theta_star(wanted.name), best_of_swarm(wanted.name))
+        words.append(f"theta* of {wanted.name!r} {verdict.in_words(objective.unit)}")
+        gains[wanted.name] = verdict.gain
+    mine = gains[settings.mix_objective]
+    return dg.AssetCheckResult(
+        passed=mine > 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(words),
+        metadata={f"gain_{name}": gain for name, gain in gains.items()},
+    )
+
+
+def _thetas(store: Store, settings: Settings) -> tuple[dict[str, Theta], dict[str, float]]:
+    """theta* and the best theta of the swarm for every objective, and their predictions.
+
+    For the best theta of the swarm the prediction is what was measured on it in the swarm.
+    """
+    evidence = read_evidence(store, settings)
+    thetas, predicted = {}, {}
+    for wanted in settings.objectives:
+        theta, prediction = read_optimum(store, settings, wanted.name)
+        thetas[theta_star(wanted.name)] = theta
+        predicted[theta_star(wanted.name)] = float(prediction["predicted"])
+        losses = objective_losses(
+            evidence.metrics, objective_named(settings.objectives, wanted.name)
+        )
+        best = int(np.argmin(losses))
+        thetas[best_of_swarm(wanted.name)] = evidence.parameters[best]
+        predicted[best_of_swarm(wanted.name)] = float(losses[best])
+    return thetas, predicted

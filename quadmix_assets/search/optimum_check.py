@@ -1,0 +1,191 @@
+"""Proof, not prediction: proxies trained at theta*, and at what it has to beat.
+
+On the proxy pool and by the proxies' own recipe, several seeds each: theta* of every objective, the
+best theta of the swarm (trained anew, since the luck that made it the best does not come twice),
+documents drawn at random, and the best documents by each single criterion. The last two have as
+many tokens as the sample of theta* that the mix is made with.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from scipy.stats import t as student
+
+from quadmix_assets.proxies.parts import Sample
+from quadmix_assets.sampling import PoolDraw, Theta, uniform_of_ids
+from quadmix_assets.sampling.validation import FloatArray, IntArray
+from quadmix_assets.search.objective import Objective
+
+UNIFORM = "uniform"
+_CONFIDENCE = 0.9
+
+
+def theta_star(objective: str) -> str:
+    """The name of the sample of an objective's theta*."""
+    return f"theta* ({objective})"
+
+
+def best_of_swarm(objective: str) -> str:
+    """The name of the sample of the theta whose proxy had the least objective."""
+    return f"best of the swarm ({objective})"
+
+
+def top_of(criterion: str) -> str:
+    """The name of the sample of the best documents by one criterion."""
+    return f"best by {criterion}"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Documents of the proxy pool, ascending, and how often each is taken."""
+
+    documents: IntArray
+    copies: IntArray
+
+
+def selections(
+    draw: PoolDraw,
+    id_hashes: np.ndarray,
+    n_tokens: IntArray,
+    sigma: Mapping[str, FloatArray],
+    thetas: Mapping[str, Theta],
+    *,
+    reference: str,
+    seed: int,
+) -> dict[str, Selection]:
+    """What is trained on, by name.
+
+    Args:
+        draw: over the proxy pool.
+        id_hashes, n_tokens: (D,) of its documents.
+        sigma: by criterion, (D,) normalised scores, smaller is better.
+        thetas: by name.
+        reference: the name of the theta whose sample says how many tokens the others get.
+        seed: of the random sample.
+    """
+    found = {name: Selection(*draw.copies(theta)) for name, theta in thetas.items()}
+    size = int((n_tokens[found[reference].documents] * found[reference].copies).sum())
+    orders = {UNIFORM: uniform_of_ids(id_hashes, seed)}
+    orders |= {top_of(criterion): scores for criterion, scores in sigma.items()}
+    for name, scores in orders.items():
+        order = np.lexsort((id_hashes, scores))
+        n = int(np.searchsorted(np.cumsum(n_tokens[order]), size, side="right"))
+        documents = np.sort(order[: max(n, 1)])
+        found[name] = Selection(documents, np.ones(len(documents), np.int64))
+    return found
+
+
+def samples_of(
+    chosen: Mapping[str, Selection], seeds: list[int]
+) -> tuple[list[Sample], pl.DataFrame]:
+    """Every selection with every seed, and the table (theta, sample, seed) that says which is
+    which; the seed counts from 0.
+    """
+    pairs = [(name, k) for name in chosen for k in range(len(seeds))]
+    samples = [
+        Sample(number, chosen[name].documents, chosen[name].copies, seeds[k])
+        for number, (name, k) in enumerate(pairs)
+    ]
+    table = pl.DataFrame(
+        {
+            "theta": range(len(pairs)),
+            "sample": [name for name, _ in pairs],
+            "seed": [k for _, k in pairs],
+        },
+        schema_overrides={"theta": pl.Int32, "seed": pl.Int32},
+    )
+    return samples, table
+
+
+def objective_by_seed(losses: pl.DataFrame, objective: Objective) -> pl.DataFrame:
+    """The objective of every sample and seed: columns sample, seed, value.
+
+    `losses` has the columns sample, seed, target, status, loss_nats; a sample and seed whose
+    training failed is left out.
+    """
+    wide = losses.filter(pl.col("status") == "trained").pivot(
+        "target", index=["sample", "seed"], values="loss_nats", maintain_order=True
+    )
+    value = objective.value({t: wide[t].to_numpy() for t in objective.factors})
+    return wide.select("sample", "seed").with_columns(value=pl.Series(value, dtype=pl.Float64))
+
+
+def interval_of_mean(values: FloatArray) -> tuple[float, float, float]:
+    """Mean of (n,) values and its 90 % interval by Student's t; infinite from a single value."""
+    mean = float(values.mean())
+    if len(values) < 2:
+        return mean, -np.inf, np.inf
+    half = student.ppf((1 + _CONFIDENCE) / 2, len(values) - 1) * values.std(ddof=1)
+    half /= np.sqrt(len(values))
+    return mean, mean - float(half), mean + float(half)
+
+
+def check_table(by_seed: pl.DataFrame, predicted: Mapping[str, float]) -> pl.DataFrame:
+    """One row a sample: sample, mean, low, high, seeds, predicted (NaN where nothing was)."""
+    rows = []
+    for name in by_seed["sample"].unique(maintain_order=True):
+        values = by_seed.filter(pl.col("sample") == name)["value"].to_numpy()
+        mean, low, high = interval_of_mean(values)
+        rows.append(
+            {
+                "sample": name,
+                "mean": mean,
+                "low": low,
+                "high": high,
+                "seeds": len(values),
+                "predicted": predicted.get(name, float("nan")),
+            }
+        )
+    return pl.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether one sample has a lower objective than another, seed by seed.
+
+    Attributes:
+        gain: mean of how much lower, low and high its 90 % interval.
+        won: in how many of the n pairs it is lower.
+    """
+
+    gain: float
+    low: float
+    high: float
+    won: int
+    n: int
+
+    def in_words(self, unit: str) -> str:
+        """A sentence that needs no statistics."""
+        pairs = f"lower in {self.won} of {self.n} seeds"
+        amount = (
+            f"by {abs(self.gain):.4f} {unit} in the mean (90 % interval {self.low:.4f} to "
+            f"{self.high:.4f})"
+        )
+        if self.n == 0:
+            return "cannot be compared with the best theta of the swarm: trainings failed"
+        if self.low > 0:
+            return f"is better than the best theta of the swarm: {pairs}, {amount}"
+        if self.high < 0:
+            return f"is worse than the best theta of the swarm: {pairs}, higher {amount}"
+        tendency = "lower" if self.gain > 0 else "higher"
+        return (
+            f"cannot be told from the best theta of the swarm: {pairs}, {tendency} {amount}; more "
+            "proxies or longer ones would tell"
+        )
+
+
+def compare(by_seed: pl.DataFrame, mine: str, other: str) -> Verdict:
+    """Compare two samples by the seeds that both were trained with."""
+    wide = by_seed.filter(pl.col("sample").is_in([mine, other])).pivot(
+        "sample", index="seed", values="value"
+    )
+    if mine not in wide.columns or other not in wide.columns:
+        return Verdict(0.0, -np.inf, np.inf, 0, 0)
+    wide = wide.drop_nulls()
+    gains = (wide[other] - wide[mine]).to_numpy()
+    if not len(gains):
+        return Verdict(0.0, -np.inf, np.inf, 0, 0)
+    mean, low, high = interval_of_mean(gains)
+    return Verdict(mean, low, high, int((gains > 0).sum()), len(gains))

@@ -1,0 +1,69 @@
+"""What all regressors share: their interface, the rows they may be fitted to, and the folds."""
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from quadmix_assets.sampling.validation import FloatArray, check_floats
+
+MIN_ROWS = 10
+N_FOLDS = 5
+
+
+class Regressor(Protocol):
+    """What predicts losses from features; fitted to the training part, and to that alone."""
+
+    @property
+    def kind(self) -> str:
+        """Its name in the settings."""
+
+    @property
+    def training_mean(self) -> float:
+        """Mean loss of the rows it was fitted to, in nats: what one that learned nothing says."""
+
+    def predict(self, features: ArrayLike) -> FloatArray:
+        """Predicted losses (n,) in nats of features (n, F).
+
+        Raises:
+            ValueError: not the columns of the training part, or a value is NaN or infinite.
+        """
+
+    def deviation(self, features: ArrayLike) -> FloatArray:
+        """How far off each prediction (n,) may be, one standard deviation in nats.
+
+        Of the mean loss of such a theta, not of a single proxy with its luck. Errors as `predict`.
+        """
+
+    def to_json(self) -> dict[str, Any]:
+        """For a file; JSON keeps float64 exactly."""
+
+
+def training_part(
+    features: ArrayLike, losses: ArrayLike, *, least: int = N_FOLDS
+) -> tuple[FloatArray, FloatArray]:
+    """Features (n, F) and losses (n,) to fit to.
+
+    Raises:
+        ValueError: fewer than `least` rows, shapes that disagree, or a value that is NaN or
+            infinite.
+    """
+    target = check_floats("losses", losses, (None,))
+    matrix = check_floats("features", features, (len(target), None))
+    if len(target) < least:
+        raise ValueError(
+            f"{len(target)} rows to fit a regressor to; expected at least {least}: "
+            "train more proxies first"
+        )
+    return matrix, target
+
+
+def folds_of(n: int, seed: int, n_folds: int = N_FOLDS) -> list[NDArray[np.int64]]:
+    """Rows of each fold, ascending; together they are all n rows."""
+    shuffled = np.random.default_rng(seed).permutation(n)
+    return [np.sort(fold) for fold in np.array_split(shuffled, n_folds)]
+
+
+def others(n: int, fold: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The rows that are not in a fold, ascending."""
+    return np.setdiff1d(np.arange(n), fold)

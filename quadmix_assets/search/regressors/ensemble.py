@@ -1,0 +1,84 @@
+"""An ensemble: the mean of different regressors, weighted by how well each predicts unseen rows."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.optimize import nnls
+
+from quadmix_assets.sampling.validation import FloatArray
+from quadmix_assets.search.regressors.base import Regressor, folds_of, others, training_part
+
+Fit = Callable[[FloatArray, FloatArray], Regressor]
+# A member with less weight than this is left out: it costs time and says nothing.
+_LEAST_WEIGHT = 0.05
+
+
+@dataclass(frozen=True, eq=False)
+class EnsembleRegressor:
+    """A weighted mean of regressors; where they disagree, the deviation is large.
+
+    Attributes:
+        members: fitted to all rows.
+        weights: (k,) theirs, which sum to 1.
+        training_mean: mean loss of the training part, in nats.
+    """
+
+    members: tuple[Regressor, ...]
+    weights: FloatArray
+    training_mean: float
+
+    @property
+    def kind(self) -> str:
+        """As in `Regressor`."""
+        return "ensemble"
+
+    @classmethod
+    def fit(
+        cls, fits: Sequence[Fit], features: ArrayLike, losses: ArrayLike, *, seed: int
+    ) -> "EnsembleRegressor":
+        """Fit every member, and the weights on predictions for rows that members were not fitted to
+        (non-negative least squares; Breiman 1996, stacked regressions).
+
+        Raises:
+            ValueError: as in `training_part`.
+        """
+        matrix, target = training_part(features, losses)
+        unseen = np.empty((len(target), len(fits)))
+        for fold in folds_of(len(target), seed):
+            kept = others(len(target), fold)
+            for k, fit in enumerate(fits):
+                unseen[fold, k] = fit(matrix[kept], target[kept]).predict(matrix[fold])
+        mean = target.mean()
+        weights, _ = nnls(unseen - mean, target - mean)
+        if weights.sum() <= 0:
+            weights = np.ones(len(fits))
+        weights /= weights.sum()
+        weights[weights < _LEAST_WEIGHT] = 0.0
+        weights /= weights.sum()
+        kept_members = np.flatnonzero(weights).tolist()
+        members = tuple(fits[k](matrix, target) for k in kept_members)
+        return cls(members, weights[kept_members], float(mean))
+
+    def predict(self, features: ArrayLike) -> FloatArray:
+        """As in `Regressor`."""
+        parts = [w * m.predict(features) for w, m in zip(self.weights, self.members, strict=True)]
+        return np.asarray(np.sum(parts, axis=0))
+
+    def deviation(self, features: ArrayLike) -> FloatArray:
+        """As in `Regressor`: how unsure the members are, and how far apart."""
+        predicted = np.stack([member.predict(features) for member in self.members])
+        own = np.stack([member.deviation(features) for member in self.members])
+        apart = (predicted - self.weights @ predicted) ** 2
+        return np.asarray(np.sqrt(self.weights @ (own**2 + apart)))
+
+    def to_json(self) -> dict[str, Any]:
+        """As in `Regressor`."""
+        return {
+            "kind": self.kind,
+            "weights": self.weights.tolist(),
+            "training_mean": self.training_mean,
+            "members": [member.to_json() for member in self.members],
+        }

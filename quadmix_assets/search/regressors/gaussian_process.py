@@ -1,0 +1,142 @@
+"""Gaussian process regression: good with few proxies, and knows where it does not know."""
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor as Process
+from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
+
+from quadmix_assets.sampling.validation import FloatArray, check_floats
+from quadmix_assets.search.regressors.base import training_part
+from quadmix_assets.search.regressors.columns import ColumnScaler
+
+# A length scale for every feature finds out which of them matter, as long as there are few: with
+# hundreds, and as few rows, the evidence is spent on noise, and one scale for all does better.
+_MAX_SCALES = 64
+# Hyper-parameters are fitted on so many rows; their gradient takes rows x rows x features.
+_HYPER_ROWS = 800
+# The loss is modelled as log(loss - 0.8 · least loss): multiplicative effects become additive ones,
+# with room below the best proxy.
+_FLOOR_SHARE = 0.8
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianProcessRegressor:
+    """A Matern 5/2 process on scaled features, with noise, fitted by maximum evidence.
+
+    Attributes:
+        scaler: of the features.
+        rows: (n, P) scaled features of the training part, losses: (n,) theirs in nats.
+        hyper: logarithms of the kernel's parameters, as scikit-learn orders them.
+        process: scikit-learn's, conditioned on the rows.
+    """
+
+    scaler: ColumnScaler
+    rows: FloatArray
+    losses: FloatArray
+    hyper: FloatArray
+    process: Process
+
+    @property
+    def kind(self) -> str:
+        """As in `Regressor`."""
+        return "gaussian_process"
+
+    @property
+    def training_mean(self) -> float:
+        """As in `Regressor`."""
+        return float(self.losses.mean())
+
+    @classmethod
+    def fit(
+        cls, features: ArrayLike, losses: ArrayLike, *, seed: int
+    ) -> "GaussianProcessRegressor":
+        """Fit; the evidence chooses the kernel's parameters.
+
+        Raises:
+            ValueError: as in `training_part`.
+        """
+        matrix, target = training_part(features, losses)
+        scaler = ColumnScaler.fit(matrix)
+        rows = scaler(matrix)
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(target))[:_HYPER_ROWS])
+        warped = _warp(target, target)
+        with warnings.catch_warnings():
+            # A length scale at its upper end is a feature that does not matter.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            tuned = Process(_kernel(rows.shape[1])).fit(rows[chosen], warped[chosen])
+        hyper = np.asarray(tuned.kernel_.theta)
+        return cls(scaler, rows, target, hyper, _conditioned(rows, target, hyper))
+
+    def predict(self, features: ArrayLike) -> FloatArray:
+        """As in `Regressor`."""
+        matrix = check_floats("features", features, (None, self.scaler.n_columns))
+        if not len(matrix):
+            return np.empty(0)
+        return _unwarp(self.process.predict(self.scaler(matrix)), self.losses)
+
+    def deviation(self, features: ArrayLike) -> FloatArray:
+        """As in `Regressor`: of the process itself, without the noise of single proxies."""
+        matrix = check_floats("features", features, (None, self.scaler.n_columns))
+        if not len(matrix):
+            return np.empty(0)
+        mean, deviation = self.process.predict(self.scaler(matrix), return_std=True)
+        noise = np.exp(self.hyper[-1])
+        latent = np.sqrt(np.maximum(deviation**2 - noise, 0.0))
+        floor = _FLOOR_SHARE * self.losses.min()
+        return np.asarray((_unwarp(mean, self.losses) - floor) * _spread(self.losses) * latent)
+
+    def to_json(self) -> dict[str, Any]:
+        """As in `Regressor`: rows and hyper-parameters, which decide all else."""
+        return {
+            "kind": self.kind,
+            "scaler": self.scaler.to_json(),
+            "rows": self.rows.tolist(),
+            "losses": self.losses.tolist(),
+            "hyper": self.hyper.tolist(),
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "GaussianProcessRegressor":
+        """The inverse of `to_json`."""
+        rows, losses = np.asarray(values["rows"]), np.asarray(values["losses"])
+        hyper = np.asarray(values["hyper"])
+        scaler = ColumnScaler.from_json(values["scaler"])
+        return cls(scaler, rows, losses, hyper, _conditioned(rows, losses, hyper))
+
+
+def _kernel(n_features: int) -> Kernel:
+    n_scales = n_features if n_features <= _MAX_SCALES else 1
+    scales = np.full(max(n_scales, 1), np.sqrt(max(n_features, 1)))
+    return ConstantKernel(1.0, (1e-3, 1e3)) * Matern(scales, (0.3, 1e4), nu=2.5) + WhiteKernel(
+        0.1, (1e-6, 2.0)
+    )
+
+
+def _conditioned(rows: FloatArray, losses: FloatArray, hyper: FloatArray) -> Process:
+    kernel = _kernel(rows.shape[1]).clone_with_theta(hyper)
+    return Process(kernel, optimizer=None).fit(rows, _warp(losses, losses))
+
+
+def _logs(losses: FloatArray, training: FloatArray) -> FloatArray:
+    floor = _FLOOR_SHARE * training.min()
+    return np.asarray(np.log(losses - floor) if floor > 0 else losses)
+
+
+def _spread(training: FloatArray) -> float:
+    return float(_logs(training, training).std()) or 1.0
+
+
+def _warp(losses: FloatArray, training: FloatArray) -> FloatArray:
+    mean = _logs(training, training).mean()
+    return np.asarray((_logs(losses, training) - mean) / _spread(training))
+
+
+def _unwarp(values: FloatArray, training: FloatArray) -> FloatArray:
+    logs = values * _spread(training) + _logs(training, training).mean()
+    floor = _FLOOR_SHARE * training.min()
+    return np.asarray(floor + np.exp(logs) if floor > 0 else logs)

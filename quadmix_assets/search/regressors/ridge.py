@@ -1,0 +1,95 @@
+"""Ridge regression on the logarithm of the loss: few effects, all of them small and additive."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.linear_model import BayesianRidge
+
+from quadmix_assets.sampling.validation import FloatArray, check_floats
+from quadmix_assets.search.regressors.base import training_part
+from quadmix_assets.search.regressors.columns import ColumnScaler
+
+
+@dataclass(frozen=True, eq=False)
+class RidgeLogRegressor:
+    """log(loss) = intercept + features · coefficients, with the penalty that the evidence prefers.
+
+    Attributes:
+        scaler: of the features.
+        coefficients: (P,).
+        intercept: of log(loss).
+        covariance: (P, P) of the coefficients, given the rows.
+        training_mean: mean loss of the training part, in nats.
+    """
+
+    scaler: ColumnScaler
+    coefficients: FloatArray
+    intercept: float
+    covariance: FloatArray
+    training_mean: float
+
+    @property
+    def kind(self) -> str:
+        """As in `Regressor`."""
+        return "ridge_log"
+
+    @classmethod
+    def fit(cls, features: ArrayLike, losses: ArrayLike) -> "RidgeLogRegressor":
+        """Fit; the evidence (MacKay 1992) chooses penalty and noise, so no rows are spent on it.
+
+        Raises:
+            ValueError: a loss is not positive, or as in `training_part`.
+        """
+        matrix, target = training_part(features, losses)
+        if target.min() <= 0:
+            raise ValueError(f"losses[{int(target.argmin())}] is {target.min()}; expected above 0")
+        scaler = ColumnScaler.fit(matrix)
+        logs = np.log(target)
+        # The evidence is found in steps from priors that suppose values about 1.
+        deviation = float(logs.std()) or 1.0
+        model = BayesianRidge().fit(scaler(matrix), (logs - logs.mean()) / deviation)
+        return cls(
+            scaler,
+            np.asarray(model.coef_) * deviation,
+            float(model.intercept_ * deviation + logs.mean()),
+            np.asarray(model.sigma_) * deviation**2,
+            float(target.mean()),
+        )
+
+    def predict(self, features: ArrayLike) -> FloatArray:
+        """As in `Regressor`."""
+        return np.asarray(np.exp(self._rows(features) @ self.coefficients + self.intercept))
+
+    def deviation(self, features: ArrayLike) -> FloatArray:
+        """As in `Regressor`: from the covariance of the coefficients."""
+        rows = self._rows(features)
+        variance = np.einsum("np,pq,nq->n", rows, self.covariance, rows)
+        return np.asarray(self.predict(features) * np.sqrt(np.maximum(variance, 0.0)))
+
+    def to_json(self) -> dict[str, Any]:
+        """As in `Regressor`."""
+        return {
+            "kind": self.kind,
+            "scaler": self.scaler.to_json(),
+            "coefficients": self.coefficients.tolist(),
+            "intercept": self.intercept,
+            "covariance": self.covariance.tolist(),
+            "training_mean": self.training_mean,
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "RidgeLogRegressor":
+        """The inverse of `to_json`."""
+        return cls(
+            ColumnScaler.from_json(values["scaler"]),
+            np.asarray(values["coefficients"]),
+            values["intercept"],
+            np.asarray(values["covariance"]),
+            values["training_mean"],
+        )
+
+    def _rows(self, features: ArrayLike) -> FloatArray:
+        matrix = check_floats("features", features, (None, self.scaler.n_columns))
+        return self.scaler(matrix)

@@ -1,0 +1,138 @@
+"""Support vector regression, linear and RBF: what the paper compares LightGBM with (Figure 3)."""
+
+import itertools
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.svm import SVR
+
+from quadmix_assets.sampling.validation import FloatArray, check_floats
+from quadmix_assets.search.regressors.base import folds_of, others, training_part
+from quadmix_assets.search.regressors.columns import ColumnScaler
+
+_GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
+    "linear": {"C": (0.003, 0.03, 0.3)},
+    # gamma counts in units of 1 / features, scikit-learn's "scale" for columns of deviation 1.
+    "rbf": {"C": (1.0, 10.0), "gamma": (0.1, 0.3, 1.0)},
+}
+_EPSILON = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class SVRRegressor:
+    """Support vectors on scaled features and losses.
+
+    Losses are scaled too because the margin within which errors cost nothing is absolute, and all
+    losses of proxies lie within it.
+
+    Attributes:
+        kernel: "linear" or "rbf".
+        scaler: of the features.
+        rows: (n, P) scaled features of the training part, losses: (n,) theirs in nats.
+        options: what cross-validation chose.
+        error: root mean square error in cross-validation, in nats; the deviation everywhere.
+        model: scikit-learn's, fitted to the rows.
+    """
+
+    kernel: Literal["linear", "rbf"]
+    scaler: ColumnScaler
+    rows: FloatArray
+    losses: FloatArray
+    options: dict[str, float]
+    error: float
+    model: SVR
+
+    @property
+    def kind(self) -> str:
+        """As in `Regressor`."""
+        return f"svr_{self.kernel}"
+
+    @property
+    def training_mean(self) -> float:
+        """As in `Regressor`."""
+        return float(self.losses.mean())
+
+    @classmethod
+    def fit(
+        cls, kernel: Literal["linear", "rbf"], features: ArrayLike, losses: ArrayLike, *, seed: int
+    ) -> "SVRRegressor":
+        """Fit; cross-validation inside these rows chooses C, and gamma of RBF.
+
+        Raises:
+            ValueError: an unknown kernel, or as in `training_part`.
+        """
+        if kernel not in _GRIDS:
+            raise ValueError(f"kernel is {kernel!r}; expected 'linear' or 'rbf'")
+        matrix, target = training_part(features, losses)
+        scaler = ColumnScaler.fit(matrix)
+        rows = scaler(matrix)
+        grid = _GRIDS[kernel]
+        best: dict[str, float] = {}
+        least = np.inf
+        for values in itertools.product(*grid.values()):
+            options = dict(zip(grid, values, strict=True))
+            squares = 0.0
+            for fold in folds_of(len(target), seed):
+                kept = others(len(target), fold)
+                model = _fit(kernel, rows[kept], target[kept], options)
+                predicted = _predict(model, rows[fold], target[kept])
+                squares += float(((predicted - target[fold]) ** 2).sum())
+            if squares < least:
+                best, least = options, squares
+        error = float(np.sqrt(least / len(target)))
+        return cls(kernel, scaler, rows, target, best, error, _fit(kernel, rows, target, best))
+
+    def predict(self, features: ArrayLike) -> FloatArray:
+        """As in `Regressor`."""
+        matrix = check_floats("features", features, (None, self.scaler.n_columns))
+        if not len(matrix):
+            return np.empty(0)
+        return _predict(self.model, self.scaler(matrix), self.losses)
+
+    def deviation(self, features: ArrayLike) -> FloatArray:
+        """As in `Regressor`; support vectors have no measure of their own."""
+        matrix = check_floats("features", features, (None, self.scaler.n_columns))
+        return np.full(len(matrix), self.error)
+
+    def to_json(self) -> dict[str, Any]:
+        """As in `Regressor`: what it was fitted to, since fitting is a function of that."""
+        return {
+            "kind": self.kind,
+            "scaler": self.scaler.to_json(),
+            "rows": self.rows.tolist(),
+            "losses": self.losses.tolist(),
+            "options": self.options,
+            "error": self.error,
+        }
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "SVRRegressor":
+        """The inverse of `to_json`."""
+        kernel: Literal["linear", "rbf"] = values["kind"].removeprefix("svr_")
+        rows, losses = np.asarray(values["rows"]), np.asarray(values["losses"])
+        return cls(
+            kernel,
+            ColumnScaler.from_json(values["scaler"]),
+            rows,
+            losses,
+            values["options"],
+            values["error"],
+            _fit(kernel, rows, losses, values["options"]),
+        )
+
+
+def _fit(kernel: str, rows: FloatArray, losses: FloatArray, options: dict[str, float]) -> SVR:
+    chosen = dict(options)
+    if "gamma" in chosen:
+        chosen["gamma"] /= max(rows.shape[1], 1)
+    deviation = losses.std() or 1.0
+    return SVR(kernel=kernel, epsilon=_EPSILON, **chosen).fit(
+        rows, (losses - losses.mean()) / deviation
+    )
+
+
+def _predict(model: SVR, rows: FloatArray, losses: FloatArray) -> FloatArray:
+    deviation = losses.std() or 1.0
+    return np.asarray(model.predict(rows) * deviation + losses.mean())

@@ -1,0 +1,114 @@
+"""The thetas that a search may look at: drawn by Algorithm 1, or made of points of a unit cube.
+
+Whatever they come from, they are brought to their feasible neighbours before anything is predicted
+for them, so no strategy needs to know of constraints.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from quadmix_assets.sampling import LambdaPrior, Parameters, sample_parameters
+from quadmix_assets.sampling.validation import FloatArray, check_shape
+from quadmix_assets.search.constraints import Constraints
+
+# Algorithm 1: lam = 10^(3u), or 1000u; epsilon = u / 1000.
+_LAM_DECADES, _LAM_MAX, _EPSILON_MAX = 3.0, 1_000.0, 1e-3
+# Weights are made of u in [_LEAST, 1], so that their sum is never zero.
+_LEAST = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class ThetaSpace:
+    """Algorithm 1's thetas over N criteria and M domains, under constraints.
+
+    Attributes:
+        n_criteria, n_domains: N and M.
+        omega_max, lambda_prior, scale_max: as in `sample_parameters`.
+        n_tokens: (M,) tokens of the pool that the mix is made of.
+        constraints: what thetas must satisfy; None is nothing.
+    """
+
+    n_criteria: int
+    n_domains: int
+    n_tokens: FloatArray
+    omega_max: float
+    lambda_prior: LambdaPrior = "log_uniform"
+    scale_max: float | None = None
+    constraints: Constraints | None = None
+
+    @property
+    def dimension(self) -> int:
+        """Coordinates of a point of the cube: M (N + 4), and M more with scales."""
+        return self.n_domains * (self.n_criteria + 4 + (self.scale_max is not None))
+
+    def draw(self, n: int, *, seed: int, start: int = 0) -> Parameters:
+        """Thetas `start` to `start + n` of the stream that searches read, made feasible.
+
+        The stream is independent of the one that proxies' thetas come from, so a search never
+        meets the thetas its regressor was trained on.
+        """
+        return self.feasible(
+            sample_parameters(
+                n,
+                self.n_criteria,
+                self.n_domains,
+                seed=seed,
+                omega_max=self.omega_max,
+                lambda_prior=self.lambda_prior,
+                scale_max=self.scale_max,
+                stream="search",
+                start=start,
+            )
+        )
+
+    def feasible(self, parameters: Parameters) -> Parameters:
+        """The neighbours of thetas that satisfy the constraints."""
+        return parameters if self.constraints is None else self.constraints.apply(parameters)
+
+    def mean(self, parameters: Parameters) -> Parameters:
+        """The mean of thetas, as one theta that is feasible."""
+        arrays = {
+            name: getattr(parameters, name).mean(axis=0, keepdims=True) for name in parameters.beta
+        }
+        alpha = parameters.alpha.mean(axis=0, keepdims=True)
+        return self.feasible(Parameters(alpha / alpha.sum(axis=2, keepdims=True), **arrays))
+
+    def from_cube(self, points: FloatArray) -> Parameters:
+        """Feasible thetas of points (n, `dimension`); coordinates outside [0, 1] are cut to it."""
+        check_shape("points", np.asarray(points), (None, self.dimension))
+        u = np.clip(points, 0.0, 1.0).reshape(len(points), self.n_domains, -1)
+        weights = _LEAST + (1 - _LEAST) * u[:, :, : self.n_criteria]
+        beta = np.moveaxis(u[:, :, self.n_criteria :], 2, 0)
+        log_uniform = self.lambda_prior == "log_uniform"
+        return self.feasible(
+            Parameters(
+                alpha=weights / weights.sum(axis=2, keepdims=True),
+                lam=10.0 ** (_LAM_DECADES * beta[0]) if log_uniform else _LAM_MAX * beta[0],
+                omega=self.omega_max * beta[1],
+                eta=beta[2].copy(),
+                epsilon=_EPSILON_MAX * beta[3],
+                scale=None if self.scale_max is None else self.scale_max ** beta[4],
+            )
+        )
+
+    def to_cube(self, parameters: Parameters) -> FloatArray:
+        """Points (n, `dimension`) that `from_cube` makes such thetas of."""
+        weights = parameters.alpha / parameters.alpha.max(axis=2, keepdims=True)
+        if self.lambda_prior == "log_uniform":
+            lam = np.log10(np.maximum(parameters.lam, 1.0)) / _LAM_DECADES
+        else:
+            lam = parameters.lam / _LAM_MAX
+        beta = [
+            lam,
+            parameters.omega / self.omega_max,
+            parameters.eta,
+            parameters.epsilon / _EPSILON_MAX,
+        ]
+        if self.scale_max is not None:
+            assert parameters.scale is not None
+            # With a limit of 1 there is only one scale, and any coordinate gives it.
+            width = max(np.log(self.scale_max), np.finfo(float).tiny)
+            beta.append(np.log(np.maximum(parameters.scale, 1.0)) / width)
+        unit = np.concatenate([(weights - _LEAST) / (1 - _LEAST), np.stack(beta, axis=2)], axis=2)
+        return np.clip(unit.reshape(len(parameters), -1), 0.0, 1.0)
