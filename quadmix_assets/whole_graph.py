@@ -21,10 +21,14 @@ _RANGE_END = "dagster/asset_partition_range_end"
 
 @dataclass(frozen=True)
 class Stage:
-    """Assets that are materialised by one run (or one run per range of partitions)."""
+    """Assets that are materialised by one run (or one run per range of partitions).
+
+    What is made of theta* counts as materialised only while it is newer than theta*.
+    """
 
     assets: tuple[str, ...]
     partitions: Literal["shard", "proxy_batch"] | None = None
+    of_theta_star: bool = False
 
 
 RAW_SHARDS_STAGE = Stage(("raw_shards",), "shard")
@@ -40,10 +44,10 @@ STAGES = (
 PROXY_STAGE, SEARCH_STAGE = STAGES[-2:]
 REFINEMENT_STAGE = Stage(("refinement",))
 MIX_STAGES = (
-    Stage(("optimum_check",)),
-    Stage(("rank_calibration",)),
-    Stage(("final_mix",), "shard"),
-    Stage(("mix_manifest", "random_comparison")),
+    Stage(("optimum_check",), of_theta_star=True),
+    Stage(("rank_calibration",), of_theta_star=True),
+    Stage(("final_mix",), "shard", of_theta_star=True),
+    Stage(("mix_manifest", "random_comparison"), of_theta_star=True),
 )
 
 
@@ -60,9 +64,7 @@ class _Runner:
     def run(self, stage: Stage) -> bool:
         """Materialise a stage; whether what follows can go on."""
         if stage.partitions is None:
-            keys = map(dg.AssetKey, stage.assets)
-            done = [self.instance.get_latest_materialization_event(key) for key in keys]
-            return (self.resume and all(done)) or self._execute(stage)
+            return (self.resume and self._is_done(stage)) or self._execute(stage)
         registered = list(self.instance.get_dynamic_partitions(stage.partitions))
         wanted = self._wanted(stage, set(registered))
         size = 1 if stage.partitions == "proxy_batch" else max(len(wanted), 1)
@@ -92,11 +94,33 @@ class _Runner:
         wanted = set(registered)
         if stage.partitions == "shard" and stage.assets != RAW_SHARDS_STAGE.assets:
             wanted &= self._materialized(RAW_SHARDS_STAGE.assets)
-        return wanted - self._materialized(stage.assets) if self.resume else wanted
+        if not self.resume:
+            return wanted
+        return wanted - self._materialized(stage.assets, self._oldest_that_counts(stage))
 
-    def _materialized(self, assets: Iterable[str]) -> set[str]:
+    def _is_done(self, stage: Stage) -> bool:
+        oldest = self._oldest_that_counts(stage)
+        return all((self._last(asset) or -1) > oldest for asset in stage.assets)
+
+    def _oldest_that_counts(self, stage: Stage) -> int:
+        """The event in the instance's log that a materialisation has to come after."""
+        return (self._last("optimal_params") or 0) if stage.of_theta_star else 0
+
+    def _last(self, asset: str) -> int | None:
+        """The number of an asset's last materialisation in the instance's log."""
+        records = self.instance.fetch_materializations(dg.AssetKey(asset), limit=1).records
+        return records[0].storage_id if records else None
+
+    def _materialized(self, assets: Iterable[str], oldest: int = 0) -> set[str]:
+        """Partitions of which every asset was materialised after the event `oldest`."""
+        last = (
+            self.instance.get_latest_storage_id_by_partition(
+                dg.AssetKey(asset), dg.DagsterEventType.ASSET_MATERIALIZATION
+            )
+            for asset in assets
+        )
         return set.intersection(
-            *(set(self.instance.get_materialized_partitions(dg.AssetKey(a))) for a in assets)
+            *({key for key, number in of_key.items() if number > oldest} for of_key in last)
         )
 
     def _execute(self, stage: Stage, start: str | None = None, end: str | None = None) -> bool:

@@ -17,7 +17,16 @@ from hypothesis import strategies as st
 
 from quadmix_assets.cli import main
 from quadmix_assets.mix.theta_json import theta_from_json
-from quadmix_assets.outputs import DOMAIN_LABELS, FINAL_MIX, MIX_MANIFEST, RAW_SHARDS, SCORED_SHARDS
+from quadmix_assets.outputs import (
+    DOMAIN_LABELS,
+    FINAL_MIX,
+    MIX_MANIFEST,
+    OPTIMAL_PARAMS,
+    RAW_SHARDS,
+    REGRESSOR,
+    SCORED_SHARDS,
+)
+from quadmix_assets.proxies.batches import batch_names
 from quadmix_assets.sampling import (
     draw_copies,
     merge_scores,
@@ -26,7 +35,7 @@ from quadmix_assets.sampling import (
 )
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import PROFILE_VARIABLE
-from quadmix_assets.whole_graph import _ranges
+from quadmix_assets.whole_graph import _ranges, _Runner
 from quadmix_assets_tests.conftest import TINY, Project, instance_in
 from quadmix_assets_tests.features.texts import TOPICS, prose, spam
 from quadmix_assets_tests.lakes import write_lines
@@ -231,6 +240,57 @@ def test_resumed_run_does_nothing_twice(files: Run) -> None:
     assert status == 0
     assert out == files.out
     assert materialized() == before
+
+
+def test_a_later_round_is_trained_and_everything_after_it_is_made_again(
+    files: Run, tmp_path: Path
+) -> None:
+    """The round is left half-way first, as by a kill, and taken up again."""
+    project = files.project.copy(tmp_path / "copy")
+    with instance_of(project) as instance:
+        before = {
+            key.to_user_string(): len(instance.fetch_materializations(key, limit=100).records)
+            for key in instance.all_asset_keys()
+        }
+    optimum = project.store.path(OPTIMAL_PARAMS, "planted.json")
+    prediction = project.store.read_json(optimum)["prediction"]
+    assert prediction["n_proxies"] == 12
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QUADMIX_SEARCH__REFINE__ROUNDS", "1")
+        patch.setattr(_Runner, "_execute", _killed_after_refinement(_Runner._execute))
+        assert quadmix(project, "run", "--resume")[0] == 1
+        assert batch_names(project.store, 1) == ["round-1-batch-00000"]
+        patch.undo()
+        patch.setenv("QUADMIX_SEARCH__REFINE__ROUNDS", "1")
+        status, _, err = quadmix(project, "run", "--resume")
+        assert status == 0, err
+        assert quadmix(project, "run", "--resume")[0] == 0
+    refitted = project.store.read_json(optimum)["prediction"]
+    assert refitted["n_proxies"] == 15, "a quarter of 12 thetas more"
+    assert refitted["best_proxy_measured"] <= prediction["best_proxy_measured"]
+    with instance_of(project) as instance:
+        counts = {
+            key.to_user_string(): len(instance.fetch_materializations(key, limit=100).records)
+            - before.get(key.to_user_string(), 0)
+            for key in instance.all_asset_keys()
+        }
+        (regressed,) = instance.fetch_materializations(dg.AssetKey(REGRESSOR), limit=1).records
+    new = {name: n for name, n in counts.items() if n}
+    assert new == {
+        "refinement": 1, "merged_ranks": 1, "sampled_subset": 1, "proxy_metrics": 1,
+        "regressor": 1, "optimal_params": 1, "optimum_check": 1, "rank_calibration": 1,
+        "final_mix": 3, "mix_manifest": 1, "random_comparison": 1,
+    }  # fmt: skip
+    assert regressed.asset_materialization is not None
+    rounds = str(regressed.asset_materialization.metadata["rounds"].value)
+    assert "gain_over_earlier_rounds" in rounds
+
+
+def _killed_after_refinement(execute: Any) -> Any:
+    def killed(self: Any, stage: Any, *partitions: Any) -> bool:
+        return bool("proxy_metrics" not in stage.assets and execute(self, stage, *partitions))
+
+    return killed
 
 
 def test_ids_that_occur_twice_stop_the_run(tmp_path: Path) -> None:

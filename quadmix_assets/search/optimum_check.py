@@ -158,13 +158,13 @@ class Verdict:
 
     def in_words(self, unit: str) -> str:
         """A sentence that needs no statistics."""
-        pairs = f"lower in {self.won} of {self.n} seeds"
-        amount = (
-            f"by {abs(self.gain):.4f} {unit} in the mean (90 % interval {self.low:.4f} to "
-            f"{self.high:.4f})"
-        )
         if self.n == 0:
             return "cannot be compared with the best theta of the swarm: trainings failed"
+        pairs = f"lower in {self.won} of {self.n} seeds"
+        low, high = (self.low, self.high) if self.gain > 0 else (-self.high, -self.low)
+        amount = (
+            f"by {abs(self.gain):.4f} {unit} in the mean (90 % interval {low:.4f} to {high:.4f})"
+        )
         if self.low > 0:
             return f"is better than the best theta of the swarm: {pairs}, {amount}"
         if self.high < 0:

@@ -52,8 +52,9 @@ class SearchSettings(Section):
         description="regressors whose errors are reported beside",
     )
     features: Literal["theta", "mixture"] = Field(
-        default="theta",
-        description="what regressors see of a theta: its entries, or the mix that it makes",
+        default="mixture",
+        description="what regressors see of a theta: its entries, as in the paper, or the mix that "
+        "it makes",
     )
     strategy: Literal["random_top_mean", "cma_es"] = "random_top_mean"
     caution: Annotated[float, Field(ge=0.0)] = Field(
