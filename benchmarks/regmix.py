@@ -46,7 +46,9 @@ def notebook(leak: bool) -> Fit:
 
     def predict(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray) -> np.ndarray:
         data = lgb.Dataset(x, y)
-        callbacks = [lgb.early_stopping(3, verbose=False)] if leak else []
+        callbacks: list[Callable[..., Any]] = []
+        if leak:
+            callbacks.append(lgb.early_stopping(3, verbose=False))
         booster = lgb.train(
             NOTEBOOK,
             data,

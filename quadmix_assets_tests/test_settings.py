@@ -31,6 +31,15 @@ def test_paper_profile_has_the_papers_numbers() -> None:
     assert settings.search.top == 10
     held_out = round(settings.search.held_out_share * settings.parameters.n)
     assert (settings.parameters.n - held_out, held_out) == (2_800, 200)
+    search = settings.search
+    assert (search.regressor, search.features) == ("lightgbm", "theta")
+    assert search.strategy == "random_top_mean"
+    benchmarks = ("hellaswag", "arc_easy", "arc_challenge", "mmlu", "triviaqa")
+    assert [(o.name, dict(o.targets)) for o in settings.objectives] == [
+        ("openhermes", {"openhermes": 1.0}),
+        ("bmk", dict.fromkeys(benchmarks, 1.0)),
+    ]
+    assert settings.targets[0].max_documents == 10_000
 
 
 def test_unknown_key_names_key_and_what_is_allowed(tmp_path: Path) -> None:
@@ -76,6 +85,47 @@ def test_column_criterion_needs_a_carried_column(tmp_path: Path) -> None:
     path = write_profile(tmp_path, features={**DEMO["features"], "criteria": criteria})
     with pytest.raises(SettingsError, match=r"'edu_score', which is not among corpus.carried"):
         load_settings(path)
+
+
+@pytest.mark.parametrize(
+    ("constraints", "words"),
+    [
+        ({"domains": {"medcine": {"off": True}}}, r"domains names 'medcine'; there are: medicine"),
+        ({"criteria_off": ["edu"]}, r"criteria_off names 'edu'; there are: target_fasttext"),
+        ({"domains": {"law": {"share": 0.1, "min_share": 0.1}}}, "share is given with min_share"),
+        ({"domains": {"law": {"min_share": 0.3, "max_share": 0.2}}}, r"0\.3 is above max_share 0"),
+        ({"domains": {"law": {"off": True, "share": 0.2}}}, "is off, but a share of it"),
+        ({"max_copies": 0.5}, r"max_copies: got 0\.5"),
+    ],
+)
+def test_constraints_that_make_no_sense(
+    tmp_path: Path, constraints: dict[str, object], words: str
+) -> None:
+    search = {**DEMO["search"], "constraints": constraints}
+    with pytest.raises(SettingsError, match=words):
+        load_settings(write_profile(tmp_path, search=search))
+
+
+def test_objectives_by_default(tmp_path: Path) -> None:
+    """The paper's two, as far as their targets are there; else the mean of all targets."""
+
+    def objectives(*targets: str) -> dict[str, list[str]]:
+        path = write_profile(
+            tmp_path,
+            targets=[{"name": "planted"}, *({"name": name} for name in targets)],
+            search={},
+            mix={},
+        )
+        return {found.name: list(found.targets) for found in load_settings(path).objectives}
+
+    benchmarks = ["hellaswag", "arc_easy", "arc_challenge", "mmlu", "triviaqa"]
+    assert objectives() == {"all_targets": ["planted"]}
+    assert objectives("openhermes") == {"openhermes": ["openhermes"]}
+    assert objectives(*benchmarks[1:]) == {"all_targets": ["planted", *benchmarks[1:]]}
+    assert objectives(*benchmarks, "openhermes") == {
+        "openhermes": ["openhermes"],
+        "bmk": benchmarks,
+    }
 
 
 def test_objective_of_the_mix_must_exist(tmp_path: Path) -> None:

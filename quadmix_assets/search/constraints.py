@@ -167,7 +167,8 @@ class Constraints:
         if self.max_copies is not None and most == self.omega_max * self.max_copies:
             return f"omega_max {self.omega_max:.4g} with max_copies {self.max_copies:.4g}"
         scale = f" and scale_max {self.scale_max:.4g}" if self.scale_max != 1 else ""
-        return f"omega_max {self.omega_max:.4g}{scale} (S is {self.scale_max * 2**_ETA_MAX:.4g} at most)"
+        largest = self.scale_max * 2**_ETA_MAX
+        return f"omega_max {self.omega_max:.4g}{scale} (S is {largest:.4g} at most)"
 
     def _what_binds_all(self, allowed: FloatArray) -> str:
         assert self.budget is not None

@@ -1,0 +1,64 @@
+"""theta* against the swarm, as the UI shows it."""
+
+import dagster as dg
+import numpy as np
+
+from quadmix_assets.mix.model import read_optimum
+from quadmix_assets.outputs import OPTIMUM_CHECK, PROXY_POOL
+from quadmix_assets.proxies.pool import read_documents
+from quadmix_assets_tests.conftest import Project
+
+NAMES = [
+    "theta* (planted)",
+    "best of the swarm (planted)",
+    "uniform",
+    "best by target_fasttext",
+    "best by importance",
+    "best by heuristics",
+]
+
+
+def test_every_sample_is_trained_with_every_seed(tiny: Project) -> None:
+    losses = tiny.store.read_table(tiny.store.table_path(OPTIMUM_CHECK))
+    seeds = range(tiny.settings.search.check_seeds)
+    assert losses.select("sample", "seed").rows() == [(name, k) for name in NAMES for k in seeds]
+    assert (losses["status"] == "trained").all()
+    assert len(seeds) == 3
+    assert losses["loss_nats"].n_unique() == losses.height
+    assert not (tiny.store.root / f"{OPTIMUM_CHECK}_parts").exists()
+
+
+def test_random_and_best_documents_are_as_many_as_those_of_theta_star(tiny: Project) -> None:
+    losses = tiny.store.read_table(tiny.store.table_path(OPTIMUM_CHECK))
+    tokens = dict(losses.select("sample", "n_tokens_sample").rows())
+    with tiny.store.local_folder(tiny.store.root / PROXY_POOL) as folder:
+        longest = read_documents(folder, ["n_tokens"])["n_tokens"].max()
+    for name in NAMES[2:]:
+        assert 0 <= tokens[NAMES[0]] - tokens[name] < longest
+
+
+def test_tables_and_verdict_say_what_was_measured(tiny: Project) -> None:
+    store = tiny.store
+    losses = store.read_table(store.table_path(OPTIMUM_CHECK))
+    mean = {
+        name: np.mean(losses.filter(losses["sample"] == name)["loss_nats"].to_numpy())
+        for name in NAMES
+    }
+    _, prediction = read_optimum(store, tiny.settings, "planted")
+    with tiny.instance() as instance:
+        record = instance.fetch_materializations(dg.AssetKey(OPTIMUM_CHECK), limit=1).records[0]
+        key = dg.AssetCheckKey(dg.AssetKey(OPTIMUM_CHECK), "theta_star_beats_the_swarm")
+        (checked,) = instance.event_log_storage.get_asset_check_execution_history(key, 1)
+    assert record.asset_materialization is not None
+    table = str(record.asset_materialization.metadata["table_planted"].value)
+    for name in NAMES:
+        assert name in table
+        assert f"{mean[name]:.3f}" in table
+    assert f"{prediction['predicted']:.3f}" in table
+    assert checked.event is not None
+    evaluation = checked.event.asset_check_evaluation
+    assert evaluation is not None
+    better = mean[NAMES[0]] < mean[NAMES[1]]
+    assert evaluation.passed == better
+    assert "theta* of 'planted' " in str(evaluation.description)
+    assert "of 3 seeds" in str(evaluation.description)
