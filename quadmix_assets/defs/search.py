@@ -107,7 +107,9 @@ def _judged(
         "predicted_against_true": plot_predicted_against_true(
             fit.losses[fit.held_out], fit.predicted, title=target
         ),
-        "learning_curve": plot_learning_curve(curve, title=target),
+        "learning_curve": plot_learning_curve(
+            curve, constant_mae=fit.metrics.constant_mae, title=target
+        ),
     }
     if isinstance(fit.regressor, LightGBMRegressor):
         pictures["importance"] = plot_feature_importance(

@@ -1,6 +1,7 @@
 """Figures of the regressors and of theta*. Losses are in nats a token throughout."""
 
 from collections.abc import Sequence
+from itertools import cycle
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,7 @@ _BLUE = "#2f6db5"
 _ORANGE = "#d9732b"
 _GREEN = "#3f8f5f"
 _GREY = "#7a828c"
+_PURPLE = "#8a5aa8"
 _TOP_FEATURES = 20
 
 
@@ -75,19 +77,21 @@ def plot_predicted_histogram(
     return figure
 
 
-def plot_learning_curve(curve: pl.DataFrame, *, title: str = "") -> Figure:
+def plot_learning_curve(curve: pl.DataFrame, *, constant_mae: float, title: str = "") -> Figure:
     """Held-out MAE against training size, as in the paper's Figure 3.
 
     Args:
         curve: columns regressor, n_train, mae_nats, as `learning_curve` gives them.
+        constant_mae: error of the mean of all training losses, in nats.
         title: what was predicted.
     """
     figure, axes = _figure(_heading("Error against training size", title), (6.0, 3.9))
     groups = curve.group_by("regressor", maintain_order=True)
-    styles = ((_BLUE, "o"), (_ORANGE, "s"), (_GREEN, "^"))
+    styles = cycle(((_BLUE, "o"), (_ORANGE, "s"), (_GREEN, "^"), (_PURPLE, "D")))
     for ((name,), part), (colour, marker) in zip(groups, styles, strict=False):
         sizes, errors = part["n_train"].to_numpy(), part["mae_nats"].to_numpy()
         axes.plot(sizes, errors, marker=marker, markersize=5, color=colour, label=name)
+    axes.axhline(constant_mae, color=_GREY, linewidth=1, linestyle="--", label="a constant")
     ticks = curve["n_train"].unique().sort().to_list()
     axes.set_xscale("log")
     axes.set_xticks(ticks, [str(size) for size in ticks])

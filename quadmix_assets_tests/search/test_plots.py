@@ -26,9 +26,9 @@ RNG = np.random.default_rng(0)
 TRUE = RNG.normal(4.0, 0.1, 20)
 CURVE = pl.DataFrame(
     {
-        "regressor": ["LightGBM", "SVR, RBF"] * 2,
-        "n_train": [50, 50, 100, 100],
-        "mae_nats": [0.2, 0.3, 0.1, 0.25],
+        "regressor": ["LightGBM", "SVR, RBF", "ridge", "Gaussian process", "ensemble"] * 2,
+        "n_train": [50] * 5 + [100] * 5,
+        "mae_nats": [0.2, 0.3, 0.25, 0.2, 0.2, 0.1, 0.25, 0.2, 0.15, 0.1],
     }
 )
 
@@ -54,7 +54,7 @@ def histogram() -> Figure:
 
 
 def curve() -> Figure:
-    return plot_learning_curve(CURVE, title="bmk")
+    return plot_learning_curve(CURVE, constant_mae=0.35, title="bmk")
 
 
 def theta() -> Figure:
@@ -117,7 +117,8 @@ def test_the_histogram_marks_theta_star_and_the_best_proxy() -> None:
 
 def test_the_learning_curve_has_one_line_a_regressor() -> None:
     lines = {line.get_label(): line.get_ydata() for line in curve().axes[0].lines}
-    assert lines.keys() == {"LightGBM", "SVR, RBF"}
+    assert lines.keys() == {*CURVE["regressor"], "a constant"}
+    assert set(np.asarray(lines["a constant"])) == {0.35}
     np.testing.assert_allclose(np.asarray(lines["LightGBM"]), [0.2, 0.1])
 
 
