@@ -283,7 +283,7 @@ def test_a_later_round_is_trained_and_everything_after_it_is_made_again(
     }  # fmt: skip
     assert regressed.asset_materialization is not None
     rounds = str(regressed.asset_materialization.metadata["rounds"].value)
-    assert "gain_over_earlier_rounds" in rounds
+    assert "| gain" in rounds
 
 
 def _killed_after_refinement(execute: Any) -> Any:

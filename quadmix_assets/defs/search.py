@@ -143,7 +143,7 @@ def _rounds(evidence: Evidence, settings: Settings) -> pl.DataFrame:
                     "proxies": len(mine),
                     "mean": float(mine.mean()),
                     "best": float(mine.min()),
-                    "gain_over_earlier_rounds": float(gain) if np.isfinite(gain) else None,
+                    "gain": float(gain) if np.isfinite(gain) else None,
                 }
             )
     return pl.DataFrame(rows)

@@ -35,15 +35,20 @@ def summary_text(settings: Settings, store: Store) -> str:
     ]
     if settings.mix.export.format != "none":
         lines.insert(2, f"for trainers {store.root / EXPORT}")
+    shares = (
+        domain_table(manifest)
+        .sort("share_out", descending=True)
+        .select("domain", "share_in", "share_out")
+        .rows()
+    )
+    width = max(22, *(len(domain) + 3 for domain, _, _ in shares))
     lines += [
         "",
-        f"{'':22}{'pool':>14}{'final mix':>14}",
-        f"{'documents':22}{totals['n_documents_in']:>14,}{totals['n_documents_out']:>14,}",
-        f"{'tokens':22}{totals['n_tokens_in']:>14,}{totals['n_tokens_out']:>14,}",
+        f"{'':{width}}{'pool':>14}{'final mix':>14}",
+        f"{'documents':{width}}{totals['n_documents_in']:>14,}{totals['n_documents_out']:>14,}",
+        f"{'tokens':{width}}{totals['n_tokens_in']:>14,}{totals['n_tokens_out']:>14,}",
+        *(f"  {name:{width - 2}}{before:>14.1%}{after:>14.1%}" for name, before, after in shares),
     ]
-    table = domain_table(manifest).sort("share_out", descending=True)
-    for domain, share_in, share_out in table.select("domain", "share_in", "share_out").rows():
-        lines.append(f"  {domain:20}{share_in:>14.1%}{share_out:>14.1%}")
     lines += ["", *_loss_lines(settings, store, manifest)]
     return "\n".join(lines) + "\n"
 
@@ -55,9 +60,9 @@ def _loss_lines(settings: Settings, store: Store, manifest: dict[str, Any]) -> l
     prediction = manifest["prediction"]
     lines = [
         f"objective {settings.mix_objective!r} in {prediction['unit']}:",
-        f"  {'theta*, predicted':42}{prediction['predicted']:>8.4f}",
-        f"  {f'best of {len(losses)} proxies, measured':42}{losses.min():>8.4f}",
-        f"  {'mean of the proxies, measured':42}{losses.mean():>8.4f}",
+        _line("theta*, predicted", prediction["predicted"]),
+        _line(f"best of {len(losses)} proxies, measured", losses.min()),
+        _line("mean of the proxies, measured", losses.mean()),
     ]
     path = store.table_path(RANDOM_COMPARISON)
     if path.exists():
@@ -69,5 +74,9 @@ def _loss_lines(settings: Settings, store: Store, manifest: dict[str, Any]) -> l
             .agg(pl.col("loss_nats").mean(), pl.col("seed").n_unique().alias("n_seeds"))
         )
         for mix, target, loss, n_seeds in rows.sort("target", "mix").rows():
-            lines.append(f"  {f'{mix}, {target} loss, mean of {n_seeds} seeds':42}{loss:>8.4f}")
+            lines.append(_line(f"{mix}, {target} loss, mean of {n_seeds} seeds", loss))
     return lines
+
+
+def _line(what: str, loss: float) -> str:
+    return f"  {what:50}{loss:>8.4f}"
