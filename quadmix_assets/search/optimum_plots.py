@@ -127,7 +127,7 @@ def plot_weights_of_optima(
     axes.set_xticks(places, criteria)
     axes.set_ylabel("weight in the merged score")
     axes.set_title("Criteria of each objective")
-    axes.legend(frameon=False)
+    figure.legend(loc="outside lower center", ncols=3, frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
@@ -158,6 +158,6 @@ def plot_optimum_check(table: pl.DataFrame, *, unit: str, title: str) -> Figure:
     axes.set_yticks(rows, table["sample"].to_list())
     axes.set_xlabel(f"objective ({unit}), less is better")
     axes.set_title(f"Is theta* better? {title}")
-    axes.legend(frameon=False, loc="best")
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
