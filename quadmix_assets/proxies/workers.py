@@ -16,6 +16,8 @@ from quadmix_assets.proxies.parts import Part, ProxyResult, SwarmJob, train_part
 from quadmix_assets.proxies.progress import PartReport, ProgressBoard, leave_report
 
 _POLL_SECONDS = 1.0
+# A worker that is still training looks for its folder of reports within this time.
+_GRACE_SECONDS = 20.0
 
 
 def run_swarms(
@@ -84,13 +86,19 @@ def _pool(n_workers: int) -> ProcessPoolExecutor:
     )
     # A process that multiprocessing started, as Dagster's steps are, joins its children at its end
     # before executors are shut down: idle workers would wait for work, and it for them, for ever.
-    multiprocessing.util.Finalize(None, _end_workers, exitpriority=10)
+    # Ahead of the queues' own finalizers (10): without them no worker can be told to end.
+    multiprocessing.util.Finalize(None, _end_workers, args=(pool,), exitpriority=100)
     return pool
 
 
-def _end_workers() -> None:
+def _end_workers(pool: ProcessPoolExecutor) -> None:
+    """Let workers end by themselves; those that do not are killed."""
+    pool.shutdown(wait=False, cancel_futures=True)
+    deadline = time.monotonic() + _GRACE_SECONDS
     for child in multiprocessing.active_children():
-        child.terminate()
+        child.join(max(0.0, deadline - time.monotonic()))
+    for child in multiprocessing.active_children():
+        child.kill()
 
 
 def _leave_with_parent(parent: int) -> None:
