@@ -33,8 +33,8 @@ def feature_sets(store: Store, settings: Settings, evidence: Evidence) -> dict[s
     index = open_index(Path(str(store.root / PROXY_POOL)), settings)
     mixture = MixtureFeatures.of(index, settings.criterion_names, settings.domain_names)(thetas)
     taken = expectation(*(getattr(thetas, name) for name in thetas.beta))
-    tokens = index.n_tokens * taken.epochs
-    curves = [tokens / tokens.sum(axis=1, keepdims=True), taken.epochs, taken.mean_rank]
+    # The mix begins with the share of every domain.
+    curves = [mixture[:, : index.n_domains], taken.epochs, taken.mean_rank]
     theta = thetas.as_features()
     return {
         "theta": theta,

@@ -100,16 +100,16 @@ class _Runner:
 
     def _is_done(self, stage: Stage) -> bool:
         oldest = self._oldest_that_counts(stage)
-        return all((self._last(asset) or -1) > oldest for asset in stage.assets)
+        return all(self._last(asset) > oldest for asset in stage.assets)
 
     def _oldest_that_counts(self, stage: Stage) -> int:
         """The event in the instance's log that a materialisation has to come after."""
-        return (self._last("optimal_params") or 0) if stage.of_theta_star else 0
+        return self._last("optimal_params") if stage.of_theta_star else 0
 
-    def _last(self, asset: str) -> int | None:
-        """The number of an asset's last materialisation in the instance's log."""
+    def _last(self, asset: str) -> int:
+        """The number of an asset's last materialisation in the instance's log; 0 if it has none."""
         records = self.instance.fetch_materializations(dg.AssetKey(asset), limit=1).records
-        return records[0].storage_id if records else None
+        return records[0].storage_id if records else 0
 
     def _materialized(self, assets: Iterable[str], oldest: int = 0) -> set[str]:
         """Partitions of which every asset was materialised after the event `oldest`."""

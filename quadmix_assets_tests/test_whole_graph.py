@@ -131,6 +131,15 @@ def instance_of(project: Project) -> Iterator[dg.DagsterInstance]:
         yield instance
 
 
+def materializations(project: Project) -> dict[str, int]:
+    """How often each asset was materialised, partitions counted one by one."""
+    with instance_of(project) as instance:
+        return {
+            key.to_user_string(): len(instance.fetch_materializations(key, limit=100).records)
+            for key in instance.all_asset_keys()
+        }
+
+
 class Run:
     """A project that was run, and what the command said."""
 
@@ -227,19 +236,12 @@ def test_export_is_the_texts_of_the_mix(files: Run) -> None:
 
 
 def test_resumed_run_does_nothing_twice(files: Run) -> None:
-    def materialized() -> dict[str, int]:
-        with instance_of(files.project) as instance:
-            return {
-                key.to_user_string(): len(instance.fetch_materializations(key, limit=100).records)
-                for key in instance.all_asset_keys()
-            }
-
-    before = materialized()
+    before = materializations(files.project)
     assert before[FINAL_MIX] == 3
     status, out, _ = quadmix(files.project, "run", "--resume")
     assert status == 0
     assert out == files.out
-    assert materialized() == before
+    assert materializations(files.project) == before
 
 
 def test_a_later_round_is_trained_and_everything_after_it_is_made_again(
@@ -247,11 +249,7 @@ def test_a_later_round_is_trained_and_everything_after_it_is_made_again(
 ) -> None:
     """The round is left half-way first, as by a kill, and taken up again."""
     project = files.project.copy(tmp_path / "copy")
-    with instance_of(project) as instance:
-        before = {
-            key.to_user_string(): len(instance.fetch_materializations(key, limit=100).records)
-            for key in instance.all_asset_keys()
-        }
+    before = materializations(project)
     optimum = project.store.path(OPTIMAL_PARAMS, "planted.json")
     prediction = project.store.read_json(optimum)["prediction"]
     assert prediction["n_proxies"] == 12
@@ -269,13 +267,9 @@ def test_a_later_round_is_trained_and_everything_after_it_is_made_again(
     assert refitted["n_proxies"] == 15, "a quarter of 12 thetas more"
     assert refitted["best_proxy_measured"] <= prediction["best_proxy_measured"]
     with instance_of(project) as instance:
-        counts = {
-            key.to_user_string(): len(instance.fetch_materializations(key, limit=100).records)
-            - before.get(key.to_user_string(), 0)
-            for key in instance.all_asset_keys()
-        }
         (regressed,) = instance.fetch_materializations(dg.AssetKey(REGRESSOR), limit=1).records
-    new = {name: n for name, n in counts.items() if n}
+    counts = materializations(project)
+    new = {name: n - before.get(name, 0) for name, n in counts.items() if n != before.get(name, 0)}
     assert new == {
         "refinement": 1, "merged_ranks": 1, "sampled_subset": 1, "proxy_metrics": 1,
         "regressor": 1, "optimal_params": 1, "optimum_check": 1, "rank_calibration": 1,

@@ -5,15 +5,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-import yaml
 
 from quadmix_assets.corpus.planted import TARGET_BLEND
-from quadmix_assets.sampling import Parameters, expectation
-from quadmix_assets.search.constraints import InfeasibleError
+from quadmix_assets.sampling import Parameters
+from quadmix_assets.search.constraints import Constraints, InfeasibleError
 from quadmix_assets.search.setup import make_constraints, make_space
-from quadmix_assets.search.strategies import Prediction, cma_es
+from quadmix_assets.search.strategies import Predict, Prediction, cma_es
 from quadmix_assets.settings import Settings, load_settings
-from quadmix_assets_tests.conftest import Project
+from quadmix_assets_tests.conftest import Project, write_profile
 
 # A mix as large as a tenth of the pool.
 _BUDGET_SHARE = 0.1
@@ -21,13 +20,19 @@ _BUDGET_SHARE = 0.1
 
 def settings_with(tiny: Project, folder: Path, **sections: Any) -> Settings:
     """The tiny project's settings with some of them changed, for the same lake."""
-    profile = yaml.safe_load(tiny.profile.read_text())
-    profile["lake"] = str(tiny.store.root)
-    for name, values in sections.items():
-        profile[name] = {**profile.get(name, {}), **values}
-    path = folder / "changed.yaml"
-    path.write_text(yaml.safe_dump(profile))
-    return load_settings(path)
+    return load_settings(write_profile(folder, lake=str(tiny.store.root), **sections))
+
+
+def distance_to(blend: np.ndarray, constraints: Constraints) -> Predict:
+    """How far the domains (M,) of mixes are from a blend, as a share of their tokens."""
+
+    def distance(thetas: Parameters) -> Prediction:
+        tokens = constraints.tokens(thetas)
+        shares = tokens / tokens.sum(axis=1, keepdims=True)
+        gap = np.abs(shares - blend).sum(axis=1) / 2
+        return Prediction(gap, np.zeros(len(gap)))
+
+    return distance
 
 
 def test_without_constraints_there_are_none(tiny: Project) -> None:
@@ -90,7 +95,8 @@ def test_a_small_domain_can_take_a_large_share_only_with_a_scale(
         search={"constraints": asked},
     )
     space = make_space(tiny.store, extended)
-    tokens = space.n_tokens * _epochs(space.draw(20, seed=0))
+    assert space.constraints is not None
+    tokens = space.constraints.tokens(space.draw(20, seed=0))
     np.testing.assert_allclose(tokens.sum(axis=1), budget, rtol=1e-6)
     names = extended.domain_names
     for name, share in TARGET_BLEND.items():
@@ -112,14 +118,9 @@ def test_a_search_gets_nearer_to_the_planted_blend_with_a_scale(
             search={"constraints": {"mix_tokens": budget}},
         )
         space = make_space(tiny.store, settings)
+        assert space.constraints is not None
         blend = np.array([TARGET_BLEND.get(name, 0.0) for name in settings.domain_names])
-
-        def distance(thetas: Parameters, blend: np.ndarray = blend) -> Prediction:
-            tokens = whole * _epochs(thetas)
-            shares = tokens / tokens.sum(axis=1, keepdims=True)
-            gap = np.abs(shares - blend).sum(axis=1) / 2
-            return Prediction(gap, np.zeros(len(gap)))
-
+        distance = distance_to(blend, space.constraints)
         result = cma_es(distance, space, n_points=3_000, top=10, seed=0, caution=0.0)
         distances.append(result.predicted)
     papers, extended = distances
@@ -128,7 +129,3 @@ def test_a_search_gets_nearer_to_the_planted_blend_with_a_scale(
     reachable = np.minimum(0.2 * whole[good] / budget, [TARGET_BLEND[n] for n in TARGET_BLEND])
     assert papers >= 1 - reachable.sum() - 1e-3
     assert extended < papers / 2
-
-
-def _epochs(thetas: Parameters) -> np.ndarray:
-    return expectation(*(getattr(thetas, name) for name in thetas.beta)).epochs
