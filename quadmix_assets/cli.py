@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
     # Imported late: --help and a wrong setting answer at once.
-    from quadmix_assets.inputs import check_inputs
+    from quadmix_assets.corpus.inputs import check_inputs
     from quadmix_assets.mix.report import summary_text
 
     store = Store(settings.resolve(settings.lake))

@@ -7,10 +7,10 @@ from typing import Literal
 
 import dagster as dg
 
+from quadmix_assets.corpus.inputs import check_inputs, discover_inputs
 from quadmix_assets.definitions import defs as load_definitions
 from quadmix_assets.defs.automation import observation
 from quadmix_assets.defs.resources import ProjectResource
-from quadmix_assets.inputs import check_inputs, discover_inputs
 from quadmix_assets.outputs import PLANTED_CORPUS
 from quadmix_assets.proxies.batches import n_rounds, round_of
 from quadmix_assets.search.fit import regressors_are_up_to_date

@@ -6,6 +6,7 @@ import time
 import dagster as dg
 
 from quadmix_assets.corpus.discovery import InputShard
+from quadmix_assets.corpus.inputs import discover_inputs
 from quadmix_assets.defs.partitions import SHARDS
 from quadmix_assets.defs.resources import (
     AUTOMATION_ENABLED,
@@ -13,7 +14,6 @@ from quadmix_assets.defs.resources import (
     DISCOVERY_SECONDS,
     ProjectResource,
 )
-from quadmix_assets.inputs import discover_inputs
 from quadmix_assets.store import is_local
 
 INPUT_FILES = dg.AssetKey("input_files")

@@ -7,6 +7,7 @@ import polars as pl
 from upath import UPath
 
 from quadmix_assets.corpus.duplicates import find_duplicate_ids
+from quadmix_assets.corpus.inputs import check_inputs, discover_inputs, target_files
 from quadmix_assets.corpus.planted import TARGET_BLEND, write_planted_corpus
 from quadmix_assets.corpus.raw_shard import read_summary, write_raw_shard
 from quadmix_assets.corpus.readers import UnreadableShardError
@@ -27,7 +28,6 @@ from quadmix_assets.defs.automation import INPUT_FILES, PER_INPUT_FILE, observat
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
 from quadmix_assets.defs.partitions import SHARDS, shard_keys, shards_with, work_through
 from quadmix_assets.defs.resources import OWNERS, PLANTED, SHARDS_PER_RUN, ProjectResource
-from quadmix_assets.inputs import check_inputs, discover_inputs, target_files
 from quadmix_assets.outputs import PLANTED_CORPUS, QUARANTINE, RAW_SHARDS, TARGET_SETS, TOKENIZER
 from quadmix_assets.settings import SettingsError
 from quadmix_assets.store import Store, atomic_file, atomic_folder

@@ -11,10 +11,10 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from quadmix_assets.corpus.inputs import raw_folder
 from quadmix_assets.definitions import defs as load_definitions
 from quadmix_assets.defs import automation
 from quadmix_assets.defs.resources import ProjectResource
-from quadmix_assets.inputs import raw_folder
 from quadmix_assets_tests.conftest import Project
 
 PER_SHARD_ASSETS = {"raw_shards", "scored_shards", "domain_labels", "final_mix"}

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from upath import UPath
 
-from quadmix_assets.inputs import check_inputs, labels_path, raw_folder, target_files
+from quadmix_assets.corpus.inputs import check_inputs, labels_path, raw_folder, target_files
 from quadmix_assets.settings import Settings, SettingsError, load_settings
 from quadmix_assets.store import Store
 from quadmix_assets_tests.conftest import write_profile
