@@ -8,12 +8,12 @@ import polars as pl
 from upath import UPath
 
 from quadmix_assets.corpus.inputs import labels_path
+from quadmix_assets.corpus.labels import read_labels
 from quadmix_assets.corpus.raw_shard import read_summary
 from quadmix_assets.corpus.text_sample import in_sample, sample_texts
 from quadmix_assets.features.criteria import Criterion, make_criterion
 from quadmix_assets.features.domains import DomainClassifier, make_domain_classifier
 from quadmix_assets.features.inference import Runtime
-from quadmix_assets.features.labels import read_labels
 from quadmix_assets.outputs import FITTED_MODELS, TARGET_SETS
 from quadmix_assets.settings import FasttextDomainsSettings, Settings
 from quadmix_assets.store import Store, atomic_folder

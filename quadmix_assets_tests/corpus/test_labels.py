@@ -5,8 +5,8 @@ import polars as pl
 import pytest
 from upath import UPath
 
+from quadmix_assets.corpus.labels import read_labels
 from quadmix_assets.corpus.readers import UnreadableShardError
-from quadmix_assets.features.labels import read_labels
 from quadmix_assets.settings import FasttextDomainsSettings
 from quadmix_assets_tests.lakes import write_lines
 
