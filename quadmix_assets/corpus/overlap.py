@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from quadmix_assets.features.words import extend_ngrams, text_chunks, word_table
+from quadmix_assets.corpus.words import extend_ngrams, text_chunks, word_table
 
 N_WORDS = 13
 MIN_WORDS = 8

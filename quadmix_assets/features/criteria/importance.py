@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from quadmix_assets.features.criteria.base import Criterion
-from quadmix_assets.features.fitted import NotFittedError
-from quadmix_assets.features.words import (
+from quadmix_assets.corpus.words import (
     WORDS_AND_MARKS,
     WordTable,
     extend_ngrams,
     text_chunks,
     word_table,
 )
+from quadmix_assets.features.criteria.base import Criterion
+from quadmix_assets.features.fitted import NotFittedError
 from quadmix_assets.settings import ImportanceSettings
 
 _TABLE = "log_ratios.npy"

@@ -9,7 +9,7 @@ integers, so that no measure depends on the order of the work.
 import numpy as np
 import polars as pl
 
-from quadmix_assets.features.words import (
+from quadmix_assets.corpus.words import (
     BLANK_SEPARATED,
     WordTable,
     extend_ngrams,

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from pydantic import TypeAdapter
 
-from quadmix_assets.features import words
+from quadmix_assets.corpus import words
 from quadmix_assets.features.criteria import Criterion, make_criterion
 from quadmix_assets.settings import CriterionSettings
 from quadmix_assets_tests.features.texts import (

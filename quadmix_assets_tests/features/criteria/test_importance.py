@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import xxhash
 
-from quadmix_assets.features import words
+from quadmix_assets.corpus import words
 from quadmix_assets.features.criteria import ImportanceCriterion
 from quadmix_assets.features.fitted import NotFittedError
 from quadmix_assets.settings import ImportanceSettings

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from quadmix_assets.features import words
+from quadmix_assets.corpus import words
 from quadmix_assets.features.criteria.measures import MIN_LINE_WORDS, STOP_WORDS, measure
 from quadmix_assets_tests.features.texts import AWKWARD
 

@@ -10,8 +10,8 @@ import xxhash
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quadmix_assets.features import words
-from quadmix_assets.features.words import (
+from quadmix_assets.corpus import words
+from quadmix_assets.corpus.words import (
     BLANK_SEPARATED,
     WORDS_AND_MARKS,
     extend_ngrams,
