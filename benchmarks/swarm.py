@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from benchmarks.plain_llama import PlainLlama
-from quadmix_assets.proxies.device import choose_precision
+from quadmix_assets.device import choose_precision
 from quadmix_assets.proxies.model import precision_dtype
 from quadmix_assets.proxies.parts import Part, Sample, SwarmJob
 from quadmix_assets.proxies.progress import ProgressBoard

@@ -2,8 +2,8 @@
 
 import torch
 
+from quadmix_assets.device import free_memory
 from quadmix_assets.proxies.cross_entropy import block_logits
-from quadmix_assets.proxies.device import free_memory
 from quadmix_assets.proxies.recipe import Recipe
 from quadmix_assets.proxies.shapes import ProxyShape
 

@@ -15,8 +15,8 @@ import torch
 import xxhash
 from upath import UPath
 
+from quadmix_assets.device import is_out_of_memory, torch_threads
 from quadmix_assets.proxies.checkpoint import Checkpoint
-from quadmix_assets.proxies.device import is_out_of_memory, torch_threads
 from quadmix_assets.proxies.evaluation import TargetWindows, evaluate_swarm
 from quadmix_assets.proxies.packing import WindowStream
 from quadmix_assets.proxies.progress import PartReport

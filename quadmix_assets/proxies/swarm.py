@@ -13,9 +13,9 @@ from upath import UPath
 
 from quadmix_assets.corpus.target_sets import evaluation_order
 from quadmix_assets.corpus.tokenizer import END_OF_TEXT, encode, load_tokenizer
+from quadmix_assets.device import choose_device, choose_precision
 from quadmix_assets.outputs import TARGET_SETS, TENSORBOARD, TOKENIZER
 from quadmix_assets.proxies.capacity import swarm_size
-from quadmix_assets.proxies.device import choose_device, choose_precision
 from quadmix_assets.proxies.evaluation import TargetWindows, pack_target
 from quadmix_assets.proxies.parts import ProxyResult, Sample, SwarmJob
 from quadmix_assets.proxies.progress import BatchProgress, ProgressBoard

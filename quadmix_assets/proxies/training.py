@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from quadmix_assets.device import choose_compiled, choose_device
 from quadmix_assets.proxies.checkpoint import Checkpoint
-from quadmix_assets.proxies.device import choose_compiled, choose_device
 from quadmix_assets.proxies.model import SwarmLM
 from quadmix_assets.proxies.packing import WindowStream
 from quadmix_assets.proxies.recipe import Recipe

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from quadmix_assets.proxies.device import torch_threads
+from quadmix_assets.device import torch_threads
 
 
 @pytest.fixture(autouse=True, scope="session")

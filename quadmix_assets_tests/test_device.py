@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from quadmix_assets.proxies.device import (
+from quadmix_assets.device import (
     choose_compiled,
     choose_device,
     choose_precision,
