@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quadmix_assets.proxies.token_pool import TokenPool
+from quadmix_assets.training.token_file import TokenPool
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 

@@ -20,11 +20,11 @@ from quadmix_assets.corpus.text_sample import in_sample
 from quadmix_assets.features.normalizers import Normalizer
 from quadmix_assets.features.pool import read_scored
 from quadmix_assets.outputs import PROXY_POOL, SCORED_SHARDS
-from quadmix_assets.proxies.token_pool import TokenPoolWriter
 from quadmix_assets.proxies.tokenise import append_tokens
 from quadmix_assets.sampling import PoolIndex
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store, atomic_folder
+from quadmix_assets.training.token_file import TokenPoolWriter
 
 _TOKENS = "tokens"
 _DOCUMENTS = "documents.parquet"

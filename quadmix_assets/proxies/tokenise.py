@@ -6,8 +6,8 @@ from tokenizers import Tokenizer
 
 from quadmix_assets.corpus.tokenizer import encode
 from quadmix_assets.outputs import RAW_SHARDS
-from quadmix_assets.proxies.token_pool import TokenPoolWriter
 from quadmix_assets.store import Store
+from quadmix_assets.training.token_file import TokenPoolWriter
 
 
 def append_tokens(

@@ -10,7 +10,7 @@ from quadmix_assets.proxies.model import SwarmLM
 from quadmix_assets.proxies.recipe import Recipe
 from quadmix_assets.proxies.trainer import ProxyTraining
 from quadmix_assets.proxies.training import TrainedSwarm
-from quadmix_assets_tests.proxies.swarms import SEPARATOR, SHAPE, VOCAB
+from quadmix_assets_tests.training.stacks import SEPARATOR, SHAPE, VOCAB
 
 RECIPE = Recipe(n_tokens=1, batch_windows=1)
 TRAINED = ProxyTraining("trained", None, (), 0, 0.0)

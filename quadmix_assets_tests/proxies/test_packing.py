@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quadmix_assets.proxies.packing import PackedSample, WindowStream, order_keys, pack_windows
-from quadmix_assets.proxies.token_pool import TokenPool
+from quadmix_assets.training.token_file import TokenPool
 
 SEPARATOR = 0
 

@@ -22,7 +22,7 @@ from quadmix_assets.proxies.parts import (
     train_part,
 )
 from quadmix_assets.proxies.progress import PartReport
-from quadmix_assets_tests.proxies.swarms import make_job, make_parts
+from quadmix_assets_tests.training.stacks import make_job, make_parts
 
 
 def part_of(n: int) -> Part:

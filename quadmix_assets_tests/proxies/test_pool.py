@@ -19,9 +19,9 @@ from quadmix_assets.proxies.pool import (
     read_documents,
     token_folder,
 )
-from quadmix_assets.proxies.token_pool import TokenPool
 from quadmix_assets.settings import Settings, load_settings
 from quadmix_assets.store import MissingOutputError, Store
+from quadmix_assets.training.token_file import TokenPool
 from quadmix_assets_tests.conftest import write_profile
 from quadmix_assets_tests.lakes import put_raw, put_scored
 

@@ -19,9 +19,9 @@ from quadmix_assets.proxies.swarm import (
     separator_id,
     train_samples,
 )
-from quadmix_assets.proxies.token_pool import TokenPoolWriter
 from quadmix_assets.settings import Settings, load_settings
 from quadmix_assets.store import MissingOutputError, Store
+from quadmix_assets.training.token_file import TokenPoolWriter
 from quadmix_assets_tests.conftest import write_profile
 
 RNG = np.random.default_rng(0)

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from quadmix_assets.proxies.recipe import Recipe
-from quadmix_assets.proxies.token_pool import TokenPool
 from quadmix_assets.proxies.trainer import SwarmTrainer
-from quadmix_assets_tests.proxies.swarms import (
+from quadmix_assets.training.token_file import TokenPool
+from quadmix_assets_tests.training.stacks import (
     SHAPE,
     VOCAB,
     chain_documents,

@@ -12,7 +12,7 @@ import pytest
 from quadmix_assets.proxies.parts import ProxyResult, train_part
 from quadmix_assets.proxies.progress import BatchProgress, ProgressBoard
 from quadmix_assets.proxies.workers import run_swarms
-from quadmix_assets_tests.proxies.swarms import make_board, make_job, make_parts
+from quadmix_assets_tests.training.stacks import make_board, make_job, make_parts
 
 FOREVER = 10**9
 
@@ -110,7 +110,7 @@ def test_workers_leave_when_their_parent_is_killed(tmp_path: Path) -> None:
     script = textwrap.dedent(f"""
         from pathlib import Path
         from quadmix_assets.proxies.workers import run_swarms
-        from quadmix_assets_tests.proxies.swarms import make_board, make_job, make_parts
+        from quadmix_assets_tests.training.stacks import make_board, make_job, make_parts
 
         if __name__ == "__main__":
             for n_tokens in (640, {FOREVER}):
@@ -145,7 +145,7 @@ def test_a_step_process_ends_though_its_workers_are_idle(tmp_path: Path) -> None
             from pathlib import Path
 
             from quadmix_assets.proxies.workers import run_swarms
-            from quadmix_assets_tests.proxies.swarms import make_board, make_job, make_parts
+            from quadmix_assets_tests.training.stacks import make_board, make_job, make_parts
 
             def step():
                 job = make_job(Path({str(tmp_path / "pool")!r}), n_tokens=640)

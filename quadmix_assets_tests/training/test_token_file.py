@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quadmix_assets.proxies.token_pool import TokenPool, TokenPoolError, TokenPoolWriter
+from quadmix_assets.training.token_file import TokenPool, TokenPoolError, TokenPoolWriter
 
 
 @pytest.mark.parametrize(

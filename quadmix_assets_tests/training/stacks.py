@@ -10,7 +10,7 @@ from quadmix_assets.proxies.parts import Part, Sample, SwarmJob
 from quadmix_assets.proxies.progress import ProgressBoard
 from quadmix_assets.proxies.recipe import Recipe
 from quadmix_assets.proxies.shapes import ProxyShape
-from quadmix_assets.proxies.token_pool import TokenPool, TokenPoolWriter
+from quadmix_assets.training.token_file import TokenPool, TokenPoolWriter
 
 VOCAB = 64
 SEPARATOR = 0
