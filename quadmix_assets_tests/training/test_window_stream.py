@@ -6,8 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quadmix_assets.proxies.packing import PackedSample, WindowStream, order_keys, pack_windows
 from quadmix_assets.training.token_file import TokenPool
+from quadmix_assets.training.window_stream import (
+    PackedSample,
+    WindowStream,
+    order_keys,
+    pack_windows,
+)
 
 SEPARATOR = 0
 
@@ -143,7 +148,7 @@ def test_seeking_leads_where_reading_leads(n_read: int) -> None:
 def test_equal_keys_of_unequal_copies_keep_one_order(monkeypatch: pytest.MonkeyPatch) -> None:
     pool = make_pool([3, 4, 5])
     monkeypatch.setattr(
-        "quadmix_assets.proxies.packing.order_keys",
+        "quadmix_assets.training.window_stream.order_keys",
         lambda hashes, copies, *, epoch, seed: np.zeros(len(hashes), np.uint64),
     )
     documents, copies = np.arange(3), np.array([2, 1, 1])
