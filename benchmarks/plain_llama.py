@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from quadmix_assets.proxies.shapes import ProxyShape
+from quadmix_assets.training.architectures import ProxyShape
 
 
 class Block(nn.Module):

@@ -5,7 +5,7 @@ import torch
 from quadmix_assets.device import free_memory
 from quadmix_assets.proxies.cross_entropy import block_logits
 from quadmix_assets.proxies.recipe import Recipe
-from quadmix_assets.proxies.shapes import ProxyShape
+from quadmix_assets.training.architectures import ProxyShape
 
 # Tokens of all proxies in one forward and backward pass. On a CPU few enough for the cache of a
 # core, and fixed: they decide the sizes of arrays, and those the last bits of a sum.

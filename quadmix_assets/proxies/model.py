@@ -20,7 +20,7 @@ from quadmix_assets.proxies.layers import (
     split_heads,
     swiglu,
 )
-from quadmix_assets.proxies.shapes import ProxyShape
+from quadmix_assets.training.architectures import ProxyShape
 
 PRECISIONS: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # Longest window whose attention weights are written out on a CPU, by precision (see layers).

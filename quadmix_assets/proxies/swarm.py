@@ -21,11 +21,11 @@ from quadmix_assets.proxies.parts import ProxyResult, Sample, SwarmJob
 from quadmix_assets.proxies.progress import BatchProgress, ProgressBoard
 from quadmix_assets.proxies.recipe import Recipe
 from quadmix_assets.proxies.scalars import require_tensorboard
-from quadmix_assets.proxies.shapes import ProxyShape, shape_named
 from quadmix_assets.proxies.training import ProxyTraining
 from quadmix_assets.proxies.workers import run_swarms
 from quadmix_assets.settings import Settings, TrainingSettings
 from quadmix_assets.store import Store, is_local
+from quadmix_assets.training.architectures import ProxyShape, shape_named
 
 METRICS_SCHEMA = {
     "theta": pl.Int32,

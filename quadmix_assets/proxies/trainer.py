@@ -16,7 +16,7 @@ import torch
 from quadmix_assets.proxies.capacity import windows_per_pass
 from quadmix_assets.proxies.model import SwarmLM, precision_dtype
 from quadmix_assets.proxies.recipe import Recipe
-from quadmix_assets.proxies.shapes import ProxyShape
+from quadmix_assets.training.architectures import ProxyShape
 from quadmix_assets.training.window_stream import WindowStream
 
 _CURVE_POINTS = 24

@@ -5,7 +5,7 @@ import torch
 
 from quadmix_assets.proxies.capacity import swarm_size, windows_per_pass
 from quadmix_assets.proxies.recipe import Recipe
-from quadmix_assets.proxies.shapes import shape_named
+from quadmix_assets.training.architectures import shape_named
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 DEMO = Recipe(n_tokens=100_000, batch_windows=4)

@@ -8,7 +8,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from quadmix_assets.proxies.cross_entropy import summed_loss, token_losses
 from quadmix_assets.proxies.model import SwarmLM, precision_dtype
-from quadmix_assets.proxies.shapes import SHAPES, ProxyShape, shape_named
+from quadmix_assets.training.architectures import SHAPES, ProxyShape, shape_named
 
 VOCAB = 97
 SHAPE = ProxyShape("test", n_layers=2, width=32, n_heads=4, mlp_width=40, context=24)
