@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from quadmix_assets.proxies.cross_entropy import summed_loss, token_losses
-from quadmix_assets.proxies.layers import (
+from quadmix_assets.training.architectures import ProxyShape
+from quadmix_assets.training.layers import (
     causal_attention,
     rms_norm,
     rotations,
     split_heads,
     swiglu,
 )
-from quadmix_assets.training.architectures import ProxyShape
 
 PRECISIONS: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # Longest window whose attention weights are written out on a CPU, by precision (see layers).
