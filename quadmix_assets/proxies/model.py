@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from quadmix_assets.proxies.cross_entropy import summed_loss, token_losses
 from quadmix_assets.training.architectures import ProxyShape
+from quadmix_assets.training.cross_entropy import summed_loss, token_losses
 from quadmix_assets.training.layers import (
     causal_attention,
     rms_norm,

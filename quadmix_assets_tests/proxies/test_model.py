@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from quadmix_assets.proxies.cross_entropy import summed_loss, token_losses
 from quadmix_assets.proxies.model import SwarmLM, precision_dtype
 from quadmix_assets.training.architectures import SHAPES, ProxyShape, shape_named
+from quadmix_assets.training.cross_entropy import summed_loss, token_losses
 
 VOCAB = 97
 SHAPE = ProxyShape("test", n_layers=2, width=32, n_heads=4, mlp_width=40, context=24)
@@ -128,7 +128,7 @@ def test_bfloat16_is_near_float32() -> None:
 def test_cross_entropy_in_blocks_is_plain_cross_entropy(
     block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("quadmix_assets.proxies.cross_entropy._BLOCK_CPU", block)
+    monkeypatch.setattr("quadmix_assets.training.cross_entropy._BLOCK_CPU", block)
     generator = torch.Generator().manual_seed(2)
     hidden = torch.randn(3, 13, 8, generator=generator).requires_grad_()
     weight = torch.randn(3, VOCAB, 8, generator=generator).requires_grad_()
