@@ -3,9 +3,9 @@
 import torch
 
 from quadmix_assets.device import free_memory
-from quadmix_assets.proxies.recipe import Recipe
 from quadmix_assets.training.architectures import ProxyShape
 from quadmix_assets.training.cross_entropy import block_logits
+from quadmix_assets.training.recipe import Recipe
 
 # Tokens of all proxies in one forward and backward pass. On a CPU few enough for the cache of a
 # core, and fixed: they decide the sizes of arrays, and those the last bits of a sum.

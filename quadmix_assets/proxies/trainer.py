@@ -15,8 +15,8 @@ import torch
 
 from quadmix_assets.proxies.capacity import windows_per_pass
 from quadmix_assets.proxies.model import SwarmLM, precision_dtype
-from quadmix_assets.proxies.recipe import Recipe
 from quadmix_assets.training.architectures import ProxyShape
+from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.window_stream import WindowStream
 
 _CURVE_POINTS = 24

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from quadmix_assets.proxies.capacity import swarm_size, windows_per_pass
-from quadmix_assets.proxies.recipe import Recipe
 from quadmix_assets.training.architectures import shape_named
+from quadmix_assets.training.recipe import Recipe
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 DEMO = Recipe(n_tokens=100_000, batch_windows=4)

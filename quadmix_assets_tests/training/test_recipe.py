@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from quadmix_assets.proxies.recipe import Recipe, Schedule
+from quadmix_assets.training.recipe import Recipe, Schedule
 
 
 def rates(schedule: Schedule, *, warmup_steps: int = 4) -> np.ndarray:
