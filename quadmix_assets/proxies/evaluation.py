@@ -7,8 +7,8 @@ import numpy as np
 import torch
 
 from quadmix_assets.corpus.target_sets import n_evaluated
-from quadmix_assets.proxies.model import SwarmLM, precision_dtype
 from quadmix_assets.proxies.training import TrainedSwarm
+from quadmix_assets.training.model import SwarmLM, precision_dtype
 
 _NO_TARGET = -1
 # Tokens of all proxies in one forward pass; few enough for a core's cache.

@@ -13,7 +13,6 @@ import torch
 from upath import UPath
 
 from quadmix_assets.proxies import parts as parts_module
-from quadmix_assets.proxies.model import SwarmLM
 from quadmix_assets.proxies.parts import (
     Part,
     ProxyResult,
@@ -22,6 +21,7 @@ from quadmix_assets.proxies.parts import (
     train_part,
 )
 from quadmix_assets.proxies.progress import PartReport
+from quadmix_assets.training.model import SwarmLM
 from quadmix_assets_tests.training.stacks import make_job, make_parts
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from quadmix_assets.proxies.model import SwarmLM, precision_dtype
 from quadmix_assets.training.architectures import SHAPES, ProxyShape, shape_named
 from quadmix_assets.training.cross_entropy import summed_loss, token_losses
+from quadmix_assets.training.model import SwarmLM, precision_dtype
 
 VOCAB = 97
 SHAPE = ProxyShape("test", n_layers=2, width=32, n_heads=4, mlp_width=40, context=24)
