@@ -13,8 +13,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from quadmix_assets.proxies.capacity import windows_per_pass
 from quadmix_assets.training.architectures import ProxyShape
+from quadmix_assets.training.capacity import windows_per_pass
 from quadmix_assets.training.model import SwarmLM, precision_dtype
 from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.window_stream import WindowStream

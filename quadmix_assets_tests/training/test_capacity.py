@@ -3,8 +3,8 @@ import dataclasses
 import pytest
 import torch
 
-from quadmix_assets.proxies.capacity import swarm_size, windows_per_pass
 from quadmix_assets.training.architectures import shape_named
+from quadmix_assets.training.capacity import swarm_size, windows_per_pass
 from quadmix_assets.training.recipe import Recipe
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -24,7 +24,7 @@ def test_a_cpu_fills_a_pass(shape: str, recipe: Recipe, most: int, expected: int
 def test_a_gpu_is_filled_to_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
     def fits(gib: float, vocab_size: int = 50_000, most: int = 10**6) -> int:
         monkeypatch.setattr(
-            "quadmix_assets.proxies.capacity.free_memory", lambda device: int(gib * 2**30)
+            "quadmix_assets.training.capacity.free_memory", lambda device: int(gib * 2**30)
         )
         return swarm_size(shape_named("regmix-1m"), PAPER, vocab_size, GPU, most=most)
 
