@@ -5,7 +5,7 @@ import pytest
 import torch
 from upath import UPath
 
-from quadmix_assets.proxies.checkpoint import Checkpoint
+from quadmix_assets.training.checkpoint import Checkpoint
 
 STATE = {"step": 3, "parameters": {"a": torch.arange(4.0)}, "failures": {2: "why"}}
 
