@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from quadmix_assets.device import choose_compiled, choose_device
-from quadmix_assets.proxies.trainer import ProxyTraining, SwarmTrainer
 from quadmix_assets.training.architectures import ProxyShape
 from quadmix_assets.training.checkpoint import Checkpoint
 from quadmix_assets.training.model import SwarmLM
 from quadmix_assets.training.recipe import Recipe
+from quadmix_assets.training.trainer import ProxyTraining, SwarmTrainer
 from quadmix_assets.training.window_stream import WindowStream
 
 _TELL_SECONDS = 5.0

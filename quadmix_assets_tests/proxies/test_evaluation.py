@@ -6,10 +6,10 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from quadmix_assets.proxies.evaluation import evaluate_swarm, pack_target
-from quadmix_assets.proxies.trainer import ProxyTraining
 from quadmix_assets.proxies.training import TrainedSwarm
 from quadmix_assets.training.model import SwarmLM
 from quadmix_assets.training.recipe import Recipe
+from quadmix_assets.training.trainer import ProxyTraining
 from quadmix_assets_tests.training.stacks import SEPARATOR, SHAPE, VOCAB
 
 RECIPE = Recipe(n_tokens=1, batch_windows=1)

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from quadmix_assets.proxies.trainer import SwarmTrainer
 from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.token_file import TokenPool
+from quadmix_assets.training.trainer import SwarmTrainer
 from quadmix_assets_tests.training.stacks import (
     SHAPE,
     VOCAB,
