@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from quadmix_assets.corpus.target_sets import n_evaluated
-from quadmix_assets.proxies.training import TrainedSwarm
+from quadmix_assets.training.loop import TrainedSwarm
 from quadmix_assets.training.model import SwarmLM, precision_dtype
 
 _NO_TARGET = -1

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from quadmix_assets.proxies.training import ProxyTraining
+from quadmix_assets.training.loop import ProxyTraining
 
 _MAX_BINS = 30
 

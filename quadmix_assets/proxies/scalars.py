@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-    from quadmix_assets.proxies.training import SwarmProgress
+    from quadmix_assets.training.loop import SwarmProgress
 
 
 def require_tensorboard() -> None:

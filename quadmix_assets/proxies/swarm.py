@@ -19,12 +19,12 @@ from quadmix_assets.proxies.evaluation import TargetWindows, pack_target
 from quadmix_assets.proxies.parts import ProxyResult, Sample, SwarmJob
 from quadmix_assets.proxies.progress import BatchProgress, ProgressBoard
 from quadmix_assets.proxies.scalars import require_tensorboard
-from quadmix_assets.proxies.training import ProxyTraining
 from quadmix_assets.proxies.workers import run_swarms
 from quadmix_assets.settings import Settings, TrainingSettings
 from quadmix_assets.store import Store, is_local
 from quadmix_assets.training.architectures import ProxyShape, shape_named
 from quadmix_assets.training.capacity import swarm_size
+from quadmix_assets.training.loop import ProxyTraining
 from quadmix_assets.training.recipe import Recipe
 
 METRICS_SCHEMA = {

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F  # noqa: N812
 
 from quadmix_assets.proxies.evaluation import evaluate_swarm, pack_target
-from quadmix_assets.proxies.training import TrainedSwarm
+from quadmix_assets.training.loop import TrainedSwarm
 from quadmix_assets.training.model import SwarmLM
 from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.trainer import ProxyTraining

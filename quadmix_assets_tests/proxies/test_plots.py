@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.patches import Rectangle
 
 from quadmix_assets.proxies.plots import plot_losses
-from quadmix_assets.proxies.training import ProxyTraining
+from quadmix_assets.training.loop import ProxyTraining
 
 TRAINED = ProxyTraining("trained", None, ((64, 4.0), (128, 3.0)), 128, 0.5)
 FAILED = ProxyTraining("failed", "its loss was not finite", ((64, 4.5),), 64, 0.2)

@@ -7,7 +7,7 @@ import pytest
 
 from quadmix_assets.proxies.parts import train_part
 from quadmix_assets.proxies.scalars import ScalarLog, require_tensorboard
-from quadmix_assets.proxies.training import SwarmProgress
+from quadmix_assets.training.loop import SwarmProgress
 from quadmix_assets_tests.training.stacks import make_job, make_parts
 
 

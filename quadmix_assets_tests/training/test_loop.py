@@ -7,8 +7,8 @@ import torch
 from upath import UPath
 
 from quadmix_assets.proxies.evaluation import evaluate_swarm, pack_target
-from quadmix_assets.proxies.training import SwarmProgress, TrainedSwarm, train_swarm
 from quadmix_assets.training.checkpoint import Checkpoint
+from quadmix_assets.training.loop import SwarmProgress, TrainedSwarm, train_swarm
 from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.token_file import TokenPool
 from quadmix_assets_tests.training.stacks import (
@@ -161,7 +161,7 @@ def test_a_training_goes_on_from_its_checkpoint(pool: TokenPool, tmp_path: Path)
         )
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("quadmix_assets.proxies.training._TELL_SECONDS", 0.0)
+        patch.setattr("quadmix_assets.training.loop._TELL_SECONDS", 0.0)
         with pytest.raises(KeyboardInterrupt):
             run(stop_at=12)
     heard.clear()
