@@ -6,8 +6,8 @@ import pytest
 import torch
 from upath import UPath
 
-from quadmix_assets.proxies.evaluation import evaluate_swarm, pack_target
 from quadmix_assets.training.checkpoint import Checkpoint
+from quadmix_assets.training.evaluation import evaluate_swarm, pack_target
 from quadmix_assets.training.loop import SwarmProgress, TrainedSwarm, train_swarm
 from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.token_file import TokenPool

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from quadmix_assets.proxies.evaluation import evaluate_swarm, pack_target
+from quadmix_assets.training.evaluation import evaluate_swarm, pack_target
 from quadmix_assets.training.loop import TrainedSwarm
 from quadmix_assets.training.model import SwarmLM
 from quadmix_assets.training.recipe import Recipe
@@ -46,7 +46,7 @@ def plain_losses(model: SwarmLM, documents: list[np.ndarray], context: int) -> n
 def test_losses_are_those_of_every_document_by_itself(
     context: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("quadmix_assets.proxies.evaluation._PASS_TOKENS_CPU", 7 * 2 * context)
+    monkeypatch.setattr("quadmix_assets.training.evaluation._PASS_TOKENS_CPU", 7 * 2 * context)
     documents = some_documents()
     n_bytes = [3 * len(d) + 1 for d in documents]
     swarm = swarm_of(TRAINED, TRAINED, TRAINED)
