@@ -16,7 +16,6 @@ from quadmix_assets.corpus.tokenizer import END_OF_TEXT, encode, load_tokenizer
 from quadmix_assets.device import choose_device, choose_precision
 from quadmix_assets.outputs import TARGET_SETS, TENSORBOARD, TOKENIZER
 from quadmix_assets.proxies.parts import ProxyResult, Sample, SwarmJob
-from quadmix_assets.proxies.progress import BatchProgress, ProgressBoard
 from quadmix_assets.proxies.scalars import require_tensorboard
 from quadmix_assets.proxies.workers import run_swarms
 from quadmix_assets.settings import Settings, TrainingSettings
@@ -25,6 +24,7 @@ from quadmix_assets.training.architectures import ProxyShape, shape_named
 from quadmix_assets.training.capacity import swarm_size
 from quadmix_assets.training.evaluation import TargetWindows, pack_target
 from quadmix_assets.training.loop import ProxyTraining
+from quadmix_assets.training.progress import BatchProgress, ProgressBoard
 from quadmix_assets.training.recipe import Recipe
 
 METRICS_SCHEMA = {

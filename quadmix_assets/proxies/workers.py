@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from quadmix_assets.proxies.parts import Part, ProxyResult, SwarmJob, train_part
-from quadmix_assets.proxies.progress import PartReport, ProgressBoard, leave_report
+from quadmix_assets.training.progress import PartReport, ProgressBoard, leave_report
 
 _POLL_SECONDS = 1.0
 # A worker that is still training looks for its folder of reports within this time.

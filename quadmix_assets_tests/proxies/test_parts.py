@@ -20,8 +20,8 @@ from quadmix_assets.proxies.parts import (
     part_key,
     train_part,
 )
-from quadmix_assets.proxies.progress import PartReport
 from quadmix_assets.training.model import SwarmLM
+from quadmix_assets.training.progress import PartReport
 from quadmix_assets_tests.training.stacks import make_job, make_parts
 
 

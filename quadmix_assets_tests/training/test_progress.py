@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from quadmix_assets.proxies.progress import (
+from quadmix_assets.training.progress import (
     BatchProgress,
     PartReport,
     ProgressBoard,
@@ -23,7 +23,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr("quadmix_assets.proxies.progress.time", clock)
+    monkeypatch.setattr("quadmix_assets.training.progress.time", clock)
     return clock
 
 
