@@ -16,7 +16,6 @@ import xxhash
 from upath import UPath
 
 from quadmix_assets.device import is_out_of_memory, torch_threads
-from quadmix_assets.proxies.scalars import ScalarLog
 from quadmix_assets.store import atomic_file
 from quadmix_assets.training.architectures import ProxyShape
 from quadmix_assets.training.checkpoint import Checkpoint
@@ -24,6 +23,7 @@ from quadmix_assets.training.evaluation import TargetWindows, evaluate_swarm
 from quadmix_assets.training.loop import SwarmProgress, train_swarm
 from quadmix_assets.training.progress import PartReport
 from quadmix_assets.training.recipe import Recipe
+from quadmix_assets.training.tensorboard import ScalarLog
 from quadmix_assets.training.token_file import TokenPool
 from quadmix_assets.training.trainer import ProxyTraining
 from quadmix_assets.training.window_stream import WindowStream
