@@ -12,8 +12,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from quadmix_assets.proxies.parts import Part, ProxyResult, SwarmJob, train_part
 from quadmix_assets.training.progress import PartReport, ProgressBoard, leave_report
+from quadmix_assets.training.stacks import Part, ProxyResult, SwarmJob, train_part
 
 _POLL_SECONDS = 1.0
 # A worker that is still training looks for its folder of reports within this time.

@@ -13,10 +13,10 @@ import numpy as np
 import polars as pl
 from scipy.stats import t as student
 
-from quadmix_assets.proxies.parts import Sample
 from quadmix_assets.sampling import PoolDraw, Theta, uniform_of_ids
 from quadmix_assets.sampling.validation import FloatArray, IntArray
 from quadmix_assets.search.objective import Objective
+from quadmix_assets.training.stacks import Sample
 
 UNIFORM = "uniform"
 _CONFIDENCE = 0.9

@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from quadmix_assets.proxies.parts import ProxyResult, train_part
 from quadmix_assets.proxies.workers import run_swarms
 from quadmix_assets.training.progress import BatchProgress, ProgressBoard
+from quadmix_assets.training.stacks import ProxyResult, train_part
 from quadmix_assets_tests.training.stacks import make_board, make_job, make_parts
 
 FOREVER = 10**9

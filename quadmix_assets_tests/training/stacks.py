@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from quadmix_assets.proxies.parts import Part, Sample, SwarmJob
 from quadmix_assets.training.architectures import ProxyShape
 from quadmix_assets.training.evaluation import pack_target
 from quadmix_assets.training.progress import ProgressBoard
 from quadmix_assets.training.recipe import Recipe
+from quadmix_assets.training.stacks import Part, Sample, SwarmJob
 from quadmix_assets.training.token_file import TokenPool, TokenPoolWriter
 from quadmix_assets.training.window_stream import WindowStream
 

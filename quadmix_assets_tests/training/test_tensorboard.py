@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quadmix_assets.proxies.parts import train_part
 from quadmix_assets.training.loop import SwarmProgress
+from quadmix_assets.training.stacks import train_part
 from quadmix_assets.training.tensorboard import ScalarLog, require_tensorboard
 from quadmix_assets_tests.training.stacks import make_job, make_parts
 

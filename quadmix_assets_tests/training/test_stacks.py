@@ -12,16 +12,16 @@ import pytest
 import torch
 from upath import UPath
 
-from quadmix_assets.proxies import parts as parts_module
-from quadmix_assets.proxies.parts import (
+from quadmix_assets.training import stacks as parts_module
+from quadmix_assets.training.model import SwarmLM
+from quadmix_assets.training.progress import PartReport
+from quadmix_assets.training.stacks import (
     Part,
     ProxyResult,
     SwarmJob,
     part_key,
     train_part,
 )
-from quadmix_assets.training.model import SwarmLM
-from quadmix_assets.training.progress import PartReport
 from quadmix_assets_tests.training.stacks import make_job, make_parts
 
 
@@ -137,8 +137,8 @@ def test_a_killed_process_goes_on_where_it_was_and_ends_in_the_same_numbers(
         textwrap.dedent(f"""
             from pathlib import Path
             import sys
-            from quadmix_assets.proxies.parts import train_part
-            from quadmix_assets_tests.proxies.test_parts import keeping_job, part_of
+            from quadmix_assets.training.stacks import train_part
+            from quadmix_assets_tests.training.test_stacks import keeping_job, part_of
 
             job = keeping_job(Path({str(tmp_path)!r}), n_tokens=20_000)
             for result in train_part(job, part_of(3), lambda r: print(r, file=sys.stderr)):
