@@ -24,13 +24,13 @@ import torch
 
 from benchmarks.plain_llama import PlainLlama
 from quadmix_assets.device import choose_precision
-from quadmix_assets.proxies.workers import run_swarms
 from quadmix_assets.training.architectures import SHAPES, ProxyShape, shape_named
 from quadmix_assets.training.model import precision_dtype
 from quadmix_assets.training.progress import ProgressBoard
 from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.stacks import Part, Sample, SwarmJob
 from quadmix_assets.training.token_file import TokenPool, TokenPoolWriter
+from quadmix_assets.training.workers import run_swarms
 
 N_DOCUMENTS, DOCUMENT_TOKENS = 2_000, 500
 

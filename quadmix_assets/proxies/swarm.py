@@ -15,7 +15,6 @@ from quadmix_assets.corpus.target_sets import evaluation_order
 from quadmix_assets.corpus.tokenizer import END_OF_TEXT, encode, load_tokenizer
 from quadmix_assets.device import choose_device, choose_precision
 from quadmix_assets.outputs import TARGET_SETS, TENSORBOARD, TOKENIZER
-from quadmix_assets.proxies.workers import run_swarms
 from quadmix_assets.settings import Settings, TrainingSettings
 from quadmix_assets.store import Store, is_local
 from quadmix_assets.training.architectures import ProxyShape, shape_named
@@ -26,6 +25,7 @@ from quadmix_assets.training.progress import BatchProgress, ProgressBoard
 from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.stacks import ProxyResult, Sample, SwarmJob
 from quadmix_assets.training.tensorboard import require_tensorboard
+from quadmix_assets.training.workers import run_swarms
 
 METRICS_SCHEMA = {
     "theta": pl.Int32,

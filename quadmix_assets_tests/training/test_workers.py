@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from quadmix_assets.proxies.workers import run_swarms
 from quadmix_assets.training.progress import BatchProgress, ProgressBoard
 from quadmix_assets.training.stacks import ProxyResult, train_part
+from quadmix_assets.training.workers import run_swarms
 from quadmix_assets_tests.training.stacks import make_board, make_job, make_parts
 
 FOREVER = 10**9
@@ -109,7 +109,7 @@ def test_a_worker_that_died_between_batches_does_not_spoil_all_that_follow(
 def test_workers_leave_when_their_parent_is_killed(tmp_path: Path) -> None:
     script = textwrap.dedent(f"""
         from pathlib import Path
-        from quadmix_assets.proxies.workers import run_swarms
+        from quadmix_assets.training.workers import run_swarms
         from quadmix_assets_tests.training.stacks import make_board, make_job, make_parts
 
         if __name__ == "__main__":
@@ -144,7 +144,7 @@ def test_a_step_process_ends_though_its_workers_are_idle(tmp_path: Path) -> None
             import multiprocessing
             from pathlib import Path
 
-            from quadmix_assets.proxies.workers import run_swarms
+            from quadmix_assets.training.workers import run_swarms
             from quadmix_assets_tests.training.stacks import make_board, make_job, make_parts
 
             def step():
