@@ -10,7 +10,6 @@ import polars as pl
 from quadmix_assets.corpus.text_sample import in_sample
 from quadmix_assets.corpus.tokenizer import load_tokenizer
 from quadmix_assets.outputs import FINAL_MIX, RANDOM_COMPARISON, SCORED_SHARDS, TOKENIZER
-from quadmix_assets.proxies.swarm import train_samples
 from quadmix_assets.proxies.tokenise import append_tokens
 from quadmix_assets.sampling import hash_ids, uniform_of_ids
 from quadmix_assets.seeds import derive_seed
@@ -18,6 +17,7 @@ from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
 from quadmix_assets.training.stacks import Sample
 from quadmix_assets.training.token_file import TokenPoolWriter
+from quadmix_assets.training.train_samples import train_samples
 
 FINAL, RANDOM = "final mix", "random mix"
 # A sample is thinned to this many times the training tokens before it is tokenised: enough that

@@ -11,7 +11,6 @@ from quadmix_assets.mix.model import read_optimum
 from quadmix_assets.outputs import OPTIMUM_CHECK, PROXY_POOL, SAMPLED_SUBSET
 from quadmix_assets.proxies.batches import read_evidence
 from quadmix_assets.proxies.pool import open_index, read_documents, token_folder
-from quadmix_assets.proxies.swarm import train_samples
 from quadmix_assets.sampling import PoolDraw, Theta
 from quadmix_assets.search.objective import Objective, objective_losses, objective_named
 from quadmix_assets.search.optimum_check import (
@@ -27,6 +26,7 @@ from quadmix_assets.search.optimum_plots import plot_optimum_check
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store
+from quadmix_assets.training.train_samples import train_samples
 
 
 @dg.asset(

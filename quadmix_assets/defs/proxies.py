@@ -40,11 +40,11 @@ from quadmix_assets.proxies.pool import (
     token_folder,
 )
 from quadmix_assets.proxies.ranks import for_each_theta, rank_table, select_documents
-from quadmix_assets.proxies.swarm import samples_of_subset, train_samples
 from quadmix_assets.sampling import PoolDraw, Theta, feature_names
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.store import MissingOutputError
 from quadmix_assets.training.progress import BatchProgress
+from quadmix_assets.training.train_samples import samples_of_subset, train_samples
 
 GROUP = "proxies"
 # One partition is one run: each is long, and holds the device for itself.

@@ -21,11 +21,11 @@ from quadmix_assets.proxies.batches import (
     write_parameter_sets,
     write_round,
 )
-from quadmix_assets.proxies.swarm import METRICS_SCHEMA
 from quadmix_assets.sampling import feature_names, sample_parameters
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings, load_settings
 from quadmix_assets.store import MissingOutputError, Store
+from quadmix_assets.training.train_samples import METRICS_SCHEMA
 from quadmix_assets_tests.conftest import write_profile
 
 BATCHES = ["batch-00000", "batch-00001", "batch-00002"]

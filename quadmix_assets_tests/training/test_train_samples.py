@@ -9,7 +9,12 @@ from xxhash import xxh3_64_intdigest
 
 from quadmix_assets.corpus.tokenizer import END_OF_TEXT, encode, train_tokenizer
 from quadmix_assets.outputs import TARGET_SETS, TOKENIZER
-from quadmix_assets.proxies.swarm import (
+from quadmix_assets.settings import Settings, load_settings
+from quadmix_assets.store import MissingOutputError, Store
+from quadmix_assets.training.progress import BatchProgress
+from quadmix_assets.training.stacks import Sample
+from quadmix_assets.training.token_file import TokenPoolWriter
+from quadmix_assets.training.train_samples import (
     METRICS_SCHEMA,
     BatchResult,
     pack_targets,
@@ -17,11 +22,6 @@ from quadmix_assets.proxies.swarm import (
     separator_id,
     train_samples,
 )
-from quadmix_assets.settings import Settings, load_settings
-from quadmix_assets.store import MissingOutputError, Store
-from quadmix_assets.training.progress import BatchProgress
-from quadmix_assets.training.stacks import Sample
-from quadmix_assets.training.token_file import TokenPoolWriter
 from quadmix_assets_tests.conftest import write_profile
 
 RNG = np.random.default_rng(0)
