@@ -32,7 +32,6 @@ from quadmix_assets.proxies.batches import (
     read_evidence,
     write_parameter_sets,
 )
-from quadmix_assets.proxies.plots import plot_losses
 from quadmix_assets.proxies.pool import (
     build_proxy_pool,
     open_index,
@@ -43,6 +42,7 @@ from quadmix_assets.proxies.ranks import for_each_theta, rank_table, select_docu
 from quadmix_assets.sampling import PoolDraw, Theta, feature_names
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.store import MissingOutputError
+from quadmix_assets.training.plots import plot_losses
 from quadmix_assets.training.progress import BatchProgress
 from quadmix_assets.training.train_samples import samples_of_subset, train_samples
 

@@ -3,8 +3,8 @@ import io
 import numpy as np
 from matplotlib.patches import Rectangle
 
-from quadmix_assets.proxies.plots import plot_losses
 from quadmix_assets.training.loop import ProxyTraining
+from quadmix_assets.training.plots import plot_losses
 
 TRAINED = ProxyTraining("trained", None, ((64, 4.0), (128, 3.0)), 128, 0.5)
 FAILED = ProxyTraining("failed", "its loss was not finite", ((64, 4.5),), 64, 0.2)
