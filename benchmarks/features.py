@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from quadmix_assets.outputs import PROXY_POOL
 from quadmix_assets.proxies.batches import Evidence, read_evidence
-from quadmix_assets.proxies.pool import open_index
+from quadmix_assets.proxies.proxy_pool import open_index
 from quadmix_assets.sampling import expectation
 from quadmix_assets.search.features import MixtureFeatures
 from quadmix_assets.search.regressors import LABELS, fit_regressor

@@ -32,7 +32,7 @@ from quadmix_assets.proxies.batches import (
     read_evidence,
     write_parameter_sets,
 )
-from quadmix_assets.proxies.pool import (
+from quadmix_assets.proxies.proxy_pool import (
     build_proxy_pool,
     open_index,
     read_documents,

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from quadmix_assets.outputs import PROXY_POOL
-from quadmix_assets.proxies.pool import tokens_of_whole_pool
+from quadmix_assets.proxies.proxy_pool import tokens_of_whole_pool
 from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.constraints import Constraints
 from quadmix_assets.search.space import ThetaSpace

@@ -12,7 +12,7 @@ from quadmix_assets.corpus.tokenizer import count_tokens, encode, train_tokenize
 from quadmix_assets.features.normalizers import fit_normalizer
 from quadmix_assets.features.pool import read_scored
 from quadmix_assets.outputs import PROXY_POOL
-from quadmix_assets.proxies.pool import (
+from quadmix_assets.proxies.proxy_pool import (
     ProxyPoolSummary,
     build_proxy_pool,
     open_index,
