@@ -21,7 +21,7 @@ from quadmix_assets.outputs import PROXY_POOL
 from quadmix_assets.proxies.batches import Evidence, read_evidence
 from quadmix_assets.proxies.proxy_pool import open_index
 from quadmix_assets.sampling import expectation
-from quadmix_assets.search.features import MixtureFeatures
+from quadmix_assets.search.regressor_inputs import MixtureFeatures
 from quadmix_assets.search.regressors import LABELS, fit_regressor
 from quadmix_assets.settings import Settings, load_settings
 from quadmix_assets.store import Store

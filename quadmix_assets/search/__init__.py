@@ -6,13 +6,13 @@ searches), `refine` (further rounds of proxies), `plots`.
 """
 
 from quadmix_assets.search.constraints import Constraints, InfeasibleError
-from quadmix_assets.search.features import MixtureFeatures, ThetaFeatures
 from quadmix_assets.search.metrics import (
     RegressionMetrics,
     evaluate,
     learning_curve,
     split_held_out,
 )
+from quadmix_assets.search.regressor_inputs import MixtureFeatures, ThetaFeatures
 from quadmix_assets.search.regressors import Regressor, fit_regressor
 from quadmix_assets.search.space import ThetaSpace
 from quadmix_assets.search.strategies import (

@@ -13,9 +13,9 @@ from quadmix_assets.proxies.batches import Evidence, read_evidence
 from quadmix_assets.proxies.proxy_pool import open_index
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.validation import FloatArray
-from quadmix_assets.search.features import FeatureMap, MixtureFeatures, ThetaFeatures
 from quadmix_assets.search.metrics import RegressionMetrics, evaluate, split_held_out
 from quadmix_assets.search.objective import Objective
+from quadmix_assets.search.regressor_inputs import FeatureMap, MixtureFeatures, ThetaFeatures
 from quadmix_assets.search.regressors import (
     LABELS,
     Regressor,

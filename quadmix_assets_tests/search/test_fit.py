@@ -9,7 +9,6 @@ import pytest
 from quadmix_assets.outputs import PROXY_POOL, REGRESSOR
 from quadmix_assets.proxies.batches import Evidence
 from quadmix_assets.sampling import sample_parameters
-from quadmix_assets.search.features import ThetaFeatures
 from quadmix_assets.search.fit import (
     TargetFit,
     fit_target_regressors,
@@ -18,6 +17,7 @@ from quadmix_assets.search.fit import (
     read_metrics,
 )
 from quadmix_assets.search.objective import Objective
+from quadmix_assets.search.regressor_inputs import ThetaFeatures
 from quadmix_assets.search.regressors import fit_regressor
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings, load_settings

@@ -10,7 +10,7 @@ from quadmix_assets.sampling import (
     sample_parameters,
     sampling_value,
 )
-from quadmix_assets.search.features import MixtureFeatures, ThetaFeatures
+from quadmix_assets.search.regressor_inputs import MixtureFeatures, ThetaFeatures
 from quadmix_assets_tests.sampling.pools import Pool, large_pool
 
 CRITERIA, DOMAINS = ["a", "b", "c"], ["law", "news", "food", "unknown"]
@@ -77,7 +77,7 @@ def test_quality_is_that_of_the_mix_over_the_whole_pool(
 def test_chunks_change_no_bit(pool: Pool, monkeypatch: pytest.MonkeyPatch) -> None:
     thetas = sample_parameters(23, 3, 4, seed=2)
     whole = features_of(pool)(thetas)
-    monkeypatch.setattr("quadmix_assets.search.features._CHUNK", 5 * 8_192)
+    monkeypatch.setattr("quadmix_assets.search.regressor_inputs._CHUNK", 5 * 8_192)
     np.testing.assert_allclose(features_of(pool)(thetas), whole, rtol=1e-12)
     assert features_of(pool)(thetas[:0]).shape == (0, whole.shape[1])
 
