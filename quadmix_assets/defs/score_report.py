@@ -28,7 +28,7 @@ from quadmix_assets.features.plots import (
     plot_score_histograms,
 )
 from quadmix_assets.features.pool import read_scored
-from quadmix_assets.features.report import (
+from quadmix_assets.features.report.report import (
     TOP_SHARES,
     confidence_counts,
     domain_counts,

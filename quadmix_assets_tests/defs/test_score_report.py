@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from scipy.stats import spearmanr
 
-from quadmix_assets.features.report import top_domain_shares
+from quadmix_assets.features.report.report import top_domain_shares
 from quadmix_assets.outputs import DOMAIN_LABELS, RAW_SHARDS, SCORE_REPORT, SCORED_SHARDS
 from quadmix_assets.whole_graph import Stage, _Runner
 from quadmix_assets_tests.conftest import Project, write_profile

@@ -16,7 +16,7 @@ from upath import UPath
 from quadmix_assets.features.directions import Direction
 from quadmix_assets.features.normalizers import rank_correlations
 from quadmix_assets.features.pool import ScoredDocuments
-from quadmix_assets.features.report import (
+from quadmix_assets.features.report.report import (
     N_CONFIDENCE_BINS,
     confidence_counts,
     domain_counts,
