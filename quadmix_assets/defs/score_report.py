@@ -9,12 +9,6 @@ from quadmix_assets.defs.features import domain_labels, score_normalizers, score
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table
 from quadmix_assets.defs.partitions import shards_with
 from quadmix_assets.defs.resources import OWNERS, ProjectResource
-from quadmix_assets.features.directions import (
-    Direction,
-    describe_directions,
-    directions,
-    sample_of,
-)
 from quadmix_assets.features.domain_plots import (
     plot_domain_counts,
     plot_domain_criterion,
@@ -28,6 +22,12 @@ from quadmix_assets.features.plots import (
     plot_score_histograms,
 )
 from quadmix_assets.features.pool import read_scored
+from quadmix_assets.features.report.directions import (
+    Direction,
+    describe_directions,
+    directions,
+    sample_of,
+)
 from quadmix_assets.features.report.report import (
     TOP_SHARES,
     confidence_counts,

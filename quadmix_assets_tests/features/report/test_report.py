@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
-from quadmix_assets.features.directions import Direction
 from quadmix_assets.features.normalizers import rank_correlations
 from quadmix_assets.features.pool import ScoredDocuments
+from quadmix_assets.features.report.directions import Direction
 from quadmix_assets.features.report.report import (
     N_CONFIDENCE_BINS,
     confidence_counts,
