@@ -28,6 +28,7 @@ from quadmix_assets.features.report.directions import (
     directions,
     sample_of,
 )
+from quadmix_assets.features.report.extremes import extreme_documents
 from quadmix_assets.features.report.report import (
     TOP_SHARES,
     confidence_counts,
@@ -36,7 +37,6 @@ from quadmix_assets.features.report.report import (
     report_json,
     top_domain_shares,
 )
-from quadmix_assets.features.tables import extreme_documents
 from quadmix_assets.outputs import SCORE_REPORT, SCORED_SHARDS
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError

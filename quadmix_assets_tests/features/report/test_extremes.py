@@ -12,7 +12,7 @@ from upath import UPath
 
 from quadmix_assets import store as store_module
 from quadmix_assets.features.pool import read_scored
-from quadmix_assets.features.tables import extreme_documents, extreme_rows
+from quadmix_assets.features.report.extremes import extreme_documents, extreme_rows
 from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets_tests.lakes import put_raw, put_scored
 
