@@ -16,11 +16,6 @@ from quadmix_assets.features.domain_plots import (
 )
 from quadmix_assets.features.normalize_pool import load_normalizers
 from quadmix_assets.features.normalizers import rank_correlations
-from quadmix_assets.features.plots import (
-    plot_confidence,
-    plot_rank_correlation,
-    plot_score_histograms,
-)
 from quadmix_assets.features.pool import read_scored
 from quadmix_assets.features.report.directions import (
     Direction,
@@ -29,6 +24,11 @@ from quadmix_assets.features.report.directions import (
     sample_of,
 )
 from quadmix_assets.features.report.extremes import extreme_documents
+from quadmix_assets.features.report.plots import (
+    plot_confidence,
+    plot_rank_correlation,
+    plot_score_histograms,
+)
 from quadmix_assets.features.report.report import (
     TOP_SHARES,
     confidence_counts,

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from quadmix_assets.features.plots import (
+from quadmix_assets.features.report.plots import (
     plot_confidence,
     plot_rank_correlation,
     plot_score_histograms,
