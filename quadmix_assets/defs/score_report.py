@@ -9,11 +9,6 @@ from quadmix_assets.defs.features import domain_labels, score_normalizers, score
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table
 from quadmix_assets.defs.partitions import shards_with
 from quadmix_assets.defs.resources import OWNERS, ProjectResource
-from quadmix_assets.features.domain_plots import (
-    plot_domain_counts,
-    plot_domain_criterion,
-    plot_domain_shares,
-)
 from quadmix_assets.features.normalize_pool import load_normalizers
 from quadmix_assets.features.normalizers import rank_correlations
 from quadmix_assets.features.pool import read_scored
@@ -22,6 +17,11 @@ from quadmix_assets.features.report.directions import (
     describe_directions,
     directions,
     sample_of,
+)
+from quadmix_assets.features.report.domain_plots import (
+    plot_domain_counts,
+    plot_domain_criterion,
+    plot_domain_shares,
 )
 from quadmix_assets.features.report.extremes import extreme_documents
 from quadmix_assets.features.report.plots import (

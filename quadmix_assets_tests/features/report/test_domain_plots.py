@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from quadmix_assets.features.domain_plots import (
+from quadmix_assets.features.report.domain_plots import (
     plot_domain_counts,
     plot_domain_criterion,
     plot_domain_shares,
