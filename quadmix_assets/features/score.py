@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 from quadmix_assets.corpus.tokenizer import count_tokens
 from quadmix_assets.features.criteria import Criterion
 from quadmix_assets.features.domains import DomainClassifier
-from quadmix_assets.features.fit import DOMAINS
+from quadmix_assets.features.learned.fit import DOMAINS
 from quadmix_assets.features.windows import Unit, make_table
 from quadmix_assets.outputs import DOMAIN_LABELS, RAW_SHARDS, SCORED_SHARDS
 from quadmix_assets.settings import UNKNOWN_DOMAIN
