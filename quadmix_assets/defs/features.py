@@ -15,10 +15,10 @@ from quadmix_assets.defs.resources import (
     ProjectResource,
 )
 from quadmix_assets.features.domains.clusters import CLUSTERS_FILE, read_clusters
-from quadmix_assets.features.fitted import StaleModelError
 from quadmix_assets.features.inference import Runtime
 from quadmix_assets.features.inference.checkpoint import CheckpointError
 from quadmix_assets.features.learned.fit import FittedModels, fit_models, load_models
+from quadmix_assets.features.learned.pinned import StaleModelError
 from quadmix_assets.features.normalize_pool import drift, fit_normalizers, load_normalizers
 from quadmix_assets.features.pool import read_scored
 from quadmix_assets.features.score import N_TOKENS, label_shard, score_shard

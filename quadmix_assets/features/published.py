@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
-from quadmix_assets.features.fitted import Fitted, SettingsT
 from quadmix_assets.features.inference.checkpoint import (
     MODEL_FILES,
     Checkpoint,
     find_checkpoint,
 )
+from quadmix_assets.features.learned.pinned import Fitted, SettingsT
 
 
 class Published(Fitted[SettingsT]):

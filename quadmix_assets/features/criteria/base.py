@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 
-from quadmix_assets.features.fitted import Fitted, SettingsT
+from quadmix_assets.features.learned.pinned import Fitted, SettingsT
 
 
 class Criterion(Fitted[SettingsT]):

@@ -14,7 +14,7 @@ from quadmix_assets.corpus.words import (
     word_table,
 )
 from quadmix_assets.features.criteria.base import Criterion
-from quadmix_assets.features.fitted import NotFittedError
+from quadmix_assets.features.learned.pinned import NotFittedError
 from quadmix_assets.settings import ImportanceSettings
 
 _TABLE = "log_ratios.npy"

@@ -7,7 +7,7 @@ import polars as pl
 
 from quadmix_assets.features.criteria.base import Criterion
 from quadmix_assets.features.fasttext_model import FasttextModel
-from quadmix_assets.features.fitted import NotFittedError
+from quadmix_assets.features.learned.pinned import NotFittedError
 from quadmix_assets.settings import TargetFasttextSettings
 
 _TARGET, _POOL = "target", "pool"

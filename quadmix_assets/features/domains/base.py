@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from quadmix_assets.features.fitted import Fitted, SettingsT
+from quadmix_assets.features.learned.pinned import Fitted, SettingsT
 
 
 class DomainClassifier(Fitted[SettingsT]):

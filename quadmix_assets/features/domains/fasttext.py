@@ -8,7 +8,7 @@ import polars as pl
 
 from quadmix_assets.features.domains.base import DomainClassifier
 from quadmix_assets.features.fasttext_model import FasttextModel, has_words
-from quadmix_assets.features.fitted import NotFittedError
+from quadmix_assets.features.learned.pinned import NotFittedError
 from quadmix_assets.settings import UNKNOWN_DOMAIN, FasttextDomainsSettings
 
 _MODEL = "model.bin"

@@ -10,8 +10,8 @@ from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokeni
 
 from quadmix_assets.features.criteria import AskllmCriterion, make_criterion
 from quadmix_assets.features.criteria.askllm_prompt import Prompt
-from quadmix_assets.features.fitted import StaleModelError
 from quadmix_assets.features.inference.checkpoint import CheckpointError
+from quadmix_assets.features.learned.pinned import StaleModelError
 from quadmix_assets.settings import AskllmSettings
 from quadmix_assets_tests.features.checkpoints import save_llama
 from quadmix_assets_tests.features.inference.runtimes import cpu_runtime

@@ -11,7 +11,7 @@ import xxhash
 
 from quadmix_assets.corpus import words
 from quadmix_assets.features.criteria import ImportanceCriterion
-from quadmix_assets.features.fitted import NotFittedError
+from quadmix_assets.features.learned.pinned import NotFittedError
 from quadmix_assets.settings import ImportanceSettings
 from quadmix_assets_tests.features.texts import AWKWARD, documents, prose, spam
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from quadmix_assets.features.criteria import TargetFasttextCriterion
-from quadmix_assets.features.fitted import NotFittedError
+from quadmix_assets.features.learned.pinned import NotFittedError
 from quadmix_assets.settings import TargetFasttextSettings
 from quadmix_assets_tests.features.texts import AWKWARD, TOPICS, documents, prose, spam
 

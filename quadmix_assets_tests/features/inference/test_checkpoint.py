@@ -5,8 +5,8 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from quadmix_assets.features.criteria import make_criterion
-from quadmix_assets.features.fitted import StaleModelError
 from quadmix_assets.features.inference.checkpoint import CheckpointError, find_checkpoint
+from quadmix_assets.features.learned.pinned import StaleModelError
 from quadmix_assets.settings import FinewebEduSettings
 from quadmix_assets_tests.features.checkpoints import (
     save_fineweb_edu,

@@ -9,8 +9,8 @@ from upath import UPath
 from quadmix_assets.corpus.text_sample import in_sample
 from quadmix_assets.features.criteria import make_criterion
 from quadmix_assets.features.domains import make_domain_classifier
-from quadmix_assets.features.fitted import StaleModelError
 from quadmix_assets.features.learned.fit import fit_models, load_models
+from quadmix_assets.features.learned.pinned import StaleModelError
 from quadmix_assets.outputs import FITTED_MODELS, TARGET_SETS
 from quadmix_assets.settings import Settings, load_settings
 from quadmix_assets.store import MissingOutputError, Store

@@ -8,7 +8,7 @@ import pytest
 from upath import UPath
 
 from quadmix_assets.features.criteria import ImportanceCriterion, make_criterion
-from quadmix_assets.features.fitted import NotFittedError, StaleModelError
+from quadmix_assets.features.learned.pinned import NotFittedError, StaleModelError
 from quadmix_assets.settings import ImportanceSettings
 from quadmix_assets_tests.features.texts import documents, prose, spam
 
