@@ -15,7 +15,7 @@ from quadmix_assets.features.criteria.askllm_prompt import Prompt
 from quadmix_assets.features.criteria.base import Criterion
 from quadmix_assets.features.inference.checkpoint import CheckpointError, require_safetensors
 from quadmix_assets.features.inference.text_encoder import TextEncoder
-from quadmix_assets.features.published import Published
+from quadmix_assets.features.learned.published import Published
 from quadmix_assets.settings import AskllmSettings
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from quadmix_assets.features.inference.checkpoint import (
     CheckpointError,
     find_checkpoint,
 )
-from quadmix_assets.features.published import Published
+from quadmix_assets.features.learned.published import Published
 from quadmix_assets.settings import DclmSettings
 
 

@@ -12,7 +12,7 @@ import polars as pl
 
 from quadmix_assets.features.criteria.base import Criterion
 from quadmix_assets.features.inference.checkpoint import CheckpointError, require_safetensors
-from quadmix_assets.features.published import Published
+from quadmix_assets.features.learned.published import Published
 from quadmix_assets.settings import FinewebEduSettings
 
 if TYPE_CHECKING:

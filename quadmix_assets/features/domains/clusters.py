@@ -20,7 +20,7 @@ from upath import UPath
 from quadmix_assets.features.domains.base import DomainClassifier
 from quadmix_assets.features.fasttext_model import has_words, one_line
 from quadmix_assets.features.learned.pinned import NotFittedError
-from quadmix_assets.features.published import Published
+from quadmix_assets.features.learned.published import Published
 from quadmix_assets.settings import UNKNOWN_DOMAIN, ClustersSettings
 
 if TYPE_CHECKING:

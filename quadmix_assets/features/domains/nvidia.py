@@ -12,7 +12,7 @@ import polars as pl
 
 from quadmix_assets.features.domains.base import DomainClassifier
 from quadmix_assets.features.inference.checkpoint import CheckpointError, require_safetensors
-from quadmix_assets.features.published import Published
+from quadmix_assets.features.learned.published import Published
 from quadmix_assets.settings import NvidiaDomainsSettings
 
 if TYPE_CHECKING:
