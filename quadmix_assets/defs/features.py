@@ -20,8 +20,8 @@ from quadmix_assets.features.inference.checkpoint import CheckpointError
 from quadmix_assets.features.learned.fit import FittedModels, fit_models, load_models
 from quadmix_assets.features.learned.pinned import StaleModelError
 from quadmix_assets.features.normalize_pool import drift, fit_normalizers, load_normalizers
-from quadmix_assets.features.pool import read_scored
 from quadmix_assets.features.score import N_TOKENS, label_shard, score_shard
+from quadmix_assets.features.scored_documents import read_scored
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FITTED_MODELS,

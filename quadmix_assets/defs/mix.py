@@ -11,7 +11,7 @@ from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shards_wi
 from quadmix_assets.defs.resources import OWNERS, SHARDS_PER_RUN, ProjectResource
 from quadmix_assets.defs.search import optimal_params
 from quadmix_assets.features.normalize_pool import drift, load_normalizers
-from quadmix_assets.features.pool import read_scored
+from quadmix_assets.features.scored_documents import read_scored
 from quadmix_assets.mix.budget import expected_tokens, scale_to_budget
 from quadmix_assets.mix.calibration import RankCalibration, merged_scores
 from quadmix_assets.mix.export import export_shard

@@ -11,7 +11,6 @@ from quadmix_assets.defs.partitions import shards_with
 from quadmix_assets.defs.resources import OWNERS, ProjectResource
 from quadmix_assets.features.normalize_pool import load_normalizers
 from quadmix_assets.features.normalizers import rank_correlations
-from quadmix_assets.features.pool import read_scored
 from quadmix_assets.features.report.directions import (
     Direction,
     describe_directions,
@@ -37,6 +36,7 @@ from quadmix_assets.features.report.report import (
     report_json,
     top_domain_shares,
 )
+from quadmix_assets.features.scored_documents import read_scored
 from quadmix_assets.outputs import SCORE_REPORT, SCORED_SHARDS
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from quadmix_assets.features.normalizers import Normalizer, fit_normalizer
-from quadmix_assets.features.pool import ScoredDocuments
+from quadmix_assets.features.scored_documents import ScoredDocuments
 from quadmix_assets.outputs import SCORE_NORMALIZERS
 from quadmix_assets.sampling import TokenShareTable
 from quadmix_assets.settings import NormalizerSettings

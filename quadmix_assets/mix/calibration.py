@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from quadmix_assets.features.normalizers import Normalizer
-from quadmix_assets.features.pool import ScoredDocuments
+from quadmix_assets.features.scored_documents import ScoredDocuments
 from quadmix_assets.sampling import Theta, TokenShareTable, merge_scores
 
 

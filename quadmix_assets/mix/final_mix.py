@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from quadmix_assets.features.normalizers import Normalizer
-from quadmix_assets.features.pool import ScoredDocuments, read_scored
+from quadmix_assets.features.scored_documents import ScoredDocuments, read_scored
 from quadmix_assets.mix.calibration import RankCalibration, merged_scores
 from quadmix_assets.outputs import DOMAIN_LABELS, FINAL_MIX, RAW_SHARDS, SCORED_SHARDS
 from quadmix_assets.sampling import Theta, draw_copies, sampling_value

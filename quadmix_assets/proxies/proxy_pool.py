@@ -18,7 +18,7 @@ from tokenizers import Tokenizer
 
 from quadmix_assets.corpus.text_sample import in_sample
 from quadmix_assets.features.normalizers import Normalizer
-from quadmix_assets.features.pool import read_scored
+from quadmix_assets.features.scored_documents import read_scored
 from quadmix_assets.outputs import PROXY_POOL, SCORED_SHARDS
 from quadmix_assets.proxies.tokenise import append_tokens
 from quadmix_assets.sampling import PoolIndex

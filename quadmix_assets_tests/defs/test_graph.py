@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from quadmix_assets.features.normalize_pool import load_normalizers
-from quadmix_assets.features.pool import read_scored
+from quadmix_assets.features.scored_documents import read_scored
 from quadmix_assets.mix.theta_json import theta_from_json
 from quadmix_assets.outputs import (
     EXPORT,

@@ -9,7 +9,7 @@ from upath import UPath
 
 from quadmix_assets.features.normalize_pool import drift, fit_normalizers, load_normalizers
 from quadmix_assets.features.normalizers import fit_normalizer
-from quadmix_assets.features.pool import ScoredDocuments
+from quadmix_assets.features.scored_documents import ScoredDocuments
 from quadmix_assets.settings import NormalizerSettings
 from quadmix_assets.store import MissingOutputError, Store
 

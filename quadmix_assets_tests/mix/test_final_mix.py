@@ -8,7 +8,7 @@ import pytest
 from upath import UPath
 
 from quadmix_assets.features.normalizers import fit_normalizer
-from quadmix_assets.features.pool import read_scored
+from quadmix_assets.features.scored_documents import read_scored
 from quadmix_assets.mix import final_mix
 from quadmix_assets.mix.calibration import RankCalibration, merged_scores
 from quadmix_assets.mix.final_mix import MixModel, mix_shard

@@ -10,7 +10,7 @@ from xxhash import xxh3_64_intdigest
 from quadmix_assets.corpus.text_sample import in_sample
 from quadmix_assets.corpus.tokenizer import count_tokens, encode, train_tokenizer
 from quadmix_assets.features.normalizers import fit_normalizer
-from quadmix_assets.features.pool import read_scored
+from quadmix_assets.features.scored_documents import read_scored
 from quadmix_assets.outputs import PROXY_POOL
 from quadmix_assets.proxies.proxy_pool import (
     ProxyPoolSummary,

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from quadmix_assets.features.normalizers import rank_correlations
-from quadmix_assets.features.pool import ScoredDocuments
+from quadmix_assets.features.scored_documents import ScoredDocuments
 from quadmix_assets.settings import ColumnCriterionSettings, CriterionSettings
 
 MAX_DOCUMENTS = 1_000_000

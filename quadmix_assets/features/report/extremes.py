@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pyarrow.parquet as pq
 
-from quadmix_assets.features.pool import ScoredDocuments
+from quadmix_assets.features.scored_documents import ScoredDocuments
 from quadmix_assets.outputs import RAW_SHARDS, SCORED_SHARDS
 from quadmix_assets.store import Store
 

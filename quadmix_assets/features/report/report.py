@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from quadmix_assets.features.pool import ScoredDocuments
 from quadmix_assets.features.report.directions import Direction
+from quadmix_assets.features.scored_documents import ScoredDocuments
 from quadmix_assets.outputs import DOMAIN_LABELS
 from quadmix_assets.sampling.share_table import tokens_per_value
 from quadmix_assets.store import Store

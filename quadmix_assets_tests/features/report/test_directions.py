@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import rankdata, spearmanr
 
-from quadmix_assets.features.pool import ScoredDocuments
 from quadmix_assets.features.report.directions import (
     Direction,
     describe_directions,
     directions,
     sample_of,
 )
+from quadmix_assets.features.scored_documents import ScoredDocuments
 from quadmix_assets.settings import ColumnCriterionSettings, HeuristicsSettings
 
 levels = st.lists(st.tuples(*[st.integers(0, 5)] * 3), min_size=3, max_size=40)

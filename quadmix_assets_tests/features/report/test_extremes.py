@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from quadmix_assets import store as store_module
-from quadmix_assets.features.pool import read_scored
 from quadmix_assets.features.report.extremes import extreme_documents, extreme_rows
+from quadmix_assets.features.scored_documents import read_scored
 from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets_tests.lakes import put_raw, put_scored
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from quadmix_assets.features.normalizers import rank_correlations
-from quadmix_assets.features.pool import ScoredDocuments
 from quadmix_assets.features.report.directions import Direction
 from quadmix_assets.features.report.report import (
     N_CONFIDENCE_BINS,
@@ -24,6 +23,7 @@ from quadmix_assets.features.report.report import (
     report_json,
     top_domain_shares,
 )
+from quadmix_assets.features.scored_documents import ScoredDocuments
 from quadmix_assets.outputs import DOMAIN_LABELS
 from quadmix_assets.store import Store
 

@@ -7,7 +7,7 @@ from upath import UPath
 from xxhash import xxh3_64_intdigest
 
 from quadmix_assets.features.normalizers import fit_normalizer
-from quadmix_assets.features.pool import read_scored
+from quadmix_assets.features.scored_documents import read_scored
 from quadmix_assets.outputs import DOMAIN_LABELS
 from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets_tests.lakes import put_raw, put_scored
