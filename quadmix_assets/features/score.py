@@ -11,7 +11,7 @@ from quadmix_assets.corpus.tokenizer import count_tokens
 from quadmix_assets.features.criteria import Criterion
 from quadmix_assets.features.domains import DomainClassifier
 from quadmix_assets.features.learned.fit import DOMAINS
-from quadmix_assets.features.windows import Unit, make_table
+from quadmix_assets.features.resumable_windows import Unit, make_table
 from quadmix_assets.outputs import DOMAIN_LABELS, RAW_SHARDS, SCORED_SHARDS
 from quadmix_assets.settings import UNKNOWN_DOMAIN
 from quadmix_assets.store import Store

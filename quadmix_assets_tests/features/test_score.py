@@ -8,7 +8,7 @@ from tokenizers import Tokenizer
 from upath import UPath
 
 from quadmix_assets.corpus.tokenizer import encode, train_tokenizer
-from quadmix_assets.features import windows
+from quadmix_assets.features import resumable_windows as windows
 from quadmix_assets.features.criteria import ColumnCriterion, Criterion
 from quadmix_assets.features.domains import ColumnDomains
 from quadmix_assets.features.score import label_shard, score_shard

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 from upath import UPath
 
-from quadmix_assets.features import windows
-from quadmix_assets.features.windows import Unit, make_table
+from quadmix_assets.features import resumable_windows as windows
+from quadmix_assets.features.resumable_windows import Unit, make_table
 from quadmix_assets.outputs import SCORED_SHARDS
 from quadmix_assets.store import Store
 from quadmix_assets_tests.lakes import put_raw
