@@ -32,7 +32,7 @@ def main() -> None:
     settings = load_settings(options.profile)
     store = Store(settings.resolve(settings.lake))
     table, _ = read_parameter_sets(store, settings)
-    numbers = table["theta"].head(options.thetas).to_list()
+    numbers = table["theta_id"].head(options.thetas).to_list()
     batches = table["proxy_batch"].head(options.thetas).unique().sort()
     subset = pl.concat(
         store.read_table(store.table_path(SAMPLED_SUBSET, batch)) for batch in batches

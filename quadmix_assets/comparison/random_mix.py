@@ -82,13 +82,13 @@ def compare_with_random(
         )
     names = pl.DataFrame(
         {
-            "theta": range(len(mixes)),
+            "sample_id": range(len(mixes)),
             "mix": [name for name, _, _ in mixes],
             "seed": [seed for _, seed, _ in mixes],
         },
-        schema_overrides={"theta": pl.Int32},
+        schema_overrides={"sample_id": pl.Int32},
     )
-    return names.join(result.metrics, on="theta", maintain_order="left_right").drop("theta")
+    return names.join(result.metrics, on="sample_id", maintain_order="left_right").drop("sample_id")
 
 
 def random_copies(

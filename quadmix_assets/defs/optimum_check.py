@@ -84,7 +84,9 @@ def optimum_check(
                 kept=kept,
                 version={PROXY_POOL: store.fingerprint(store.root / PROXY_POOL)},
             )
-    losses = names.join(result.metrics, on="theta", maintain_order="left_right").drop("theta")
+    losses = names.join(result.metrics, on="sample_id", maintain_order="left_right").drop(
+        "sample_id"
+    )
     path = store.table_path(OPTIMUM_CHECK)
     store.write_table(path, losses, {"predicted": predicted})
     store.remove_folder(kept)

@@ -171,7 +171,7 @@ def sampled_subset(
     with clear_errors(MissingOutputError):
         thetas = read_batch(store, settings, context.partition_key)
         ranks = read_current(store, MERGED_RANKS, context.partition_key)
-    tables = ranks.partition_by("theta", as_dict=True)
+    tables = ranks.partition_by("theta_id", as_dict=True)
     with store.local_folder(store.root / PROXY_POOL) as folder, clear_errors(MissingOutputError):
         documents = read_documents(folder, ["id_hash", "n_tokens"])
         draw = PoolDraw(
@@ -244,25 +244,26 @@ def proxy_metrics(
                 kept=kept,
                 version=version,
             )
+    metrics = result.metrics.rename({"sample_id": "theta_id"})
     path = store.table_path(PROXY_METRICS, key)
-    store.write_table(path, result.metrics, {"version": version})
+    store.write_table(path, metrics, {"version": version})
     store.remove_folder(kept)
-    failed = result.metrics.filter(pl.col("status") == "failed")
-    trained = result.metrics.filter(pl.col("status") == "trained")
+    failed = metrics.filter(pl.col("status") == "failed")
+    trained = metrics.filter(pl.col("status") == "trained")
     spread = {
         target: trained.filter(pl.col("target") == target)["loss_nats"].to_numpy()
         for target in settings.target_names
     }
     return dg.MaterializeResult(
         metadata={
-            **table_metadata(path, result.metrics.schema, result.metrics.height),
+            **table_metadata(path, metrics.schema, metrics.height),
             **{
                 f"mean_loss_nats_{target}": float(losses.mean())
                 for target, losses in spread.items()
                 if len(losses)
             },
-            "n_failed": failed["theta"].n_unique(),
-            "failed": markdown_table(failed.select("theta", "reason").unique().sort("theta")),
+            "n_failed": failed["theta_id"].n_unique(),
+            "failed": markdown_table(failed.select("theta_id", "reason").unique().sort("theta_id")),
             "mean_epochs": float(np.mean([training.epochs for training in result.trainings])),
             "max_epochs": float(np.max([training.epochs for training in result.trainings])),
             "tokens_per_second": result.tokens_per_second,
@@ -309,7 +310,7 @@ def few_proxies_failed(
     """The share of failed proxies stays under `proxies.max_failed_share`."""
     settings, store = project.settings, project.store
     metrics = read_evidence(store, settings).metrics
-    thetas = metrics.select("theta", "status", "reason").unique("theta").sort("theta")
+    thetas = metrics.select("theta_id", "status", "reason").unique("theta_id").sort("theta_id")
     failed = thetas.filter(pl.col("status") == "failed")
     share = failed.height / max(thetas.height, 1)
     return dg.AssetCheckResult(

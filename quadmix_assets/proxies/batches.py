@@ -98,7 +98,7 @@ def read_parameter_sets(store: Store, settings: Settings) -> tuple[pl.DataFrame,
     parameters = Parameters.from_features(
         table.select(names).to_numpy(), len(settings.criterion_names), len(settings.domain_names)
     )
-    return table.select("theta", "proxy_batch"), parameters
+    return table.select("theta_id", "proxy_batch"), parameters
 
 
 def read_batch(store: Store, settings: Settings, batch: str) -> dict[int, Theta]:
@@ -145,7 +145,7 @@ class Evidence:
     def losses(self, target: str) -> FloatArray:
         """Loss in nats per token (n,) on one target set."""
         rows = self.metrics.filter(
-            (pl.col("target") == target) & pl.col("theta").is_in(self.numbers.tolist())
+            (pl.col("target") == target) & pl.col("theta_id").is_in(self.numbers.tolist())
         )
         return rows["loss_nats"].to_numpy()
 
@@ -210,16 +210,16 @@ def read_evidence(store: Store, settings: Settings) -> Evidence:
         if store.summary(path).get("version") == versions[round_of(batch)]:
             frames.append(metrics)
         else:
-            n_stale += metrics["theta"].n_unique()
+            n_stale += metrics["theta_id"].n_unique()
     if not frames:
         raise MissingOutputError(
             "no proxy has been trained on the proxy pool, thetas and target sets that are there "
             f"now ({n_stale} were on older ones): materialise the partitions of 'merged_ranks', "
             "'sampled_subset' and 'proxy_metrics'"
         )
-    metrics = pl.concat(frames).sort("theta", "target")
-    failed = set(metrics.filter(pl.col("status") == "failed")["theta"])
-    numbers = np.array(sorted(set(metrics["theta"]) - failed), dtype=np.int64)
+    metrics = pl.concat(frames).sort("theta_id", "target")
+    failed = set(metrics.filter(pl.col("status") == "failed")["theta_id"])
+    numbers = np.array(sorted(set(metrics["theta_id"]) - failed), dtype=np.int64)
     if not len(numbers):
         raise MissingOutputError(
             f"all {len(failed)} proxies failed, the first because: "
@@ -237,7 +237,9 @@ def _write_round(
     batches = [batch_key(number, index // size) for index in range(len(parameters))]
     entries = pl.DataFrame(parameters.as_features(), schema=_names(settings), orient="row")
     numbers = pl.int_range(first, first + len(parameters), dtype=pl.Int32, eager=True)
-    table = entries.select(numbers.alias("theta"), pl.Series("proxy_batch", batches), pl.col("*"))
+    table = entries.select(
+        numbers.alias("theta_id"), pl.Series("proxy_batch", batches), pl.col("*")
+    )
     store.write_table(_round_path(store, number), table)
     return sorted(set(batches))
 

@@ -10,12 +10,12 @@ import polars as pl
 from quadmix_assets.sampling import Best, PoolDraw, PoolIndex, Theta
 
 RANK_TABLE_SCHEMA = {
-    "theta": pl.Int32,
+    "theta_id": pl.Int32,
     "domain": pl.Int32,
     "merged_score": pl.Float64,
     "rank": pl.Float64,
 }
-SUBSET_SCHEMA = {"theta": pl.Int32, "document": pl.Int32, "copies": pl.Int32}
+SUBSET_SCHEMA = {"theta_id": pl.Int32, "document": pl.Int32, "copies": pl.Int32}
 
 
 def rank_table(
@@ -38,7 +38,7 @@ def rank_table(
     rows = _breakpoints(best, index.n_domains, max_breakpoints)
     return pl.DataFrame(
         {
-            "theta": np.full(rows.size, number),
+            "theta_id": np.full(rows.size, number),
             "domain": best.domains[rows],
             "merged_score": best.merged[rows],
             "rank": best.ranks[rows],
@@ -63,7 +63,7 @@ def select_documents(
     taken = draw.copies(theta, limits)
     return pl.DataFrame(
         {
-            "theta": np.full(taken.documents.size, number),
+            "theta_id": np.full(taken.documents.size, number),
             "document": taken.documents,
             "copies": taken.copies,
         },

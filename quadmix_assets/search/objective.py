@@ -79,7 +79,7 @@ class Objective:
 
 def objective_losses(metrics: pl.DataFrame, settings: ObjectiveSettings) -> FloatArray:
     """The objective (n,) of every proxy that was trained, ordered by theta."""
-    trained = metrics.filter(pl.col("status") == "trained").sort("theta")
+    trained = metrics.filter(pl.col("status") == "trained").sort("theta_id")
     losses = {
         target: trained.filter(pl.col("target") == target)["loss_nats"].to_numpy()
         for target in settings.targets

@@ -90,11 +90,11 @@ def samples_of(
     ]
     table = pl.DataFrame(
         {
-            "theta": range(len(pairs)),
+            "sample_id": range(len(pairs)),
             "sample": [name for name, _ in pairs],
             "seed": [k for _, k in pairs],
         },
-        schema_overrides={"theta": pl.Int32, "seed": pl.Int32},
+        schema_overrides={"sample_id": pl.Int32, "seed": pl.Int32},
     )
     return samples, table
 

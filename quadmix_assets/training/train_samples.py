@@ -28,7 +28,7 @@ from quadmix_assets.training.tensorboard import require_tensorboard
 from quadmix_assets.training.workers import run_swarms
 
 METRICS_SCHEMA = {
-    "theta": pl.Int32,
+    "sample_id": pl.Int32,
     "target": pl.String,
     "loss_nats": pl.Float64,
     "bits_per_byte": pl.Float64,
@@ -59,12 +59,13 @@ class BatchResult:
 
 
 def samples_of_subset(subset: pl.DataFrame, numbers: Sequence[int], *, seed: int) -> list[Sample]:
-    """The samples of the thetas `numbers` from a table (theta, document, copies).
+    """The samples of the thetas `numbers` from a table (theta_id, document, copies).
 
     All of them share one seed: proxies differ in their data alone.
     """
     groups = {
-        int(str(number)): rows for (number,), rows in subset.group_by("theta", maintain_order=True)
+        int(str(number)): rows
+        for (number,), rows in subset.group_by("theta_id", maintain_order=True)
     }
     empty = subset.clear()
     return [
@@ -156,7 +157,7 @@ def train_samples(
     board.tell_if_due(at_once=True)
     rows = [
         {
-            "theta": result.number,
+            "sample_id": result.number,
             "target": target,
             "loss_nats": loss_nats,
             "bits_per_byte": bits_per_byte,
@@ -171,7 +172,7 @@ def train_samples(
         for target, (loss_nats, bits_per_byte) in result.losses.items()
     ]
     return BatchResult(
-        pl.DataFrame(rows, schema=METRICS_SCHEMA).sort("theta", "target"),
+        pl.DataFrame(rows, schema=METRICS_SCHEMA).sort("sample_id", "target"),
         [result.training for result in sorted(done, key=lambda result: result.number)],
         board.progress().tokens_per_second,
         size,

@@ -118,7 +118,7 @@ def test_sampled_subset_is_what_the_public_functions_give(tiny: Project) -> None
                 documents["id"].to_list(),
                 derive_seed(settings.seed, SAMPLED_SUBSET),
             )
-            rows = subset.filter(pl.col("theta") == number)
+            rows = subset.filter(pl.col("theta_id") == number)
             assert rows["document"].to_list() == np.flatnonzero(copies).tolist()
             assert rows["copies"].to_list() == copies[copies > 0].tolist()
 

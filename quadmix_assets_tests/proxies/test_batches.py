@@ -62,7 +62,7 @@ def put_metrics(
 ) -> None:
     rows = [
         {
-            "theta": number,
+            "sample_id": number,
             "target": target,
             "loss_nats": None if number in failed else loss_of(number, target),
             "bits_per_byte": None if number in failed else 1.0,
@@ -77,7 +77,7 @@ def put_metrics(
     ]
     store.write_table(
         store.table_path(PROXY_METRICS, batch),
-        pl.DataFrame(rows, schema=METRICS_SCHEMA),
+        pl.DataFrame(rows, schema=METRICS_SCHEMA).rename({"sample_id": "theta_id"}),
         {"version": evidence_version(store, settings, batch)},
     )
 
@@ -102,7 +102,7 @@ def check(evidence: Evidence, settings: Settings, numbers: list[int]) -> None:
 
 def test_thetas_are_those_of_algorithm_1_cut_into_batches(settings: Settings, store: Store) -> None:
     table, parameters = read_parameter_sets(store, settings)
-    assert table["theta"].to_list() == list(range(10))
+    assert table["theta_id"].to_list() == list(range(10))
     assert table["proxy_batch"].to_list() == [BATCHES[number // 4] for number in range(10)]
     assert batch_names(store, 0) == BATCHES
     assert n_rounds(store) == 0
@@ -112,7 +112,7 @@ def test_thetas_are_those_of_algorithm_1_cut_into_batches(settings: Settings, st
     np.testing.assert_array_equal(parameters.as_features(), expected.as_features())
     stored = store.read_table(store.table_path("parameter_sets"))
     names = feature_names(settings.criterion_names, settings.domain_names)
-    assert stored.columns == ["theta", "proxy_batch", *names]
+    assert stored.columns == ["theta_id", "proxy_batch", *names]
     last = read_batch(store, settings, BATCHES[2])
     assert list(last) == [8, 9]
     for number, theta in last.items():
@@ -137,7 +137,7 @@ def test_evidence_is_of_the_batches_that_are_trained(settings: Settings, store: 
     evidence = read_evidence(store, settings)
     check(evidence, settings, [0, 1, 2, 3, 8, 9])
     assert (evidence.n_failed, evidence.n_stale) == (0, 0)
-    assert evidence.metrics["theta"].is_sorted()
+    assert evidence.metrics["theta_id"].is_sorted()
 
 
 def test_failed_thetas_are_left_out_and_counted(settings: Settings, store: Store) -> None:
@@ -178,7 +178,7 @@ def test_losses_from_before_a_change_are_no_evidence(
     put_metrics(store, settings, BATCHES[2])
     evidence = read_evidence(store, settings)
     assert evidence.numbers.tolist() == [8, 9]
-    assert set(evidence.metrics["theta"]) == {8, 9}
+    assert set(evidence.metrics["theta_id"]) == {8, 9}
     assert evidence.n_stale == 8
 
 
@@ -186,7 +186,7 @@ def test_losses_from_before_a_change_are_no_evidence(
 def test_ranks_of_another_pool_or_of_other_thetas_are_refused(
     settings: Settings, store: Store, tmp_path: Path, change: str
 ) -> None:
-    table = pl.DataFrame({"theta": [0]})
+    table = pl.DataFrame({"theta_id": [0]})
     path = store.table_path(MERGED_RANKS, BATCHES[0])
     store.write_table(path, table, {"version": pool_version(store, BATCHES[0])})
     assert read_current(store, MERGED_RANKS, BATCHES[0]).equals(table)
@@ -226,7 +226,7 @@ def test_a_round_adds_batches_and_touches_nothing_that_was_there(
     assert n_rounds(store) == 1
     assert [round_of(batch) for batch in (BATCHES[0], "round-12-batch-00000")] == [0, 12]
     table, parameters = read_parameter_sets(store, settings)
-    assert table["theta"].to_list() == list(range(15))
+    assert table["theta_id"].to_list() == list(range(15))
     np.testing.assert_array_equal(parameters.as_features()[10:], further.as_features())
     assert list(read_batch(store, settings, "round-1-batch-00001")) == [14]
     assert read_evidence(store, settings).n_stale == 0, "round 0 still counts"
@@ -239,7 +239,7 @@ def test_a_round_adds_batches_and_touches_nothing_that_was_there(
     evidence = read_evidence(store, settings)
     assert (evidence.numbers.tolist(), evidence.n_stale) == ([0, 1, 2, 3], 1)
     write_round(store, settings, 2, further[:1])
-    assert read_parameter_sets(store, settings)[0]["theta"].to_list() == list(range(16))
+    assert read_parameter_sets(store, settings)[0]["theta_id"].to_list() == list(range(16))
     write_parameter_sets(store, settings)
     assert n_rounds(store) == 0, "thetas drawn anew have no rounds"
 

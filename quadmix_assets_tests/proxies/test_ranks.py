@@ -27,7 +27,7 @@ def test_selection_by_the_table_is_that_of_the_public_functions(
     selected = select_documents(draw, theta, table, 5)
     assert selected["document"].to_list() == np.flatnonzero(copies).tolist()
     assert selected["copies"].to_list() == copies[copies > 0].tolist()
-    assert set(selected["theta"]) <= {5}
+    assert set(selected["theta_id"]) <= {5}
 
 
 @given(pools, thetas)
@@ -44,7 +44,7 @@ def test_table_holds_the_ranks_up_to_omega_once_each(pool: Pool, theta: Theta) -
     )
     table = rank_table(index_of(pool), theta, 7, max_breakpoints=MANY)
     assert table.select("domain", "merged_score", "rank").rows() == expected
-    assert table["theta"].to_list() == [7] * len(expected)
+    assert table["theta_id"].to_list() == [7] * len(expected)
 
 
 def test_a_thinned_table_keeps_the_ends_and_even_steps_of_rank() -> None:
@@ -75,13 +75,13 @@ def test_table_may_go_through_a_file_with_others(pool: Pool, theta: Theta) -> No
         lambda number, one: rank_table(index, one, number, max_breakpoints=3),
         n_threads=2,
     )
-    assert [set(table["theta"]) <= {n} for n, table in zip(batch, tables, strict=True)] == [
+    assert [set(table["theta_id"]) <= {n} for n, table in zip(batch, tables, strict=True)] == [
         True
     ] * 3
     file = io.BytesIO()
     pl.concat(tables).write_parquet(file)
     file.seek(0)
-    read = pl.read_parquet(file).filter(pl.col("theta") == 2)
+    read = pl.read_parquet(file).filter(pl.col("theta_id") == 2)
     draw = PoolDraw(index, pool.hashes, 0, max_epsilon=theta.epsilon.max())
     direct = select_documents(draw, theta, tables[1], 2)
     assert select_documents(draw, theta, read, 2).equals(direct)

@@ -60,7 +60,7 @@ def make_evidence(n: int = 80, failed: tuple[int, ...] = ()) -> Evidence:
         for k in range(n)
         for target, loss in (("other", 9.0 - LOSSES[k]), ("planted", LOSSES[k]))
     ]
-    metrics = pl.DataFrame(rows, schema=["theta", "target", "loss_nats", "status"], orient="row")
+    metrics = pl.DataFrame(rows, schema=["theta_id", "target", "loss_nats", "status"], orient="row")
     numbers = np.array([k for k in range(n) if k not in failed])
     rounds = np.zeros(len(numbers), int)
     return Evidence(metrics, numbers, rounds, THETAS[numbers], len(failed), 0)

@@ -20,7 +20,7 @@ METRICS = pl.DataFrame(
         (5, "two", None, None, "failed"),
         (5, "three", None, None, "failed"),
     ],
-    schema=["theta", "target", "loss_nats", "bits_per_byte", "status"],
+    schema=["theta_id", "target", "loss_nats", "bits_per_byte", "status"],
     orient="row",
 )
 
@@ -60,7 +60,7 @@ def test_zscores_count_deviations_over_the_proxies() -> None:
 @pytest.mark.parametrize("scale", ["nats", "zscore", "bits_per_byte"])
 def test_predictions_are_weighted_as_if_they_were_measured(scale: str) -> None:
     objective = Objective.of(scaled(scale), METRICS)
-    trained = METRICS.filter(pl.col("status") == "trained").sort("theta")
+    trained = METRICS.filter(pl.col("status") == "trained").sort("theta_id")
     losses = {
         target: trained.filter(pl.col("target") == target)["loss_nats"].to_numpy()
         for target in ("one", "two")

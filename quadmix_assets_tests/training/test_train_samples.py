@@ -100,8 +100,8 @@ def test_one_row_per_proxy_and_target(result: BatchResult) -> None:
     metrics = result.metrics
     assert dict(metrics.schema) == METRICS_SCHEMA
     expected = [(n, target) for n in (3, 4, 5, 8) for target in ("other", "planted")]
-    assert metrics.select("theta", "target").rows() == expected
-    assert metrics["theta"].to_list()[::2] == [3, 4, 5, 8]
+    assert metrics.select("sample_id", "target").rows() == expected
+    assert metrics["sample_id"].to_list()[::2] == [3, 4, 5, 8]
     assert [training.status for training in result.trainings] == [
         "trained", "trained", "failed", "trained",
     ]  # fmt: skip
@@ -109,12 +109,12 @@ def test_one_row_per_proxy_and_target(result: BatchResult) -> None:
 
 
 def test_empty_sample_fails_with_a_reason_and_without_a_loss(result: BatchResult) -> None:
-    rows = result.metrics.filter(pl.col("theta") == 5)
+    rows = result.metrics.filter(pl.col("sample_id") == 5)
     assert rows["status"].to_list() == ["failed"] * 2
     assert rows["reason"].to_list() == ["its sample holds no tokens"] * 2
     assert rows["loss_nats"].to_list() == rows["bits_per_byte"].to_list() == [None, None]
     assert rows["n_tokens_sample"].to_list() == [0, 0]
-    others = result.metrics.filter(pl.col("theta") != 5)
+    others = result.metrics.filter(pl.col("sample_id") != 5)
     assert others["status"].unique().to_list() == ["trained"]
     assert others["reason"].null_count() == others.height
     assert others["loss_nats"].is_between(0.1, np.log(300)).all()
@@ -123,7 +123,7 @@ def test_empty_sample_fails_with_a_reason_and_without_a_loss(result: BatchResult
 
 def test_a_failed_proxy_touches_no_other(folder: Path, result: BatchResult) -> None:
     alone = train(folder, [SAMPLES[3]], n_workers=1).metrics
-    together = result.metrics.filter(pl.col("theta") == 8)
+    together = result.metrics.filter(pl.col("sample_id") == 8)
     assert_frame_equal(alone, together, rel_tol=1e-5)
 
 
@@ -138,7 +138,7 @@ def test_order_of_listing_changes_no_loss(folder: Path) -> None:
     first = Sample(0, documents, copies, seed=5)
     second = Sample(1, documents[order], copies[order], seed=5)
     metrics = train(folder, [first, second], n_workers=1).metrics
-    losses = metrics.pivot("theta", index="target", values="loss_nats")
+    losses = metrics.pivot("sample_id", index="target", values="loss_nats")
     assert losses["0"].to_list() == losses["1"].to_list()
     other_seed = Sample(0, documents, copies, seed=6)
     changed = train(folder, [other_seed], n_workers=1).metrics
@@ -147,8 +147,8 @@ def test_order_of_listing_changes_no_loss(folder: Path) -> None:
 
 def test_samples_are_the_rows_of_their_theta_and_may_be_empty() -> None:
     subset = pl.DataFrame(
-        {"theta": [7, 7, 2, 7], "document": [5, 1, 9, 3], "copies": [1, 2, 3, 4]},
-        schema={"theta": pl.Int32, "document": pl.Int32, "copies": pl.Int32},
+        {"theta_id": [7, 7, 2, 7], "document": [5, 1, 9, 3], "copies": [1, 2, 3, 4]},
+        schema={"theta_id": pl.Int32, "document": pl.Int32, "copies": pl.Int32},
     )
     samples = samples_of_subset(subset, [2, 4, 7], seed=11)
     found = [(s.number, s.documents.tolist(), s.copies.tolist(), s.seed) for s in samples]
