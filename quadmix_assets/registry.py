@@ -1,0 +1,115 @@
+"""Families of interchangeable parts (criteria, regressors, ...), each kind found by its name.
+
+A kind is one module, which holds its settings class and its implementation, and one line in the
+registry of its family. Modules are imported when their kind is first used, so that a profile that
+names no neural scorer loads none of their libraries.
+"""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, get_args
+
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import InitErrorDetails, PydanticCustomError, core_schema
+
+_KNOWN_TYPES = set(get_args(core_schema.ErrorType))
+
+
+@dataclass(frozen=True, eq=False)
+class Registry:
+    """The kinds of one family.
+
+    As metadata of a field, `Annotated[Base, REGISTRY]`, it validates a mapping with a key `kind` as
+    the settings class of that kind. A kind without required options may be given by its name alone.
+
+    Attributes:
+        family: what the kinds are, for messages: "criterion", "regressor".
+        entries: by kind, `module:class` of its settings class; the class has a field `kind`.
+    """
+
+    family: str
+    entries: Mapping[str, str]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The names of all kinds, in the order of the registry."""
+        return tuple(self.entries)
+
+    def settings_class(self, kind: str) -> type[BaseModel]:
+        """The settings class of a kind.
+
+        Raises:
+            KeyError: there is no such kind.
+        """
+        return _load(self.entries[kind])
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> core_schema.CoreSchema:
+        """Validate by kind, and serialise as the class that was found."""
+        return core_schema.no_info_plain_validator_function(
+            self._validate,
+            serialization=core_schema.plain_serializer_function_ser_schema(_dump, info_arg=True),
+        )
+
+    def __get_pydantic_json_schema__(
+        self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """One alternative per kind."""
+        return {"oneOf": [self.settings_class(kind).model_json_schema() for kind in self.kinds]}
+
+    def _validate(self, value: Any) -> BaseModel:
+        if isinstance(value, BaseModel):
+            return value
+        if isinstance(value, str):
+            value = {"kind": value}
+        if not isinstance(value, Mapping):
+            raise PydanticCustomError(
+                "value_error",
+                "expected the name of a {family}, or a mapping with a key 'kind'",
+                {"family": self.family},
+            )
+        if "kind" not in value:
+            raise _line_error(self.family, {"type": "missing", "loc": ("kind",), "input": value})
+        kind = value["kind"]
+        if not isinstance(kind, str) or kind not in self.entries:
+            unknown = PydanticCustomError(
+                "unknown_kind",
+                "there is no {family} of that kind; there are: {kinds}",
+                {"family": self.family, "kinds": ", ".join(self.kinds)},
+            )
+            raise _line_error(self.family, {"type": unknown, "loc": ("kind",), "input": kind})
+        try:
+            return self.settings_class(kind).model_validate(value)
+        except ValidationError as error:
+            # The kind stands in the location, as pydantic has it for a union told apart by a tag.
+            raise ValidationError.from_exception_data(
+                error.title,
+                [_with_location(problem, (kind, *problem["loc"])) for problem in error.errors()],
+            ) from None
+
+
+@cache
+def _load(entry: str) -> type[BaseModel]:
+    module, name = entry.split(":")
+    found: type[BaseModel] = getattr(importlib.import_module(module), name)
+    return found
+
+
+def _dump(value: BaseModel, info: core_schema.SerializationInfo) -> dict[str, Any]:
+    return value.model_dump(mode=info.mode)
+
+
+def _line_error(title: str, problem: InitErrorDetails) -> ValidationError:
+    return ValidationError.from_exception_data(title, [problem])
+
+
+def _with_location(problem: Any, location: tuple[int | str, ...]) -> InitErrorDetails:
+    kind, context = problem["type"], problem.get("ctx", {})
+    if kind not in _KNOWN_TYPES or kind == "value_error":
+        # pydantic makes an error again from its type and context alone, but not one of our own.
+        kind = PydanticCustomError(kind, problem["msg"], context)
+    return {"type": kind, "loc": location, "input": problem["input"], "ctx": context}
