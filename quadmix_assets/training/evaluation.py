@@ -8,7 +8,7 @@ import torch
 
 from quadmix_assets.corpus.target_sets import n_evaluated
 from quadmix_assets.training.loop import TrainedSwarm
-from quadmix_assets.training.model import SwarmLM, precision_dtype
+from quadmix_assets.training.model import StackedLM, precision_dtype
 
 _NO_TARGET = -1
 # Tokens of all proxies in one forward pass; few enough for a core's cache.
@@ -120,7 +120,7 @@ def evaluate_swarm(
     return out
 
 
-def _total_losses(model: SwarmLM, target: TargetWindows, dtype: torch.dtype) -> np.ndarray:
+def _total_losses(model: StackedLM, target: TargetWindows, dtype: torch.dtype) -> np.ndarray:
     """Summed loss in nats of each proxy, (K,) float64."""
     device = model.turns.device
     room = _PASS_TOKENS_CPU if device.type == "cpu" else _PASS_TOKENS_GPU

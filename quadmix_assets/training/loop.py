@@ -9,9 +9,9 @@ import numpy as np
 from quadmix_assets.device import choose_compiled, choose_device
 from quadmix_assets.training.architectures import ProxyShape
 from quadmix_assets.training.checkpoint import Checkpoint
-from quadmix_assets.training.model import SwarmLM
+from quadmix_assets.training.model import StackedLM
 from quadmix_assets.training.recipe import Recipe
-from quadmix_assets.training.trainer import ProxyTraining, SwarmTrainer
+from quadmix_assets.training.trainer import ProxyTraining, StackTrainer
 from quadmix_assets.training.window_stream import WindowStream
 
 _TELL_SECONDS = 5.0
@@ -43,7 +43,7 @@ class SwarmProgress:
 class TrainedSwarm:
     """The trained model, the record of each of its K proxies, and the seconds they took."""
 
-    model: SwarmLM
+    model: StackedLM
     recipe: Recipe
     proxies: tuple[ProxyTraining, ...]
     seconds: float
@@ -81,7 +81,7 @@ def train_swarm(
     if not streams or len(streams) != len(seeds):
         raise ValueError(f"{len(streams)} streams and {len(seeds)} seeds: one of each per proxy")
     chosen = choose_device(device)
-    trainer = SwarmTrainer(
+    trainer = StackTrainer(
         streams,
         shape,
         recipe,
@@ -107,7 +107,7 @@ def train_swarm(
     return TrainedSwarm(trainer.model, recipe, trainer.finish(), time.monotonic() - start)
 
 
-def _progress(trainer: SwarmTrainer, since: int) -> SwarmProgress:
+def _progress(trainer: StackTrainer, since: int) -> SwarmProgress:
     return SwarmProgress(
         step=trainer.step,
         n_steps=trainer.n_steps,

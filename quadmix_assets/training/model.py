@@ -34,7 +34,7 @@ def precision_dtype(precision: str) -> torch.dtype:
     return PRECISIONS[precision]
 
 
-class SwarmLM(nn.Module):
+class StackedLM(nn.Module):
     """K Llama-style decoders of one shape; parameters are float32 with a leading axis of K.
 
     `seeds` (K) starts each proxy's weights: a proxy gets the same weights whatever its place in

@@ -15,7 +15,7 @@ import torch
 
 from quadmix_assets.training.architectures import ProxyShape
 from quadmix_assets.training.capacity import windows_per_pass
-from quadmix_assets.training.model import SwarmLM, precision_dtype
+from quadmix_assets.training.model import StackedLM, precision_dtype
 from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.window_stream import WindowStream
 
@@ -38,7 +38,7 @@ class ProxyTraining:
     epochs: float
 
 
-class SwarmTrainer:
+class StackTrainer:
     """The state of a swarm between two steps; `training.train_swarm` drives it.
 
     Raises ValueError where a stream is not cut for the shape's context.
@@ -61,7 +61,7 @@ class SwarmTrainer:
                     f"a stream is cut to windows of {stream.window_tokens} tokens; shape "
                     f"{shape.name} needs {shape.context + 1}"
                 )
-        self.model = SwarmLM(shape, vocab_size, seeds).to(device)
+        self.model = StackedLM(shape, vocab_size, seeds).to(device)
         if compiled:
             self.model.compile_training()
         self.step = 0
@@ -201,7 +201,7 @@ class SwarmTrainer:
             state["exp_avg_sq"][k].zero_()
 
 
-def _optimizer(model: SwarmLM, recipe: Recipe) -> torch.optim.AdamW:
+def _optimizer(model: StackedLM, recipe: Recipe) -> torch.optim.AdamW:
     matrices = [p for p in model.parameters() if p.dim() == 3]
     gains = [p for p in model.parameters() if p.dim() == 2]
     groups = [

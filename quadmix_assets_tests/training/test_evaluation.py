@@ -7,7 +7,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from quadmix_assets.training.evaluation import evaluate_swarm, pack_target
 from quadmix_assets.training.loop import TrainedSwarm
-from quadmix_assets.training.model import SwarmLM
+from quadmix_assets.training.model import StackedLM
 from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.trainer import ProxyTraining
 from quadmix_assets_tests.training.stacks import SEPARATOR, SHAPE, VOCAB
@@ -18,7 +18,7 @@ FAILED = ProxyTraining("failed", "its sample holds no tokens", (), 0, 0.0)
 
 
 def swarm_of(*records: ProxyTraining) -> TrainedSwarm:
-    model = SwarmLM(SHAPE, VOCAB, range(len(records)))
+    model = StackedLM(SHAPE, VOCAB, range(len(records)))
     with torch.no_grad():
         model.get_parameter("output").mul_(10.0)
     return TrainedSwarm(model, RECIPE, records, 0.0)
@@ -29,7 +29,7 @@ def some_documents(n: int = 40) -> list[np.ndarray]:
     return [rng.integers(1, VOCAB, rng.integers(0, 60)) for _ in range(n)]
 
 
-def plain_losses(model: SwarmLM, documents: list[np.ndarray], context: int) -> np.ndarray:
+def plain_losses(model: StackedLM, documents: list[np.ndarray], context: int) -> np.ndarray:
     """Summed loss of each proxy: one document and one window at a time, straight from logits."""
     total = np.zeros(model.n_proxies)
     for document in documents:

@@ -8,16 +8,16 @@ from torch.nn import functional as F  # noqa: N812
 
 from quadmix_assets.training.architectures import SHAPES, ProxyShape, shape_named
 from quadmix_assets.training.cross_entropy import summed_loss, token_losses
-from quadmix_assets.training.model import SwarmLM, precision_dtype
+from quadmix_assets.training.model import StackedLM, precision_dtype
 
 VOCAB = 97
 SHAPE = ProxyShape("test", n_layers=2, width=32, n_heads=4, mlp_width=40, context=24)
 FLOAT = torch.float32
 
 
-def shaken_swarm(shape: ProxyShape, seeds: list[int]) -> SwarmLM:
+def shaken_swarm(shape: ProxyShape, seeds: list[int]) -> StackedLM:
     """A swarm whose gains differ from 1 and whose logits are far from uniform."""
-    swarm = SwarmLM(shape, VOCAB, seeds)
+    swarm = StackedLM(shape, VOCAB, seeds)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in swarm.parameters():
@@ -30,7 +30,7 @@ def some_windows(n_proxies: int, context: int = SHAPE.context) -> torch.Tensor:
     return torch.randint(0, VOCAB, (n_proxies, 3, context + 1), generator=generator)
 
 
-def mean_losses(swarm: SwarmLM, windows: torch.Tensor, dtype: torch.dtype = FLOAT) -> torch.Tensor:
+def mean_losses(swarm: StackedLM, windows: torch.Tensor, dtype: torch.dtype = FLOAT) -> torch.Tensor:
     """Mean loss of each proxy, and its gradients in `grad`."""
     return swarm.add_gradients(windows, dtype, divisor=windows[0, :, 1:].numel())
 
@@ -43,7 +43,7 @@ def test_forward_and_gradients_are_those_of_llama(tied: bool, context: int) -> N
     swarm = shaken_swarm(shape, [1, 2])
     windows = some_windows(2, context)
     losses = mean_losses(swarm, windows)
-    gradients = SwarmLM(shape, VOCAB, [1, 2])
+    gradients = StackedLM(shape, VOCAB, [1, 2])
     with torch.no_grad():
         for mine, theirs in zip(gradients.parameters(), swarm.parameters(), strict=True):
             assert theirs.grad is not None
@@ -75,9 +75,9 @@ def test_forward_and_gradients_are_those_of_llama(tied: bool, context: int) -> N
 
 
 def test_a_proxy_is_the_same_in_any_swarm() -> None:
-    swarm = SwarmLM(SHAPE, VOCAB, [5, 6, 7, 8, 5])
-    alone = SwarmLM(SHAPE, VOCAB, [7])
-    other_place = SwarmLM(SHAPE, VOCAB, [1, 7])
+    swarm = StackedLM(SHAPE, VOCAB, [5, 6, 7, 8, 5])
+    alone = StackedLM(SHAPE, VOCAB, [7])
+    other_place = StackedLM(SHAPE, VOCAB, [1, 7])
     for name, values in alone.state_of(0).items():
         assert torch.equal(values, swarm.state_of(2)[name])
         assert torch.equal(values, other_place.state_of(1)[name])
@@ -164,7 +164,7 @@ def test_a_silent_proxy_predicts_all_tokens_alike() -> None:
 @pytest.mark.parametrize("tied", [False, True])
 def test_parameters_are_counted(shape: ProxyShape, tied: bool) -> None:
     shape = dataclasses.replace(shape, tie_embeddings=tied)
-    swarm = SwarmLM(shape, VOCAB, [0])
+    swarm = StackedLM(shape, VOCAB, [0])
     assert shape.n_parameters(VOCAB) == sum(p.numel() for p in swarm.parameters())
 
 
@@ -177,7 +177,7 @@ def test_flops_are_those_of_the_matrix_products() -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
     shape = dataclasses.replace(SHAPE, context=24)
-    swarm = SwarmLM(shape, VOCAB, [0])
+    swarm = StackedLM(shape, VOCAB, [0])
     windows = some_windows(1)
     with FlopCounterMode(display=False) as counter:
         mean_losses(swarm, windows)

@@ -13,7 +13,7 @@ import torch
 from upath import UPath
 
 from quadmix_assets.training import stacks as parts_module
-from quadmix_assets.training.model import SwarmLM
+from quadmix_assets.training.model import StackedLM
 from quadmix_assets.training.progress import PartReport
 from quadmix_assets.training.stacks import (
     Part,
@@ -95,15 +95,15 @@ def test_a_swarm_too_large_for_the_memory_is_halved_for_what_follows_too(
     job = make_job(tmp_path, n_tokens=640)
     expected = train_part(job, part_of(7), lambda report: None)
     sizes: list[int] = []
-    compute = SwarmLM.add_gradients
+    compute = StackedLM.add_gradients
 
-    def little_memory(self: SwarmLM, *arguments: Any, **options: Any) -> torch.Tensor:
+    def little_memory(self: StackedLM, *arguments: Any, **options: Any) -> torch.Tensor:
         sizes.append(self.n_proxies)
         if self.n_proxies > 2:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return compute(self, *arguments, **options)
 
-    monkeypatch.setattr(SwarmLM, "add_gradients", little_memory)
+    monkeypatch.setattr(StackedLM, "add_gradients", little_memory)
     reports: list[PartReport] = []
     found = train_part(job, part_of(7), reports.append)
     assert [result.number for result in found] == list(range(7))
@@ -124,7 +124,7 @@ def test_one_proxy_too_large_for_the_memory_is_an_error_that_names_settings(
     def no_memory(*arguments: Any, **options: Any) -> torch.Tensor:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")
 
-    monkeypatch.setattr(SwarmLM, "add_gradients", no_memory)
+    monkeypatch.setattr(StackedLM, "add_gradients", no_memory)
     with pytest.raises(RuntimeError, match=r"not hold a single proxy: .*proxies\.training\.shape"):
         train_part(make_job(tmp_path, n_tokens=640), part_of(2), lambda report: None)
 

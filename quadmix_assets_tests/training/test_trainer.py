@@ -7,7 +7,7 @@ import torch
 
 from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.token_file import TokenPool
-from quadmix_assets.training.trainer import SwarmTrainer
+from quadmix_assets.training.trainer import StackTrainer
 from quadmix_assets_tests.training.stacks import (
     SHAPE,
     VOCAB,
@@ -26,9 +26,9 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> TokenPool:
     return write_pool(tmp_path_factory.mktemp("pool"), documents)
 
 
-def make_trainer(pool: TokenPool, n_proxies: int, recipe: Recipe = RECIPE) -> SwarmTrainer:
+def make_trainer(pool: TokenPool, n_proxies: int, recipe: Recipe = RECIPE) -> StackTrainer:
     streams = [stream_of(pool, np.arange(k, 100)) for k in range(n_proxies)]
-    return SwarmTrainer(streams, SHAPE, recipe, VOCAB, range(n_proxies), CPU)
+    return StackTrainer(streams, SHAPE, recipe, VOCAB, range(n_proxies), CPU)
 
 
 def test_a_step_is_that_of_adamw_on_a_clipped_gradient(pool: TokenPool) -> None:
@@ -70,7 +70,7 @@ def test_a_step_is_that_of_adamw_on_a_clipped_gradient(pool: TokenPool) -> None:
 
 @pytest.mark.parametrize("poison", [float("nan"), float("inf"), 1e30])
 def test_a_diverging_proxy_fails_alone(pool: TokenPool, poison: float) -> None:
-    def run(poisoned: bool) -> SwarmTrainer:
+    def run(poisoned: bool) -> StackTrainer:
         trainer = make_trainer(pool, 3)
         for step in range(trainer.n_steps):
             if poisoned and step == 7:
