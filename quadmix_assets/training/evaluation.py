@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from quadmix_assets.corpus.target_sets import n_evaluated
-from quadmix_assets.training.loop import TrainedSwarm
+from quadmix_assets.training.loop import TrainedStack
 from quadmix_assets.training.model import StackedLM, precision_dtype
 
 _NO_TARGET = -1
@@ -92,8 +92,8 @@ def pack_target(
     )
 
 
-def evaluate_swarm(
-    swarm: TrainedSwarm, targets: Mapping[str, TargetWindows], *, precision: str | None = None
+def evaluate_stack(
+    swarm: TrainedStack, targets: Mapping[str, TargetWindows], *, precision: str | None = None
 ) -> dict[str, TargetLoss]:
     """The loss of every proxy on every target set, all proxies at once.
 

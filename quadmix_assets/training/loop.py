@@ -18,7 +18,7 @@ _TELL_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class SwarmProgress:
+class StackProgress:
     """Where the training of one swarm stands.
 
     Attributes:
@@ -40,7 +40,7 @@ class SwarmProgress:
 
 
 @dataclass(frozen=True)
-class TrainedSwarm:
+class TrainedStack:
     """The trained model, the record of each of its K proxies, and the seconds they took."""
 
     model: StackedLM
@@ -49,7 +49,7 @@ class TrainedSwarm:
     seconds: float
 
 
-def train_swarm(
+def train_on_streams(
     streams: Sequence[WindowStream],
     shape: ProxyShape,
     recipe: Recipe,
@@ -58,9 +58,9 @@ def train_swarm(
     seeds: Sequence[int],
     device: str = "auto",
     compiled: str = "off",
-    on_progress: Callable[[SwarmProgress], None] | None = None,
+    on_progress: Callable[[StackProgress], None] | None = None,
     checkpoint: Checkpoint | None = None,
-) -> TrainedSwarm:
+) -> TrainedStack:
     """Train one proxy per stream from scratch, all of them as one batched model.
 
     Args:
@@ -104,11 +104,11 @@ def train_swarm(
             checkpoint.save(trainer.state())
     if on_progress:
         on_progress(_progress(trainer, told_step))
-    return TrainedSwarm(trainer.model, recipe, trainer.finish(), time.monotonic() - start)
+    return TrainedStack(trainer.model, recipe, trainer.finish(), time.monotonic() - start)
 
 
-def _progress(trainer: StackTrainer, since: int) -> SwarmProgress:
-    return SwarmProgress(
+def _progress(trainer: StackTrainer, since: int) -> StackProgress:
+    return StackProgress(
         step=trainer.step,
         n_steps=trainer.n_steps,
         n_tokens=trainer.n_tokens,

@@ -19,8 +19,8 @@ from quadmix_assets.device import is_out_of_memory, torch_threads
 from quadmix_assets.store import atomic_file
 from quadmix_assets.training.architectures import ProxyShape
 from quadmix_assets.training.checkpoint import Checkpoint
-from quadmix_assets.training.evaluation import TargetWindows, evaluate_swarm
-from quadmix_assets.training.loop import SwarmProgress, train_swarm
+from quadmix_assets.training.evaluation import TargetWindows, evaluate_stack
+from quadmix_assets.training.loop import StackProgress, train_on_streams
 from quadmix_assets.training.progress import PartReport
 from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.tensorboard import ScalarLog
@@ -200,7 +200,7 @@ def _compute(
     scalars = ScalarLog(job.scalars, [sample.number for sample, _ in part]) if job.scalars else None
     reports: list[PartReport] = []
 
-    def on_progress(progress: SwarmProgress) -> None:
+    def on_progress(progress: StackProgress) -> None:
         kept = reports[0].n_tokens if reports else progress.n_tokens
         finite = progress.losses[np.isfinite(progress.losses)]
         loss = float(finite.mean()) if finite.size else None
@@ -209,7 +209,7 @@ def _compute(
         if scalars is not None:
             scalars.add(progress)
 
-    trained = train_swarm(
+    trained = train_on_streams(
         streams,
         job.shape,
         job.recipe,
@@ -220,7 +220,7 @@ def _compute(
         on_progress=on_progress,
         checkpoint=checkpoint,
     )
-    losses = evaluate_swarm(trained, job.targets)
+    losses = evaluate_stack(trained, job.targets)
     results = [
         ProxyResult(
             number=sample.number,

@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-    from quadmix_assets.training.loop import SwarmProgress
+    from quadmix_assets.training.loop import StackProgress
 
 
 def require_tensorboard() -> None:
@@ -36,7 +36,7 @@ class ScalarLog:
         self._folders = [folder / f"theta-{number:05d}" for number in numbers]
         self._writers: list[SummaryWriter] = []
 
-    def add(self, progress: SwarmProgress) -> None:
+    def add(self, progress: StackProgress) -> None:
         """Write the training losses since the last time."""
         if not self._writers:
             # Imported here: it takes a second, and few want it.

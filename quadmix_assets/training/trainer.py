@@ -39,7 +39,7 @@ class ProxyTraining:
 
 
 class StackTrainer:
-    """The state of a swarm between two steps; `training.train_swarm` drives it.
+    """The state of a swarm between two steps; `training.train_on_streams` drives it.
 
     Raises ValueError where a stream is not cut for the shape's context.
     """

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from quadmix_assets.training.evaluation import evaluate_swarm, pack_target
-from quadmix_assets.training.loop import TrainedSwarm
+from quadmix_assets.training.evaluation import evaluate_stack, pack_target
+from quadmix_assets.training.loop import TrainedStack
 from quadmix_assets.training.model import StackedLM
 from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.trainer import ProxyTraining
@@ -17,11 +17,11 @@ TRAINED = ProxyTraining("trained", None, (), 0, 0.0)
 FAILED = ProxyTraining("failed", "its sample holds no tokens", (), 0, 0.0)
 
 
-def swarm_of(*records: ProxyTraining) -> TrainedSwarm:
+def swarm_of(*records: ProxyTraining) -> TrainedStack:
     model = StackedLM(SHAPE, VOCAB, range(len(records)))
     with torch.no_grad():
         model.get_parameter("output").mul_(10.0)
-    return TrainedSwarm(model, RECIPE, records, 0.0)
+    return TrainedStack(model, RECIPE, records, 0.0)
 
 
 def some_documents(n: int = 40) -> list[np.ndarray]:
@@ -51,7 +51,7 @@ def test_losses_are_those_of_every_document_by_itself(
     n_bytes = [3 * len(d) + 1 for d in documents]
     swarm = swarm_of(TRAINED, TRAINED, TRAINED)
     target = pack_target(documents, n_bytes, context=context, separator_id=SEPARATOR)
-    loss = evaluate_swarm(swarm, {"t": target})["t"]
+    loss = evaluate_stack(swarm, {"t": target})["t"]
     expected = plain_losses(swarm.model, documents, context)
     n_tokens = sum(len(d) for d in documents)
     assert loss.n_tokens == target.n_tokens == n_tokens
@@ -90,7 +90,7 @@ def test_whole_documents_are_taken_up_to_the_limit() -> None:
 def test_failed_proxies_have_no_loss() -> None:
     swarm = swarm_of(TRAINED, FAILED)
     target = pack_target(some_documents(), [1] * 40, context=8, separator_id=SEPARATOR)
-    loss = evaluate_swarm(swarm, {"t": target})["t"]
+    loss = evaluate_stack(swarm, {"t": target})["t"]
     assert np.isfinite(loss.loss_nats).tolist() == [True, False]
     assert np.isnan(loss.bits_per_byte[1])
 
@@ -98,13 +98,13 @@ def test_failed_proxies_have_no_loss() -> None:
 def test_bfloat16_measures_nearly_the_same() -> None:
     swarm = swarm_of(TRAINED, TRAINED)
     target = pack_target(some_documents(), [1] * 40, context=16, separator_id=SEPARATOR)
-    exact = evaluate_swarm(swarm, {"t": target})["t"].loss_nats
-    rough = evaluate_swarm(swarm, {"t": target}, precision="bfloat16")["t"].loss_nats
+    exact = evaluate_stack(swarm, {"t": target})["t"].loss_nats
+    rough = evaluate_stack(swarm, {"t": target}, precision="bfloat16")["t"].loss_nats
     np.testing.assert_allclose(rough, exact, rtol=1e-3)
     trained_rough = dataclasses.replace(
         swarm, recipe=dataclasses.replace(RECIPE, precision="bfloat16")
     )
-    again = evaluate_swarm(trained_rough, {"t": target})["t"].loss_nats
+    again = evaluate_stack(trained_rough, {"t": target})["t"].loss_nats
     np.testing.assert_array_equal(again, rough)
 
 
@@ -115,4 +115,4 @@ def test_targets_that_do_not_fit_are_refused() -> None:
         pack_target([np.arange(3)], [1, 2], context=4, separator_id=0)
     target = pack_target([np.arange(3)], [3], context=SHAPE.context + 1, separator_id=0)
     with pytest.raises(ValueError, match="target far is cut to windows of 17"):
-        evaluate_swarm(swarm_of(TRAINED), {"far": target})
+        evaluate_stack(swarm_of(TRAINED), {"far": target})

@@ -7,8 +7,8 @@ import torch
 from upath import UPath
 
 from quadmix_assets.training.checkpoint import Checkpoint
-from quadmix_assets.training.evaluation import evaluate_swarm, pack_target
-from quadmix_assets.training.loop import SwarmProgress, TrainedSwarm, train_swarm
+from quadmix_assets.training.evaluation import evaluate_stack, pack_target
+from quadmix_assets.training.loop import StackProgress, TrainedStack, train_on_streams
 from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.token_file import TokenPool
 from quadmix_assets_tests.training.stacks import (
@@ -33,12 +33,12 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> TokenPool:
 
 def train(
     pool: TokenPool, samples: list[np.ndarray], recipe: Recipe = RECIPE, *, seed: int = 0
-) -> TrainedSwarm:
+) -> TrainedStack:
     streams = [stream_of(pool, sample) for sample in samples]
-    return train_swarm(streams, SHAPE, recipe, vocab_size=VOCAB, seeds=[seed] * len(streams))
+    return train_on_streams(streams, SHAPE, recipe, vocab_size=VOCAB, seeds=[seed] * len(streams))
 
 
-def last_losses(swarm: TrainedSwarm) -> list[float]:
+def last_losses(swarm: TrainedStack) -> list[float]:
     return [proxy.train_loss[-1][1] for proxy in swarm.proxies]
 
 
@@ -52,7 +52,7 @@ def test_proxies_learn_and_matching_data_wins(pool: TokenPool) -> None:
         documents = chain_documents(rng, 60, language=number)
         sizes = [len(d) for d in documents]
         targets[name] = pack_target(documents, sizes, context=SHAPE.context, separator_id=SEPARATOR)
-    losses = evaluate_swarm(swarm, targets)
+    losses = evaluate_stack(swarm, targets)
     assert losses["a"].loss_nats[0] + 0.5 < losses["a"].loss_nats[1]
     assert losses["b"].loss_nats[1] + 0.5 < losses["b"].loss_nats[0]
 
@@ -84,7 +84,7 @@ def test_the_same_call_gives_the_same_bytes(pool: TokenPool, precision: str) -> 
 def test_windows_of_another_order_train_another_proxy(pool: TokenPool) -> None:
     streams = [stream_of(pool, LANGUAGES["a"], seed=seed) for seed in (1, 2)]
     recipe = dataclasses.replace(RECIPE, n_tokens=1_000)
-    swarm = train_swarm(streams, SHAPE, recipe, vocab_size=VOCAB, seeds=[0, 0])
+    swarm = train_on_streams(streams, SHAPE, recipe, vocab_size=VOCAB, seeds=[0, 0])
     assert last_losses(swarm)[0] != last_losses(swarm)[1]
 
 
@@ -119,8 +119,8 @@ def test_records_count_tokens_and_epochs(pool: TokenPool) -> None:
 
 
 def test_progress_comes_at_the_start_and_at_the_end(pool: TokenPool) -> None:
-    heard: list[SwarmProgress] = []
-    train_swarm(
+    heard: list[StackProgress] = []
+    train_on_streams(
         [stream_of(pool, LANGUAGES["a"]), stream_of(pool, np.arange(0))],
         SHAPE,
         dataclasses.replace(RECIPE, n_tokens=640),
@@ -142,15 +142,15 @@ def test_a_training_goes_on_from_its_checkpoint(pool: TokenPool, tmp_path: Path)
     expected = train(pool, list(LANGUAGES.values()), recipe)
     heard: list[int] = []
 
-    def run(stop_at: int | None, key: str = "key") -> TrainedSwarm:
+    def run(stop_at: int | None, key: str = "key") -> TrainedStack:
         checkpoint = Checkpoint(UPath(tmp_path / "state"), key, seconds=1e-9)
 
-        def on_progress(progress: SwarmProgress) -> None:
+        def on_progress(progress: StackProgress) -> None:
             heard.append(progress.step)
             if stop_at is not None and progress.step >= stop_at:
                 raise KeyboardInterrupt
 
-        return train_swarm(
+        return train_on_streams(
             [stream_of(pool, sample) for sample in LANGUAGES.values()],
             SHAPE,
             recipe,
@@ -178,9 +178,9 @@ def test_a_training_goes_on_from_its_checkpoint(pool: TokenPool, tmp_path: Path)
 def test_inputs_that_do_not_fit_are_refused(pool: TokenPool) -> None:
     stream = stream_of(pool, LANGUAGES["a"])
     with pytest.raises(ValueError, match="1 streams and 2 seeds"):
-        train_swarm([stream], SHAPE, RECIPE, vocab_size=VOCAB, seeds=[1, 2])
+        train_on_streams([stream], SHAPE, RECIPE, vocab_size=VOCAB, seeds=[1, 2])
     longer = dataclasses.replace(SHAPE, context=17)
     with pytest.raises(ValueError, match="windows of 17 tokens; shape test needs 18"):
-        train_swarm([stream], longer, RECIPE, vocab_size=VOCAB, seeds=[1])
+        train_on_streams([stream], longer, RECIPE, vocab_size=VOCAB, seeds=[1])
     with pytest.raises(ValueError, match="outside the vocabulary of 8"):
-        train_swarm([stream], SHAPE, RECIPE, vocab_size=8, seeds=[1])
+        train_on_streams([stream], SHAPE, RECIPE, vocab_size=8, seeds=[1])

@@ -48,7 +48,7 @@ def test_results_that_were_kept_are_not_computed_again(
     first: list[PartReport] = []
     results = train_part(job, part_of(2), first.append)
     assert [file.suffix for file in (tmp_path / "kept").iterdir()] == [".json"]
-    monkeypatch.setattr(parts_module, "train_swarm", None)
+    monkeypatch.setattr(parts_module, "train_on_streams", None)
     second: list[PartReport] = []
     assert train_part(job, part_of(2), second.append) == results
     assert second == [PartReport(2 * 640, 2 * 640, None, 0)]

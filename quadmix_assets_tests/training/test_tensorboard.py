@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quadmix_assets.training.loop import SwarmProgress
+from quadmix_assets.training.loop import StackProgress
 from quadmix_assets.training.stacks import train_part
 from quadmix_assets.training.tensorboard import ScalarLog, require_tensorboard
 from quadmix_assets_tests.training.stacks import make_job, make_parts
@@ -20,8 +20,8 @@ def scalars_of(folder: Path, tag: str) -> list[tuple[int, float]]:
     return [(event.step, event.value) for event in events.Scalars(tag)]
 
 
-def progress(step: int, *losses: float) -> SwarmProgress:
-    return SwarmProgress(step, 10, 0, 0.5, np.array(losses), 0)
+def progress(step: int, *losses: float) -> StackProgress:
+    return StackProgress(step, 10, 0, 0.5, np.array(losses), 0)
 
 
 def test_every_proxy_is_a_run_and_failed_ones_end(tmp_path: Path) -> None:
