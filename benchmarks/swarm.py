@@ -28,9 +28,9 @@ from quadmix_assets.training.architectures import SHAPES, ProxyShape, shape_name
 from quadmix_assets.training.model import precision_dtype
 from quadmix_assets.training.progress import ProgressBoard
 from quadmix_assets.training.recipe import Recipe
-from quadmix_assets.training.stacks import Part, Sample, SwarmJob
+from quadmix_assets.training.stacks import Sample, Stack, StackJob
 from quadmix_assets.training.token_file import TokenPool, TokenPoolWriter
-from quadmix_assets.training.workers import run_swarms
+from quadmix_assets.training.workers import run_stacks
 
 N_DOCUMENTS, DOCUMENT_TOKENS = 2_000, 500
 
@@ -55,7 +55,7 @@ def ceiling_flops(device: torch.device, precision: str, n_workers: int) -> float
         return sum(executor.map(lambda _: product(), range(n_workers)))
 
 
-def plain_rate(job: SwarmJob, precision: str, n_threads: int, seconds: float) -> float:
+def plain_rate(job: StackJob, precision: str, n_threads: int, seconds: float) -> float:
     """Tokens per second of one model after the other, in plain PyTorch with all cores."""
     torch.set_num_threads(n_threads)
     device = torch.device(job.device)
@@ -86,7 +86,7 @@ def plain_rate(job: SwarmJob, precision: str, n_threads: int, seconds: float) ->
     return n * n_windows * job.shape.context / (time.perf_counter() - start)
 
 
-def swarm_rate(job: SwarmJob, size: int, n_proxies: int, n_workers: int, n_steps: int) -> float:
+def swarm_rate(job: StackJob, size: int, n_proxies: int, n_workers: int, n_steps: int) -> float:
     """Tokens per second of `n_proxies` in swarms of `size`, through the project's workers."""
     documents = np.arange(N_DOCUMENTS)
     hashes = documents.astype(np.uint64)
@@ -94,19 +94,19 @@ def swarm_rate(job: SwarmJob, size: int, n_proxies: int, n_workers: int, n_steps
         (Sample(k, documents, np.ones(N_DOCUMENTS, np.int64), seed=k), hashes)
         for k in range(n_proxies)
     ]
-    parts: Sequence[Part] = [proxies[k : k + size] for k in range(0, n_proxies, size)]
+    stacks: Sequence[Stack] = [proxies[k : k + size] for k in range(0, n_proxies, size)]
     n_tokens = n_steps * job.recipe.batch_windows * job.shape.context
     timed = dataclasses.replace(job, recipe=dataclasses.replace(job.recipe, n_tokens=n_tokens))
     board = ProgressBoard(1, 1, lambda progress: None, 1e9)
     start = time.perf_counter()
     done = [
-        r for found in run_swarms(timed, parts, n_workers=n_workers, board=board) for r in found
+        r for found in run_stacks(timed, stacks, n_workers=n_workers, board=board) for r in found
     ]
     seconds = time.perf_counter() - start
     return sum(result.training.n_tokens for result in done) / seconds
 
 
-def make_job(folder: Path, shape: ProxyShape, options: argparse.Namespace) -> SwarmJob:
+def make_job(folder: Path, shape: ProxyShape, options: argparse.Namespace) -> StackJob:
     """A pool of random tokens, and no targets."""
     rng = np.random.default_rng(0)
     with TokenPoolWriter(folder, options.vocabulary) as writer:
@@ -114,7 +114,7 @@ def make_job(folder: Path, shape: ProxyShape, options: argparse.Namespace) -> Sw
             writer.append([rng.integers(1, options.vocabulary, DOCUMENT_TOKENS)])
     precision = choose_precision(options.precision, torch.device(options.device))
     recipe = Recipe(n_tokens=1, batch_windows=options.batch_windows, precision=precision)
-    return SwarmJob(
+    return StackJob(
         tokens=folder,
         shape=shape,
         recipe=recipe,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
-class PartReport:
+class StackReport:
     """Where one swarm of a batch stands.
 
     Attributes:
@@ -81,19 +81,19 @@ class ProgressBoard:
         self._n_tokens_total = n_tokens_total
         self._tell = tell
         self._seconds = seconds
-        self._reports: dict[int, PartReport] = {}
+        self._reports: dict[int, StackReport] = {}
         self._start = self._told = time.monotonic()
         self._told_tokens = 0
 
-    def put(self, part: int, report: PartReport) -> None:
-        """Take the report of swarm number `part`, and tell if it is time."""
-        self._reports[part] = report
+    def put(self, stack: int, report: StackReport) -> None:
+        """Take the report of swarm number `stack`, and tell if it is time."""
+        self._reports[stack] = report
         self.tell_if_due()
 
     def collect(self, folder: Path) -> None:
         """Take what swarms in other processes have reported, and tell if it is time."""
         for path in folder.glob("*.json"):
-            self._reports[int(path.stem)] = PartReport(**json.loads(path.read_text()))
+            self._reports[int(path.stem)] = StackReport(**json.loads(path.read_text()))
         self.tell_if_due()
 
     def tell_if_due(self, *, at_once: bool = False) -> None:
@@ -123,8 +123,8 @@ class ProgressBoard:
         )
 
 
-def leave_report(folder: Path, part: int, report: PartReport) -> None:
-    """Leave the report of swarm number `part` for a `ProgressBoard` in another process."""
-    temporary = folder / f"{part}.{os.getpid()}.tmp"
+def leave_report(folder: Path, stack: int, report: StackReport) -> None:
+    """Leave the report of swarm number `stack` for a `ProgressBoard` in another process."""
+    temporary = folder / f"{stack}.{os.getpid()}.tmp"
     temporary.write_text(json.dumps(asdict(report)))
-    temporary.replace(folder / f"{part}.json")
+    temporary.replace(folder / f"{stack}.json")

@@ -1,6 +1,6 @@
-"""One part of a batch: a swarm that a single process trains and evaluates, and what it leaves.
+"""One stack of a batch: a swarm that a single process trains and evaluates, and what it leaves.
 
-A part that is done leaves its results as a file, and one in training its state, until the whole
+A stack that is done leaves its results as a file, and one in training its state, until the whole
 batch is written. So a batch that was killed goes on where it was, and ends in the same numbers.
 """
 
@@ -21,7 +21,7 @@ from quadmix_assets.training.architectures import ProxyShape
 from quadmix_assets.training.checkpoint import Checkpoint
 from quadmix_assets.training.evaluation import TargetWindows, evaluate_stack
 from quadmix_assets.training.loop import StackProgress, train_on_streams
-from quadmix_assets.training.progress import PartReport
+from quadmix_assets.training.progress import StackReport
 from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.tensorboard import ScalarLog
 from quadmix_assets.training.token_file import TokenPool
@@ -47,8 +47,8 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class SwarmJob:
-    """What all parts of a batch share; it is sent to other processes, so it holds no open file.
+class StackJob:
+    """What all stacks of a batch share; it is sent to other processes, so it holds no open file.
 
     Attributes:
         tokens: local folder of the token pool.
@@ -58,8 +58,8 @@ class SwarmJob:
         compiled: "auto", "on" or "off".
         n_threads: CPU threads of a process.
         version: says what tokens and targets hold: what is kept of another version is not used.
-        kept: folder for what parts leave; None keeps nothing.
-        checkpoint_seconds: time between two states of a part in training.
+        kept: folder for what stacks leave; None keeps nothing.
+        checkpoint_seconds: time between two states of a stack in training.
         scalars: local folder of TensorBoard files; None writes none.
     """
 
@@ -103,52 +103,52 @@ class ProxyResult:
         return cls(values["number"], ProxyTraining(**training), values["n_tokens_sample"], losses)
 
 
-# The samples of a part's proxies, each with the id hashes (n,) of its documents.
-Part = Sequence[tuple[Sample, np.ndarray]]
-Report = Callable[[PartReport], None]
+# The samples of a stack's proxies, each with the id hashes (n,) of its documents.
+Stack = Sequence[tuple[Sample, np.ndarray]]
+Report = Callable[[StackReport], None]
 
 # By shape and vocabulary, the most proxies that this process has found to fit its memory.
 _fits: dict[tuple[ProxyShape, int], int] = {}
 
 
-def train_part(job: SwarmJob, part: Part, report: Report) -> list[ProxyResult]:
-    """Train and evaluate the proxies of a part, in this process.
+def train_stack(job: StackJob, stack: Stack, report: Report) -> list[ProxyResult]:
+    """Train and evaluate the proxies of a stack, in this process.
 
     All of them at once, or where the memory does not hold them half of them, and so on. What has
-    been found to fit counts for the parts that follow.
+    been found to fit counts for the stacks that follow.
 
     Raises:
         RuntimeError: the memory does not hold a single proxy.
     """
     what = (job.shape, job.vocab_size)
-    waiting = _cut(part, _fits.get(what, len(part)))
+    waiting = _cut(stack, _fits.get(what, len(stack)))
     results: list[ProxyResult] = []
-    done = PartReport(0, 0, None, 0)
+    done = StackReport(0, 0, None, 0)
     while waiting:
-        piece = waiting.pop(0)
+        smaller = waiting.pop(0)
         try:
-            found, last = _train_piece(job, piece, _after(done, report))
+            found, last = _train_or_reuse(job, smaller, _after(done, report))
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
-            if len(piece) == 1:
+            if len(smaller) == 1:
                 raise RuntimeError(
                     "the memory does not hold a single proxy: choose a smaller "
                     "proxies.training.shape, context or tokenizer vocabulary"
                 ) from error
             torch.cuda.empty_cache()
-            _fits[what] = -(-len(piece) // 2)
-            waiting = _cut([*piece, *(one for rest in waiting for one in rest)], _fits[what])
+            _fits[what] = -(-len(smaller) // 2)
+            waiting = _cut([*smaller, *(one for rest in waiting for one in rest)], _fits[what])
         else:
             results += found
             done = _sum(done, last)
     return results
 
 
-def part_key(job: SwarmJob, part: Part) -> str:
-    """A hash of everything that decides the results of a part."""
+def stack_key(job: StackJob, stack: Stack) -> str:
+    """A hash of everything that decides the results of a stack."""
     digest = xxhash.xxh3_128()
-    for sample, hashes in part:
+    for sample, hashes in stack:
         digest.update(f"{sample.number},{sample.seed},{len(sample.documents)};".encode())
         for array in (sample.documents, sample.copies, hashes):
             digest.update(np.asarray(array, np.uint64).tobytes())
@@ -158,21 +158,21 @@ def part_key(job: SwarmJob, part: Part) -> str:
     return digest.hexdigest()
 
 
-def _train_piece(job: SwarmJob, part: Part, report: Report) -> tuple[list[ProxyResult], PartReport]:
-    key = part_key(job, part)
+def _train_or_reuse(job: StackJob, stack: Stack, report: Report) -> tuple[list[ProxyResult], StackReport]:
+    key = stack_key(job, stack)
     results_file = job.kept / f"{key}.json" if job.kept else None
     if results_file is not None and results_file.exists():
         found = [ProxyResult.from_json(values) for values in json.loads(results_file.read_bytes())]
         n_tokens = sum(result.training.n_tokens for result in found)
         n_failed = sum(result.training.status == "failed" for result in found)
-        last = PartReport(n_tokens, n_tokens, None, n_failed)
+        last = StackReport(n_tokens, n_tokens, None, n_failed)
         report(last)
         return found, last
     checkpoint = (
         Checkpoint(job.kept / f"{key}.state", key, job.checkpoint_seconds) if job.kept else None
     )
     with torch_threads(job.n_threads):
-        results, last = _compute(job, part, checkpoint, report)
+        results, last = _compute(job, stack, checkpoint, report)
     if results_file is not None:
         with atomic_file(results_file) as file:
             file.write(json.dumps([result.to_json() for result in results]).encode())
@@ -182,8 +182,8 @@ def _train_piece(job: SwarmJob, part: Part, report: Report) -> tuple[list[ProxyR
 
 
 def _compute(
-    job: SwarmJob, part: Part, checkpoint: Checkpoint | None, report: Report
-) -> tuple[list[ProxyResult], PartReport]:
+    job: StackJob, stack: Stack, checkpoint: Checkpoint | None, report: Report
+) -> tuple[list[ProxyResult], StackReport]:
     pool = TokenPool.open(job.tokens)
     streams = [
         WindowStream(
@@ -195,16 +195,16 @@ def _compute(
             context=job.shape.context,
             separator_id=job.separator_id,
         )
-        for sample, hashes in part
+        for sample, hashes in stack
     ]
-    scalars = ScalarLog(job.scalars, [sample.number for sample, _ in part]) if job.scalars else None
-    reports: list[PartReport] = []
+    scalars = ScalarLog(job.scalars, [sample.number for sample, _ in stack]) if job.scalars else None
+    reports: list[StackReport] = []
 
     def on_progress(progress: StackProgress) -> None:
         kept = reports[0].n_tokens if reports else progress.n_tokens
         finite = progress.losses[np.isfinite(progress.losses)]
         loss = float(finite.mean()) if finite.size else None
-        reports.append(PartReport(progress.n_tokens, kept, loss, progress.n_failed))
+        reports.append(StackReport(progress.n_tokens, kept, loss, progress.n_failed))
         report(reports[-1])
         if scalars is not None:
             scalars.add(progress)
@@ -214,7 +214,7 @@ def _compute(
         job.shape,
         job.recipe,
         vocab_size=job.vocab_size,
-        seeds=[sample.seed for sample, _ in part],
+        seeds=[sample.seed for sample, _ in stack],
         device=job.device,
         compiled=job.compiled,
         on_progress=on_progress,
@@ -233,7 +233,7 @@ def _compute(
                 for target, loss in losses.items()
             },
         )
-        for k, ((sample, _), proxy) in enumerate(zip(part, trained.proxies, strict=True))
+        for k, ((sample, _), proxy) in enumerate(zip(stack, trained.proxies, strict=True))
     ]
     if scalars is not None:
         of_targets = [{t: loss[0] for t, loss in result.losses.items()} for result in results]
@@ -241,17 +241,17 @@ def _compute(
     return results, reports[-1]
 
 
-def _cut(part: Part, size: int) -> list[Part]:
-    return [part[first : first + size] for first in range(0, len(part), size)]
+def _cut(stack: Stack, size: int) -> list[Stack]:
+    return [stack[first : first + size] for first in range(0, len(stack), size)]
 
 
-def _after(done: PartReport, report: Report) -> Report:
-    """A report of a piece becomes one of the part of which `done` was before."""
+def _after(done: StackReport, report: Report) -> Report:
+    """A report of a smaller becomes one of the stack of which `done` was before."""
     return lambda now: report(_sum(done, now))
 
 
-def _sum(done: PartReport, now: PartReport) -> PartReport:
-    return PartReport(
+def _sum(done: StackReport, now: StackReport) -> StackReport:
+    return StackReport(
         done.n_tokens + now.n_tokens,
         done.n_tokens_kept + now.n_tokens_kept,
         now.mean_loss_nats,

@@ -23,9 +23,9 @@ from quadmix_assets.training.evaluation import TargetWindows, pack_target
 from quadmix_assets.training.loop import ProxyTraining
 from quadmix_assets.training.progress import BatchProgress, ProgressBoard
 from quadmix_assets.training.recipe import Recipe
-from quadmix_assets.training.stacks import ProxyResult, Sample, SwarmJob
+from quadmix_assets.training.stacks import ProxyResult, Sample, StackJob
 from quadmix_assets.training.tensorboard import require_tensorboard
-from quadmix_assets.training.workers import run_swarms
+from quadmix_assets.training.workers import run_stacks
 
 METRICS_SCHEMA = {
     "sample_id": pl.Int32,
@@ -94,8 +94,8 @@ def train_samples(
 ) -> BatchResult:
     """Train one proxy on each sample and measure its loss on every target set.
 
-    The samples are cut into parts of `proxies.swarm_size`, each of which is trained as one batched
-    model, and `proxies.n_workers` processes take one part after the other: on a machine that others
+    The samples are cut into stacks of `proxies.swarm_size`, each of which is trained as one batched
+    model, and `proxies.n_workers` processes take one stack after the other: on a machine that others
     use too, processes of one thread each lose far less than one process whose threads wait for
     each other. A GPU is used by this process alone. A loss does not depend on the number of
     processes.
@@ -109,7 +109,7 @@ def train_samples(
         n_tokens: training tokens of each proxy.
         on_progress: is told of progress every `proxies.progress_seconds`, and at the end.
         one_by_one: train every proxy as a swarm of its own.
-        kept: folder in which parts leave their results and states, for a run that follows one that
+        kept: folder in which stacks leave their results and states, for a run that follows one that
             was killed; None keeps nothing.
         version: of what tokens and targets hold, so that nothing kept of others is used.
 
@@ -122,7 +122,7 @@ def train_samples(
     shape, recipe = shape_of(training), recipe_of(training, device.type, n_tokens)
     tokenizer = load_tokenizer(str(store.require(store.path(TOKENIZER, "tokenizer.json"))))
     separator = separator_id(tokenizer.get_vocab())
-    job = SwarmJob(
+    job = StackJob(
         tokens=tokens,
         shape=shape,
         recipe=recipe,
@@ -142,7 +142,7 @@ def train_samples(
         size = 1
     elif size == "auto":
         size = swarm_size(shape, recipe, job.vocab_size, device, most=len(samples))
-    parts = [
+    stacks = [
         [(sample, id_hashes[sample.documents]) for sample in samples[first : first + size]]
         for first in range(0, len(samples), size)
     ]
@@ -152,7 +152,7 @@ def train_samples(
     )
     n_workers = 1 if device.type == "cuda" else settings.proxies.n_workers
     done: list[ProxyResult] = []
-    for results in run_swarms(job, parts, n_workers=n_workers, board=board):
+    for results in run_stacks(job, stacks, n_workers=n_workers, board=board):
         done += results
     board.tell_if_due(at_once=True)
     rows = [

@@ -8,7 +8,7 @@ from quadmix_assets.training.architectures import ProxyShape
 from quadmix_assets.training.evaluation import pack_target
 from quadmix_assets.training.progress import ProgressBoard
 from quadmix_assets.training.recipe import Recipe
-from quadmix_assets.training.stacks import Part, Sample, SwarmJob
+from quadmix_assets.training.stacks import Sample, Stack, StackJob
 from quadmix_assets.training.token_file import TokenPool, TokenPoolWriter
 from quadmix_assets.training.window_stream import WindowStream
 
@@ -58,7 +58,7 @@ def make_board() -> ProgressBoard:
     return ProgressBoard(1, 1, lambda progress: None, seconds=1e9)
 
 
-def make_job(folder: Path, *, n_tokens: int) -> SwarmJob:
+def make_job(folder: Path, *, n_tokens: int) -> StackJob:
     """What all swarms of a batch share, with a pool of 60 documents in `folder`."""
     documents = chain_documents(np.random.default_rng(0), 70, language=1)
     write_pool(folder, documents[:60])
@@ -66,7 +66,7 @@ def make_job(folder: Path, *, n_tokens: int) -> SwarmJob:
     target = pack_target(
         documents[60:], lengths, context=SHAPE.context, separator_id=SEPARATOR, max_tokens=None
     )
-    return SwarmJob(
+    return StackJob(
         tokens=folder,
         shape=SHAPE,
         recipe=Recipe(n_tokens=n_tokens, batch_windows=4, warmup_steps=0),
@@ -77,7 +77,7 @@ def make_job(folder: Path, *, n_tokens: int) -> SwarmJob:
     )
 
 
-def make_parts(n: int) -> list[Part]:
+def make_stacks(n: int) -> list[Stack]:
     """Swarms of one proxy each."""
     documents = np.arange(60)
     hashes = documents.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)

@@ -30,7 +30,7 @@ def some_windows(n_proxies: int, context: int = SHAPE.context) -> torch.Tensor:
     return torch.randint(0, VOCAB, (n_proxies, 3, context + 1), generator=generator)
 
 
-def mean_losses(swarm: StackedLM, windows: torch.Tensor, dtype: torch.dtype = FLOAT) -> torch.Tensor:
+def mean_losses(stack: StackedLM, windows: torch.Tensor, dtype: torch.dtype = FLOAT) -> torch.Tensor:
     """Mean loss of each proxy, and its gradients in `grad`."""
     return swarm.add_gradients(windows, dtype, divisor=windows[0, :, 1:].numel())
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from quadmix_assets.training.loop import StackProgress
-from quadmix_assets.training.stacks import train_part
+from quadmix_assets.training.stacks import train_stack
 from quadmix_assets.training.tensorboard import ScalarLog, require_tensorboard
-from quadmix_assets_tests.training.stacks import make_job, make_parts
+from quadmix_assets_tests.training.stacks import make_job, make_stacks
 
 
 def scalars_of(folder: Path, tag: str) -> list[tuple[int, float]]:
@@ -54,7 +54,7 @@ def test_a_training_that_goes_on_hides_what_was_written_beyond_its_checkpoint(
 
 def test_a_part_writes_what_it_returns(tmp_path: Path) -> None:
     job = dataclasses.replace(make_job(tmp_path, n_tokens=640), scalars=tmp_path / "runs")
-    (result,) = train_part(job, make_parts(1)[0], lambda report: None)
+    (result,) = train_stack(job, make_stacks(1)[0], lambda report: None)
     ((step, loss),) = scalars_of(tmp_path / "runs" / "theta-00000", "target/held_out")
     assert step == 10
     assert loss == pytest.approx(result.losses["held_out"][0])
