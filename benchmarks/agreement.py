@@ -1,9 +1,9 @@
-"""Whether a swarm ranks thetas as proxies trained one by one do.
+"""Whether a stack ranks thetas as proxies trained one by one do.
 
     python -m benchmarks.agreement --profile profiles/mine.yaml --thetas 64
 
 Takes the first thetas of a lake in which `sampled_subset` is materialised, trains their proxies in
-swarms and then one by one, by the same recipe, and prints the rank correlation of the losses, the
+stacks and then one by one, by the same recipe, and prints the rank correlation of the losses, the
 largest difference, and how far apart the losses of different thetas are.
 """
 
@@ -53,13 +53,13 @@ def main() -> None:
         print(f"{result.swarm_size} at once: {result.tokens_per_second:,.0f} tokens/s")
         losses[one_by_one] = result.metrics
     for target in settings.target_names:
-        swarm, alone = (
+        stack, alone = (
             losses[way].filter(pl.col("target") == target)["loss_nats"].to_numpy()
             for way in (False, True)
         )
         print(
-            f"{target}: Spearman {spearmanr(swarm, alone).statistic:.4f}, largest difference "
-            f"{np.abs(swarm - alone).max():.5f} nats, deviation over thetas {alone.std():.4f}"
+            f"{target}: Spearman {spearmanr(stack, alone).statistic:.4f}, largest difference "
+            f"{np.abs(stack - alone).max():.5f} nats, deviation over thetas {alone.std():.4f}"
         )
 
 

@@ -1,4 +1,4 @@
-"""A small Llama in plain PyTorch, as anybody would write it: what the swarm is measured against."""
+"""A small Llama in plain PyTorch, as anybody would write it: what the stack is measured against."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""Measure the loss of every proxy of a swarm on target sets."""
+"""Measure the loss of every proxy of a stack on target sets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -93,16 +93,16 @@ def pack_target(
 
 
 def evaluate_stack(
-    swarm: TrainedStack, targets: Mapping[str, TargetWindows], *, precision: str | None = None
+    stack: TrainedStack, targets: Mapping[str, TargetWindows], *, precision: str | None = None
 ) -> dict[str, TargetLoss]:
     """The loss of every proxy on every target set, all proxies at once.
 
     `precision` is that of training unless given. Raises ValueError where a target is cut for a
     longer context than the proxies have.
     """
-    dtype = precision_dtype(precision or swarm.recipe.precision)
-    context = swarm.model.shape.context
-    failed = np.array([proxy.status == "failed" for proxy in swarm.proxies])
+    dtype = precision_dtype(precision or stack.recipe.precision)
+    context = stack.model.shape.context
+    failed = np.array([proxy.status == "failed" for proxy in stack.proxies])
     out = {}
     for name, target in targets.items():
         if target.inputs.shape[1] > context:
@@ -110,7 +110,7 @@ def evaluate_stack(
                 f"target {name} is cut to windows of {target.inputs.shape[1]} tokens; the proxies' "
                 f"context is {context}"
             )
-        total = _total_losses(swarm.model, target, dtype)
+        total = _total_losses(stack.model, target, dtype)
         total[failed] = np.nan
         out[name] = TargetLoss(
             loss_nats=total / target.n_tokens,

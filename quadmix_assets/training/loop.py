@@ -19,7 +19,7 @@ _TELL_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class StackProgress:
-    """Where the training of one swarm stands.
+    """Where the training of one stack stands.
 
     Attributes:
         step: steps that all proxies have made.

@@ -1,4 +1,4 @@
-"""K small decoders trained side by side as one batched model, a swarm.
+"""K small decoders trained side by side as one batched model, a stack.
 
 Every parameter has a leading proxy axis, so that K small matrix products become one batched
 product and the cost of calling an operation is paid once for all. Nothing is shared along that
@@ -38,7 +38,7 @@ class StackedLM(nn.Module):
     """K Llama-style decoders of one shape; parameters are float32 with a leading axis of K.
 
     `seeds` (K) starts each proxy's weights: a proxy gets the same weights whatever its place in
-    whatever swarm. Gains start at 1. Matrices are drawn from normal distributions whose deviation
+    whatever stack. Gains start at 1. Matrices are drawn from normal distributions whose deviation
     falls with the width (see `_initial_deviation`).
     """
 

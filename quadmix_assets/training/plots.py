@@ -1,4 +1,4 @@
-"""Figures of a swarm's training: what a person looks at to see that the proxies learned."""
+"""Figures of a stack's training: what a person looks at to see that the proxies learned."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +17,7 @@ def plot_losses(
     """Training loss of every proxy over tokens, and the spread of losses on each target.
 
     Args:
-        proxies: the K records of a swarm, or of several.
+        proxies: the K records of a stack, or of several.
         target_losses: per target set the losses in nats, (K,); NaN (failed) is left out.
     """
     figure = Figure(figsize=(10, 4), layout="constrained")

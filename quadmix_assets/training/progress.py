@@ -1,4 +1,4 @@
-"""Where the training of a batch stands, put together from what its swarms report."""
+"""Where the training of a batch stands, put together from what its stacks report."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class StackReport:
-    """Where one swarm of a batch stands.
+    """Where one stack of a batch stands.
 
     Attributes:
         n_tokens: tokens that its proxies together have been trained to predict.
@@ -34,7 +34,7 @@ class BatchProgress:
         n_tokens: tokens that all of them together have been trained to predict.
         n_tokens_total: what they will have been at the end.
         n_failed: proxies that failed.
-        mean_loss_nats: mean training loss of the swarms in training; NaN before the first steps.
+        mean_loss_nats: mean training loss of the stacks in training; NaN before the first steps.
         tokens_per_second: of all proxies together, since this run began.
         eta_seconds: time that is left at this rate; infinite before the first steps.
     """
@@ -59,9 +59,9 @@ class BatchProgress:
 
 
 class ProgressBoard:
-    """Collects the reports of a batch's swarms, and tells where the batch stands at a steady pace.
+    """Collects the reports of a batch's stacks, and tells where the batch stands at a steady pace.
 
-    Swarms in other processes leave their reports as files in a local folder.
+    Stacks in other processes leave their reports as files in a local folder.
 
     Args:
         n_proxies: proxies of the batch.
@@ -86,12 +86,12 @@ class ProgressBoard:
         self._told_tokens = 0
 
     def put(self, stack: int, report: StackReport) -> None:
-        """Take the report of swarm number `stack`, and tell if it is time."""
+        """Take the report of stack number `stack`, and tell if it is time."""
         self._reports[stack] = report
         self.tell_if_due()
 
     def collect(self, folder: Path) -> None:
-        """Take what swarms in other processes have reported, and tell if it is time."""
+        """Take what stacks in other processes have reported, and tell if it is time."""
         for path in folder.glob("*.json"):
             self._reports[int(path.stem)] = StackReport(**json.loads(path.read_text()))
         self.tell_if_due()
@@ -124,7 +124,7 @@ class ProgressBoard:
 
 
 def leave_report(folder: Path, stack: int, report: StackReport) -> None:
-    """Leave the report of swarm number `stack` for a `ProgressBoard` in another process."""
+    """Leave the report of stack number `stack` for a `ProgressBoard` in another process."""
     temporary = folder / f"{stack}.{os.getpid()}.tmp"
     temporary.write_text(json.dumps(asdict(report)))
     temporary.replace(folder / f"{stack}.json")

@@ -1,4 +1,4 @@
-"""One stack of a batch: a swarm that a single process trains and evaluates, and what it leaves.
+"""A stack: the proxies that a single process trains as one batched model, and what it leaves.
 
 A stack that is done leaves its results as a file, and one in training its state, until the whole
 batch is written. So a batch that was killed goes on where it was, and ends in the same numbers.

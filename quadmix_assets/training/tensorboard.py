@@ -25,7 +25,7 @@ def require_tensorboard() -> None:
 
 
 class ScalarLog:
-    """Writes losses and rates of the proxies of one swarm.
+    """Writes losses and rates of the proxies of one stack.
 
     Args:
         folder: of all runs; proxy 7 becomes the run `theta-00007`.

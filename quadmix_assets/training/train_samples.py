@@ -108,7 +108,7 @@ def train_samples(
         samples: what each proxy is trained on.
         n_tokens: training tokens of each proxy.
         on_progress: is told of progress every `proxies.progress_seconds`, and at the end.
-        one_by_one: train every proxy as a swarm of its own.
+        one_by_one: train every proxy as a stack of its own.
         kept: folder in which stacks leave their results and states, for a run that follows one that
             was killed; None keeps nothing.
         version: of what tokens and targets hold, so that nothing kept of others is used.

@@ -1,4 +1,4 @@
-"""A swarm in training: the steps, the fate of each proxy, and a state that can be put away.
+"""A stack in training: the steps, the fate of each proxy, and a state that can be put away.
 
 The proxies share every step's operations and nothing else: data, optimiser state, gradient norm
 and fate are each proxy's own. A proxy that diverges is set to zero and reported as failed, and the
@@ -39,7 +39,7 @@ class ProxyTraining:
 
 
 class StackTrainer:
-    """The state of a swarm between two steps; `training.train_on_streams` drives it.
+    """The state of a stack between two steps; `training.train_on_streams` drives it.
 
     Raises ValueError where a stream is not cut for the shape's context.
     """

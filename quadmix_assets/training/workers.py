@@ -23,11 +23,11 @@ _GRACE_SECONDS = 20.0
 def run_stacks(
     job: StackJob, stacks: Sequence[Stack], *, n_workers: int, board: ProgressBoard
 ) -> Iterator[list[ProxyResult]]:
-    """Train each stack as one swarm. Results come as they are ready, in no order.
+    """Train each stack as one batched model. Results come as they are ready, in no order.
 
     Args:
         job: what all stacks share.
-        stacks: the proxies of each swarm.
+        stacks: the proxies of each.
         n_workers: processes; with one, or one stack, all is done in this process.
         board: is told of progress.
 

@@ -59,7 +59,7 @@ def make_board() -> ProgressBoard:
 
 
 def make_job(folder: Path, *, n_tokens: int) -> StackJob:
-    """What all swarms of a batch share, with a pool of 60 documents in `folder`."""
+    """What all stacks of a batch share, with a pool of 60 documents in `folder`."""
     documents = chain_documents(np.random.default_rng(0), 70, language=1)
     write_pool(folder, documents[:60])
     lengths = [len(document) for document in documents[60:]]
@@ -78,7 +78,7 @@ def make_job(folder: Path, *, n_tokens: int) -> StackJob:
 
 
 def make_stacks(n: int) -> list[Stack]:
-    """Swarms of one proxy each."""
+    """Stacks of one proxy each."""
     documents = np.arange(60)
     hashes = documents.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     return [[(Sample(k, documents, np.full(60, k + 1), seed=k), hashes)] for k in range(n)]

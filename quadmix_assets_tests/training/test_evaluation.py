@@ -17,7 +17,7 @@ TRAINED = ProxyTraining("trained", None, (), 0, 0.0)
 FAILED = ProxyTraining("failed", "its sample holds no tokens", (), 0, 0.0)
 
 
-def swarm_of(*records: ProxyTraining) -> TrainedStack:
+def stack_of(*records: ProxyTraining) -> TrainedStack:
     model = StackedLM(SHAPE, VOCAB, range(len(records)))
     with torch.no_grad():
         model.get_parameter("output").mul_(10.0)
@@ -49,10 +49,10 @@ def test_losses_are_those_of_every_document_by_itself(
     monkeypatch.setattr("quadmix_assets.training.evaluation._PASS_TOKENS_CPU", 7 * 2 * context)
     documents = some_documents()
     n_bytes = [3 * len(d) + 1 for d in documents]
-    swarm = swarm_of(TRAINED, TRAINED, TRAINED)
+    stack = stack_of(TRAINED, TRAINED, TRAINED)
     target = pack_target(documents, n_bytes, context=context, separator_id=SEPARATOR)
-    loss = evaluate_stack(swarm, {"t": target})["t"]
-    expected = plain_losses(swarm.model, documents, context)
+    loss = evaluate_stack(stack, {"t": target})["t"]
+    expected = plain_losses(stack.model, documents, context)
     n_tokens = sum(len(d) for d in documents)
     assert loss.n_tokens == target.n_tokens == n_tokens
     np.testing.assert_allclose(loss.loss_nats, expected / n_tokens, rtol=1e-5)
@@ -88,21 +88,21 @@ def test_whole_documents_are_taken_up_to_the_limit() -> None:
 
 
 def test_failed_proxies_have_no_loss() -> None:
-    swarm = swarm_of(TRAINED, FAILED)
+    stack = stack_of(TRAINED, FAILED)
     target = pack_target(some_documents(), [1] * 40, context=8, separator_id=SEPARATOR)
-    loss = evaluate_stack(swarm, {"t": target})["t"]
+    loss = evaluate_stack(stack, {"t": target})["t"]
     assert np.isfinite(loss.loss_nats).tolist() == [True, False]
     assert np.isnan(loss.bits_per_byte[1])
 
 
 def test_bfloat16_measures_nearly_the_same() -> None:
-    swarm = swarm_of(TRAINED, TRAINED)
+    stack = stack_of(TRAINED, TRAINED)
     target = pack_target(some_documents(), [1] * 40, context=16, separator_id=SEPARATOR)
-    exact = evaluate_stack(swarm, {"t": target})["t"].loss_nats
-    rough = evaluate_stack(swarm, {"t": target}, precision="bfloat16")["t"].loss_nats
+    exact = evaluate_stack(stack, {"t": target})["t"].loss_nats
+    rough = evaluate_stack(stack, {"t": target}, precision="bfloat16")["t"].loss_nats
     np.testing.assert_allclose(rough, exact, rtol=1e-3)
     trained_rough = dataclasses.replace(
-        swarm, recipe=dataclasses.replace(RECIPE, precision="bfloat16")
+        stack, recipe=dataclasses.replace(RECIPE, precision="bfloat16")
     )
     again = evaluate_stack(trained_rough, {"t": target})["t"].loss_nats
     np.testing.assert_array_equal(again, rough)
@@ -115,4 +115,4 @@ def test_targets_that_do_not_fit_are_refused() -> None:
         pack_target([np.arange(3)], [1, 2], context=4, separator_id=0)
     target = pack_target([np.arange(3)], [3], context=SHAPE.context + 1, separator_id=0)
     with pytest.raises(ValueError, match="target far is cut to windows of 17"):
-        evaluate_stack(swarm_of(TRAINED), {"far": target})
+        evaluate_stack(stack_of(TRAINED), {"far": target})

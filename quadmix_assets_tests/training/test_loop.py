@@ -38,21 +38,21 @@ def train(
     return train_on_streams(streams, SHAPE, recipe, vocab_size=VOCAB, seeds=[seed] * len(streams))
 
 
-def last_losses(swarm: TrainedStack) -> list[float]:
-    return [proxy.train_loss[-1][1] for proxy in swarm.proxies]
+def last_losses(stack: TrainedStack) -> list[float]:
+    return [proxy.train_loss[-1][1] for proxy in stack.proxies]
 
 
 def test_proxies_learn_and_matching_data_wins(pool: TokenPool) -> None:
-    swarm = train(pool, list(LANGUAGES.values()))
+    stack = train(pool, list(LANGUAGES.values()))
     # Two continuations each: the chain's entropy is ln 2, an untrained model's loss ln 64.
-    assert max(last_losses(swarm)) < 0.6 * np.log(VOCAB)
+    assert max(last_losses(stack)) < 0.6 * np.log(VOCAB)
     rng = np.random.default_rng(9)
     targets = {}
     for number, name in enumerate(LANGUAGES, start=1):
         documents = chain_documents(rng, 60, language=number)
         sizes = [len(d) for d in documents]
         targets[name] = pack_target(documents, sizes, context=SHAPE.context, separator_id=SEPARATOR)
-    losses = evaluate_stack(swarm, targets)
+    losses = evaluate_stack(stack, targets)
     assert losses["a"].loss_nats[0] + 0.5 < losses["a"].loss_nats[1]
     assert losses["b"].loss_nats[1] + 0.5 < losses["b"].loss_nats[0]
 
@@ -84,30 +84,30 @@ def test_the_same_call_gives_the_same_bytes(pool: TokenPool, precision: str) -> 
 def test_windows_of_another_order_train_another_proxy(pool: TokenPool) -> None:
     streams = [stream_of(pool, LANGUAGES["a"], seed=seed) for seed in (1, 2)]
     recipe = dataclasses.replace(RECIPE, n_tokens=1_000)
-    swarm = train_on_streams(streams, SHAPE, recipe, vocab_size=VOCAB, seeds=[0, 0])
-    assert last_losses(swarm)[0] != last_losses(swarm)[1]
+    stack = train_on_streams(streams, SHAPE, recipe, vocab_size=VOCAB, seeds=[0, 0])
+    assert last_losses(stack)[0] != last_losses(stack)[1]
 
 
 def test_a_sample_without_tokens_fails_alone(pool: TokenPool) -> None:
     recipe = dataclasses.replace(RECIPE, n_tokens=1_000)
-    swarm = train(pool, [LANGUAGES["a"], np.arange(0)], recipe)
-    failed = swarm.proxies[1]
+    stack = train(pool, [LANGUAGES["a"], np.arange(0)], recipe)
+    failed = stack.proxies[1]
     assert (failed.status, failed.reason) == ("failed", "its sample holds no tokens")
     assert (failed.train_loss, failed.n_tokens, failed.epochs) == ((), 0, 0.0)
-    assert swarm.proxies[0].status == "trained"
+    assert stack.proxies[0].status == "trained"
     alone = train(pool, [LANGUAGES["a"], LANGUAGES["b"]], recipe)
-    assert swarm.proxies[0] == alone.proxies[0]
+    assert stack.proxies[0] == alone.proxies[0]
 
 
-def test_a_swarm_of_failures_ends(pool: TokenPool) -> None:
-    swarm = train(pool, [np.arange(0)], dataclasses.replace(RECIPE, n_tokens=200))
-    assert swarm.proxies[0].status == "failed"
+def test_a_stack_of_failures_ends(pool: TokenPool) -> None:
+    stack = train(pool, [np.arange(0)], dataclasses.replace(RECIPE, n_tokens=200))
+    assert stack.proxies[0].status == "failed"
 
 
 def test_records_count_tokens_and_epochs(pool: TokenPool) -> None:
     few = np.arange(3)
-    swarm = train(pool, [few], dataclasses.replace(RECIPE, n_tokens=1_000))
-    record = swarm.proxies[0]
+    stack = train(pool, [few], dataclasses.replace(RECIPE, n_tokens=1_000))
+    record = stack.proxies[0]
     n_windows = 16 * 4
     assert record.n_tokens == n_windows * SHAPE.context
     n_sample = int(pool.n_tokens[few].sum()) + 3
@@ -115,7 +115,7 @@ def test_records_count_tokens_and_epochs(pool: TokenPool) -> None:
     ends = [n_tokens for n_tokens, _ in record.train_loss]
     assert ends == sorted(set(ends))
     assert ends[-1] == record.n_tokens
-    assert swarm.seconds > 0
+    assert stack.seconds > 0
 
 
 def test_progress_comes_at_the_start_and_at_the_end(pool: TokenPool) -> None:

@@ -15,14 +15,14 @@ SHAPE = ProxyShape("test", n_layers=2, width=32, n_heads=4, mlp_width=40, contex
 FLOAT = torch.float32
 
 
-def shaken_swarm(shape: ProxyShape, seeds: list[int]) -> StackedLM:
-    """A swarm whose gains differ from 1 and whose logits are far from uniform."""
-    swarm = StackedLM(shape, VOCAB, seeds)
+def shaken_stack(shape: ProxyShape, seeds: list[int]) -> StackedLM:
+    """A stack whose gains differ from 1 and whose logits are far from uniform."""
+    stack = StackedLM(shape, VOCAB, seeds)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for parameter in swarm.parameters():
+        for parameter in stack.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.1)
-    return swarm
+    return stack
 
 
 def some_windows(n_proxies: int, context: int = SHAPE.context) -> torch.Tensor:
@@ -32,7 +32,7 @@ def some_windows(n_proxies: int, context: int = SHAPE.context) -> torch.Tensor:
 
 def mean_losses(stack: StackedLM, windows: torch.Tensor, dtype: torch.dtype = FLOAT) -> torch.Tensor:
     """Mean loss of each proxy, and its gradients in `grad`."""
-    return swarm.add_gradients(windows, dtype, divisor=windows[0, :, 1:].numel())
+    return stack.add_gradients(windows, dtype, divisor=windows[0, :, 1:].numel())
 
 
 @pytest.mark.parametrize("tied", [False, True])
@@ -40,12 +40,12 @@ def mean_losses(stack: StackedLM, windows: torch.Tensor, dtype: torch.dtype = FL
 def test_forward_and_gradients_are_those_of_llama(tied: bool, context: int) -> None:
     transformers = pytest.importorskip("transformers")
     shape = dataclasses.replace(SHAPE, tie_embeddings=tied, context=context)
-    swarm = shaken_swarm(shape, [1, 2])
+    stack = shaken_stack(shape, [1, 2])
     windows = some_windows(2, context)
-    losses = mean_losses(swarm, windows)
+    losses = mean_losses(stack, windows)
     gradients = StackedLM(shape, VOCAB, [1, 2])
     with torch.no_grad():
-        for mine, theirs in zip(gradients.parameters(), swarm.parameters(), strict=True):
+        for mine, theirs in zip(gradients.parameters(), stack.parameters(), strict=True):
             assert theirs.grad is not None
             mine.copy_(theirs.grad)
     for k in range(2):
@@ -60,10 +60,10 @@ def test_forward_and_gradients_are_those_of_llama(tied: bool, context: int) -> N
             tie_word_embeddings=tied,
         )
         llama = transformers.LlamaForCausalLM(config)
-        llama.load_state_dict(swarm.state_of(k))
+        llama.load_state_dict(stack.state_of(k))
         logits = llama(windows[k, :, :-1]).logits
         torch.testing.assert_close(
-            swarm.logits(windows[..., :-1])[k], logits.detach(), atol=2e-5, rtol=1e-4
+            stack.logits(windows[..., :-1])[k], logits.detach(), atol=2e-5, rtol=1e-4
         )
         loss = F.cross_entropy(logits.flatten(0, 1), windows[k, :, 1:].flatten())
         torch.testing.assert_close(losses[k], loss.detach())
@@ -74,21 +74,21 @@ def test_forward_and_gradients_are_those_of_llama(tied: bool, context: int) -> N
             torch.testing.assert_close(gradient, expected, atol=2e-6, rtol=1e-3)
 
 
-def test_a_proxy_is_the_same_in_any_swarm() -> None:
-    swarm = StackedLM(SHAPE, VOCAB, [5, 6, 7, 8, 5])
+def test_a_proxy_is_the_same_in_any_stack() -> None:
+    stack = StackedLM(SHAPE, VOCAB, [5, 6, 7, 8, 5])
     alone = StackedLM(SHAPE, VOCAB, [7])
     other_place = StackedLM(SHAPE, VOCAB, [1, 7])
     for name, values in alone.state_of(0).items():
-        assert torch.equal(values, swarm.state_of(2)[name])
+        assert torch.equal(values, stack.state_of(2)[name])
         assert torch.equal(values, other_place.state_of(1)[name])
-    assert torch.equal(swarm.state_of(0)["lm_head.weight"], swarm.state_of(4)["lm_head.weight"])
+    assert torch.equal(stack.state_of(0)["lm_head.weight"], stack.state_of(4)["lm_head.weight"])
     windows = some_windows(5)
-    losses = mean_losses(swarm, windows)
+    losses = mean_losses(stack, windows)
     torch.testing.assert_close(losses[2:3], mean_losses(alone, windows[2:3]))
 
 
 def test_windows_may_pass_through_in_parts() -> None:
-    whole, parts = (shaken_swarm(SHAPE, [1, 2]) for _ in range(2))
+    whole, parts = (shaken_stack(SHAPE, [1, 2]) for _ in range(2))
     windows = some_windows(2)
     losses = mean_losses(whole, windows)
     divisor = windows[0, :, 1:].numel()
@@ -102,7 +102,7 @@ def test_windows_may_pass_through_in_parts() -> None:
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated")
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
 def test_a_compiled_step_gives_the_same_gradients() -> None:
-    plain, compiled = (shaken_swarm(SHAPE, [1, 2]) for _ in range(2))
+    plain, compiled = (shaken_stack(SHAPE, [1, 2]) for _ in range(2))
     compiled.compile_training()
     windows = some_windows(2)
     torch.testing.assert_close(mean_losses(compiled, windows), mean_losses(plain, windows))
@@ -111,14 +111,14 @@ def test_a_compiled_step_gives_the_same_gradients() -> None:
 
 
 def test_bfloat16_is_near_float32() -> None:
-    swarm = shaken_swarm(SHAPE, [1, 2, 3])
+    stack = shaken_stack(SHAPE, [1, 2, 3])
     windows = some_windows(3)
-    exact = mean_losses(swarm, windows)
-    gradients = [p.grad.clone() for p in swarm.parameters() if p.grad is not None]
-    swarm.zero_grad()
-    rough = mean_losses(swarm, windows, torch.bfloat16)
+    exact = mean_losses(stack, windows)
+    gradients = [p.grad.clone() for p in stack.parameters() if p.grad is not None]
+    stack.zero_grad()
+    rough = mean_losses(stack, windows, torch.bfloat16)
     torch.testing.assert_close(rough, exact, atol=0.01, rtol=0)
-    for parameter, gradient in zip(swarm.parameters(), gradients, strict=True):
+    for parameter, gradient in zip(stack.parameters(), gradients, strict=True):
         assert parameter.grad is not None
         error = torch.linalg.vector_norm(parameter.grad - gradient)
         assert error < 0.03 * torch.linalg.vector_norm(gradient)
@@ -153,19 +153,19 @@ def test_an_impossible_token_has_a_finite_loss() -> None:
 
 
 def test_a_silent_proxy_predicts_all_tokens_alike() -> None:
-    swarm = shaken_swarm(SHAPE, [1, 2])
-    swarm.silence(0)
-    losses = mean_losses(swarm, some_windows(2))
+    stack = shaken_stack(SHAPE, [1, 2])
+    stack.silence(0)
+    losses = mean_losses(stack, some_windows(2))
     assert losses[0].item() == pytest.approx(np.log(VOCAB))
-    assert all(torch.isfinite(p.grad).all() for p in swarm.parameters() if p.grad is not None)
+    assert all(torch.isfinite(p.grad).all() for p in stack.parameters() if p.grad is not None)
 
 
 @pytest.mark.parametrize("shape", list(SHAPES.values()), ids=lambda shape: shape.name)
 @pytest.mark.parametrize("tied", [False, True])
 def test_parameters_are_counted(shape: ProxyShape, tied: bool) -> None:
     shape = dataclasses.replace(shape, tie_embeddings=tied)
-    swarm = StackedLM(shape, VOCAB, [0])
-    assert shape.n_parameters(VOCAB) == sum(p.numel() for p in swarm.parameters())
+    stack = StackedLM(shape, VOCAB, [0])
+    assert shape.n_parameters(VOCAB) == sum(p.numel() for p in stack.parameters())
 
 
 def test_regmix_shape_has_a_million_parameters_outside_the_embeddings() -> None:
@@ -177,10 +177,10 @@ def test_flops_are_those_of_the_matrix_products() -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
     shape = dataclasses.replace(SHAPE, context=24)
-    swarm = StackedLM(shape, VOCAB, [0])
+    stack = StackedLM(shape, VOCAB, [0])
     windows = some_windows(1)
     with FlopCounterMode(display=False) as counter:
-        mean_losses(swarm, windows)
+        mean_losses(stack, windows)
     n_tokens = windows[..., 1:].numel()
     assert counter.get_total_flops() == shape.flops_per_token(VOCAB) * n_tokens
 

@@ -66,6 +66,6 @@ def test_reports_of_other_processes_come_by_file(tmp_path: Path, clock: Clock) -
     assert (heard[0].n_tokens, heard[0].n_failed, heard[0].mean_loss_nats) == (50, 2, 4.0)
 
 
-def test_a_swarm_to_which_nobody_listens_ends(tmp_path: Path) -> None:
+def test_a_stack_to_which_nobody_listens_ends(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         leave_report(tmp_path / "gone", 0, StackReport(1, 0, None, 0))

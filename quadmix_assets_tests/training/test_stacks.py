@@ -26,7 +26,7 @@ from quadmix_assets_tests.training.stacks import make_job, make_stacks
 
 
 def stack_of(n: int) -> Stack:
-    """One swarm of n proxies."""
+    """One stack of n proxies."""
     return [proxy for stack in make_stacks(n) for proxy in stack]
 
 
@@ -89,7 +89,7 @@ def test_results_go_through_json_unchanged(tmp_path: Path) -> None:
         assert ProxyResult.from_json(result.to_json()) == result
 
 
-def test_a_swarm_too_large_for_the_memory_is_halved_for_what_follows_too(
+def test_a_stack_too_large_for_the_memory_is_halved_for_what_follows_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = make_job(tmp_path, n_tokens=640)

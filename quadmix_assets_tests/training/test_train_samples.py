@@ -45,7 +45,7 @@ def make_settings(folder: Path, **proxies: Any) -> Settings:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with tokenizer and target sets, and a token pool beside it."""
-    folder = tmp_path_factory.mktemp("swarm")
+    folder = tmp_path_factory.mktemp("stack")
     settings = make_settings(folder)
     store = Store(settings.resolve(settings.lake))
     tokenizer = train_tokenizer(TEXTS, vocab_size=300)

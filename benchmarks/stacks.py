@@ -1,12 +1,12 @@
-"""Training speed of proxies: swarms against the same model one after the other in plain PyTorch.
+"""Training speed of proxies: stacks against the same model one after the other in plain PyTorch.
 
-    python -m benchmarks.swarm                                       # shape tiny on the CPU
-    python -m benchmarks.swarm --shape regmix-1m --vocabulary 50000 --batch-windows 64 \
+    python -m benchmarks.stack                                       # shape tiny on the CPU
+    python -m benchmarks.stack --shape regmix-1m --vocabulary 50000 --batch-windows 64 \
         --device cuda --sizes 1 16 64 --workers 1
-    python -m benchmarks.swarm --growth 1 4 16 64 256                # how cost grows with proxies
+    python -m benchmarks.stack --growth 1 4 16 64 256                # how cost grows with proxies
 
 All of it in one run: the ceiling (a large matrix product on every core, or on the GPU), plain
-PyTorch with all cores in both precisions (the faster counts), and swarms of several sizes through
+PyTorch with all cores in both precisions (the faster counts), and stacks of several sizes through
 the project's own workers. Prints tokens per second in aggregate, the ratio to plain PyTorch, the
 share of the ceiling, and on a GPU the hours for a proxy of a billion tokens.
 """
@@ -86,8 +86,8 @@ def plain_rate(job: StackJob, precision: str, n_threads: int, seconds: float) ->
     return n * n_windows * job.shape.context / (time.perf_counter() - start)
 
 
-def swarm_rate(job: StackJob, size: int, n_proxies: int, n_workers: int, n_steps: int) -> float:
-    """Tokens per second of `n_proxies` in swarms of `size`, through the project's workers."""
+def stack_rate(job: StackJob, size: int, n_proxies: int, n_workers: int, n_steps: int) -> float:
+    """Tokens per second of `n_proxies` in stacks of `size`, through the project's workers."""
     documents = np.arange(N_DOCUMENTS)
     hashes = documents.astype(np.uint64)
     proxies = [
@@ -140,7 +140,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--growth", type=int, nargs="+", help="numbers of proxies, in swarms of 8")
+    parser.add_argument("--growth", type=int, nargs="+", help="numbers of proxies, in stacks of 8")
     options = parser.parse_args()
     shape = shape_named(options.shape)
     shape = dataclasses.replace(shape, context=options.context or shape.context)
@@ -148,10 +148,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         job = make_job(Path(name), shape, options)
         # Processes start, and torch is imported, before anything is timed.
-        swarm_rate(job, 1, options.workers, options.workers, 3)
+        stack_rate(job, 1, options.workers, options.workers, 3)
         if options.growth:
             for n in options.growth:
-                rate = swarm_rate(job, 8, n, options.workers, options.steps)
+                rate = stack_rate(job, 8, n, options.workers, options.steps)
                 print(f"{n:4} proxies: {rate:10,.0f} tokens/s", flush=True)
             return
         flops = shape.flops_per_token(options.vocabulary)
@@ -164,7 +164,7 @@ def main() -> None:
                 best[precision] = max(best.get(precision, 0.0), rate)
             for size in options.sizes:
                 n = size * options.workers
-                rate = swarm_rate(job, size, n, options.workers, options.steps)
+                rate = stack_rate(job, size, n, options.workers, options.steps)
                 best[size] = max(best.get(size, 0.0), rate)
         plain = max(best["float32"], best["bfloat16"])
         for precision in ("float32", "bfloat16"):
@@ -173,7 +173,7 @@ def main() -> None:
             rate = best[size]
             hours = f", {1e9 / rate / 3600:.3f} h for 1B tokens" if device.type == "cuda" else ""
             print(
-                f"swarms of {size:3}: {rate:12,.0f} tokens/s, {rate / plain:5.2f} times plain "
+                f"stacks of {size:3}: {rate:12,.0f} tokens/s, {rate / plain:5.2f} times plain "
                 f"PyTorch, {rate / top:4.0%} of the ceiling{hours}",
                 flush=True,
             )
