@@ -17,11 +17,11 @@ from quadmix_assets.outputs import (
     MERGED_RANKS,
     PARAMETER_SETS,
     PROXY_METRICS,
-    PROXY_PARTS,
     PROXY_POOL,
     SAMPLED_SUBSET,
     SCORED_SHARDS,
     TOKENIZER,
+    UNFINISHED_PROXIES,
 )
 from quadmix_assets.proxies.batches import (
     batch_names,
@@ -227,7 +227,7 @@ def proxy_metrics(
     cost = Cost()
     settings, store = project.settings, project.store
     key = context.partition_key
-    kept = store.root / PROXY_PARTS / key
+    kept = store.root / UNFINISHED_PROXIES / key
     with clear_errors(MissingOutputError, ValueError):
         subset = read_current(store, SAMPLED_SUBSET, key)
         numbers = list(read_batch(store, settings, key))
