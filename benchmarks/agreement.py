@@ -50,7 +50,7 @@ def main() -> None:
             on_progress=print,
             one_by_one=one_by_one,
         )
-        print(f"{result.swarm_size} at once: {result.tokens_per_second:,.0f} tokens/s")
+        print(f"{result.stack_size} at once: {result.tokens_per_second:,.0f} tokens/s")
         losses[one_by_one] = result.metrics
     for target in settings.target_names:
         stack, alone = (

@@ -267,7 +267,7 @@ def proxy_metrics(
             "mean_epochs": float(np.mean([training.epochs for training in result.trainings])),
             "max_epochs": float(np.max([training.epochs for training in result.trainings])),
             "tokens_per_second": result.tokens_per_second,
-            "proxies_at_once": result.swarm_size,
+            "proxies_at_once": result.stack_size,
             "losses": figure(store, PROXY_METRICS, key, plot_losses(result.trainings, spread)),
             **cost.metadata(),
         }

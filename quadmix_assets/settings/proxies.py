@@ -57,7 +57,7 @@ class ProxiesSettings(Section):
     training: TrainingSettings = TrainingSettings()
     max_target_tokens: PositiveInt = 50_000
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    swarm_size: PositiveInt | Literal["auto"] = Field(
+    stack_size: PositiveInt | Literal["auto"] = Field(
         default="auto",
         description="proxies that one process trains at once, as one batched model; auto: as many "
         "as fit a GPU's free memory, or a CPU's cache",

@@ -19,7 +19,7 @@ _USABLE_SHARE = 0.8
 _BYTES_PER_PARAMETER = 4 * 5 + 2
 
 
-def swarm_size(
+def stack_size(
     shape: ProxyShape, recipe: Recipe, vocab_size: int, device: torch.device, *, most: int
 ) -> int:
     """How many proxies one process should train at once, at least 1 and no more than `most`.

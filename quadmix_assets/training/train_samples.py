@@ -18,7 +18,7 @@ from quadmix_assets.outputs import TARGET_SETS, TENSORBOARD, TOKENIZER
 from quadmix_assets.settings import Settings, TrainingSettings
 from quadmix_assets.store import Store, is_local
 from quadmix_assets.training.architectures import ProxyShape, shape_named
-from quadmix_assets.training.capacity import swarm_size
+from quadmix_assets.training.capacity import stack_size
 from quadmix_assets.training.evaluation import TargetWindows, pack_target
 from quadmix_assets.training.loop import ProxyTraining
 from quadmix_assets.training.progress import BatchProgress, ProgressBoard
@@ -49,13 +49,13 @@ class BatchResult:
         metrics: one row per proxy and target set, columns of METRICS_SCHEMA.
         trainings: one record per proxy.
         tokens_per_second: of all proxies together.
-        swarm_size: proxies that were trained at once in one process.
+        stack_size: proxies that were trained at once in one process.
     """
 
     metrics: pl.DataFrame
     trainings: list[ProxyTraining]
     tokens_per_second: float
-    swarm_size: int
+    stack_size: int
 
 
 def samples_of_subset(subset: pl.DataFrame, numbers: Sequence[int], *, seed: int) -> list[Sample]:
@@ -94,7 +94,7 @@ def train_samples(
 ) -> BatchResult:
     """Train one proxy on each sample and measure its loss on every target set.
 
-    The samples are cut into stacks of `proxies.swarm_size`, each of which is trained as one batched
+    The samples are cut into stacks of `proxies.stack_size`, each of which is trained as one batched
     model, and `proxies.n_workers` processes take one stack after the other: on a machine that others
     use too, processes of one thread each lose far less than one process whose threads wait for
     each other. A GPU is used by this process alone. A loss does not depend on the number of
@@ -137,11 +137,11 @@ def train_samples(
         checkpoint_seconds=settings.proxies.checkpoint_seconds,
         scalars=_scalars_folder(store) if settings.proxies.tensorboard else None,
     )
-    size = settings.proxies.swarm_size
+    size = settings.proxies.stack_size
     if one_by_one:
         size = 1
     elif size == "auto":
-        size = swarm_size(shape, recipe, job.vocab_size, device, most=len(samples))
+        size = stack_size(shape, recipe, job.vocab_size, device, most=len(samples))
     stacks = [
         [(sample, id_hashes[sample.documents]) for sample in samples[first : first + size]]
         for first in range(0, len(samples), size)

@@ -57,7 +57,7 @@ def run_stacks(
             _pool.cache_clear()
             raise RuntimeError(
                 "a process that trains proxies died, most likely for want of memory: lower "
-                "proxies.n_workers or proxies.swarm_size"
+                "proxies.n_workers or proxies.stack_size"
             ) from error
         finally:
             # A worker that is still at it ends when it finds its folder for reports gone.

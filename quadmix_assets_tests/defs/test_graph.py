@@ -183,7 +183,7 @@ def test_summary_names_places_and_numbers(tiny: Project) -> None:
 
 @pytest.mark.slow
 def test_same_bytes_again_with_other_workers(tiny: Project, tmp_path: Path) -> None:
-    again = Project(tmp_path, proxies={"n_workers": 2, "swarm_size": 4})
+    again = Project(tmp_path, proxies={"n_workers": 2, "stack_size": 4})
     assert again.run()
     for name in (
         "raw_shards",

@@ -205,7 +205,7 @@ def test_how_proxies_are_spread_over_processes_is_no_change(
     settings: Settings, store: Store, tmp_path: Path
 ) -> None:
     put_metrics(store, settings, BATCHES[0])
-    other = make_settings(tmp_path, proxies={"n_workers": 2, "swarm_size": 1, "n_threads": 2})
+    other = make_settings(tmp_path, proxies={"n_workers": 2, "stack_size": 1, "n_threads": 2})
     assert read_evidence(store, other).n_stale == 0
 
 

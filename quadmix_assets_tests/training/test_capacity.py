@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from quadmix_assets.training.architectures import shape_named
-from quadmix_assets.training.capacity import swarm_size, windows_per_pass
+from quadmix_assets.training.capacity import stack_size, windows_per_pass
 from quadmix_assets.training.recipe import Recipe
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
@@ -18,7 +18,7 @@ PAPER = Recipe(n_tokens=10**9, batch_windows=512)
      ("regmix-1m", PAPER, 9, 1)],
 )  # fmt: skip
 def test_a_cpu_fills_a_pass(shape: str, recipe: Recipe, most: int, expected: int) -> None:
-    assert swarm_size(shape_named(shape), recipe, 2_048, CPU, most=most) == expected
+    assert stack_size(shape_named(shape), recipe, 2_048, CPU, most=most) == expected
 
 
 def test_a_gpu_is_filled_to_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -26,7 +26,7 @@ def test_a_gpu_is_filled_to_what_is_free(monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setattr(
             "quadmix_assets.training.capacity.free_memory", lambda device: int(gib * 2**30)
         )
-        return swarm_size(shape_named("regmix-1m"), PAPER, vocab_size, GPU, most=most)
+        return stack_size(shape_named("regmix-1m"), PAPER, vocab_size, GPU, most=most)
 
     assert fits(0) == 1
     assert fits(78, most=10) == 10

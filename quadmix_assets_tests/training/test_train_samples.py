@@ -71,7 +71,7 @@ def train(
     heard: list[BatchProgress] | None = None,
     **proxies: Any,
 ) -> BatchResult:
-    settings = make_settings(folder, **{"swarm_size": 2, **proxies})
+    settings = make_settings(folder, **{"stack_size": 2, **proxies})
     return train_samples(
         Store(settings.resolve(settings.lake)),
         settings,

@@ -86,7 +86,7 @@ def test_a_worker_that_dies_is_an_error_that_names_settings_and_the_next_try_wor
 
     killer = threading.Thread(target=kill_soon)
     killer.start()
-    with pytest.raises(RuntimeError, match=r"died.*lower proxies.n_workers or proxies.swarm_size"):
+    with pytest.raises(RuntimeError, match=r"died.*lower proxies.n_workers or proxies.stack_size"):
         run(tmp_path, 2, 2, FOREVER)
     killer.join()
     assert run(tmp_path, 2, 2) == expected
