@@ -29,7 +29,7 @@ from quadmix_assets.training.model import precision_dtype
 from quadmix_assets.training.progress import ProgressBoard
 from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.stacks import Sample, Stack, StackJob
-from quadmix_assets.training.token_file import TokenPool, TokenPoolWriter
+from quadmix_assets.training.token_file import TokenFile, TokenFileWriter
 from quadmix_assets.training.workers import run_stacks
 
 N_DOCUMENTS, DOCUMENT_TOKENS = 2_000, 500
@@ -59,11 +59,11 @@ def plain_rate(job: StackJob, precision: str, n_threads: int, seconds: float) ->
     """Tokens per second of one model after the other, in plain PyTorch with all cores."""
     torch.set_num_threads(n_threads)
     device = torch.device(job.device)
-    pool = TokenPool.open(job.tokens)
+    token_file = TokenFile.open(job.tokens)
     model = PlainLlama(job.shape, job.vocab_size).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
     n_windows, length = job.recipe.batch_windows, job.shape.context + 1
-    tokens = np.asarray(pool.tokens[: n_windows * length * 4], np.int64)
+    tokens = np.asarray(token_file.tokens[: n_windows * length * 4], np.int64)
 
     def step(n: int) -> None:
         start = n % 4 * n_windows * length
@@ -107,9 +107,9 @@ def stack_rate(job: StackJob, size: int, n_proxies: int, n_workers: int, n_steps
 
 
 def make_job(folder: Path, shape: ProxyShape, options: argparse.Namespace) -> StackJob:
-    """A pool of random tokens, and no targets."""
+    """A file of random tokens, and no targets."""
     rng = np.random.default_rng(0)
-    with TokenPoolWriter(folder, options.vocabulary) as writer:
+    with TokenFileWriter(folder, options.vocabulary) as writer:
         for _ in range(N_DOCUMENTS):
             writer.append([rng.integers(1, options.vocabulary, DOCUMENT_TOKENS)])
     precision = choose_precision(options.precision, torch.device(options.device))

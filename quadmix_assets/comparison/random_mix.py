@@ -16,7 +16,7 @@ from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
 from quadmix_assets.training.stacks import Sample
-from quadmix_assets.training.token_file import TokenPoolWriter
+from quadmix_assets.training.token_file import TokenFileWriter
 from quadmix_assets.training.train_samples import train_samples
 
 FINAL, RANDOM = "final mix", "random mix"
@@ -56,7 +56,7 @@ def compare_with_random(
     position = np.cumsum(used) - 1
     tokenizer = load_tokenizer(str(store.require(store.path(TOKENIZER, "tokenizer.json"))))
     with tempfile.TemporaryDirectory() as folder:
-        with TokenPoolWriter(Path(folder), vocab_size=tokenizer.get_vocab_size()) as writer:
+        with TokenFileWriter(Path(folder), vocab_size=tokenizer.get_vocab_size()) as writer:
             for shard in shards:
                 chosen = used[(pool["shard"] == shard).to_numpy()]
                 append_tokens(store, shard, chosen, tokenizer, writer)

@@ -67,7 +67,7 @@ def train_on_streams(
         streams: the K samples, each cut to windows of `shape.context` + 1 tokens.
         shape: the proxies' size.
         recipe: budget and optimiser.
-        vocab_size: of the pool's tokenizer.
+        vocab_size: of the tokenizer.
         seeds: (K) of the initial weights; equal seeds start equal proxies.
         device: "auto", "cpu" or "cuda".
         compiled: "on", "off" or "auto": whether torch.compile fuses the training step.

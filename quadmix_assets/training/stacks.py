@@ -24,18 +24,18 @@ from quadmix_assets.training.loop import StackProgress, train_on_streams
 from quadmix_assets.training.progress import StackReport
 from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.tensorboard import ScalarLog
-from quadmix_assets.training.token_file import TokenPool
+from quadmix_assets.training.token_file import TokenFile
 from quadmix_assets.training.trainer import ProxyTraining
 from quadmix_assets.training.window_stream import WindowStream
 
 
 @dataclass(frozen=True)
 class Sample:
-    """What one proxy is trained on: documents of a token pool, with copies.
+    """What one proxy is trained on: documents of a token file, with copies.
 
     Attributes:
         number: the number of theta, or of whatever else chose the sample.
-        documents: (n,) indices into the pool.
+        documents: (n,) indices of its documents.
         copies: (n,) how often each is taken.
         seed: of initialisation and order.
     """
@@ -51,7 +51,7 @@ class StackJob:
     """What all stacks of a batch share; it is sent to other processes, so it holds no open file.
 
     Attributes:
-        tokens: local folder of the token pool.
+        tokens: local folder of the token file.
         shape, recipe, vocab_size, separator_id: what is trained, and how.
         targets: what it is evaluated on.
         device: "auto", "cpu" or "cuda".
@@ -184,10 +184,10 @@ def _train_or_reuse(job: StackJob, stack: Stack, report: Report) -> tuple[list[P
 def _compute(
     job: StackJob, stack: Stack, checkpoint: Checkpoint | None, report: Report
 ) -> tuple[list[ProxyResult], StackReport]:
-    pool = TokenPool.open(job.tokens)
+    token_file = TokenFile.open(job.tokens)
     streams = [
         WindowStream(
-            pool,
+            token_file,
             sample.documents,
             sample.copies,
             hashes,

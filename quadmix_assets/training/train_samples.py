@@ -1,4 +1,4 @@
-"""One batch of proxies: from samples of a token pool to losses on the target sets."""
+"""One batch of proxies: from samples of a token file to losses on the target sets."""
 
 import dataclasses
 import json
@@ -94,17 +94,16 @@ def train_samples(
 ) -> BatchResult:
     """Train one proxy on each sample and measure its loss on every target set.
 
-    The samples are cut into stacks of `proxies.stack_size`, each of which is trained as one batched
-    model, and `proxies.n_workers` processes take one stack after the other: on a machine that others
-    use too, processes of one thread each lose far less than one process whose threads wait for
-    each other. A GPU is used by this process alone. A loss does not depend on the number of
-    processes.
+    The samples are cut into stacks of `proxies.stack_size`, each trained as one batched model, and
+    `proxies.n_workers` processes take one stack after the other: on a machine that others use too,
+    processes of one thread each lose far less than one process whose threads wait for each other. A
+    GPU is used by this process alone. A loss does not depend on the number of processes.
 
     Args:
         store: the lake, for tokenizer and target sets.
         settings: recipe, shape, device.
-        tokens: the folder of the token pool.
-        id_hashes: (D,) uint64, of the pool's documents.
+        tokens: the folder of the token file.
+        id_hashes: (D,) uint64, of its documents.
         samples: what each proxy is trained on.
         n_tokens: training tokens of each proxy.
         on_progress: is told of progress every `proxies.progress_seconds`, and at the end.

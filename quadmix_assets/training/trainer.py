@@ -183,7 +183,7 @@ class StackTrainer:
         if windows.max() >= self.model.vocab_size:
             raise ValueError(
                 f"a window holds token {windows.max()}, outside the vocabulary of "
-                f"{self.model.vocab_size}: the pool was tokenised with another tokenizer"
+                f"{self.model.vocab_size}: the documents were tokenised with another tokenizer"
             )
         return torch.from_numpy(windows).to(self._device)
 

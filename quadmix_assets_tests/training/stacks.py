@@ -9,7 +9,7 @@ from quadmix_assets.training.evaluation import pack_target
 from quadmix_assets.training.progress import ProgressBoard
 from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.stacks import Sample, Stack, StackJob
-from quadmix_assets.training.token_file import TokenPool, TokenPoolWriter
+from quadmix_assets.training.token_file import TokenFile, TokenFileWriter
 from quadmix_assets.training.window_stream import WindowStream
 
 VOCAB = 64
@@ -32,18 +32,18 @@ def chain_documents(rng: np.random.Generator, n: int, *, language: int) -> list[
     return documents
 
 
-def write_pool(folder: Path, documents: list[np.ndarray]) -> TokenPool:
-    with TokenPoolWriter(folder, VOCAB) as writer:
+def write_token_file(folder: Path, documents: list[np.ndarray]) -> TokenFile:
+    with TokenFileWriter(folder, VOCAB) as writer:
         writer.append(documents)
-    return TokenPool.open(folder)
+    return TokenFile.open(folder)
 
 
 def stream_of(
-    pool: TokenPool, documents: np.ndarray, copies: int = 1, *, seed: int = 1
+    token_file: TokenFile, documents: np.ndarray, copies: int = 1, *, seed: int = 1
 ) -> WindowStream:
     hashes = np.asarray(documents, np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     return WindowStream(
-        pool,
+        token_file,
         documents,
         np.full(len(documents), copies),
         hashes,
@@ -59,9 +59,9 @@ def make_board() -> ProgressBoard:
 
 
 def make_job(folder: Path, *, n_tokens: int) -> StackJob:
-    """What all stacks of a batch share, with a pool of 60 documents in `folder`."""
+    """What all stacks of a batch share, with a token_file of 60 documents in `folder`."""
     documents = chain_documents(np.random.default_rng(0), 70, language=1)
-    write_pool(folder, documents[:60])
+    write_token_file(folder, documents[:60])
     lengths = [len(document) for document in documents[60:]]
     target = pack_target(
         documents[60:], lengths, context=SHAPE.context, separator_id=SEPARATOR, max_tokens=None

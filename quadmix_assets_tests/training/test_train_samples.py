@@ -13,7 +13,7 @@ from quadmix_assets.settings import Settings, load_settings
 from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets.training.progress import BatchProgress
 from quadmix_assets.training.stacks import Sample
-from quadmix_assets.training.token_file import TokenPoolWriter
+from quadmix_assets.training.token_file import TokenFileWriter
 from quadmix_assets.training.train_samples import (
     METRICS_SCHEMA,
     BatchResult,
@@ -44,7 +44,7 @@ def make_settings(folder: Path, **proxies: Any) -> Settings:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake with tokenizer and target sets, and a token pool beside it."""
+    """A lake with tokenizer and target sets, and a token token_file beside it."""
     folder = tmp_path_factory.mktemp("stack")
     settings = make_settings(folder)
     store = Store(settings.resolve(settings.lake))
@@ -55,7 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, texts in HELD_OUT.items():
         frame = pl.DataFrame({"id": [f"{name}-{n}" for n in range(8)], "text": texts})
         store.write_table(store.table_path(TARGET_SETS, f"{name}.held_out"), frame)
-    with TokenPoolWriter(folder / "tokens", vocab_size=300) as writer:
+    with TokenFileWriter(folder / "tokens", vocab_size=300) as writer:
         writer.append(encode(tokenizer, TEXTS))
     return folder
 
