@@ -1,7 +1,7 @@
 """Training speed of proxies: stacks against the same model one after the other in plain PyTorch.
 
-    python -m benchmarks.stack                                       # shape tiny on the CPU
-    python -m benchmarks.stack --shape regmix-1m --vocabulary 50000 --batch-windows 64 \
+    python -m benchmarks.stack                                       # architecture tiny on the CPU
+    python -m benchmarks.stack --architecture regmix-1m --vocabulary 50000 --batch-windows 64 \
         --device cuda --sizes 1 16 64 --workers 1
     python -m benchmarks.stack --growth 1 4 16 64 256                # how cost grows with proxies
 
@@ -24,7 +24,7 @@ import torch
 
 from benchmarks.plain_llama import PlainLlama
 from quadmix_assets.device import choose_precision
-from quadmix_assets.training.architectures import SHAPES, ProxyShape, shape_named
+from quadmix_assets.training.architectures import ARCHITECTURES, Architecture, architecture_named
 from quadmix_assets.training.model import precision_dtype
 from quadmix_assets.training.progress import ProgressBoard
 from quadmix_assets.training.recipe import Recipe
@@ -60,9 +60,9 @@ def plain_rate(job: StackJob, precision: str, n_threads: int, seconds: float) ->
     torch.set_num_threads(n_threads)
     device = torch.device(job.device)
     token_file = TokenFile.open(job.tokens)
-    model = PlainLlama(job.shape, job.vocab_size).to(device)
+    model = PlainLlama(job.architecture, job.vocab_size).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
-    n_windows, length = job.recipe.batch_windows, job.shape.context + 1
+    n_windows, length = job.recipe.batch_windows, job.architecture.context + 1
     tokens = np.asarray(token_file.tokens[: n_windows * length * 4], np.int64)
 
     def step(n: int) -> None:
@@ -83,7 +83,7 @@ def plain_rate(job: StackJob, precision: str, n_threads: int, seconds: float) ->
         n += 1
         if device.type == "cuda":
             torch.cuda.synchronize()
-    return n * n_windows * job.shape.context / (time.perf_counter() - start)
+    return n * n_windows * job.architecture.context / (time.perf_counter() - start)
 
 
 def stack_rate(job: StackJob, size: int, n_proxies: int, n_workers: int, n_steps: int) -> float:
@@ -95,7 +95,7 @@ def stack_rate(job: StackJob, size: int, n_proxies: int, n_workers: int, n_steps
         for k in range(n_proxies)
     ]
     stacks: Sequence[Stack] = [proxies[k : k + size] for k in range(0, n_proxies, size)]
-    n_tokens = n_steps * job.recipe.batch_windows * job.shape.context
+    n_tokens = n_steps * job.recipe.batch_windows * job.architecture.context
     timed = dataclasses.replace(job, recipe=dataclasses.replace(job.recipe, n_tokens=n_tokens))
     board = ProgressBoard(1, 1, lambda progress: None, 1e9)
     start = time.perf_counter()
@@ -106,7 +106,7 @@ def stack_rate(job: StackJob, size: int, n_proxies: int, n_workers: int, n_steps
     return sum(result.training.n_tokens for result in done) / seconds
 
 
-def make_job(folder: Path, shape: ProxyShape, options: argparse.Namespace) -> StackJob:
+def make_job(folder: Path, architecture: Architecture, options: argparse.Namespace) -> StackJob:
     """A file of random tokens, and no targets."""
     rng = np.random.default_rng(0)
     with TokenFileWriter(folder, options.vocabulary) as writer:
@@ -116,7 +116,7 @@ def make_job(folder: Path, shape: ProxyShape, options: argparse.Namespace) -> St
     recipe = Recipe(n_tokens=1, batch_windows=options.batch_windows, precision=precision)
     return StackJob(
         tokens=folder,
-        shape=shape,
+        architecture=architecture,
         recipe=recipe,
         vocab_size=options.vocabulary,
         separator_id=0,
@@ -129,7 +129,7 @@ def make_job(folder: Path, shape: ProxyShape, options: argparse.Namespace) -> St
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shape", choices=sorted(SHAPES), default="tiny")
+    parser.add_argument("--architecture", choices=sorted(ARCHITECTURES), default="tiny")
     parser.add_argument("--vocabulary", type=int, default=2_048)
     parser.add_argument("--batch-windows", type=int, default=4)
     parser.add_argument("--context", type=int)
@@ -142,11 +142,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--growth", type=int, nargs="+", help="numbers of proxies, in stacks of 8")
     options = parser.parse_args()
-    shape = shape_named(options.shape)
-    shape = dataclasses.replace(shape, context=options.context or shape.context)
+    architecture = architecture_named(options.architecture)
+    architecture = dataclasses.replace(
+        architecture, context=options.context or architecture.context
+    )
     device = torch.device(options.device)
     with tempfile.TemporaryDirectory() as name:
-        job = make_job(Path(name), shape, options)
+        job = make_job(Path(name), architecture, options)
         # Processes start, and torch is imported, before anything is timed.
         stack_rate(job, 1, options.workers, options.workers, 3)
         if options.growth:
@@ -154,7 +156,7 @@ def main() -> None:
                 rate = stack_rate(job, 8, n, options.workers, options.steps)
                 print(f"{n:4} proxies: {rate:10,.0f} tokens/s", flush=True)
             return
-        flops = shape.flops_per_token(options.vocabulary)
+        flops = architecture.flops_per_token(options.vocabulary)
         top = ceiling_flops(device, job.recipe.precision, options.workers) / flops
         print(f"ceiling of matrix products, {job.recipe.precision}: {top:12,.0f} tokens/s")
         best: dict[object, float] = {}

@@ -34,7 +34,7 @@ TINY: dict[str, Any] = {
         "pool_tokens": 200_000,
         "batch_size": 8,
         "training": {
-            "shape": "tiny",
+            "architecture": "tiny",
             "n_tokens": 4_096,
             "batch_windows": 8,
             "learning_rate": 5e-3,

@@ -23,9 +23,9 @@ class ParametersSettings(Section):
 class TrainingSettings(Section):
     """The recipe by which every proxy is trained; RegMix's, which QuaDMix follows, by default."""
 
-    shape: Literal["tiny", "small", "regmix-1m", "olmix-14m"] = "tiny"
+    architecture: Literal["tiny", "small", "regmix-1m", "olmix-14m"] = "tiny"
     context: PositiveInt | None = Field(
-        default=None, description="tokens a window predicts; null takes the shape's"
+        default=None, description="tokens a window predicts; null takes that of the architecture"
     )
     n_tokens: PositiveInt = 100_000
     batch_windows: PositiveInt = 512

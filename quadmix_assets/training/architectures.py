@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class ProxyShape:
+class Architecture:
     """A Llama-style decoder: RMSNorm, rotary positions, SwiGLU, no biases.
 
     `context` counts the tokens one window predicts. `tie_embeddings` lets the output projection
@@ -31,10 +31,10 @@ class ProxyShape:
         """
         sizes = (self.n_layers, self.width, self.n_heads, self.mlp_width, self.context)
         if min(sizes) < 1:
-            raise ValueError(f"shape {self.name}: every size must be at least 1, not {sizes}")
+            raise ValueError(f"architecture {self.name}: every size must be at least 1, not {sizes}")
         if self.width % (2 * self.n_heads):
             raise ValueError(
-                f"shape {self.name}: width {self.width} must be an even multiple of its "
+                f"architecture {self.name}: width {self.width} must be an even multiple of its "
                 f"{self.n_heads} heads (rotary positions turn pairs of channels)"
             )
 
@@ -60,10 +60,10 @@ class ProxyShape:
         return 6 * (self.n_layers * (per_layer + attention) + vocab_size * self.width)
 
 
-SHAPES: dict[str, ProxyShape] = {
-    shape.name: shape
-    for shape in (
-        ProxyShape(
+ARCHITECTURES: dict[str, Architecture] = {
+    architecture.name: architecture
+    for architecture in (
+        Architecture(
             "tiny",
             n_layers=2,
             width=64,
@@ -72,22 +72,24 @@ SHAPES: dict[str, ProxyShape] = {
             context=128,
             embedding_deviation=0.3,
         ),
-        ProxyShape("small", n_layers=2, width=128, n_heads=4, mlp_width=256, context=256),
+        Architecture("small", n_layers=2, width=128, n_heads=4, mlp_width=256, context=256),
         # Liu et al. 2024 (RegMix, arXiv:2407.01492), which QuaDMix section 4.1 follows. The name
         # counts no embeddings.
-        ProxyShape("regmix-1m", n_layers=2, width=256, n_heads=8, mlp_width=512, context=2048),
+        Architecture("regmix-1m", n_layers=2, width=256, n_heads=8, mlp_width=512, context=2048),
         # The size of OLMo-core's smallest model: 14M parameters with a vocabulary of 50,000. It
         # is a Llama here, without OLMo 2's norms on queries and keys.
-        ProxyShape("olmix-14m", n_layers=4, width=128, n_heads=8, mlp_width=512, context=2048),
+        Architecture("olmix-14m", n_layers=4, width=128, n_heads=8, mlp_width=512, context=2048),
     )
 }
 
 
-def shape_named(name: str) -> ProxyShape:
-    """The shape of that name.
+def architecture_named(name: str) -> Architecture:
+    """The architecture of that name.
 
     Raises ValueError, with the names there are, for any other.
     """
-    if name not in SHAPES:
-        raise ValueError(f"no proxy shape is named {name!r}; there are: {', '.join(SHAPES)}")
-    return SHAPES[name]
+    if name not in ARCHITECTURES:
+        raise ValueError(
+            f"no architecture is named {name!r}; there are: {', '.join(ARCHITECTURES)}"
+        )
+    return ARCHITECTURES[name]

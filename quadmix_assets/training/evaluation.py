@@ -101,7 +101,7 @@ def evaluate_stack(
     longer context than the proxies have.
     """
     dtype = precision_dtype(precision or stack.recipe.precision)
-    context = stack.model.shape.context
+    context = stack.model.architecture.context
     failed = np.array([proxy.status == "failed" for proxy in stack.proxies])
     out = {}
     for name, target in targets.items():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quadmix_assets.device import choose_compiled, choose_device
-from quadmix_assets.training.architectures import ProxyShape
+from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.checkpoint import Checkpoint
 from quadmix_assets.training.model import StackedLM
 from quadmix_assets.training.recipe import Recipe
@@ -51,7 +51,7 @@ class TrainedStack:
 
 def train_on_streams(
     streams: Sequence[WindowStream],
-    shape: ProxyShape,
+    architecture: Architecture,
     recipe: Recipe,
     *,
     vocab_size: int,
@@ -64,8 +64,8 @@ def train_on_streams(
     """Train one proxy per stream from scratch, all of them as one batched model.
 
     Args:
-        streams: the K samples, each cut to windows of `shape.context` + 1 tokens.
-        shape: the proxies' size.
+        streams: the K samples, each cut to windows of `architecture.context` + 1 tokens.
+        architecture: the proxies' size.
         recipe: budget and optimiser.
         vocab_size: of the tokenizer.
         seeds: (K) of the initial weights; equal seeds start equal proxies.
@@ -76,14 +76,14 @@ def train_on_streams(
             if there is one.
 
     A stream without tokens gives a failed proxy, not an error. Raises ValueError where streams,
-    seeds and shape do not fit each other, or a token is outside the vocabulary.
+    seeds and architecture do not fit each other, or a token is outside the vocabulary.
     """
     if not streams or len(streams) != len(seeds):
         raise ValueError(f"{len(streams)} streams and {len(seeds)} seeds: one of each per proxy")
     chosen = choose_device(device)
     trainer = StackTrainer(
         streams,
-        shape,
+        architecture,
         recipe,
         vocab_size,
         seeds,

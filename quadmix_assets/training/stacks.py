@@ -17,7 +17,7 @@ from upath import UPath
 
 from quadmix_assets.device import is_out_of_memory, torch_threads
 from quadmix_assets.store import atomic_file
-from quadmix_assets.training.architectures import ProxyShape
+from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.checkpoint import Checkpoint
 from quadmix_assets.training.evaluation import TargetWindows, evaluate_stack
 from quadmix_assets.training.loop import StackProgress, train_on_streams
@@ -52,7 +52,7 @@ class StackJob:
 
     Attributes:
         tokens: local folder of the token file.
-        shape, recipe, vocab_size, separator_id: what is trained, and how.
+        architecture, recipe, vocab_size, separator_id: what is trained, and how.
         targets: what it is evaluated on.
         device: "auto", "cpu" or "cuda".
         compiled: "auto", "on" or "off".
@@ -64,7 +64,7 @@ class StackJob:
     """
 
     tokens: Path
-    shape: ProxyShape
+    architecture: Architecture
     recipe: Recipe
     vocab_size: int
     separator_id: int
@@ -107,8 +107,8 @@ class ProxyResult:
 Stack = Sequence[tuple[Sample, np.ndarray]]
 Report = Callable[[StackReport], None]
 
-# By shape and vocabulary, the most proxies that this process has found to fit its memory.
-_fits: dict[tuple[ProxyShape, int], int] = {}
+# By architecture and vocabulary, the most proxies that this process has found to fit its memory.
+_fits: dict[tuple[Architecture, int], int] = {}
 
 
 def train_stack(job: StackJob, stack: Stack, report: Report) -> list[ProxyResult]:
@@ -120,7 +120,7 @@ def train_stack(job: StackJob, stack: Stack, report: Report) -> list[ProxyResult
     Raises:
         RuntimeError: the memory does not hold a single proxy.
     """
-    what = (job.shape, job.vocab_size)
+    what = (job.architecture, job.vocab_size)
     waiting = _cut(stack, _fits.get(what, len(stack)))
     results: list[ProxyResult] = []
     done = StackReport(0, 0, None, 0)
@@ -134,7 +134,7 @@ def train_stack(job: StackJob, stack: Stack, report: Report) -> list[ProxyResult
             if len(smaller) == 1:
                 raise RuntimeError(
                     "the memory does not hold a single proxy: choose a smaller "
-                    "proxies.training.shape, context or tokenizer vocabulary"
+                    "proxies.training.architecture, context or tokenizer vocabulary"
                 ) from error
             torch.cuda.empty_cache()
             _fits[what] = -(-len(smaller) // 2)
@@ -152,13 +152,15 @@ def stack_key(job: StackJob, stack: Stack) -> str:
         digest.update(f"{sample.number},{sample.seed},{len(sample.documents)};".encode())
         for array in (sample.documents, sample.copies, hashes):
             digest.update(np.asarray(array, np.uint64).tobytes())
-    settings = (job.shape, job.recipe, job.vocab_size, job.separator_id, job.version)
+    settings = (job.architecture, job.recipe, job.vocab_size, job.separator_id, job.version)
     targets = {name: (t.n_tokens, t.inputs.shape) for name, t in sorted(job.targets.items())}
     digest.update(repr((settings, targets, torch.__version__)).encode())
     return digest.hexdigest()
 
 
-def _train_or_reuse(job: StackJob, stack: Stack, report: Report) -> tuple[list[ProxyResult], StackReport]:
+def _train_or_reuse(
+    job: StackJob, stack: Stack, report: Report
+) -> tuple[list[ProxyResult], StackReport]:
     key = stack_key(job, stack)
     results_file = job.kept / f"{key}.json" if job.kept else None
     if results_file is not None and results_file.exists():
@@ -192,12 +194,14 @@ def _compute(
             sample.copies,
             hashes,
             seed=sample.seed,
-            context=job.shape.context,
+            context=job.architecture.context,
             separator_id=job.separator_id,
         )
         for sample, hashes in stack
     ]
-    scalars = ScalarLog(job.scalars, [sample.number for sample, _ in stack]) if job.scalars else None
+    scalars = (
+        ScalarLog(job.scalars, [sample.number for sample, _ in stack]) if job.scalars else None
+    )
     reports: list[StackReport] = []
 
     def on_progress(progress: StackProgress) -> None:
@@ -211,7 +215,7 @@ def _compute(
 
     trained = train_on_streams(
         streams,
-        job.shape,
+        job.architecture,
         job.recipe,
         vocab_size=job.vocab_size,
         seeds=[sample.seed for sample, _ in stack],
@@ -237,7 +241,7 @@ def _compute(
     ]
     if scalars is not None:
         of_targets = [{t: loss[0] for t, loss in result.losses.items()} for result in results]
-        scalars.close(of_targets, job.recipe.n_steps(job.shape.context))
+        scalars.close(of_targets, job.recipe.n_steps(job.architecture.context))
     return results, reports[-1]
 
 

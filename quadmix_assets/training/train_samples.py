@@ -17,7 +17,7 @@ from quadmix_assets.device import choose_device, choose_precision
 from quadmix_assets.outputs import TARGET_SETS, TENSORBOARD, TOKENIZER
 from quadmix_assets.settings import Settings, TrainingSettings
 from quadmix_assets.store import Store, is_local
-from quadmix_assets.training.architectures import ProxyShape, shape_named
+from quadmix_assets.training.architectures import Architecture, architecture_named
 from quadmix_assets.training.capacity import stack_size
 from quadmix_assets.training.evaluation import TargetWindows, pack_target
 from quadmix_assets.training.loop import ProxyTraining
@@ -101,7 +101,7 @@ def train_samples(
 
     Args:
         store: the lake, for tokenizer and target sets.
-        settings: recipe, shape, device.
+        settings: recipe, architecture, device.
         tokens: the folder of the token file.
         id_hashes: (D,) uint64, of its documents.
         samples: what each proxy is trained on.
@@ -118,16 +118,16 @@ def train_samples(
     """
     device = choose_device(settings.proxies.device)
     training = settings.proxies.training
-    shape, recipe = shape_of(training), recipe_of(training, device.type, n_tokens)
+    architecture, recipe = architecture_of(training), recipe_of(training, device.type, n_tokens)
     tokenizer = load_tokenizer(str(store.require(store.path(TOKENIZER, "tokenizer.json"))))
     separator = separator_id(tokenizer.get_vocab())
     job = StackJob(
         tokens=tokens,
-        shape=shape,
+        architecture=architecture,
         recipe=recipe,
         vocab_size=tokenizer.get_vocab_size(),
         separator_id=separator,
-        targets=pack_targets(store, settings, tokenizer, shape.context, separator),
+        targets=pack_targets(store, settings, tokenizer, architecture.context, separator),
         device=settings.proxies.device,
         compiled=settings.proxies.compile,
         n_threads=settings.proxies.n_threads,
@@ -140,12 +140,12 @@ def train_samples(
     if one_by_one:
         size = 1
     elif size == "auto":
-        size = stack_size(shape, recipe, job.vocab_size, device, most=len(samples))
+        size = stack_size(architecture, recipe, job.vocab_size, device, most=len(samples))
     stacks = [
         [(sample, id_hashes[sample.documents]) for sample in samples[first : first + size]]
         for first in range(0, len(samples), size)
     ]
-    n_tokens_total = len(samples) * recipe.n_tokens_trained(shape.context)
+    n_tokens_total = len(samples) * recipe.n_tokens_trained(architecture.context)
     board = ProgressBoard(
         len(samples), n_tokens_total, on_progress, settings.proxies.progress_seconds
     )
@@ -178,10 +178,10 @@ def train_samples(
     )
 
 
-def shape_of(training: TrainingSettings) -> ProxyShape:
-    """The shape that the settings name, with their context if they give one."""
-    shape = shape_named(training.shape)
-    return dataclasses.replace(shape, context=training.context or shape.context)
+def architecture_of(training: TrainingSettings) -> Architecture:
+    """The architecture that the settings name, with their context if they give one."""
+    architecture = architecture_named(training.architecture)
+    return dataclasses.replace(architecture, context=training.context or architecture.context)
 
 
 def recipe_of(training: TrainingSettings, device: str, n_tokens: int) -> Recipe:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from quadmix_assets.training.architectures import ProxyShape
+from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.capacity import windows_per_pass
 from quadmix_assets.training.model import StackedLM, precision_dtype
 from quadmix_assets.training.recipe import Recipe
@@ -41,13 +41,13 @@ class ProxyTraining:
 class StackTrainer:
     """The state of a stack between two steps; `training.train_on_streams` drives it.
 
-    Raises ValueError where a stream is not cut for the shape's context.
+    Raises ValueError where a stream is not cut for the architecture's context.
     """
 
     def __init__(
         self,
         streams: Sequence[WindowStream],
-        shape: ProxyShape,
+        architecture: Architecture,
         recipe: Recipe,
         vocab_size: int,
         seeds: Sequence[int],
@@ -56,23 +56,23 @@ class StackTrainer:
         compiled: bool = False,
     ) -> None:
         for stream in streams:
-            if stream.window_tokens != shape.context + 1:
+            if stream.window_tokens != architecture.context + 1:
                 raise ValueError(
-                    f"a stream is cut to windows of {stream.window_tokens} tokens; shape "
-                    f"{shape.name} needs {shape.context + 1}"
+                    f"a stream is cut to windows of {stream.window_tokens} tokens; architecture "
+                    f"{architecture.name} needs {architecture.context + 1}"
                 )
-        self.model = StackedLM(shape, vocab_size, seeds).to(device)
+        self.model = StackedLM(architecture, vocab_size, seeds).to(device)
         if compiled:
             self.model.compile_training()
         self.step = 0
-        self.n_steps = recipe.n_steps(shape.context)
+        self.n_steps = recipe.n_steps(architecture.context)
         self.failures: dict[int, str] = {}
         self._streams = streams
         self._recipe = recipe
         self._device = device
         self._dtype = precision_dtype(recipe.precision)
-        self._tokens_per_step = recipe.batch_windows * shape.context
-        self._windows_per_pass = windows_per_pass(shape, recipe, len(streams), device)
+        self._tokens_per_step = recipe.batch_windows * architecture.context
+        self._windows_per_pass = windows_per_pass(architecture, recipe, len(streams), device)
         self._failed_at = np.full(len(streams), self.n_steps)
         self._losses = np.full((self.n_steps, len(streams)), np.nan, np.float32)
         self._optimizer = _optimizer(self.model, recipe)
@@ -138,7 +138,7 @@ class StackTrainer:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` gave for the same streams, shape, recipe and seeds."""
+        """Go on from what `state` gave for the same streams, architecture, recipe and seeds."""
         self.step = int(state["step"])
         self.model.load_state_dict(state["parameters"])
         for parameter, moment in zip(self.model.parameters(), state["moments"], strict=True):
@@ -176,7 +176,9 @@ class StackTrainer:
 
     def _next_windows(self, n_windows: int) -> torch.Tensor:
         """(K, n_windows, context + 1) int64 on the device; failed proxies get zeros."""
-        windows = np.zeros((len(self._streams), n_windows, self.model.shape.context + 1), np.int64)
+        windows = np.zeros(
+            (len(self._streams), n_windows, self.model.architecture.context + 1), np.int64
+        )
         for k, stream in enumerate(self._streams):
             if k not in self.failures:
                 windows[k] = stream.read(n_windows)

@@ -158,7 +158,13 @@ def pack_windows(
 ) -> PackedSample:
     """The first `n_windows` windows of a `WindowStream`, all at once. Arguments as there."""
     stream = WindowStream(
-        token_file, documents, copies, id_hashes, seed=seed, context=context, separator_id=separator_id
+        token_file,
+        documents,
+        copies,
+        id_hashes,
+        seed=seed,
+        context=context,
+        separator_id=separator_id,
     )
     windows = stream.read(n_windows)
     return PackedSample(windows, stream.epochs, stream.n_tokens_sample)

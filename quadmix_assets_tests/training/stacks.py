@@ -1,10 +1,10 @@
-"""Small pools, streams and shapes that the tests of the proxies share."""
+"""Small pools, streams and architectures that the tests of the proxies share."""
 
 from pathlib import Path
 
 import numpy as np
 
-from quadmix_assets.training.architectures import ProxyShape
+from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.evaluation import pack_target
 from quadmix_assets.training.progress import ProgressBoard
 from quadmix_assets.training.recipe import Recipe
@@ -14,7 +14,7 @@ from quadmix_assets.training.window_stream import WindowStream
 
 VOCAB = 64
 SEPARATOR = 0
-SHAPE = ProxyShape("test", n_layers=2, width=32, n_heads=2, mlp_width=48, context=16)
+ARCHITECTURE = Architecture("test", n_layers=2, width=32, n_heads=2, mlp_width=48, context=16)
 
 
 def chain_documents(rng: np.random.Generator, n: int, *, language: int) -> list[np.ndarray]:
@@ -48,7 +48,7 @@ def stream_of(
         np.full(len(documents), copies),
         hashes,
         seed=seed,
-        context=SHAPE.context,
+        context=ARCHITECTURE.context,
         separator_id=SEPARATOR,
     )
 
@@ -64,11 +64,15 @@ def make_job(folder: Path, *, n_tokens: int) -> StackJob:
     write_token_file(folder, documents[:60])
     lengths = [len(document) for document in documents[60:]]
     target = pack_target(
-        documents[60:], lengths, context=SHAPE.context, separator_id=SEPARATOR, max_tokens=None
+        documents[60:],
+        lengths,
+        context=ARCHITECTURE.context,
+        separator_id=SEPARATOR,
+        max_tokens=None,
     )
     return StackJob(
         tokens=folder,
-        shape=SHAPE,
+        architecture=ARCHITECTURE,
         recipe=Recipe(n_tokens=n_tokens, batch_windows=4, warmup_steps=0),
         vocab_size=VOCAB,
         separator_id=SEPARATOR,

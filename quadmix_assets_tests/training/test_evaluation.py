@@ -10,7 +10,7 @@ from quadmix_assets.training.loop import TrainedStack
 from quadmix_assets.training.model import StackedLM
 from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.trainer import ProxyTraining
-from quadmix_assets_tests.training.stacks import SEPARATOR, SHAPE, VOCAB
+from quadmix_assets_tests.training.stacks import ARCHITECTURE, SEPARATOR, VOCAB
 
 RECIPE = Recipe(n_tokens=1, batch_windows=1)
 TRAINED = ProxyTraining("trained", None, (), 0, 0.0)
@@ -18,7 +18,7 @@ FAILED = ProxyTraining("failed", "its sample holds no tokens", (), 0, 0.0)
 
 
 def stack_of(*records: ProxyTraining) -> TrainedStack:
-    model = StackedLM(SHAPE, VOCAB, range(len(records)))
+    model = StackedLM(ARCHITECTURE, VOCAB, range(len(records)))
     with torch.no_grad():
         model.get_parameter("output").mul_(10.0)
     return TrainedStack(model, RECIPE, records, 0.0)
@@ -42,7 +42,7 @@ def plain_losses(model: StackedLM, documents: list[np.ndarray], context: int) ->
     return total
 
 
-@pytest.mark.parametrize("context", [5, SHAPE.context])
+@pytest.mark.parametrize("context", [5, ARCHITECTURE.context])
 def test_losses_are_those_of_every_document_by_itself(
     context: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +113,6 @@ def test_targets_that_do_not_fit_are_refused() -> None:
         pack_target([np.arange(0)], [0], context=4, separator_id=0)
     with pytest.raises(ValueError, match="1 documents but 2 byte counts"):
         pack_target([np.arange(3)], [1, 2], context=4, separator_id=0)
-    target = pack_target([np.arange(3)], [3], context=SHAPE.context + 1, separator_id=0)
+    target = pack_target([np.arange(3)], [3], context=ARCHITECTURE.context + 1, separator_id=0)
     with pytest.raises(ValueError, match="target far is cut to windows of 17"):
         evaluate_stack(stack_of(TRAINED), {"far": target})

@@ -12,8 +12,8 @@ from quadmix_assets.training.loop import StackProgress, TrainedStack, train_on_s
 from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.token_file import TokenFile
 from quadmix_assets_tests.training.stacks import (
+    ARCHITECTURE,
     SEPARATOR,
-    SHAPE,
     VOCAB,
     chain_documents,
     stream_of,
@@ -35,7 +35,9 @@ def train(
     token_file: TokenFile, samples: list[np.ndarray], recipe: Recipe = RECIPE, *, seed: int = 0
 ) -> TrainedStack:
     streams = [stream_of(token_file, sample) for sample in samples]
-    return train_on_streams(streams, SHAPE, recipe, vocab_size=VOCAB, seeds=[seed] * len(streams))
+    return train_on_streams(
+        streams, ARCHITECTURE, recipe, vocab_size=VOCAB, seeds=[seed] * len(streams)
+    )
 
 
 def last_losses(stack: TrainedStack) -> list[float]:
@@ -51,7 +53,9 @@ def test_proxies_learn_and_matching_data_wins(token_file: TokenFile) -> None:
     for number, name in enumerate(LANGUAGES, start=1):
         documents = chain_documents(rng, 60, language=number)
         sizes = [len(d) for d in documents]
-        targets[name] = pack_target(documents, sizes, context=SHAPE.context, separator_id=SEPARATOR)
+        targets[name] = pack_target(
+            documents, sizes, context=ARCHITECTURE.context, separator_id=SEPARATOR
+        )
     losses = evaluate_stack(stack, targets)
     assert losses["a"].loss_nats[0] + 0.5 < losses["a"].loss_nats[1]
     assert losses["b"].loss_nats[1] + 0.5 < losses["b"].loss_nats[0]
@@ -84,7 +88,7 @@ def test_the_same_call_gives_the_same_bytes(token_file: TokenFile, precision: st
 def test_windows_of_another_order_train_another_proxy(token_file: TokenFile) -> None:
     streams = [stream_of(token_file, LANGUAGES["a"], seed=seed) for seed in (1, 2)]
     recipe = dataclasses.replace(RECIPE, n_tokens=1_000)
-    stack = train_on_streams(streams, SHAPE, recipe, vocab_size=VOCAB, seeds=[0, 0])
+    stack = train_on_streams(streams, ARCHITECTURE, recipe, vocab_size=VOCAB, seeds=[0, 0])
     assert last_losses(stack)[0] != last_losses(stack)[1]
 
 
@@ -109,9 +113,9 @@ def test_records_count_tokens_and_epochs(token_file: TokenFile) -> None:
     stack = train(token_file, [few], dataclasses.replace(RECIPE, n_tokens=1_000))
     record = stack.proxies[0]
     n_windows = 16 * 4
-    assert record.n_tokens == n_windows * SHAPE.context
+    assert record.n_tokens == n_windows * ARCHITECTURE.context
     n_sample = int(token_file.n_tokens[few].sum()) + 3
-    assert record.epochs == pytest.approx(n_windows * (SHAPE.context + 1) / n_sample)
+    assert record.epochs == pytest.approx(n_windows * (ARCHITECTURE.context + 1) / n_sample)
     ends = [n_tokens for n_tokens, _ in record.train_loss]
     assert ends == sorted(set(ends))
     assert ends[-1] == record.n_tokens
@@ -122,7 +126,7 @@ def test_progress_comes_at_the_start_and_at_the_end(token_file: TokenFile) -> No
     heard: list[StackProgress] = []
     train_on_streams(
         [stream_of(token_file, LANGUAGES["a"]), stream_of(token_file, np.arange(0))],
-        SHAPE,
+        ARCHITECTURE,
         dataclasses.replace(RECIPE, n_tokens=640),
         vocab_size=VOCAB,
         seeds=[0, 0],
@@ -152,7 +156,7 @@ def test_a_training_goes_on_from_its_checkpoint(token_file: TokenFile, tmp_path:
 
         return train_on_streams(
             [stream_of(token_file, sample) for sample in LANGUAGES.values()],
-            SHAPE,
+            ARCHITECTURE,
             recipe,
             vocab_size=VOCAB,
             seeds=[0, 0],
@@ -178,9 +182,9 @@ def test_a_training_goes_on_from_its_checkpoint(token_file: TokenFile, tmp_path:
 def test_inputs_that_do_not_fit_are_refused(token_file: TokenFile) -> None:
     stream = stream_of(token_file, LANGUAGES["a"])
     with pytest.raises(ValueError, match="1 streams and 2 seeds"):
-        train_on_streams([stream], SHAPE, RECIPE, vocab_size=VOCAB, seeds=[1, 2])
-    longer = dataclasses.replace(SHAPE, context=17)
-    with pytest.raises(ValueError, match="windows of 17 tokens; shape test needs 18"):
+        train_on_streams([stream], ARCHITECTURE, RECIPE, vocab_size=VOCAB, seeds=[1, 2])
+    longer = dataclasses.replace(ARCHITECTURE, context=17)
+    with pytest.raises(ValueError, match="windows of 17 tokens; architecture test needs 18"):
         train_on_streams([stream], longer, RECIPE, vocab_size=VOCAB, seeds=[1])
     with pytest.raises(ValueError, match="outside the vocabulary of 8"):
-        train_on_streams([stream], SHAPE, RECIPE, vocab_size=8, seeds=[1])
+        train_on_streams([stream], ARCHITECTURE, RECIPE, vocab_size=8, seeds=[1])

@@ -63,7 +63,7 @@ def test_whatever_decides_the_results_is_in_the_key(tmp_path: Path) -> None:
         return [(dataclasses.replace(sample, **values), hashes), other]
 
     recipe = dataclasses.replace(job.recipe, learning_rate=1.0)
-    shape = dataclasses.replace(job.shape, rotary_base=5.0)
+    architecture = dataclasses.replace(job.architecture, rotary_base=5.0)
     keys = [
         stack_key(job, [(sample, hashes), other]),
         stack_key(job, [other, (sample, hashes)]),
@@ -72,7 +72,7 @@ def test_whatever_decides_the_results_is_in_the_key(tmp_path: Path) -> None:
         stack_key(job, changed(copies=sample.copies + 1)),
         stack_key(job, changed(documents=sample.documents[::-1])),
         stack_key(dataclasses.replace(job, recipe=recipe), [(sample, hashes), other]),
-        stack_key(dataclasses.replace(job, shape=shape), [(sample, hashes), other]),
+        stack_key(dataclasses.replace(job, architecture=architecture), [(sample, hashes), other]),
         stack_key(dataclasses.replace(job, version="2"), [(sample, hashes), other]),
         stack_key(dataclasses.replace(job, separator_id=1), [(sample, hashes), other]),
     ]
@@ -125,7 +125,9 @@ def test_one_proxy_too_large_for_the_memory_is_an_error_that_names_settings(
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")
 
     monkeypatch.setattr(StackedLM, "add_gradients", no_memory)
-    with pytest.raises(RuntimeError, match=r"not hold a single proxy: .*proxies\.training\.shape"):
+    with pytest.raises(
+        RuntimeError, match=r"not hold a single proxy: .*proxies\.training\.architecture"
+    ):
         train_stack(make_job(tmp_path, n_tokens=640), stack_of(2), lambda report: None)
 
 

@@ -9,7 +9,7 @@ from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.token_file import TokenFile
 from quadmix_assets.training.trainer import StackTrainer
 from quadmix_assets_tests.training.stacks import (
-    SHAPE,
+    ARCHITECTURE,
     VOCAB,
     chain_documents,
     stream_of,
@@ -28,7 +28,7 @@ def token_file(tmp_path_factory: pytest.TempPathFactory) -> TokenFile:
 
 def make_trainer(token_file: TokenFile, n_proxies: int, recipe: Recipe = RECIPE) -> StackTrainer:
     streams = [stream_of(token_file, np.arange(k, 100)) for k in range(n_proxies)]
-    return StackTrainer(streams, SHAPE, recipe, VOCAB, range(n_proxies), CPU)
+    return StackTrainer(streams, ARCHITECTURE, recipe, VOCAB, range(n_proxies), CPU)
 
 
 def test_a_step_is_that_of_adamw_on_a_clipped_gradient(token_file: TokenFile) -> None:
@@ -47,7 +47,7 @@ def test_a_step_is_that_of_adamw_on_a_clipped_gradient(token_file: TokenFile) ->
                 parameter[1] = values[name].float()
         windows = torch.from_numpy(stream.read(4).astype(np.int64)).expand(2, -1, -1)
         model.zero_grad()
-        model.add_gradients(windows, torch.float32, divisor=4 * SHAPE.context)
+        model.add_gradients(windows, torch.float32, divisor=4 * ARCHITECTURE.context)
         gradients = {
             name: p.grad[1].double() for name, p in parameters.items() if p.grad is not None
         }
