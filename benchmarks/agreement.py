@@ -59,7 +59,7 @@ def main() -> None:
         )
         print(
             f"{target}: Spearman {spearmanr(stack, alone).statistic:.4f}, largest difference "
-            f"{np.abs(stack - alone).max():.5f} nats, deviation over thetas {alone.std():.4f}"
+            f"{np.abs(stack - alone).max():.5f} nats, standard deviation over thetas {alone.std():.4f}"
         )
 
 

@@ -9,7 +9,7 @@ class Architecture:
 
     `context` counts the tokens one window predicts. `tie_embeddings` lets the output projection
     share the input embedding, which for a small model saves most of its parameters.
-    `embedding_deviation` is that of the initial input embedding; None takes the rule of the other
+    `embedding_standard_deviation` is that of the initial input embedding; None takes the rule of the other
     matrices. A few hundred steps learn more, and steadier, from a larger one.
     """
 
@@ -20,7 +20,7 @@ class Architecture:
     mlp_width: int
     context: int
     tie_embeddings: bool = False
-    embedding_deviation: float | None = None
+    embedding_standard_deviation: float | None = None
     rotary_base: float = 10_000.0
     norm_epsilon: float = 1e-5
 
@@ -70,7 +70,7 @@ ARCHITECTURES: dict[str, Architecture] = {
             n_heads=2,
             mlp_width=128,
             context=128,
-            embedding_deviation=0.3,
+            embedding_standard_deviation=0.3,
         ),
         Architecture("small", n_layers=2, width=128, n_heads=4, mlp_width=256, context=256),
         # Liu et al. 2024 (RegMix, arXiv:2407.01492), which QuaDMix section 4.1 follows. The name

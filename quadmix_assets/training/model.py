@@ -38,8 +38,8 @@ class StackedLM(nn.Module):
     """K Llama-style decoders of one architecture; parameters are float32 with a leading axis of K.
 
     `seeds` (K) starts each proxy's weights: a proxy gets the same weights whatever its place in
-    whatever stack. Gains start at 1. Matrices are drawn from normal distributions whose deviation
-    falls with the width (see `_initial_deviation`).
+    whatever stack. Gains start at 1. Matrices are drawn from normal distributions whose standard deviation
+    falls with the width (see `_initial_standard_deviation`).
     """
 
     def __init__(self, architecture: Architecture, vocab_size: int, seeds: Sequence[int]) -> None:
@@ -181,13 +181,13 @@ def _parameter_sizes(architecture: Architecture, vocab_size: int) -> dict[str, t
     return sizes
 
 
-def _initial_deviation(name: str, architecture: Architecture) -> float:
+def _initial_standard_deviation(name: str, architecture: Architecture) -> float:
     """As in GPT-NeoX (Black et al. 2022, section 2.1.2), whose rule RegMix's code follows.
 
     The matrices that write to the residual stream start smaller the deeper the model is.
     """
-    if name == "embedding" and architecture.embedding_deviation is not None:
-        return architecture.embedding_deviation
+    if name == "embedding" and architecture.embedding_standard_deviation is not None:
+        return architecture.embedding_standard_deviation
     if name.startswith(("out_", "down_")):
         return 1 / (architecture.n_layers * math.sqrt(architecture.width))
     return math.sqrt(2 / (5 * architecture.width))
@@ -201,6 +201,6 @@ def _draw(architecture: Architecture, vocab_size: int, seeds: Sequence[int]) -> 
         for name, size in sizes.items():
             if len(size) == 2:
                 out[name][k].normal_(
-                    0.0, _initial_deviation(name, architecture), generator=generator
+                    0.0, _initial_standard_deviation(name, architecture), generator=generator
                 )
     return out

@@ -28,7 +28,7 @@ def plot_losses(
         finite = finite[np.isfinite(finite)]
         if finite.size:
             n_bins = int(np.clip(2 * np.sqrt(finite.size), 5, _MAX_BINS))
-            label = f"{name} (mean {finite.mean():.3f}, deviation {finite.std():.3f})"
+            label = f"{name} (mean {finite.mean():.3f}, standard deviation {finite.std():.3f})"
             spread.hist(finite, bins=n_bins, alpha=0.6, label=label)
     spread.set(title="Target losses", xlabel="loss (nats per token)", ylabel="proxies")
     if spread.has_data():
