@@ -33,7 +33,7 @@ class TrainingSettings(Section):
     beta1: Share = 0.9
     beta2: Share = 0.95
     weight_decay: Annotated[float, Field(ge=0)] = 0.1
-    clip: Annotated[float, Field(gt=0)] = 1.0
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
     warmup_steps: Annotated[int, Field(ge=0)] = 100
     schedule: Literal["cosine", "linear", "constant"] = "constant"
     final_share: Annotated[Share, Field(description="of the peak rate, where it falls")] = 0.1

@@ -16,7 +16,7 @@ class Recipe:
 
     `n_tokens` is what each proxy is trained to predict, rounded up to whole steps of
     `batch_windows` windows. The rate rises linearly over `warmup_steps` and then falls to
-    `final_share` of its peak along the schedule. `clip` bounds the norm of each proxy's own
+    `final_share` of its peak along the schedule. `max_grad_norm` bounds the norm of each proxy's own
     gradient. Weight decay is applied to matrices, not to gains. `precision` is that of the matrix
     products; weights and the optimiser's state are always float32.
     """
@@ -26,7 +26,7 @@ class Recipe:
     learning_rate: float = 4e-4
     betas: tuple[float, float] = (0.9, 0.95)
     weight_decay: float = 0.1
-    clip: float = 1.0
+    max_grad_norm: float = 1.0
     warmup_steps: int = 100
     schedule: Schedule = "constant"
     final_share: float = 0.1
@@ -44,8 +44,8 @@ class Recipe:
                 "n_tokens and batch_windows must be at least 1 and warmup_steps at least 0, not "
                 f"{self.n_tokens}, {self.batch_windows} and {self.warmup_steps}"
             )
-        if min(self.learning_rate, self.clip) <= 0:
-            raise ValueError("learning_rate and clip must be positive")
+        if min(self.learning_rate, self.max_grad_norm) <= 0:
+            raise ValueError("learning_rate and max_grad_norm must be positive")
 
     def n_steps(self, context: int) -> int:
         """Optimiser steps for windows that predict `context` tokens."""

@@ -192,7 +192,7 @@ def recipe_of(training: TrainingSettings, device: str, n_tokens: int) -> Recipe:
         learning_rate=training.learning_rate,
         betas=(training.beta1, training.beta2),
         weight_decay=training.weight_decay,
-        clip=training.clip,
+        max_grad_norm=training.max_grad_norm,
         warmup_steps=training.warmup_steps,
         schedule=training.schedule,
         final_share=training.final_share,

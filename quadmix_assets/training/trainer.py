@@ -95,7 +95,7 @@ class StackTrainer:
             what = "gradient" if torch.isfinite(losses[k]) else "loss"
             where = f"step {self.step + 1} of {self.n_steps}"
             self._fail(k, f"its {what} was not finite at {where}: lower the learning rate")
-        scale = (self._recipe.clip / norms).clamp_(max=1.0)
+        scale = (self._recipe.max_grad_norm / norms).clamp_(max=1.0)
         for parameter in self.model.parameters():
             assert parameter.grad is not None
             parameter.grad.mul_(scale.view(-1, *[1] * (parameter.dim() - 1)))

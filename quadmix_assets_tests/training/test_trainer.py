@@ -33,7 +33,7 @@ def make_trainer(token_file: TokenFile, n_proxies: int, recipe: Recipe = RECIPE)
 
 def test_a_step_is_that_of_adamw_on_a_clipped_gradient(token_file: TokenFile) -> None:
     """The first steps of proxy 1, by hand from AdamW's definition (Loshchilov and Hutter 2019)."""
-    recipe = dataclasses.replace(RECIPE, clip=0.05, weight_decay=0.3, warmup_steps=0)
+    recipe = dataclasses.replace(RECIPE, max_grad_norm=0.05, weight_decay=0.3, warmup_steps=0)
     trainer = make_trainer(token_file, 2, recipe)
     model = make_trainer(token_file, 2, recipe).model
     stream = stream_of(token_file, np.arange(1, 100))
@@ -52,10 +52,10 @@ def test_a_step_is_that_of_adamw_on_a_clipped_gradient(token_file: TokenFile) ->
             name: p.grad[1].double() for name, p in parameters.items() if p.grad is not None
         }
         norm = torch.cat([g.flatten() for g in gradients.values()]).norm()
-        assert norm > recipe.clip
+        assert norm > recipe.max_grad_norm
         rate = recipe.rate_at(step, trainer.n_steps)
         for name, gradient in gradients.items():
-            gradient = gradient * recipe.clip / norm
+            gradient = gradient * recipe.max_grad_norm / norm
             first[name] = 0.9 * first[name] + 0.1 * gradient
             second[name] = 0.95 * second[name] + 0.05 * gradient**2
             mean = first[name] / (1 - 0.9 ** (step + 1))
