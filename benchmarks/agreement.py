@@ -46,7 +46,7 @@ def main() -> None:
             token_folder(folder),
             read_documents(folder, ["id_hash"])["id_hash"],
             samples_of_subset(subset, numbers, seed=derive_seed(settings.seed, PROXY_METRICS)),
-            n_tokens=settings.proxies.training.n_tokens,
+            n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
             on_progress=print,
             one_by_one=one_by_one,
         )

@@ -96,7 +96,7 @@ def stack_rate(job: StackJob, size: int, n_proxies: int, n_workers: int, n_steps
     ]
     stacks: Sequence[Stack] = [proxies[k : k + size] for k in range(0, n_proxies, size)]
     n_tokens = n_steps * job.recipe.batch_windows * job.architecture.context
-    timed = dataclasses.replace(job, recipe=dataclasses.replace(job.recipe, n_tokens=n_tokens))
+    timed = dataclasses.replace(job, recipe=dataclasses.replace(job.recipe, n_tokens_per_proxy=n_tokens))
     board = ProgressBoard(1, 1, lambda progress: None, 1e9)
     start = time.perf_counter()
     done = [
@@ -113,7 +113,7 @@ def make_job(folder: Path, architecture: Architecture, options: argparse.Namespa
         for _ in range(N_DOCUMENTS):
             writer.append([rng.integers(1, options.vocabulary, DOCUMENT_TOKENS)])
     precision = choose_precision(options.precision, torch.device(options.device))
-    recipe = Recipe(n_tokens=1, batch_windows=options.batch_windows, precision=precision)
+    recipe = Recipe(n_tokens_per_proxy=1, batch_windows=options.batch_windows, precision=precision)
     return StackJob(
         tokens=folder,
         architecture=architecture,

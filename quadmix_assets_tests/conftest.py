@@ -35,7 +35,7 @@ TINY: dict[str, Any] = {
         "batch_size": 8,
         "training": {
             "architecture": "tiny",
-            "n_tokens": 4_096,
+            "n_tokens_per_proxy": 4_096,
             "batch_windows": 8,
             "learning_rate": 5e-3,
             "warmup_steps": 1,

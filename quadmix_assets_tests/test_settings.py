@@ -25,7 +25,7 @@ def test_paper_profile_has_the_papers_numbers() -> None:
     settings = load_settings("paper")
     assert settings.parameters.n == 3_000
     assert settings.parameters.omega_max == 0.1
-    assert settings.proxies.training.n_tokens == 1_000_000_000
+    assert settings.proxies.training.n_tokens_per_proxy == 1_000_000_000
     assert len(settings.features.domains.names) == 26
     assert settings.search.n_points == 100_000
     assert settings.search.top == 10

@@ -38,7 +38,7 @@ def compare_with_random(
         MissingOutputError: a shard has no scores or no final mix.
     """
     pool = _pool_with_copies(store, shards)
-    n_tokens = settings.comparison.n_tokens or settings.proxies.training.n_tokens
+    n_tokens = settings.comparison.n_tokens or settings.proxies.training.n_tokens_per_proxy
     tokens = pool["n_tokens"].to_numpy()
     n_tokens_mix = int((tokens * pool["copies"].to_numpy()).sum())
     mixes: list[tuple[str, int, np.ndarray]] = []
@@ -76,7 +76,7 @@ def compare_with_random(
             Path(folder),
             hash_ids(pool.filter(pl.Series(used))["id"].to_list()),
             samples,
-            n_tokens=n_tokens,
+            n_tokens_per_proxy=n_tokens,
             on_progress=lambda progress: log(str(progress)),
             one_by_one=True,
         )

@@ -79,7 +79,7 @@ def optimum_check(
                 token_folder(folder),
                 documents["id_hash"],
                 samples,
-                n_tokens=settings.proxies.training.n_tokens,
+                n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
                 on_progress=observe_progress(context),
                 kept=kept,
                 version={PROXY_POOL: store.fingerprint(store.root / PROXY_POOL)},

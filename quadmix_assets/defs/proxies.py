@@ -239,7 +239,7 @@ def proxy_metrics(
                 token_folder(folder),
                 read_documents(folder, ["id_hash"])["id_hash"],
                 samples_of_subset(subset, numbers, seed=derive_seed(settings.seed, PROXY_METRICS)),
-                n_tokens=settings.proxies.training.n_tokens,
+                n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
                 on_progress=observe_progress(context, key),
                 kept=kept,
                 version=version,

@@ -27,7 +27,7 @@ class TrainingSettings(Section):
     context: PositiveInt | None = Field(
         default=None, description="tokens a window predicts; null takes that of the architecture"
     )
-    n_tokens: PositiveInt = 100_000
+    n_tokens_per_proxy: PositiveInt = 100_000
     batch_windows: PositiveInt = 512
     learning_rate: Annotated[float, Field(gt=0)] = 4e-4
     beta1: Share = 0.9

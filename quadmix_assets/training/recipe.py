@@ -14,14 +14,14 @@ SCHEDULES: tuple[str, ...] = ("cosine", "linear", "constant")
 class Recipe:
     """The recipe that every proxy of a study shares; RegMix's, which QuaDMix follows, by default.
 
-    `n_tokens` is what each proxy is trained to predict, rounded up to whole steps of
+    `n_tokens_per_proxy` is what each proxy is trained to predict, rounded up to whole steps of
     `batch_windows` windows. The rate rises linearly over `warmup_steps` and then falls to
     `final_share` of its peak along the schedule. `max_grad_norm` bounds the norm of each proxy's own
     gradient. Weight decay is applied to matrices, not to gains. `precision` is that of the matrix
     products; weights and the optimiser's state are always float32.
     """
 
-    n_tokens: int
+    n_tokens_per_proxy: int
     batch_windows: int
     learning_rate: float = 4e-4
     betas: tuple[float, float] = (0.9, 0.95)
@@ -39,17 +39,17 @@ class Recipe:
             raise ValueError(
                 f"schedule is {self.schedule!r}; expected one of {', '.join(SCHEDULES)}"
             )
-        if min(self.n_tokens, self.batch_windows) < 1 or self.warmup_steps < 0:
+        if min(self.n_tokens_per_proxy, self.batch_windows) < 1 or self.warmup_steps < 0:
             raise ValueError(
-                "n_tokens and batch_windows must be at least 1 and warmup_steps at least 0, not "
-                f"{self.n_tokens}, {self.batch_windows} and {self.warmup_steps}"
+                "n_tokens_per_proxy and batch_windows must be at least 1 and warmup_steps at least 0, "
+                f"not {self.n_tokens_per_proxy}, {self.batch_windows} and {self.warmup_steps}"
             )
         if min(self.learning_rate, self.max_grad_norm) <= 0:
             raise ValueError("learning_rate and max_grad_norm must be positive")
 
     def n_steps(self, context: int) -> int:
         """Optimiser steps for windows that predict `context` tokens."""
-        return math.ceil(self.n_tokens / (self.batch_windows * context))
+        return math.ceil(self.n_tokens_per_proxy / (self.batch_windows * context))
 
     def n_tokens_trained(self, context: int) -> int:
         """Tokens that a proxy is trained to predict in those steps."""

@@ -86,7 +86,7 @@ def train_samples(
     id_hashes: np.ndarray,
     samples: Sequence[Sample],
     *,
-    n_tokens: int,
+    n_tokens_per_proxy: int,
     on_progress: Callable[[BatchProgress], None],
     one_by_one: bool = False,
     kept: UPath | None = None,
@@ -105,7 +105,7 @@ def train_samples(
         tokens: the folder of the token file.
         id_hashes: (D,) uint64, of its documents.
         samples: what each proxy is trained on.
-        n_tokens: training tokens of each proxy.
+        n_tokens_per_proxy: training tokens of each proxy.
         on_progress: is told of progress every `proxies.progress_seconds`, and at the end.
         one_by_one: train every proxy as a stack of its own.
         kept: folder in which stacks leave their results and states, for a run that follows one that
@@ -118,7 +118,7 @@ def train_samples(
     """
     device = choose_device(settings.proxies.device)
     training = settings.proxies.training
-    architecture, recipe = architecture_of(training), recipe_of(training, device.type, n_tokens)
+    architecture, recipe = architecture_of(training), recipe_of(training, device.type, n_tokens_per_proxy)
     tokenizer = load_tokenizer(str(store.require(store.path(TOKENIZER, "tokenizer.json"))))
     separator = separator_id(tokenizer.get_vocab())
     job = StackJob(
@@ -184,10 +184,10 @@ def architecture_of(training: TrainingSettings) -> Architecture:
     return dataclasses.replace(architecture, context=training.context or architecture.context)
 
 
-def recipe_of(training: TrainingSettings, device: str, n_tokens: int) -> Recipe:
-    """The recipe of the settings for `n_tokens` tokens on a device of that type."""
+def recipe_of(training: TrainingSettings, device: str, n_tokens_per_proxy: int) -> Recipe:
+    """The recipe of the settings for `n_tokens_per_proxy` tokens on a device of that type."""
     return Recipe(
-        n_tokens=n_tokens,
+        n_tokens_per_proxy=n_tokens_per_proxy,
         batch_windows=training.batch_windows,
         learning_rate=training.learning_rate,
         betas=(training.beta1, training.beta2),

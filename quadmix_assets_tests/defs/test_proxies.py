@@ -17,7 +17,7 @@ from quadmix_assets_tests.conftest import Project
 BATCH = "batch-00001"
 # Long enough to be killed in the middle.
 LONG = {
-    "QUADMIX_PROXIES__TRAINING__N_TOKENS": "40000",
+    "QUADMIX_PROXIES__TRAINING__N_TOKENS_PER_PROXY": "40000",
     "QUADMIX_PROXIES__CHECKPOINT_SECONDS": "0.01",
     "QUADMIX_PROXIES__PROGRESS_SECONDS": "0.5",
 }

@@ -171,7 +171,7 @@ def test_losses_from_before_a_change_are_no_evidence(
         settings = make_settings(tmp_path, seed=1)
         write_parameter_sets(store, settings)
     else:
-        tiny = {"architecture": "tiny", "n_tokens": 8_192, "warmup_steps": 1}
+        tiny = {"architecture": "tiny", "n_tokens_per_proxy": 8_192, "warmup_steps": 1}
         settings = make_settings(tmp_path, proxies={"training": tiny})
     with pytest.raises(MissingOutputError, match=r"\(8 were on older ones\)"):
         read_evidence(store, settings)

@@ -73,7 +73,7 @@ def make_job(folder: Path, *, n_tokens: int) -> StackJob:
     return StackJob(
         tokens=folder,
         architecture=ARCHITECTURE,
-        recipe=Recipe(n_tokens=n_tokens, batch_windows=4, warmup_steps=0),
+        recipe=Recipe(n_tokens_per_proxy=n_tokens, batch_windows=4, warmup_steps=0),
         vocab_size=VOCAB,
         separator_id=SEPARATOR,
         targets={"held_out": target},

@@ -8,8 +8,8 @@ from quadmix_assets.training.capacity import stack_size, windows_per_pass
 from quadmix_assets.training.recipe import Recipe
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
-DEMO = Recipe(n_tokens=100_000, batch_windows=4)
-PAPER = Recipe(n_tokens=10**9, batch_windows=512)
+DEMO = Recipe(n_tokens_per_proxy=100_000, batch_windows=4)
+PAPER = Recipe(n_tokens_per_proxy=10**9, batch_windows=512)
 
 
 @pytest.mark.parametrize(

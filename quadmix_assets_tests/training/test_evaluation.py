@@ -12,7 +12,7 @@ from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.trainer import ProxyTraining
 from quadmix_assets_tests.training.stacks import ARCHITECTURE, SEPARATOR, VOCAB
 
-RECIPE = Recipe(n_tokens=1, batch_windows=1)
+RECIPE = Recipe(n_tokens_per_proxy=1, batch_windows=1)
 TRAINED = ProxyTraining("trained", None, (), 0, 0.0)
 FAILED = ProxyTraining("failed", "its sample holds no tokens", (), 0, 0.0)
 

@@ -6,7 +6,7 @@ from quadmix_assets.training.recipe import Recipe, Schedule
 
 def rates(schedule: Schedule, *, warmup_steps: int = 4) -> np.ndarray:
     recipe = Recipe(
-        n_tokens=1_000,
+        n_tokens_per_proxy=1_000,
         batch_windows=2,
         learning_rate=1.0,
         warmup_steps=warmup_steps,
@@ -35,15 +35,15 @@ def test_a_warm_up_longer_than_the_training_only_rises() -> None:
 
 
 def test_budget_is_rounded_up_to_whole_steps() -> None:
-    assert Recipe(n_tokens=1_000, batch_windows=3).n_steps(100) == 4
+    assert Recipe(n_tokens_per_proxy=1_000, batch_windows=3).n_steps(100) == 4
 
 
 def test_recipes_that_cannot_be_followed_are_refused() -> None:
     with pytest.raises(ValueError, match="expected one of float32"):
-        Recipe(n_tokens=1, batch_windows=1, precision="int8")
+        Recipe(n_tokens_per_proxy=1, batch_windows=1, precision="int8")
     with pytest.raises(ValueError, match="expected one of cosine"):
-        Recipe(n_tokens=1, batch_windows=1, schedule="stairs")  # type: ignore[arg-type]
+        Recipe(n_tokens_per_proxy=1, batch_windows=1, schedule="stairs")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="at least 1"):
-        Recipe(n_tokens=0, batch_windows=1)
+        Recipe(n_tokens_per_proxy=0, batch_windows=1)
     with pytest.raises(ValueError, match="positive"):
-        Recipe(n_tokens=1, batch_windows=1, learning_rate=0.0)
+        Recipe(n_tokens_per_proxy=1, batch_windows=1, learning_rate=0.0)

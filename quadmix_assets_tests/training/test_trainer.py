@@ -16,7 +16,7 @@ from quadmix_assets_tests.training.stacks import (
     write_token_file,
 )
 
-RECIPE = Recipe(n_tokens=1_280, batch_windows=4, learning_rate=1e-2, warmup_steps=5)
+RECIPE = Recipe(n_tokens_per_proxy=1_280, batch_windows=4, learning_rate=1e-2, warmup_steps=5)
 CPU = torch.device("cpu")
 
 
