@@ -34,13 +34,13 @@ class Sample:
     """What one proxy is trained on: documents of a token file, with copies.
 
     Attributes:
-        number: the number of theta, or of whatever else chose the sample.
+        sample_id: the theta_id, or the number of whatever else chose the sample.
         documents: (n,) indices of its documents.
         copies: (n,) how often each is taken.
         seed: of initialisation and order.
     """
 
-    number: int
+    sample_id: int
     documents: np.ndarray
     copies: np.ndarray
     seed: int
@@ -85,7 +85,7 @@ class ProxyResult:
     A failed proxy has no losses but None: NaN would count as a number.
     """
 
-    number: int
+    sample_id: int
     training: ProxyTraining
     n_tokens_sample: int
     losses: dict[str, tuple[float | None, float | None]]
@@ -100,7 +100,7 @@ class ProxyResult:
         training = dict(values["training"])
         training["train_loss"] = tuple(tuple(point) for point in training["train_loss"])
         losses = {target: (loss[0], loss[1]) for target, loss in values["losses"].items()}
-        return cls(values["number"], ProxyTraining(**training), values["n_tokens_sample"], losses)
+        return cls(values["sample_id"], ProxyTraining(**training), values["n_tokens_sample"], losses)
 
 
 # The samples of a stack's proxies, each with the id hashes (n,) of its documents.
@@ -149,7 +149,7 @@ def stack_key(job: StackJob, stack: Stack) -> str:
     """A hash of everything that decides the results of a stack."""
     digest = xxhash.xxh3_128()
     for sample, hashes in stack:
-        digest.update(f"{sample.number},{sample.seed},{len(sample.documents)};".encode())
+        digest.update(f"{sample.sample_id},{sample.seed},{len(sample.documents)};".encode())
         for array in (sample.documents, sample.copies, hashes):
             digest.update(np.asarray(array, np.uint64).tobytes())
     settings = (job.architecture, job.recipe, job.vocab_size, job.separator_id, job.version)
@@ -200,7 +200,7 @@ def _compute(
         for sample, hashes in stack
     ]
     scalars = (
-        ScalarLog(job.scalars, [sample.number for sample, _ in stack]) if job.scalars else None
+        ScalarLog(job.scalars, [sample.sample_id for sample, _ in stack]) if job.scalars else None
     )
     reports: list[StackReport] = []
 
@@ -227,7 +227,7 @@ def _compute(
     losses = evaluate_stack(trained, job.targets)
     results = [
         ProxyResult(
-            number=sample.number,
+            sample_id=sample.sample_id,
             training=proxy,
             n_tokens_sample=streams[k].n_tokens_sample,
             losses={

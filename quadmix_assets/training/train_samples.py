@@ -156,7 +156,7 @@ def train_samples(
     board.tell_if_due(at_once=True)
     rows = [
         {
-            "sample_id": result.number,
+            "sample_id": result.sample_id,
             "target": target,
             "loss_nats": loss_nats,
             "bits_per_byte": bits_per_byte,
@@ -172,7 +172,7 @@ def train_samples(
     ]
     return BatchResult(
         pl.DataFrame(rows, schema=METRICS_SCHEMA).sort("sample_id", "target"),
-        [result.training for result in sorted(done, key=lambda result: result.number)],
+        [result.training for result in sorted(done, key=lambda result: result.sample_id)],
         board.progress().tokens_per_second,
         size,
     )

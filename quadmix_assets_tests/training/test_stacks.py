@@ -67,7 +67,7 @@ def test_whatever_decides_the_results_is_in_the_key(tmp_path: Path) -> None:
     keys = [
         stack_key(job, [(sample, hashes), other]),
         stack_key(job, [other, (sample, hashes)]),
-        stack_key(job, changed(number=9)),
+        stack_key(job, changed(sample_id=9)),
         stack_key(job, changed(seed=9)),
         stack_key(job, changed(copies=sample.copies + 1)),
         stack_key(job, changed(documents=sample.documents[::-1])),
@@ -106,7 +106,7 @@ def test_a_stack_too_large_for_the_memory_is_halved_for_what_follows_too(
     monkeypatch.setattr(StackedLM, "add_gradients", little_memory)
     reports: list[StackReport] = []
     found = train_stack(job, stack_of(7), reports.append)
-    assert [result.number for result in found] == list(range(7))
+    assert [result.sample_id for result in found] == list(range(7))
     for one, other in zip(found, expected, strict=True):
         assert one.losses["held_out"][0] == pytest.approx(other.losses["held_out"][0], rel=1e-4)
     assert list(dict.fromkeys(sizes)) == [7, 4, 2, 1]

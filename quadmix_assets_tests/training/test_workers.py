@@ -32,7 +32,7 @@ def workers_of(process: psutil.Process) -> list[psutil.Process]:
 def run(folder: Path, n_stacks: int, n_workers: int, n_tokens: int = 640) -> list[ProxyResult]:
     job = make_job(folder, n_tokens=n_tokens)
     results = run_stacks(job, make_stacks(n_stacks), n_workers=n_workers, board=make_board())
-    return sorted((result for stack in results for result in stack), key=lambda r: r.number)
+    return sorted((result for stack in results for result in stack), key=lambda r: r.sample_id)
 
 
 def test_processes_give_what_one_process_gives(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_processes_give_what_one_process_gives(tmp_path: Path) -> None:
     ]
     assert run(tmp_path, 3, 1) == by_hand
     assert run(tmp_path, 3, 2) == by_hand
-    assert [result.number for result in by_hand] == [0, 1, 2]
+    assert [result.sample_id for result in by_hand] == [0, 1, 2]
     assert len({result.losses["held_out"] for result in by_hand}) == 3
 
 
