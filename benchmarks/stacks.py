@@ -59,7 +59,7 @@ def plain_rate(job: StackJob, precision: str, n_threads: int, seconds: float) ->
     """Tokens per second of one model after the other, in plain PyTorch with all cores."""
     torch.set_num_threads(n_threads)
     device = torch.device(job.device)
-    token_file = TokenFile.open(job.tokens)
+    token_file = TokenFile.open(job.token_folder)
     model = PlainLlama(job.architecture, job.vocab_size).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
     n_windows, length = job.recipe.batch_windows, job.architecture.context + 1
@@ -115,7 +115,7 @@ def make_job(folder: Path, architecture: Architecture, options: argparse.Namespa
     precision = choose_precision(options.precision, torch.device(options.device))
     recipe = Recipe(n_tokens_per_proxy=1, batch_windows=options.batch_windows, precision=precision)
     return StackJob(
-        tokens=folder,
+        token_folder=folder,
         architecture=architecture,
         recipe=recipe,
         vocab_size=options.vocabulary,

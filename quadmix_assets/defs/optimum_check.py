@@ -55,7 +55,7 @@ def optimum_check(
     with clear_errors(MissingOutputError, ValueError):
         thetas, predicted = _thetas(store, settings)
         columns = ["id_hash", "n_tokens", *(f"sigma_{name}" for name in settings.criterion_names)]
-        kept = store.root / f"{OPTIMUM_CHECK}_parts"
+        unfinished_folder = store.root / f"{OPTIMUM_CHECK}_parts"
         with store.local_folder(store.root / PROXY_POOL) as folder:
             documents = read_documents(folder, columns)
             chosen = selections(
@@ -81,7 +81,7 @@ def optimum_check(
                 samples,
                 n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
                 on_progress=observe_progress(context),
-                kept=kept,
+                unfinished_folder=unfinished_folder,
                 version={PROXY_POOL: store.fingerprint(store.root / PROXY_POOL)},
             )
     losses = names.join(result.metrics, on="sample_id", maintain_order="left_right").drop(
@@ -89,7 +89,7 @@ def optimum_check(
     )
     path = store.table_path(OPTIMUM_CHECK)
     store.write_table(path, losses, {"predicted": predicted})
-    store.remove_folder(kept)
+    store.remove_folder(unfinished_folder)
     pictures, tables = {}, {}
     metrics = read_evidence(store, settings).metrics
     for wanted in settings.objectives:

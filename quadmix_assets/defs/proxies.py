@@ -227,7 +227,7 @@ def proxy_metrics(
     cost = Cost()
     settings, store = project.settings, project.store
     key = context.partition_key
-    kept = store.root / UNFINISHED_PROXIES / key
+    unfinished_folder = store.root / UNFINISHED_PROXIES / key
     with clear_errors(MissingOutputError, ValueError):
         subset = read_current(store, SAMPLED_SUBSET, key)
         numbers = list(read_batch(store, settings, key))
@@ -241,13 +241,13 @@ def proxy_metrics(
                 samples_of_subset(subset, numbers, seed=derive_seed(settings.seed, PROXY_METRICS)),
                 n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
                 on_progress=observe_progress(context, key),
-                kept=kept,
+                unfinished_folder=unfinished_folder,
                 version=version,
             )
     metrics = result.metrics.rename({"sample_id": "theta_id"})
     path = store.table_path(PROXY_METRICS, key)
     store.write_table(path, metrics, {"version": version})
-    store.remove_folder(kept)
+    store.remove_folder(unfinished_folder)
     failed = metrics.filter(pl.col("status") == "failed")
     trained = metrics.filter(pl.col("status") == "trained")
     spread = {

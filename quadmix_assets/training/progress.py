@@ -14,13 +14,13 @@ class StackReport:
 
     Attributes:
         n_tokens: tokens that its proxies together have been trained to predict.
-        n_tokens_kept: those of them that an earlier, interrupted run had done.
+        n_tokens_resumed: those of them that an earlier, interrupted run had done.
         mean_loss_nats: mean training loss of its living proxies lately; None before the first step.
         n_failed: proxies that failed.
     """
 
     n_tokens: int
-    n_tokens_kept: int
+    n_tokens_resumed: int
     mean_loss_nats: float | None
     n_failed: int
 
@@ -108,7 +108,7 @@ class ProgressBoard:
         """Where the batch stands now."""
         reports = list(self._reports.values())
         n_tokens = sum(report.n_tokens for report in reports)
-        fresh = n_tokens - sum(report.n_tokens_kept for report in reports)
+        fresh = n_tokens - sum(report.n_tokens_resumed for report in reports)
         rate = fresh / max(time.monotonic() - self._start, 1e-9)
         losses = [r.mean_loss_nats for r in reports if r.mean_loss_nats is not None]
         left = self._n_tokens_total - n_tokens

@@ -51,19 +51,19 @@ class StackJob:
     """What all stacks of a batch share; it is sent to other processes, so it holds no open file.
 
     Attributes:
-        tokens: local folder of the token file.
+        token_folder: local folder of the token file.
         architecture, recipe, vocab_size, separator_id: what is trained, and how.
         targets: what it is evaluated on.
         device: "auto", "cpu" or "cuda".
         compiled: "auto", "on" or "off".
         n_threads: CPU threads of a process.
         version: says what tokens and targets hold: what is kept of another version is not used.
-        kept: folder for what stacks leave; None keeps nothing.
+        unfinished_folder: folder for what stacks leave; None keeps nothing.
         checkpoint_seconds: time between two states of a stack in training.
         scalars: local folder of TensorBoard files; None writes none.
     """
 
-    tokens: Path
+    token_folder: Path
     architecture: Architecture
     recipe: Recipe
     vocab_size: int
@@ -73,7 +73,7 @@ class StackJob:
     compiled: str = "off"
     n_threads: int = 1
     version: str = ""
-    kept: UPath | None = None
+    unfinished_folder: UPath | None = None
     checkpoint_seconds: float = 60.0
     scalars: Path | None = None
 
@@ -162,7 +162,7 @@ def _train_or_reuse(
     job: StackJob, stack: Stack, report: Report
 ) -> tuple[list[ProxyResult], StackReport]:
     key = stack_key(job, stack)
-    results_file = job.kept / f"{key}.json" if job.kept else None
+    results_file = job.unfinished_folder / f"{key}.json" if job.unfinished_folder else None
     if results_file is not None and results_file.exists():
         found = [ProxyResult.from_json(values) for values in json.loads(results_file.read_bytes())]
         n_tokens = sum(result.training.n_tokens for result in found)
@@ -171,7 +171,7 @@ def _train_or_reuse(
         report(last)
         return found, last
     checkpoint = (
-        Checkpoint(job.kept / f"{key}.state", key, job.checkpoint_seconds) if job.kept else None
+        Checkpoint(job.unfinished_folder / f"{key}.state", key, job.checkpoint_seconds) if job.unfinished_folder else None
     )
     with torch_threads(job.n_threads):
         results, last = _compute(job, stack, checkpoint, report)
@@ -186,7 +186,7 @@ def _train_or_reuse(
 def _compute(
     job: StackJob, stack: Stack, checkpoint: Checkpoint | None, report: Report
 ) -> tuple[list[ProxyResult], StackReport]:
-    token_file = TokenFile.open(job.tokens)
+    token_file = TokenFile.open(job.token_folder)
     streams = [
         WindowStream(
             token_file,
@@ -205,10 +205,10 @@ def _compute(
     reports: list[StackReport] = []
 
     def on_progress(progress: StackProgress) -> None:
-        kept = reports[0].n_tokens if reports else progress.n_tokens
+        n_resumed = reports[0].n_tokens if reports else progress.n_tokens
         finite = progress.losses[np.isfinite(progress.losses)]
         loss = float(finite.mean()) if finite.size else None
-        reports.append(StackReport(progress.n_tokens, kept, loss, progress.n_failed))
+        reports.append(StackReport(progress.n_tokens, n_resumed, loss, progress.n_failed))
         report(reports[-1])
         if scalars is not None:
             scalars.add(progress)
@@ -257,7 +257,7 @@ def _after(done: StackReport, report: Report) -> Report:
 def _sum(done: StackReport, now: StackReport) -> StackReport:
     return StackReport(
         done.n_tokens + now.n_tokens,
-        done.n_tokens_kept + now.n_tokens_kept,
+        done.n_tokens_resumed + now.n_tokens_resumed,
         now.mean_loss_nats,
         done.n_failed + now.n_failed,
     )

@@ -82,14 +82,14 @@ def samples_of_subset(subset: pl.DataFrame, numbers: Sequence[int], *, seed: int
 def train_samples(
     store: Store,
     settings: Settings,
-    tokens: Path,
+    token_folder: Path,
     id_hashes: np.ndarray,
     samples: Sequence[Sample],
     *,
     n_tokens_per_proxy: int,
     on_progress: Callable[[BatchProgress], None],
     one_by_one: bool = False,
-    kept: UPath | None = None,
+    unfinished_folder: UPath | None = None,
     version: Mapping[str, str] | None = None,
 ) -> BatchResult:
     """Train one proxy on each sample and measure its loss on every target set.
@@ -102,13 +102,13 @@ def train_samples(
     Args:
         store: the lake, for tokenizer and target sets.
         settings: recipe, architecture, device.
-        tokens: the folder of the token file.
+        token_folder: the folder of the token file.
         id_hashes: (D,) uint64, of its documents.
         samples: what each proxy is trained on.
         n_tokens_per_proxy: training tokens of each proxy.
         on_progress: is told of progress every `proxies.progress_seconds`, and at the end.
         one_by_one: train every proxy as a stack of its own.
-        kept: folder in which stacks leave their results and states, for a run that follows one that
+        unfinished_folder: folder in which stacks leave their results and states, for a run that follows one that
             was killed; None keeps nothing.
         version: of what tokens and targets hold, so that nothing kept of others is used.
 
@@ -122,7 +122,7 @@ def train_samples(
     tokenizer = load_tokenizer(str(store.require(store.path(TOKENIZER, "tokenizer.json"))))
     separator = separator_id(tokenizer.get_vocab())
     job = StackJob(
-        tokens=tokens,
+        token_folder=token_folder,
         architecture=architecture,
         recipe=recipe,
         vocab_size=tokenizer.get_vocab_size(),
@@ -132,7 +132,7 @@ def train_samples(
         compiled=settings.proxies.compile,
         n_threads=settings.proxies.n_threads,
         version=json.dumps(version, sort_keys=True),
-        kept=kept,
+        unfinished_folder=unfinished_folder,
         checkpoint_seconds=settings.proxies.checkpoint_seconds,
         scalars=_scalars_folder(store) if settings.proxies.tensorboard else None,
     )

@@ -71,7 +71,7 @@ def make_job(folder: Path, *, n_tokens: int) -> StackJob:
         max_tokens=None,
     )
     return StackJob(
-        tokens=folder,
+        token_folder=folder,
         architecture=ARCHITECTURE,
         recipe=Recipe(n_tokens_per_proxy=n_tokens, batch_windows=4, warmup_steps=0),
         vocab_size=VOCAB,

@@ -30,9 +30,9 @@ def stack_of(n: int) -> Stack:
     return [proxy for stack in make_stacks(n) for proxy in stack]
 
 
-def keeping_job(folder: Path, *, n_tokens: int = 640) -> StackJob:
+def resumable_job(folder: Path, *, n_tokens: int = 640) -> StackJob:
     return dataclasses.replace(
-        make_job(folder, n_tokens=n_tokens), kept=UPath(folder / "kept"), checkpoint_seconds=1e-9
+        make_job(folder, n_tokens=n_tokens), unfinished_folder=UPath(folder / "unfinished"), checkpoint_seconds=1e-9
     )
 
 
@@ -44,15 +44,15 @@ def nothing_learned_of_memory() -> None:
 def test_results_that_were_kept_are_not_computed_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = keeping_job(tmp_path)
+    job = resumable_job(tmp_path)
     first: list[StackReport] = []
     results = train_stack(job, stack_of(2), first.append)
-    assert [file.suffix for file in (tmp_path / "kept").iterdir()] == [".json"]
+    assert [file.suffix for file in (tmp_path / "unfinished").iterdir()] == [".json"]
     monkeypatch.setattr(stacks_module, "train_on_streams", None)
     second: list[StackReport] = []
     assert train_stack(job, stack_of(2), second.append) == results
     assert second == [StackReport(2 * 640, 2 * 640, None, 0)]
-    assert (first[0].n_tokens, first[-1].n_tokens, first[-1].n_tokens_kept) == (0, 2 * 640, 0)
+    assert (first[0].n_tokens, first[-1].n_tokens, first[-1].n_tokens_resumed) == (0, 2 * 640, 0)
 
 
 def test_whatever_decides_the_results_is_in_the_key(tmp_path: Path) -> None:
@@ -140,27 +140,27 @@ def test_a_killed_process_goes_on_where_it_was_and_ends_in_the_same_numbers(
             from pathlib import Path
             import sys
             from quadmix_assets.training.stacks import train_stack
-            from quadmix_assets_tests.training.test_stacks import keeping_job, stack_of
+            from quadmix_assets_tests.training.test_stacks import resumable_job, stack_of
 
-            job = keeping_job(Path({str(tmp_path)!r}), n_tokens=20_000)
+            job = resumable_job(Path({str(tmp_path)!r}), n_tokens=20_000)
             for result in train_stack(job, stack_of(3), lambda r: print(r, file=sys.stderr)):
                 print(result)
         """)
     )
     command = [sys.executable, str(program)]
-    kept = tmp_path / "kept"
+    unfinished = tmp_path / "unfinished"
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        while not list(kept.glob("*.state")):
+        while not list(unfinished.glob("*.state")):
             assert process.poll() is None
             time.sleep(0.005)
         time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
         assert process.communicate()[0] == b""
-    assert list(kept.glob("*.state"))
+    assert list(unfinished.glob("*.state"))
     again = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
     begun = int(again.stderr.split("n_tokens=")[1].split(",")[0])
     assert 0 < begun < 3 * 20_000
     undisturbed = make_job(tmp_path / "other", n_tokens=20_000)
     expected = train_stack(undisturbed, stack_of(3), lambda report: None)
     assert again.stdout.splitlines() == [str(result) for result in expected]
-    assert not list(kept.glob("*.state"))
+    assert not list(unfinished.glob("*.state"))
