@@ -82,7 +82,7 @@ def optimum_check(
                 n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
                 on_progress=observe_progress(context),
                 unfinished_folder=unfinished_folder,
-                version={PROXY_POOL: store.fingerprint(store.root / PROXY_POOL)},
+                inputs_version={PROXY_POOL: store.fingerprint(store.root / PROXY_POOL)},
             )
     losses = names.join(result.metrics, on="sample_id", maintain_order="left_right").drop(
         "sample_id"

@@ -242,7 +242,7 @@ def proxy_metrics(
                 n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
                 on_progress=observe_progress(context, key),
                 unfinished_folder=unfinished_folder,
-                version=version,
+                inputs_version=version,
             )
     metrics = result.metrics.rename({"sample_id": "theta_id"})
     path = store.table_path(PROXY_METRICS, key)

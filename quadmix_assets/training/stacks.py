@@ -57,7 +57,7 @@ class StackJob:
         device: "auto", "cpu" or "cuda".
         compiled: "auto", "on" or "off".
         n_threads: CPU threads of a process.
-        version: says what tokens and targets hold: what is kept of another version is not used.
+        inputs_version: says what tokens and targets hold: what is kept of another version is not used.
         unfinished_folder: folder for what stacks leave; None keeps nothing.
         checkpoint_seconds: time between two states of a stack in training.
         scalars: local folder of TensorBoard files; None writes none.
@@ -72,7 +72,7 @@ class StackJob:
     device: str = "auto"
     compiled: str = "off"
     n_threads: int = 1
-    version: str = ""
+    inputs_version: str = ""
     unfinished_folder: UPath | None = None
     checkpoint_seconds: float = 60.0
     scalars: Path | None = None
@@ -152,7 +152,7 @@ def stack_key(job: StackJob, stack: Stack) -> str:
         digest.update(f"{sample.sample_id},{sample.seed},{len(sample.documents)};".encode())
         for array in (sample.documents, sample.copies, hashes):
             digest.update(np.asarray(array, np.uint64).tobytes())
-    settings = (job.architecture, job.recipe, job.vocab_size, job.separator_id, job.version)
+    settings = (job.architecture, job.recipe, job.vocab_size, job.separator_id, job.inputs_version)
     targets = {name: (t.n_tokens, t.inputs.shape) for name, t in sorted(job.targets.items())}
     digest.update(repr((settings, targets, torch.__version__)).encode())
     return digest.hexdigest()

@@ -90,7 +90,7 @@ def train_samples(
     on_progress: Callable[[BatchProgress], None],
     one_by_one: bool = False,
     unfinished_folder: UPath | None = None,
-    version: Mapping[str, str] | None = None,
+    inputs_version: Mapping[str, str] | None = None,
 ) -> BatchResult:
     """Train one proxy on each sample and measure its loss on every target set.
 
@@ -110,7 +110,7 @@ def train_samples(
         one_by_one: train every proxy as a stack of its own.
         unfinished_folder: folder in which stacks leave their results and states, for a run that follows one that
             was killed; None keeps nothing.
-        version: of what tokens and targets hold, so that nothing kept of others is used.
+        inputs_version: of what tokens and targets hold, so that nothing kept of others is used.
 
     Raises:
         MissingOutputError: tokenizer or target sets are not there.
@@ -131,7 +131,7 @@ def train_samples(
         device=settings.proxies.device,
         compiled=settings.proxies.compile,
         n_threads=settings.proxies.n_threads,
-        version=json.dumps(version, sort_keys=True),
+        inputs_version=json.dumps(inputs_version, sort_keys=True),
         unfinished_folder=unfinished_folder,
         checkpoint_seconds=settings.proxies.checkpoint_seconds,
         scalars=_scalars_folder(store) if settings.proxies.tensorboard else None,

@@ -73,7 +73,7 @@ def test_whatever_decides_the_results_is_in_the_key(tmp_path: Path) -> None:
         stack_key(job, changed(documents=sample.documents[::-1])),
         stack_key(dataclasses.replace(job, recipe=recipe), [(sample, hashes), other]),
         stack_key(dataclasses.replace(job, architecture=architecture), [(sample, hashes), other]),
-        stack_key(dataclasses.replace(job, version="2"), [(sample, hashes), other]),
+        stack_key(dataclasses.replace(job, inputs_version="2"), [(sample, hashes), other]),
         stack_key(dataclasses.replace(job, separator_id=1), [(sample, hashes), other]),
     ]
     assert len(set(keys)) == len(keys)
