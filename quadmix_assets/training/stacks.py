@@ -23,7 +23,7 @@ from quadmix_assets.training.evaluation import TargetWindows, evaluate_stack
 from quadmix_assets.training.loop import StackProgress, train_on_streams
 from quadmix_assets.training.progress import StackReport
 from quadmix_assets.training.recipe import Recipe
-from quadmix_assets.training.tensorboard import ScalarLog
+from quadmix_assets.training.tensorboard import TensorBoardLog
 from quadmix_assets.training.token_file import TokenFile
 from quadmix_assets.training.trainer import ProxyTraining
 from quadmix_assets.training.window_stream import WindowStream
@@ -60,7 +60,7 @@ class StackJob:
         inputs_version: says what tokens and targets hold: what is kept of another version is not used.
         unfinished_folder: folder for what stacks leave; None keeps nothing.
         checkpoint_seconds: time between two states of a stack in training.
-        scalars: local folder of TensorBoard files; None writes none.
+        tensorboard_folder: local folder of TensorBoard files; None writes none.
     """
 
     token_folder: Path
@@ -75,7 +75,7 @@ class StackJob:
     inputs_version: str = ""
     unfinished_folder: UPath | None = None
     checkpoint_seconds: float = 60.0
-    scalars: Path | None = None
+    tensorboard_folder: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -199,8 +199,8 @@ def _compute(
         )
         for sample, hashes in stack
     ]
-    scalars = (
-        ScalarLog(job.scalars, [sample.sample_id for sample, _ in stack]) if job.scalars else None
+    tensorboard = (
+        TensorBoardLog(job.tensorboard_folder, [sample.sample_id for sample, _ in stack]) if job.tensorboard_folder else None
     )
     reports: list[StackReport] = []
 
@@ -210,8 +210,8 @@ def _compute(
         loss = float(finite.mean()) if finite.size else None
         reports.append(StackReport(progress.n_tokens, n_resumed, loss, progress.n_failed))
         report(reports[-1])
-        if scalars is not None:
-            scalars.add(progress)
+        if tensorboard is not None:
+            tensorboard.add(progress)
 
     trained = train_on_streams(
         streams,
@@ -239,9 +239,9 @@ def _compute(
         )
         for k, ((sample, _), proxy) in enumerate(zip(stack, trained.proxies, strict=True))
     ]
-    if scalars is not None:
+    if tensorboard is not None:
         of_targets = [{t: loss[0] for t, loss in result.losses.items()} for result in results]
-        scalars.close(of_targets, job.recipe.n_steps(job.architecture.context))
+        tensorboard.close(of_targets, job.recipe.n_steps(job.architecture.context))
     return results, reports[-1]
 
 

@@ -24,7 +24,7 @@ def require_tensorboard() -> None:
         )
 
 
-class ScalarLog:
+class TensorBoardLog:
     """Writes losses and rates of the proxies of one stack.
 
     Args:

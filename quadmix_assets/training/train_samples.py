@@ -134,7 +134,7 @@ def train_samples(
         inputs_version=json.dumps(inputs_version, sort_keys=True),
         unfinished_folder=unfinished_folder,
         checkpoint_seconds=settings.proxies.checkpoint_seconds,
-        scalars=_scalars_folder(store) if settings.proxies.tensorboard else None,
+        tensorboard_folder=_tensorboard_folder(store) if settings.proxies.tensorboard else None,
     )
     size = settings.proxies.stack_size
     if one_by_one:
@@ -200,7 +200,7 @@ def recipe_of(training: TrainingSettings, device: str, n_tokens_per_proxy: int) 
     )
 
 
-def _scalars_folder(store: Store) -> Path:
+def _tensorboard_folder(store: Store) -> Path:
     require_tensorboard()
     if not is_local(store.root):
         raise ValueError(
