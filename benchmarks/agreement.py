@@ -32,7 +32,7 @@ def main() -> None:
     settings = load_settings(options.profile)
     store = Store(settings.resolve(settings.lake))
     table, _ = read_parameter_sets(store, settings)
-    numbers = table["theta_id"].head(options.thetas).to_list()
+    theta_ids = table["theta_id"].head(options.thetas).to_list()
     batches = table["proxy_batch"].head(options.thetas).unique().sort()
     subset = pl.concat(
         store.read_table(store.table_path(SAMPLED_SUBSET, batch)) for batch in batches
@@ -45,7 +45,7 @@ def main() -> None:
             settings,
             token_folder(folder),
             read_documents(folder, ["id_hash"])["id_hash"],
-            samples_of_subset(subset, numbers, seed=derive_seed(settings.seed, PROXY_METRICS)),
+            samples_of_subset(subset, theta_ids, seed=derive_seed(settings.seed, PROXY_METRICS)),
             n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
             on_progress=print,
             one_by_one=one_by_one,

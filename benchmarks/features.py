@@ -57,7 +57,7 @@ def main() -> None:
     settings = load_settings(options.profile)
     store = Store(settings.resolve(settings.lake))
     evidence = read_evidence(store, settings)
-    n = min(options.thetas or len(evidence.numbers), len(evidence.numbers))
+    n = min(options.thetas or len(evidence.theta_ids), len(evidence.theta_ids))
     sets = feature_sets(store, settings, evidence)
     folds = list(KFold(options.folds, shuffle=True, random_state=0).split(np.arange(n)))
     print(f"{n} proxies, {options.folds} folds, targets: {', '.join(settings.target_names)}")

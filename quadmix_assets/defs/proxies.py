@@ -230,7 +230,7 @@ def proxy_metrics(
     unfinished_folder = store.root / UNFINISHED_PROXIES / key
     with clear_errors(MissingOutputError, ValueError):
         subset = read_current(store, SAMPLED_SUBSET, key)
-        numbers = list(read_batch(store, settings, key))
+        theta_ids = list(read_batch(store, settings, key))
         version = evidence_version(store, settings, key)
         with store.local_folder(store.root / PROXY_POOL) as folder:
             result = train_samples(
@@ -238,7 +238,7 @@ def proxy_metrics(
                 settings,
                 token_folder(folder),
                 read_documents(folder, ["id_hash"])["id_hash"],
-                samples_of_subset(subset, numbers, seed=derive_seed(settings.seed, PROXY_METRICS)),
+                samples_of_subset(subset, theta_ids, seed=derive_seed(settings.seed, PROXY_METRICS)),
                 n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
                 on_progress=observe_progress(context, key),
                 unfinished_folder=unfinished_folder,

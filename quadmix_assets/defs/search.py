@@ -77,7 +77,7 @@ def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
         )
     return dg.MaterializeResult(
         metadata={
-            "n_proxies": len(evidence.numbers),
+            "n_proxies": len(evidence.theta_ids),
             "n_failed_left_out": evidence.n_failed,
             "n_stale_left_out": evidence.n_stale,
             "n_features": len(features.names),
@@ -174,12 +174,12 @@ def evidence_is_current(project: ProjectResource) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=evidence.n_stale == 0,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(evidence.numbers)} proxies count, all of one version"
+        description=f"{len(evidence.theta_ids)} proxies count, all of one version"
         if evidence.n_stale == 0
         else f"{evidence.n_stale} proxies are left out, because they were trained on another "
-        f"version of pool, thetas, targets or recipe than the {len(evidence.numbers)} that count: "
+        f"version of pool, thetas, targets or recipe than the {len(evidence.theta_ids)} that count: "
         "materialise their partitions of merged_ranks, sampled_subset and proxy_metrics again",
-        metadata={"n_current": len(evidence.numbers), "n_stale": evidence.n_stale},
+        metadata={"n_current": len(evidence.theta_ids), "n_stale": evidence.n_stale},
     )
 
 

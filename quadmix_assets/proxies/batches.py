@@ -102,15 +102,15 @@ def read_parameter_sets(store: Store, settings: Settings) -> tuple[pl.DataFrame,
 
 
 def read_batch(store: Store, settings: Settings, batch: str) -> dict[int, Theta]:
-    """The thetas of one batch by number, in order.
+    """The thetas of one batch by theta_id, in order.
 
     Raises:
         MissingOutputError: there are no thetas, or none in this batch.
     """
     table, parameters = read_parameter_sets(store, settings)
     thetas = {
-        number: parameters[row]
-        for row, (number, name) in enumerate(table.iter_rows())
+        theta_id: parameters[row]
+        for row, (theta_id, name) in enumerate(table.iter_rows())
         if name == batch
     }
     if not thetas:
@@ -127,16 +127,16 @@ class Evidence:
 
     Attributes:
         metrics: one row per theta and target, ordered by theta; all of one version.
-        numbers: (n,) the thetas that were trained, in order.
+        theta_ids: (n,) the thetas that were trained, in order.
         rounds: (n,) the round of each.
         parameters: the n thetas.
-        n_failed: thetas that failed, and are left out of `numbers`.
+        n_failed: thetas that failed, and are left out of `theta_ids`.
         n_stale: thetas that were trained on other thetas, pools, targets or recipes than those
             that are there now, and are left out of everything.
     """
 
     metrics: pl.DataFrame
-    numbers: np.ndarray
+    theta_ids: np.ndarray
     rounds: np.ndarray
     parameters: Parameters
     n_failed: int
@@ -145,7 +145,7 @@ class Evidence:
     def losses(self, target: str) -> FloatArray:
         """Loss in nats per token (n,) on one target set."""
         rows = self.metrics.filter(
-            (pl.col("target") == target) & pl.col("theta_id").is_in(self.numbers.tolist())
+            (pl.col("target") == target) & pl.col("theta_id").is_in(self.theta_ids.tolist())
         )
         return rows["loss_nats"].to_numpy()
 
@@ -219,15 +219,15 @@ def read_evidence(store: Store, settings: Settings) -> Evidence:
         )
     metrics = pl.concat(frames).sort("theta_id", "target")
     failed = set(metrics.filter(pl.col("status") == "failed")["theta_id"])
-    numbers = np.array(sorted(set(metrics["theta_id"]) - failed), dtype=np.int64)
-    if not len(numbers):
+    theta_ids = np.array(sorted(set(metrics["theta_id"]) - failed), dtype=np.int64)
+    if not len(theta_ids):
         raise MissingOutputError(
             f"all {len(failed)} proxies failed, the first because: "
             f"{metrics['reason'].drop_nulls()[0]}"
         )
     batches = table["proxy_batch"].to_list()
-    rounds = np.array([round_of(batches[number]) for number in numbers])
-    return Evidence(metrics, numbers, rounds, parameters[numbers], len(failed), n_stale)
+    rounds = np.array([round_of(batches[theta_id]) for theta_id in theta_ids])
+    return Evidence(metrics, theta_ids, rounds, parameters[theta_ids], len(failed), n_stale)
 
 
 def _write_round(
@@ -236,9 +236,9 @@ def _write_round(
     size = settings.proxies.batch_size
     batches = [batch_key(number, index // size) for index in range(len(parameters))]
     entries = pl.DataFrame(parameters.as_features(), schema=_names(settings), orient="row")
-    numbers = pl.int_range(first, first + len(parameters), dtype=pl.Int32, eager=True)
+    theta_ids = pl.int_range(first, first + len(parameters), dtype=pl.Int32, eager=True)
     table = entries.select(
-        numbers.alias("theta_id"), pl.Series("proxy_batch", batches), pl.col("*")
+        theta_ids.alias("theta_id"), pl.Series("proxy_batch", batches), pl.col("*")
     )
     store.write_table(_round_path(store, number), table)
     return sorted(set(batches))

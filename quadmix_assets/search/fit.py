@@ -163,7 +163,7 @@ def regressors_are_up_to_date(store: Store, settings: Settings) -> bool:
         MissingOutputError: no regressor has been fitted, or no proxy counts.
     """
     stored: int = store.read_json(store.path(REGRESSOR, _METRICS))["n_proxies"]
-    return stored == len(read_evidence(store, settings).numbers)
+    return stored == len(read_evidence(store, settings).theta_ids)
 
 
 def load_regressors(store: Store, settings: Settings) -> dict[str, Regressor]:

@@ -29,11 +29,11 @@ class TensorBoardLog:
 
     Args:
         folder: of all runs; proxy 7 becomes the run `theta-00007`.
-        numbers: (K,) the proxies' numbers.
+        sample_ids: (K,) of the proxies.
     """
 
-    def __init__(self, folder: Path, numbers: Sequence[int]) -> None:
-        self._folders = [folder / f"theta-{number:05d}" for number in numbers]
+    def __init__(self, folder: Path, sample_ids: Sequence[int]) -> None:
+        self._folders = [folder / f"theta-{sample_id:05d}" for sample_id in sample_ids]
         self._writers: list[SummaryWriter] = []
 
     def add(self, progress: StackProgress) -> None:

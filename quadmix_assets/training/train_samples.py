@@ -58,24 +58,24 @@ class BatchResult:
     stack_size: int
 
 
-def samples_of_subset(subset: pl.DataFrame, numbers: Sequence[int], *, seed: int) -> list[Sample]:
-    """The samples of the thetas `numbers` from a table (theta_id, document, copies).
+def samples_of_subset(subset: pl.DataFrame, theta_ids: Sequence[int], *, seed: int) -> list[Sample]:
+    """The samples of thetas from a table (theta_id, document, copies).
 
     All of them share one seed: proxies differ in their data alone.
     """
     groups = {
-        int(str(number)): rows
-        for (number,), rows in subset.group_by("theta_id", maintain_order=True)
+        int(str(theta_id)): rows
+        for (theta_id,), rows in subset.group_by("theta_id", maintain_order=True)
     }
     empty = subset.clear()
     return [
         Sample(
-            number,
-            groups.get(number, empty)["document"].to_numpy(),
-            groups.get(number, empty)["copies"].to_numpy(),
+            theta_id,
+            groups.get(theta_id, empty)["document"].to_numpy(),
+            groups.get(theta_id, empty)["copies"].to_numpy(),
             seed,
         )
-        for number in numbers
+        for theta_id in theta_ids
     ]
 
 

@@ -91,7 +91,7 @@ def check(evidence: Evidence, settings: Settings, numbers: list[int]) -> None:
         seed=derive_seed(settings.seed, "parameter_sets"),
         omega_max=0.5,
     )
-    assert evidence.numbers.tolist() == numbers
+    assert evidence.theta_ids.tolist() == numbers
     found = evidence.parameters.as_features()
     np.testing.assert_array_equal(found, thetas.as_features()[numbers])
     assert evidence.rounds.tolist() == [0] * len(numbers)
@@ -177,7 +177,7 @@ def test_losses_from_before_a_change_are_no_evidence(
         read_evidence(store, settings)
     put_metrics(store, settings, BATCHES[2])
     evidence = read_evidence(store, settings)
-    assert evidence.numbers.tolist() == [8, 9]
+    assert evidence.theta_ids.tolist() == [8, 9]
     assert set(evidence.metrics["theta_id"]) == {8, 9}
     assert evidence.n_stale == 8
 
@@ -232,12 +232,12 @@ def test_a_round_adds_batches_and_touches_nothing_that_was_there(
     assert read_evidence(store, settings).n_stale == 0, "round 0 still counts"
     put_metrics(store, settings, "round-1-batch-00001")
     evidence = read_evidence(store, settings)
-    assert evidence.numbers.tolist() == [0, 1, 2, 3, 14]
+    assert evidence.theta_ids.tolist() == [0, 1, 2, 3, 14]
     assert evidence.rounds.tolist() == [0, 0, 0, 0, 1]
     # The same round proposed anew: what was trained for it is stale, the first round is not.
     write_round(store, settings, 1, sample_parameters(5, 3, 10, seed=98, omega_max=0.5))
     evidence = read_evidence(store, settings)
-    assert (evidence.numbers.tolist(), evidence.n_stale) == ([0, 1, 2, 3], 1)
+    assert (evidence.theta_ids.tolist(), evidence.n_stale) == ([0, 1, 2, 3], 1)
     write_round(store, settings, 2, further[:1])
     assert read_parameter_sets(store, settings)[0]["theta_id"].to_list() == list(range(16))
     write_parameter_sets(store, settings)
