@@ -15,7 +15,7 @@ import polars as pl
 from scipy.stats import spearmanr
 
 from quadmix_assets.outputs import PROXY_METRICS, PROXY_POOL, SAMPLED_SUBSET
-from quadmix_assets.proxies.batches import read_parameter_sets
+from quadmix_assets.proxies.parameter_sets import read_parameter_sets
 from quadmix_assets.proxies.proxy_pool import read_documents, token_folder
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import load_settings

@@ -18,7 +18,7 @@ from sklearn.model_selection import KFold
 from threadpoolctl import threadpool_limits
 
 from quadmix_assets.outputs import PROXY_POOL
-from quadmix_assets.proxies.batches import Evidence, read_evidence
+from quadmix_assets.proxies.evidence import Evidence, read_evidence
 from quadmix_assets.proxies.proxy_pool import open_index
 from quadmix_assets.sampling import expectation
 from quadmix_assets.search.regressor_inputs import MixtureFeatures

@@ -26,7 +26,7 @@ from quadmix_assets.outputs import (
     REGRESSOR,
     SCORED_SHARDS,
 )
-from quadmix_assets.proxies.batches import batch_names
+from quadmix_assets.proxies.parameter_sets import batch_names
 from quadmix_assets.sampling import (
     draw_copies,
     merge_scores,

@@ -23,15 +23,13 @@ from quadmix_assets.outputs import (
     TOKENIZER,
     UNFINISHED_PROXIES,
 )
-from quadmix_assets.proxies.batches import (
-    batch_names,
+from quadmix_assets.proxies.evidence import (
     evidence_version,
     pool_version,
-    read_batch,
     read_current,
     read_evidence,
-    write_parameter_sets,
 )
+from quadmix_assets.proxies.parameter_sets import batch_names, read_batch, write_parameter_sets
 from quadmix_assets.proxies.proxy_pool import (
     build_proxy_pool,
     open_index,

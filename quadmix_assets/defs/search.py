@@ -12,7 +12,7 @@ from quadmix_assets.defs.proxies import parameter_sets, proxy_metrics, proxy_poo
 from quadmix_assets.defs.resources import OWNERS, ProjectResource
 from quadmix_assets.mix.theta_json import theta_to_json
 from quadmix_assets.outputs import OPTIMAL_PARAMS, REGRESSOR
-from quadmix_assets.proxies.batches import Evidence, read_evidence
+from quadmix_assets.proxies.evidence import Evidence, read_evidence
 from quadmix_assets.sampling import Parameters, Theta, expectation
 from quadmix_assets.search.constraints import InfeasibleError
 from quadmix_assets.search.fit import (

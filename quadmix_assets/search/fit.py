@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from quadmix_assets.outputs import PROXY_POOL, REGRESSOR
-from quadmix_assets.proxies.batches import Evidence, read_evidence
+from quadmix_assets.proxies.evidence import Evidence, read_evidence
 from quadmix_assets.proxies.proxy_pool import open_index
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.validation import FloatArray

@@ -104,7 +104,7 @@ def test_sampled_subset_is_what_the_public_functions_give(tiny: Project) -> None
     documents = pl.read_parquet(str(store.path("proxy_pool", "documents.parquet")))
     sigma = documents.select(f"sigma_{name}" for name in settings.criterion_names).to_numpy()
     domains, tokens = documents["domain"].to_numpy(), documents["n_tokens"].to_numpy()
-    from quadmix_assets.proxies.batches import read_batch
+    from quadmix_assets.proxies.parameter_sets import read_batch
 
     for batch in ("batch-00000", "batch-00001"):
         subset = store.read_table(store.table_path(SAMPLED_SUBSET, batch))
