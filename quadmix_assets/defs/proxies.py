@@ -36,8 +36,8 @@ from quadmix_assets.proxies.proxy_pool import (
     read_documents,
     token_folder,
 )
-from quadmix_assets.proxies.ranks import for_each_theta, rank_table, select_documents
-from quadmix_assets.sampling import PoolDraw, Theta, feature_names
+from quadmix_assets.proxies.ranks import rank_thetas, select_documents, tokens_per_theta
+from quadmix_assets.sampling import PoolDraw, feature_names
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.store import MissingOutputError
 from quadmix_assets.training.plots import plot_losses
@@ -127,19 +127,17 @@ def parameter_sets(
 def merged_ranks(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
-    """Per theta and domain: merged score -> rank, up to omega."""
+    """Per theta and domain: the largest merged score within omega, and its rank."""
     cost = Cost()
     settings, store = project.settings, project.store
-    with clear_errors(MissingOutputError):
+    with (
+        clear_errors(MissingOutputError),
+        store.local_folder(store.root / PROXY_POOL) as folder,
+    ):
         thetas = read_batch(store, settings, context.partition_key)
-    breakpoints = settings.proxies.rank_breakpoints
-    with store.local_folder(store.root / PROXY_POOL) as folder, clear_errors(MissingOutputError):
-        index = open_index(folder, settings)
-
-        def ranked(number: int, theta: Theta) -> pl.DataFrame:
-            return rank_table(index, theta, number, max_breakpoints=breakpoints)
-
-        table = pl.concat(for_each_theta(thetas, ranked, n_threads=settings.proxies.n_workers))
+        table = rank_thetas(
+            open_index(folder, settings), thetas, n_threads=settings.proxies.n_workers
+        )
     path = store.table_path(MERGED_RANKS, context.partition_key)
     store.write_table(path, table, {"version": pool_version(store, context.partition_key)})
     return dg.MaterializeResult(
@@ -166,11 +164,12 @@ def sampled_subset(
     """Per theta: which documents of the proxy pool, and how many copies."""
     cost = Cost()
     settings, store = project.settings, project.store
-    with clear_errors(MissingOutputError):
+    with (
+        clear_errors(MissingOutputError),
+        store.local_folder(store.root / PROXY_POOL) as folder,
+    ):
         thetas = read_batch(store, settings, context.partition_key)
         ranks = read_current(store, MERGED_RANKS, context.partition_key)
-    tables = ranks.partition_by("theta_id", as_dict=True)
-    with store.local_folder(store.root / PROXY_POOL) as folder, clear_errors(MissingOutputError):
         documents = read_documents(folder, ["id_hash", "n_tokens"])
         draw = PoolDraw(
             open_index(folder, settings),
@@ -178,25 +177,17 @@ def sampled_subset(
             derive_seed(settings.seed, SAMPLED_SUBSET),
             max_epsilon=max(float(theta.epsilon.max()) for theta in thetas.values()),
         )
-
-        def selected(number: int, theta: Theta) -> pl.DataFrame:
-            return select_documents(draw, theta, tables.get((number,), ranks.clear()), number)
-
-        subsets = for_each_theta(thetas, selected, n_threads=settings.proxies.n_workers)
-    n_tokens = [
-        int((documents["n_tokens"][s["document"].to_numpy()] * s["copies"].to_numpy()).sum())
-        for s in subsets
-    ]
-    table = pl.concat(subsets)
+        table = select_documents(draw, thetas, ranks, n_threads=settings.proxies.n_workers)
+    n_tokens = tokens_per_theta(table, list(thetas), documents["n_tokens"])
     path = store.table_path(SAMPLED_SUBSET, context.partition_key)
     store.write_table(path, table, {"version": pool_version(store, context.partition_key)})
     return dg.MaterializeResult(
         metadata={
             **table_metadata(path, table.schema, table.height),
-            "mean_documents": table.height / max(len(thetas), 1),
-            "mean_tokens": float(np.mean(n_tokens)),
-            "min_tokens": min(n_tokens),
-            "max_tokens": max(n_tokens),
+            "mean_documents": table.height / len(thetas),
+            "mean_tokens": float(n_tokens.mean()),
+            "min_tokens": int(n_tokens.min()),
+            "max_tokens": int(n_tokens.max()),
             **cost.metadata(),
         }
     )
@@ -236,7 +227,9 @@ def proxy_metrics(
                 settings,
                 token_folder(folder),
                 read_documents(folder, ["id_hash"])["id_hash"],
-                samples_of_subset(subset, theta_ids, seed=derive_seed(settings.seed, PROXY_METRICS)),
+                samples_of_subset(
+                    subset, theta_ids, seed=derive_seed(settings.seed, PROXY_METRICS)
+                ),
                 n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
                 on_progress=observe_progress(context, key),
                 unfinished_folder=unfinished_folder,

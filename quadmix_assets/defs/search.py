@@ -177,8 +177,8 @@ def evidence_is_current(project: ProjectResource) -> dg.AssetCheckResult:
         description=f"{len(evidence.theta_ids)} proxies count, all of one version"
         if evidence.n_stale == 0
         else f"{evidence.n_stale} proxies are left out, because they were trained on another "
-        f"version of pool, thetas, targets or recipe than the {len(evidence.theta_ids)} that count: "
-        "materialise their partitions of merged_ranks, sampled_subset and proxy_metrics again",
+        "version of pool, thetas, targets or recipe than the "
+        f"{len(evidence.theta_ids)} that count: materialise their partitions of merged_ranks, sampled_subset and proxy_metrics again",
         metadata={"n_current": len(evidence.theta_ids), "n_stale": evidence.n_stale},
     )
 

@@ -51,9 +51,6 @@ class ProxiesSettings(Section):
     batch_size: PositiveInt = Field(
         default=16, description="thetas in one proxy_batch partition, which is one swarm"
     )
-    rank_breakpoints: Annotated[int, Field(ge=2)] = Field(
-        default=256, description="rows a table of merged_ranks has for a theta and domain at most"
-    )
     training: TrainingSettings = TrainingSettings()
     max_target_tokens: PositiveInt = 50_000
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -31,7 +31,9 @@ class Architecture:
         """
         sizes = (self.n_layers, self.width, self.n_heads, self.mlp_width, self.context)
         if min(sizes) < 1:
-            raise ValueError(f"architecture {self.name}: every size must be at least 1, not {sizes}")
+            raise ValueError(
+                f"architecture {self.name}: every size must be at least 1, not {sizes}"
+            )
         if self.width % (2 * self.n_heads):
             raise ValueError(
                 f"architecture {self.name}: width {self.width} must be an even multiple of its "

@@ -100,7 +100,9 @@ class ProxyResult:
         training = dict(values["training"])
         training["train_loss"] = tuple(tuple(point) for point in training["train_loss"])
         losses = {target: (loss[0], loss[1]) for target, loss in values["losses"].items()}
-        return cls(values["sample_id"], ProxyTraining(**training), values["n_tokens_sample"], losses)
+        return cls(
+            values["sample_id"], ProxyTraining(**training), values["n_tokens_sample"], losses
+        )
 
 
 # The samples of a stack's proxies, each with the id hashes (n,) of its documents.
@@ -171,7 +173,9 @@ def _train_or_reuse(
         report(last)
         return found, last
     checkpoint = (
-        Checkpoint(job.unfinished_folder / f"{key}.state", key, job.checkpoint_seconds) if job.unfinished_folder else None
+        Checkpoint(job.unfinished_folder / f"{key}.state", key, job.checkpoint_seconds)
+        if job.unfinished_folder
+        else None
     )
     with torch_threads(job.n_threads):
         results, last = _compute(job, stack, checkpoint, report)
@@ -200,7 +204,9 @@ def _compute(
         for sample, hashes in stack
     ]
     tensorboard = (
-        TensorBoardLog(job.tensorboard_folder, [sample.sample_id for sample, _ in stack]) if job.tensorboard_folder else None
+        TensorBoardLog(job.tensorboard_folder, [sample.sample_id for sample, _ in stack])
+        if job.tensorboard_folder
+        else None
     )
     reports: list[StackReport] = []
 

@@ -118,7 +118,10 @@ def train_samples(
     """
     device = choose_device(settings.proxies.device)
     training = settings.proxies.training
-    architecture, recipe = architecture_of(training), recipe_of(training, device.type, n_tokens_per_proxy)
+    architecture, recipe = (
+        architecture_of(training),
+        recipe_of(training, device.type, n_tokens_per_proxy),
+    )
     tokenizer = load_tokenizer(str(store.require(store.path(TOKENIZER, "tokenizer.json"))))
     separator = separator_id(tokenizer.get_vocab())
     job = StackJob(

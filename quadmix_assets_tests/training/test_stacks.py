@@ -32,7 +32,9 @@ def stack_of(n: int) -> Stack:
 
 def resumable_job(folder: Path, *, n_tokens: int = 640) -> StackJob:
     return dataclasses.replace(
-        make_job(folder, n_tokens=n_tokens), unfinished_folder=UPath(folder / "unfinished"), checkpoint_seconds=1e-9
+        make_job(folder, n_tokens=n_tokens),
+        unfinished_folder=UPath(folder / "unfinished"),
+        checkpoint_seconds=1e-9,
     )
 
 
@@ -77,7 +79,9 @@ def test_whatever_decides_the_results_is_in_the_key(tmp_path: Path) -> None:
         stack_key(dataclasses.replace(job, separator_id=1), [(sample, hashes), other]),
     ]
     assert len(set(keys)) == len(keys)
-    unimportant = dataclasses.replace(job, n_threads=2, tensorboard_folder=tmp_path, checkpoint_seconds=1.0)
+    unimportant = dataclasses.replace(
+        job, n_threads=2, tensorboard_folder=tmp_path, checkpoint_seconds=1.0
+    )
     assert stack_key(unimportant, stack_of(2)) == keys[0]
 
 

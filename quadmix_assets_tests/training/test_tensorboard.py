@@ -53,7 +53,9 @@ def test_a_training_that_goes_on_hides_what_was_written_beyond_its_checkpoint(
 
 
 def test_a_part_writes_what_it_returns(tmp_path: Path) -> None:
-    job = dataclasses.replace(make_job(tmp_path, n_tokens=640), tensorboard_folder=tmp_path / "runs")
+    job = dataclasses.replace(
+        make_job(tmp_path, n_tokens=640), tensorboard_folder=tmp_path / "runs"
+    )
     (result,) = train_stack(job, make_stacks(1)[0], lambda report: None)
     ((step, loss),) = scalars_of(tmp_path / "runs" / "theta-00000", "target/held_out")
     assert step == 10
