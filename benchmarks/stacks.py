@@ -23,9 +23,8 @@ import numpy as np
 import torch
 
 from benchmarks.plain_llama import PlainLlama
-from quadmix_assets.device import choose_precision
+from quadmix_assets.device import precision_dtype, training_precision
 from quadmix_assets.training.architectures import ARCHITECTURES, Architecture, architecture_named
-from quadmix_assets.training.model import precision_dtype
 from quadmix_assets.training.progress import ProgressBoard
 from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.stacks import Sample, Stack, StackJob
@@ -112,7 +111,7 @@ def make_job(folder: Path, architecture: Architecture, options: argparse.Namespa
     with TokenFileWriter(folder, options.vocabulary) as writer:
         for _ in range(N_DOCUMENTS):
             writer.append([rng.integers(1, options.vocabulary, DOCUMENT_TOKENS)])
-    precision = choose_precision(options.precision, torch.device(options.device))
+    precision = training_precision(options.precision, torch.device(options.device))
     recipe = Recipe(n_tokens_per_proxy=1, batch_windows=options.batch_windows, precision=precision)
     return StackJob(
         token_folder=folder,

@@ -178,7 +178,8 @@ def evidence_is_current(project: ProjectResource) -> dg.AssetCheckResult:
         if evidence.n_stale == 0
         else f"{evidence.n_stale} proxies are left out, because they were trained on another "
         "version of pool, thetas, targets or recipe than the "
-        f"{len(evidence.theta_ids)} that count: materialise their partitions of merged_ranks, sampled_subset and proxy_metrics again",
+        f"{len(evidence.theta_ids)} that count: materialise their partitions of merged_ranks, "
+        "sampled_subset and proxy_metrics again",
         metadata={"n_current": len(evidence.theta_ids), "n_stale": evidence.n_stale},
     )
 

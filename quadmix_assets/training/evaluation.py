@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from quadmix_assets.corpus.target_sets import n_evaluated
+from quadmix_assets.device import precision_dtype
 from quadmix_assets.training.loop import TrainedStack
-from quadmix_assets.training.model import StackedLM, precision_dtype
+from quadmix_assets.training.model import StackedLM
 
 _NO_TARGET = -1
 # Tokens of all proxies in one forward pass; few enough for a core's cache.

@@ -22,16 +22,8 @@ from quadmix_assets.training.layers import (
     swiglu,
 )
 
-PRECISIONS: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # Longest window whose attention weights are written out on a CPU, by precision (see layers).
 _EXPLICIT_CONTEXT = {torch.float32: 64, torch.bfloat16: 512}
-
-
-def precision_dtype(precision: str) -> torch.dtype:
-    """The dtype of the matrix products; raises ValueError for an unknown name."""
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision is {precision!r}; expected one of {', '.join(PRECISIONS)}")
-    return PRECISIONS[precision]
 
 
 class StackedLM(nn.Module):

@@ -13,7 +13,7 @@ from upath import UPath
 
 from quadmix_assets.corpus.target_sets import evaluation_order
 from quadmix_assets.corpus.tokenizer import END_OF_TEXT, encode, load_tokenizer
-from quadmix_assets.device import choose_device, choose_precision
+from quadmix_assets.device import choose_device, training_precision
 from quadmix_assets.outputs import TARGET_SETS, TENSORBOARD, TOKENIZER
 from quadmix_assets.settings import Settings, TrainingSettings
 from quadmix_assets.store import Store, is_local
@@ -131,7 +131,7 @@ def train_samples(
         vocab_size=tokenizer.get_vocab_size(),
         separator_id=separator,
         targets=pack_targets(store, settings, tokenizer, architecture.context, separator),
-        device=settings.proxies.device,
+        device=str(device),
         compiled=settings.proxies.compile,
         n_threads=settings.proxies.n_threads,
         inputs_version=json.dumps(inputs_version, sort_keys=True),
@@ -199,7 +199,7 @@ def recipe_of(training: TrainingSettings, device: str, n_tokens_per_proxy: int) 
         warmup_steps=training.warmup_steps,
         schedule=training.schedule,
         final_share=training.final_share,
-        precision=choose_precision(training.precision, choose_device(device)),
+        precision=training_precision(training.precision, choose_device(device)),
     )
 
 

@@ -13,9 +13,10 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from quadmix_assets.device import precision_dtype
 from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.capacity import windows_per_pass
-from quadmix_assets.training.model import StackedLM, precision_dtype
+from quadmix_assets.training.model import StackedLM
 from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.window_stream import WindowStream
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F  # noqa: N812
 
 from quadmix_assets.training.architectures import ARCHITECTURES, Architecture, architecture_named
 from quadmix_assets.training.cross_entropy import summed_loss, token_losses
-from quadmix_assets.training.model import StackedLM, precision_dtype
+from quadmix_assets.training.model import StackedLM
 
 VOCAB = 97
 ARCHITECTURE = Architecture("test", n_layers=2, width=32, n_heads=4, mlp_width=40, context=24)
@@ -196,5 +196,3 @@ def test_unknown_names_and_impossible_architectures_are_refused() -> None:
         Architecture("odd", n_layers=1, width=30, n_heads=4, mlp_width=8, context=8)
     with pytest.raises(ValueError, match="at least 1"):
         Architecture("flat", n_layers=0, width=32, n_heads=4, mlp_width=8, context=8)
-    with pytest.raises(ValueError, match="expected one of float32, bfloat16"):
-        precision_dtype("float16")
