@@ -8,8 +8,8 @@ import numpy as np
 import polars as pl
 
 from quadmix_assets.corpus.text_sample import in_sample
-from quadmix_assets.corpus.tokenizer import load_tokenizer
-from quadmix_assets.outputs import FINAL_MIX, RANDOM_COMPARISON, SCORED_SHARDS, TOKENIZER
+from quadmix_assets.corpus.tokenizer import project_tokenizer
+from quadmix_assets.outputs import FINAL_MIX, RANDOM_COMPARISON, SCORED_SHARDS
 from quadmix_assets.proxies.tokenise import append_tokens
 from quadmix_assets.sampling import hash_ids, uniform_of_ids
 from quadmix_assets.seeds import derive_seed
@@ -54,7 +54,7 @@ def compare_with_random(
             mixes.append((name, seed, np.where(kept, copies, 0)))
     used = np.any([copies > 0 for _, _, copies in mixes], axis=0)
     position = np.cumsum(used) - 1
-    tokenizer = load_tokenizer(str(store.require(store.path(TOKENIZER, "tokenizer.json"))))
+    tokenizer = project_tokenizer(store)
     with tempfile.TemporaryDirectory() as folder:
         with TokenFileWriter(Path(folder), vocab_size=tokenizer.get_vocab_size()) as writer:
             for shard in shards:

@@ -6,7 +6,7 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from quadmix_assets.corpus.tokenizer import load_tokenizer
+from quadmix_assets.corpus.tokenizer import project_tokenizer
 from quadmix_assets.defs.corpus import target_sets, tokenizer
 from quadmix_assets.defs.features import domain_labels, score_normalizers, scored_shards
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
@@ -20,7 +20,6 @@ from quadmix_assets.outputs import (
     PROXY_POOL,
     SAMPLED_SUBSET,
     SCORED_SHARDS,
-    TOKENIZER,
     UNFINISHED_PROXIES,
 )
 from quadmix_assets.proxies.evidence import (
@@ -66,7 +65,7 @@ def proxy_pool(context: dg.AssetExecutionContext, project: ProjectResource) -> d
             shards_with(context, SCORED_SHARDS),
             settings,
             load_normalizers(store, settings.criterion_names),
-            load_tokenizer(str(store.require(store.path(TOKENIZER, "tokenizer.json")))),
+            project_tokenizer(store),
             context.log.info,
         )
     return dg.MaterializeResult(

@@ -12,9 +12,9 @@ from tokenizers import Tokenizer
 from upath import UPath
 
 from quadmix_assets.corpus.target_sets import evaluation_order
-from quadmix_assets.corpus.tokenizer import END_OF_TEXT, encode, load_tokenizer
+from quadmix_assets.corpus.tokenizer import END_OF_TEXT, encode, project_tokenizer
 from quadmix_assets.device import choose_device, training_precision
-from quadmix_assets.outputs import TARGET_SETS, TENSORBOARD, TOKENIZER
+from quadmix_assets.outputs import TARGET_SETS, TENSORBOARD
 from quadmix_assets.settings import Settings, TrainingSettings
 from quadmix_assets.store import Store, is_local
 from quadmix_assets.training.architectures import Architecture, architecture_named
@@ -122,7 +122,7 @@ def train_samples(
         architecture_of(training),
         recipe_of(training, device.type, n_tokens_per_proxy),
     )
-    tokenizer = load_tokenizer(str(store.require(store.path(TOKENIZER, "tokenizer.json"))))
+    tokenizer = project_tokenizer(store)
     separator = separator_id(tokenizer.get_vocab())
     job = StackJob(
         token_folder=token_folder,

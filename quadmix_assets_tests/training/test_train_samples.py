@@ -7,7 +7,7 @@ import pytest
 from polars.testing import assert_frame_equal
 from xxhash import xxh3_64_intdigest
 
-from quadmix_assets.corpus.tokenizer import END_OF_TEXT, encode, train_tokenizer
+from quadmix_assets.corpus.tokenizer import END_OF_TEXT, encode, tokenizer_path, train_tokenizer
 from quadmix_assets.outputs import TARGET_SETS, TOKENIZER
 from quadmix_assets.settings import Settings, load_settings
 from quadmix_assets.store import MissingOutputError, Store
@@ -49,7 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = make_settings(folder)
     store = Store(settings.resolve(settings.lake))
     tokenizer = train_tokenizer(TEXTS, vocab_size=300)
-    path = Path(str(store.path(TOKENIZER, "tokenizer.json")))
+    path = Path(str(tokenizer_path(store)))
     path.parent.mkdir(parents=True)
     path.write_text(tokenizer.to_str())
     for name, texts in HELD_OUT.items():
