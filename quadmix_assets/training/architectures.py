@@ -7,10 +7,9 @@ from dataclasses import dataclass
 class Architecture:
     """A Llama-style decoder: RMSNorm, rotary positions, SwiGLU, no biases.
 
-    `context` counts the tokens one window predicts. `tie_embeddings` lets the output projection
-    share the input embedding, which for a small model saves most of its parameters.
-    `embedding_standard_deviation` is that of the initial input embedding; None takes the rule of the other
-    matrices. A few hundred steps learn more, and steadier, from a larger one.
+    `context` counts the tokens one window predicts. `embedding_standard_deviation` is that of the
+    initial input embedding; None takes the rule of the other matrices. A few hundred steps learn
+    more, and steadier, from a larger one.
     """
 
     name: str
@@ -19,7 +18,6 @@ class Architecture:
     n_heads: int
     mlp_width: int
     context: int
-    tie_embeddings: bool = False
     embedding_standard_deviation: float | None = None
     rotary_base: float = 10_000.0
     norm_epsilon: float = 1e-5
@@ -48,8 +46,7 @@ class Architecture:
     def n_parameters(self, vocab_size: int) -> int:
         """All parameters of one proxy, embeddings included."""
         per_layer = 4 * self.width**2 + 3 * self.width * self.mlp_width + 2 * self.width
-        embeddings = (1 if self.tie_embeddings else 2) * vocab_size * self.width
-        return self.n_layers * per_layer + self.width + embeddings
+        return self.n_layers * per_layer + self.width + 2 * vocab_size * self.width
 
     def flops_per_token(self, vocab_size: int) -> int:
         """Floating-point operations to train on one token, forward and backward.

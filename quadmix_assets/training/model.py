@@ -30,8 +30,8 @@ class StackedLM(nn.Module):
     """K Llama-style decoders of one architecture; parameters are float32 with a leading axis of K.
 
     `seeds` (K) starts each proxy's weights: a proxy gets the same weights whatever its place in
-    whatever stack. Gains start at 1. Matrices are drawn from normal distributions whose standard deviation
-    falls with the width (see `_initial_standard_deviation`).
+    whatever stack. Gains start at 1. Matrices are drawn from normal distributions whose standard
+    deviation falls with the width (see `_initial_standard_deviation`).
     """
 
     def __init__(self, architecture: Architecture, vocab_size: int, seeds: Sequence[int]) -> None:
@@ -39,7 +39,6 @@ class StackedLM(nn.Module):
         self.architecture = architecture
         self.vocab_size = vocab_size
         self.n_proxies = len(seeds)
-        self._names = list(_parameter_sizes(architecture, vocab_size))
         for name, values in _draw(architecture, vocab_size, seeds).items():
             self.register_parameter(name, nn.Parameter(values))
         self.turns: Tensor
@@ -79,7 +78,7 @@ class StackedLM(nn.Module):
         proxy's part of it in nats, (K,).
         """
         hidden = (self._compiled_hidden or self.hidden)(windows[..., :-1], dtype)
-        matrix = self._output_matrix()
+        matrix = self.get_parameter("output")
         if matrix.grad is None:
             matrix.grad = torch.zeros_like(matrix)
         losses, hidden_grad = summed_loss(
@@ -98,16 +97,8 @@ class StackedLM(nn.Module):
         K = self.n_proxies
         hidden = self.hidden(ids.expand(K, -1, -1), dtype)
         wanted = targets.flatten().expand(K, -1)
-        return token_losses(hidden, self._output_matrix().to(dtype), wanted).view(K, *ids.shape)
-
-    @torch.no_grad()
-    def logits(self, ids: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Logits (K, B, C, vocabulary) for token ids (K, B, C)."""
-        weight = self._output_matrix().to(dtype).transpose(1, 2)
-        return torch.bmm(self.hidden(ids, dtype), weight).view(*ids.shape, self.vocab_size)
-
-    def _output_matrix(self) -> Tensor:
-        return self.get_parameter("embedding" if self.architecture.tie_embeddings else "output")
+        output = self.get_parameter("output").to(dtype)
+        return token_losses(hidden, output, wanted).view(K, *ids.shape)
 
     def _embed(self, ids: Tensor) -> Tensor:
         K = self.n_proxies
@@ -127,32 +118,6 @@ class StackedLM(nn.Module):
         for parameter in self.parameters():
             parameter[k].zero_()
 
-    @torch.no_grad()
-    def state_of(self, k: int) -> dict[str, Tensor]:
-        """Proxy k's weights under the names and in the layout of transformers' LlamaForCausalLM."""
-        width = self.architecture.width
-        own = {name: self.get_parameter(name)[k].detach().cpu() for name in self._names}
-        state = {"model.embed_tokens.weight": own["embedding"]}
-        for layer in range(self.architecture.n_layers):
-            prefix = f"model.layers.{layer}."
-            q, key, v = own[f"qkv_{layer}"].view(3, width, width)
-            gate, up = own[f"gate_up_{layer}"].chunk(2)
-            state |= {
-                prefix + "input_layernorm.weight": own[f"attention_gain_{layer}"],
-                prefix + "self_attn.q_proj.weight": q,
-                prefix + "self_attn.k_proj.weight": key,
-                prefix + "self_attn.v_proj.weight": v,
-                prefix + "self_attn.o_proj.weight": own[f"out_{layer}"],
-                prefix + "post_attention_layernorm.weight": own[f"mlp_gain_{layer}"],
-                prefix + "mlp.gate_proj.weight": gate,
-                prefix + "mlp.up_proj.weight": up,
-                prefix + "mlp.down_proj.weight": own[f"down_{layer}"],
-            }
-        state["model.norm.weight"] = own["final_gain"]
-        tied = self.architecture.tie_embeddings
-        state["lm_head.weight"] = own["embedding" if tied else "output"]
-        return {name: values.clone().contiguous() for name, values in state.items()}
-
 
 def _parameter_sizes(architecture: Architecture, vocab_size: int) -> dict[str, tuple[int, ...]]:
     """One proxy's parameters in the order in which their initial values are drawn."""
@@ -167,10 +132,7 @@ def _parameter_sizes(architecture: Architecture, vocab_size: int) -> dict[str, t
             f"gate_up_{layer}": (2 * mlp, width),
             f"down_{layer}": (width, mlp),
         }
-    sizes["final_gain"] = (width,)
-    if not architecture.tie_embeddings:
-        sizes["output"] = (vocab_size, width)
-    return sizes
+    return sizes | {"final_gain": (width,), "output": (vocab_size, width)}
 
 
 def _initial_standard_deviation(name: str, architecture: Architecture) -> float:

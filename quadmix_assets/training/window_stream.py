@@ -7,8 +7,6 @@ change what a proxy sees. A separator goes before every document; windows are cu
 end to end, none padded and none overlapping; a sample that runs out is read again in a new order.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from quadmix_assets.training.token_file import TokenFile
@@ -130,44 +128,6 @@ class WindowStream:
         out = self._token_file.tokens[places]
         out[separators] = self._separator
         return out
-
-
-@dataclass(frozen=True)
-class PackedSample:
-    """Windows of one sample: `windows` (n_windows, context + 1), and how often it was read.
-
-    `n_tokens_sample` is the length of one pass, separators included; `epochs` the passes that the
-    windows took.
-    """
-
-    windows: np.ndarray
-    epochs: float
-    n_tokens_sample: int
-
-
-def pack_windows(
-    token_file: TokenFile,
-    documents: np.ndarray,
-    copies: np.ndarray,
-    id_hashes: np.ndarray,
-    *,
-    seed: int,
-    n_windows: int,
-    context: int,
-    separator_id: int,
-) -> PackedSample:
-    """The first `n_windows` windows of a `WindowStream`, all at once. Arguments as there."""
-    stream = WindowStream(
-        token_file,
-        documents,
-        copies,
-        id_hashes,
-        seed=seed,
-        context=context,
-        separator_id=separator_id,
-    )
-    windows = stream.read(n_windows)
-    return PackedSample(windows, stream.epochs, stream.n_tokens_sample)
 
 
 def order_keys(id_hashes: np.ndarray, copies: np.ndarray, *, epoch: int, seed: int) -> np.ndarray:

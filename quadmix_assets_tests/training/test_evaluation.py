@@ -10,6 +10,7 @@ from quadmix_assets.training.loop import TrainedStack
 from quadmix_assets.training.model import StackedLM
 from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.trainer import ProxyTraining
+from quadmix_assets_tests.training.llama import logits_of
 from quadmix_assets_tests.training.stacks import ARCHITECTURE, SEPARATOR, VOCAB
 
 RECIPE = Recipe(n_tokens_per_proxy=1, batch_windows=1)
@@ -36,7 +37,7 @@ def plain_losses(model: StackedLM, documents: list[np.ndarray], context: int) ->
         text = torch.tensor([SEPARATOR, *document.tolist()])
         for start in range(0, len(text) - 1, context):
             window = text[start : start + context + 1]
-            logits = model.logits(window[:-1].expand(model.n_proxies, 1, -1))[:, 0]
+            logits = logits_of(model, window[:-1].expand(model.n_proxies, 1, -1))[:, 0]
             for k in range(model.n_proxies):
                 total[k] += F.cross_entropy(logits[k], window[1:], reduction="sum").item()
     return total

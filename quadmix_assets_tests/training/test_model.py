@@ -9,6 +9,7 @@ from torch.nn import functional as F  # noqa: N812
 from quadmix_assets.training.architectures import ARCHITECTURES, Architecture, architecture_named
 from quadmix_assets.training.cross_entropy import summed_loss, token_losses
 from quadmix_assets.training.model import StackedLM
+from quadmix_assets_tests.training.llama import llama_state, logits_of
 
 VOCAB = 97
 ARCHITECTURE = Architecture("test", n_layers=2, width=32, n_heads=4, mlp_width=40, context=24)
@@ -37,11 +38,10 @@ def mean_losses(
     return stack.add_gradients(windows, dtype, divisor=windows[0, :, 1:].numel())
 
 
-@pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("context", [24, 80])  # written-out and fused attention
-def test_forward_and_gradients_are_those_of_llama(tied: bool, context: int) -> None:
+def test_forward_and_gradients_are_those_of_llama(context: int) -> None:
     transformers = pytest.importorskip("transformers")
-    architecture = dataclasses.replace(ARCHITECTURE, tie_embeddings=tied, context=context)
+    architecture = dataclasses.replace(ARCHITECTURE, context=context)
     stack = shaken_stack(architecture, [1, 2])
     windows = some_windows(2, context)
     losses = mean_losses(stack, windows)
@@ -59,18 +59,18 @@ def test_forward_and_gradients_are_those_of_llama(tied: bool, context: int) -> N
             num_attention_heads=architecture.n_heads,
             max_position_embeddings=architecture.context,
             rms_norm_eps=architecture.norm_epsilon,
-            tie_word_embeddings=tied,
+            tie_word_embeddings=False,
         )
         llama = transformers.LlamaForCausalLM(config)
-        llama.load_state_dict(stack.state_of(k))
+        llama.load_state_dict(llama_state(stack, k))
         logits = llama(windows[k, :, :-1]).logits
         torch.testing.assert_close(
-            stack.logits(windows[..., :-1])[k], logits.detach(), atol=2e-5, rtol=1e-4
+            logits_of(stack, windows[..., :-1])[k], logits.detach(), atol=2e-5, rtol=1e-4
         )
         loss = F.cross_entropy(logits.flatten(0, 1), windows[k, :, 1:].flatten())
         torch.testing.assert_close(losses[k], loss.detach())
         loss.backward()
-        for name, gradient in gradients.state_of(k).items():
+        for name, gradient in llama_state(gradients, k).items():
             expected = llama.get_parameter(name).grad
             assert expected is not None
             torch.testing.assert_close(gradient, expected, atol=2e-6, rtol=1e-3)
@@ -80,10 +80,12 @@ def test_a_proxy_is_the_same_in_any_stack() -> None:
     stack = StackedLM(ARCHITECTURE, VOCAB, [5, 6, 7, 8, 5])
     alone = StackedLM(ARCHITECTURE, VOCAB, [7])
     other_place = StackedLM(ARCHITECTURE, VOCAB, [1, 7])
-    for name, values in alone.state_of(0).items():
-        assert torch.equal(values, stack.state_of(2)[name])
-        assert torch.equal(values, other_place.state_of(1)[name])
-    assert torch.equal(stack.state_of(0)["lm_head.weight"], stack.state_of(4)["lm_head.weight"])
+    for name, values in alone.named_parameters():
+        assert torch.equal(values[0], stack.get_parameter(name)[2])
+        assert torch.equal(values[0], other_place.get_parameter(name)[1])
+    output = stack.get_parameter("output")
+    assert torch.equal(output[0], output[4])
+    assert not torch.equal(output[0], output[1])
     windows = some_windows(5)
     losses = mean_losses(stack, windows)
     torch.testing.assert_close(losses[2:3], mean_losses(alone, windows[2:3]))
@@ -165,9 +167,7 @@ def test_a_silent_proxy_predicts_all_tokens_alike() -> None:
 @pytest.mark.parametrize(
     "architecture", list(ARCHITECTURES.values()), ids=lambda architecture: architecture.name
 )
-@pytest.mark.parametrize("tied", [False, True])
-def test_parameters_are_counted(architecture: Architecture, tied: bool) -> None:
-    architecture = dataclasses.replace(architecture, tie_embeddings=tied)
+def test_parameters_are_counted(architecture: Architecture) -> None:
     stack = StackedLM(architecture, VOCAB, [0])
     assert architecture.n_parameters(VOCAB) == sum(p.numel() for p in stack.parameters())
 

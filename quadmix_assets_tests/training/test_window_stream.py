@@ -1,5 +1,6 @@
 from collections import Counter
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -7,24 +8,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quadmix_assets.training.token_file import TokenFile
-from quadmix_assets.training.window_stream import (
-    PackedSample,
-    WindowStream,
-    order_keys,
-    pack_windows,
-)
+from quadmix_assets.training.window_stream import WindowStream, order_keys
 
 SEPARATOR = 0
 
 
 def make_token_file(lengths: list[int]) -> TokenFile:
-    """Every token of the token_file is different, and none is the separator."""
+    """Every token of the file is different, and none is the separator."""
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     return TokenFile(np.arange(1, offsets[-1] + 1, dtype=np.uint32), offsets)
 
 
 def hashes_of(documents: np.ndarray) -> np.ndarray:
     return (np.asarray(documents).astype(np.uint64) + np.uint64(5)) * np.uint64(0x2545F4914F6CDD1D)
+
+
+class PackedSample(NamedTuple):
+    """The first windows of a stream, and what it says of itself after them."""
+
+    windows: np.ndarray
+    epochs: float
+    n_tokens_sample: int
 
 
 def pack(
@@ -36,16 +40,17 @@ def pack(
     context: int = 7,
     seed: int = 3,
 ) -> PackedSample:
-    return pack_windows(
+    stream = WindowStream(
         token_file,
         documents,
         copies,
         hashes_of(documents),
         seed=seed,
-        n_windows=n_windows,
         context=context,
         separator_id=SEPARATOR,
     )
+    windows = stream.read(n_windows)
+    return PackedSample(windows, stream.epochs, stream.n_tokens_sample)
 
 
 def expected_epoch(
