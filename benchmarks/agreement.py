@@ -59,7 +59,8 @@ def main() -> None:
         )
         print(
             f"{target}: Spearman {spearmanr(stack, alone).statistic:.4f}, largest difference "
-            f"{np.abs(stack - alone).max():.5f} nats, standard deviation over thetas {alone.std():.4f}"
+            f"{np.abs(stack - alone).max():.5f} nats, standard deviation over thetas "
+            f"{alone.std():.4f}"
         )
 
 

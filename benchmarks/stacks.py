@@ -24,9 +24,9 @@ import torch
 
 from benchmarks.plain_llama import PlainLlama
 from quadmix_assets.device import precision_dtype, training_precision
+from quadmix_assets.settings import TrainingSettings
 from quadmix_assets.training.architectures import ARCHITECTURES, Architecture, architecture_named
 from quadmix_assets.training.progress import ProgressBoard
-from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.stacks import Sample, Stack, StackJob
 from quadmix_assets.training.token_file import TokenFile, TokenFileWriter
 from quadmix_assets.training.workers import run_stacks
@@ -95,7 +95,9 @@ def stack_rate(job: StackJob, size: int, n_proxies: int, n_workers: int, n_steps
     ]
     stacks: Sequence[Stack] = [proxies[k : k + size] for k in range(0, n_proxies, size)]
     n_tokens = n_steps * job.recipe.batch_windows * job.architecture.context
-    timed = dataclasses.replace(job, recipe=dataclasses.replace(job.recipe, n_tokens_per_proxy=n_tokens))
+    timed = dataclasses.replace(
+        job, recipe=job.recipe.model_copy(update={"n_tokens_per_proxy": n_tokens})
+    )
     board = ProgressBoard(1, 1, lambda progress: None, 1e9)
     start = time.perf_counter()
     done = [
@@ -112,7 +114,9 @@ def make_job(folder: Path, architecture: Architecture, options: argparse.Namespa
         for _ in range(N_DOCUMENTS):
             writer.append([rng.integers(1, options.vocabulary, DOCUMENT_TOKENS)])
     precision = training_precision(options.precision, torch.device(options.device))
-    recipe = Recipe(n_tokens_per_proxy=1, batch_windows=options.batch_windows, precision=precision)
+    recipe = TrainingSettings(
+        n_tokens_per_proxy=1, batch_windows=options.batch_windows, precision=precision
+    )
     return StackJob(
         token_folder=folder,
         architecture=architecture,

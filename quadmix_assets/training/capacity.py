@@ -3,9 +3,9 @@
 import torch
 
 from quadmix_assets.device import free_memory
+from quadmix_assets.settings import TrainingSettings
 from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.cross_entropy import block_logits
-from quadmix_assets.training.recipe import Recipe
 
 # Tokens of all proxies in one forward and backward pass. On a CPU few enough for the cache of a
 # core, and fixed: they decide the sizes of arrays, and those the last bits of a sum.
@@ -20,7 +20,12 @@ _BYTES_PER_PARAMETER = 4 * 5 + 2
 
 
 def stack_size(
-    architecture: Architecture, recipe: Recipe, vocab_size: int, device: torch.device, *, most: int
+    architecture: Architecture,
+    recipe: TrainingSettings,
+    vocab_size: int,
+    device: torch.device,
+    *,
+    most: int,
 ) -> int:
     """How many proxies one process should train at once, at least 1 and no more than `most`.
 
@@ -36,7 +41,7 @@ def stack_size(
 
 
 def windows_per_pass(
-    architecture: Architecture, recipe: Recipe, n_proxies: int, device: torch.device
+    architecture: Architecture, recipe: TrainingSettings, n_proxies: int, device: torch.device
 ) -> int:
     """Windows of each proxy that pass through the model at a time, at least 1."""
     tokens = _PASS_TOKENS_CPU if device.type == "cpu" else _PASS_TOKENS_GPU

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from quadmix_assets.device import choose_compiled, choose_device
+from quadmix_assets.settings import TrainingSettings
 from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.checkpoint import Checkpoint
 from quadmix_assets.training.model import StackedLM
-from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.trainer import ProxyTraining, StackTrainer
 from quadmix_assets.training.window_stream import WindowStream
 
@@ -44,7 +44,7 @@ class TrainedStack:
     """The trained model, the record of each of its K proxies, and the seconds they took."""
 
     model: StackedLM
-    recipe: Recipe
+    recipe: TrainingSettings
     proxies: tuple[ProxyTraining, ...]
     seconds: float
 
@@ -52,7 +52,7 @@ class TrainedStack:
 def train_on_streams(
     streams: Sequence[WindowStream],
     architecture: Architecture,
-    recipe: Recipe,
+    recipe: TrainingSettings,
     *,
     vocab_size: int,
     seeds: Sequence[int],

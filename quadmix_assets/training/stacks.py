@@ -16,13 +16,14 @@ import xxhash
 from upath import UPath
 
 from quadmix_assets.device import is_out_of_memory, torch_threads
+from quadmix_assets.settings import TrainingSettings
 from quadmix_assets.store import atomic_file
 from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.checkpoint import Checkpoint
 from quadmix_assets.training.evaluation import TargetWindows, evaluate_stack
 from quadmix_assets.training.loop import StackProgress, train_on_streams
 from quadmix_assets.training.progress import StackReport
-from quadmix_assets.training.recipe import Recipe
+from quadmix_assets.training.recipe import n_steps
 from quadmix_assets.training.tensorboard import TensorBoardLog
 from quadmix_assets.training.token_file import TokenFile
 from quadmix_assets.training.trainer import ProxyTraining
@@ -65,7 +66,7 @@ class StackJob:
 
     token_folder: Path
     architecture: Architecture
-    recipe: Recipe
+    recipe: TrainingSettings
     vocab_size: int
     separator_id: int
     targets: Mapping[str, TargetWindows]
@@ -247,7 +248,7 @@ def _compute(
     ]
     if tensorboard is not None:
         of_targets = [{t: loss[0] for t, loss in result.losses.items()} for result in results]
-        tensorboard.close(of_targets, job.recipe.n_steps(job.architecture.context))
+        tensorboard.close(of_targets, n_steps(job.recipe, job.architecture.context))
     return results, reports[-1]
 
 

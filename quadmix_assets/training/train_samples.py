@@ -1,6 +1,5 @@
 """One batch of proxies: from samples of a token file to losses on the target sets."""
 
-import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +14,13 @@ from quadmix_assets.corpus.target_sets import evaluation_order
 from quadmix_assets.corpus.tokenizer import END_OF_TEXT, encode, project_tokenizer
 from quadmix_assets.device import choose_device, training_precision
 from quadmix_assets.outputs import TARGET_SETS, TENSORBOARD
-from quadmix_assets.settings import Settings, TrainingSettings
+from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store, is_local
-from quadmix_assets.training.architectures import Architecture, architecture_named
 from quadmix_assets.training.capacity import stack_size
 from quadmix_assets.training.evaluation import TargetWindows, pack_target
 from quadmix_assets.training.loop import ProxyTraining
 from quadmix_assets.training.progress import BatchProgress, ProgressBoard
-from quadmix_assets.training.recipe import Recipe
+from quadmix_assets.training.recipe import architecture_of, n_tokens_trained
 from quadmix_assets.training.stacks import ProxyResult, Sample, StackJob
 from quadmix_assets.training.tensorboard import require_tensorboard
 from quadmix_assets.training.workers import run_stacks
@@ -118,9 +116,12 @@ def train_samples(
     """
     device = choose_device(settings.proxies.device)
     training = settings.proxies.training
-    architecture, recipe = (
-        architecture_of(training),
-        recipe_of(training, device.type, n_tokens_per_proxy),
+    architecture = architecture_of(training)
+    recipe = training.model_copy(
+        update={
+            "n_tokens_per_proxy": n_tokens_per_proxy,
+            "precision": training_precision(training.precision, device),
+        }
     )
     tokenizer = project_tokenizer(store)
     separator = separator_id(tokenizer.get_vocab())
@@ -148,7 +149,7 @@ def train_samples(
         [(sample, id_hashes[sample.documents]) for sample in samples[first : first + size]]
         for first in range(0, len(samples), size)
     ]
-    n_tokens_total = len(samples) * recipe.n_tokens_trained(architecture.context)
+    n_tokens_total = len(samples) * n_tokens_trained(recipe, architecture.context)
     board = ProgressBoard(
         len(samples), n_tokens_total, on_progress, settings.proxies.progress_seconds
     )
@@ -178,28 +179,6 @@ def train_samples(
         [result.training for result in sorted(done, key=lambda result: result.sample_id)],
         board.progress().tokens_per_second,
         size,
-    )
-
-
-def architecture_of(training: TrainingSettings) -> Architecture:
-    """The architecture that the settings name, with their context if they give one."""
-    architecture = architecture_named(training.architecture)
-    return dataclasses.replace(architecture, context=training.context or architecture.context)
-
-
-def recipe_of(training: TrainingSettings, device: str, n_tokens_per_proxy: int) -> Recipe:
-    """The recipe of the settings for `n_tokens_per_proxy` tokens on a device of that type."""
-    return Recipe(
-        n_tokens_per_proxy=n_tokens_per_proxy,
-        batch_windows=training.batch_windows,
-        learning_rate=training.learning_rate,
-        betas=(training.beta1, training.beta2),
-        weight_decay=training.weight_decay,
-        max_grad_norm=training.max_grad_norm,
-        warmup_steps=training.warmup_steps,
-        schedule=training.schedule,
-        final_share=training.final_share,
-        precision=training_precision(training.precision, choose_device(device)),
     )
 
 

@@ -14,10 +14,11 @@ import numpy as np
 import torch
 
 from quadmix_assets.device import precision_dtype
+from quadmix_assets.settings import TrainingSettings
 from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.capacity import windows_per_pass
 from quadmix_assets.training.model import StackedLM
-from quadmix_assets.training.recipe import Recipe
+from quadmix_assets.training.recipe import n_steps, rate_at
 from quadmix_assets.training.window_stream import WindowStream
 
 _CURVE_POINTS = 24
@@ -49,7 +50,7 @@ class StackTrainer:
         self,
         streams: Sequence[WindowStream],
         architecture: Architecture,
-        recipe: Recipe,
+        recipe: TrainingSettings,
         vocab_size: int,
         seeds: Sequence[int],
         device: torch.device,
@@ -66,7 +67,7 @@ class StackTrainer:
         if compiled:
             self.model.compile_training()
         self.step = 0
-        self.n_steps = recipe.n_steps(architecture.context)
+        self.n_steps = n_steps(recipe, architecture.context)
         self.failures: dict[int, str] = {}
         self._streams = streams
         self._recipe = recipe
@@ -84,7 +85,7 @@ class StackTrainer:
     def advance(self) -> None:
         """Make one step of all proxies, and fail those whose loss or gradient is not finite."""
         for group in self._optimizer.param_groups:
-            group["lr"] = self._recipe.rate_at(self.step, self.n_steps)
+            group["lr"] = rate_at(self._recipe, self.step, self.n_steps)
         losses = torch.zeros(self.model.n_proxies, device=self._device)
         for first in range(0, self._recipe.batch_windows, self._windows_per_pass):
             n = min(self._windows_per_pass, self._recipe.batch_windows - first)
@@ -115,7 +116,7 @@ class StackTrainer:
     @property
     def learning_rate(self) -> float:
         """The rate of the last step."""
-        return self._recipe.rate_at(max(self.step - 1, 0), self.n_steps)
+        return rate_at(self._recipe, max(self.step - 1, 0), self.n_steps)
 
     def losses_since(self, step: int) -> np.ndarray:
         """Mean training loss in nats (K,) of the steps since `step`; NaN for failed proxies."""
@@ -204,11 +205,12 @@ class StackTrainer:
             state["exp_avg_sq"][k].zero_()
 
 
-def _optimizer(model: StackedLM, recipe: Recipe) -> torch.optim.AdamW:
+def _optimizer(model: StackedLM, recipe: TrainingSettings) -> torch.optim.AdamW:
     matrices = [p for p in model.parameters() if p.dim() == 3]
     gains = [p for p in model.parameters() if p.dim() == 2]
     groups = [
         {"params": matrices, "weight_decay": recipe.weight_decay},
         {"params": gains, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=recipe.betas, fused=True)
+    betas = (recipe.beta1, recipe.beta2)
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=betas, fused=True)

@@ -1,13 +1,14 @@
 """Small pools, streams and architectures that the tests of the proxies share."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from quadmix_assets.settings import TrainingSettings
 from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.evaluation import pack_target
 from quadmix_assets.training.progress import ProgressBoard
-from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.stacks import Sample, Stack, StackJob
 from quadmix_assets.training.token_file import TokenFile, TokenFileWriter
 from quadmix_assets.training.window_stream import WindowStream
@@ -53,6 +54,11 @@ def stream_of(
     )
 
 
+def make_recipe(**values: Any) -> TrainingSettings:
+    """RegMix's recipe in float32, but for `values`."""
+    return TrainingSettings(**{"architecture": "regmix-1m", "precision": "float32", **values})
+
+
 def make_board() -> ProgressBoard:
     """One that tells nobody."""
     return ProgressBoard(1, 1, lambda progress: None, seconds=1e9)
@@ -73,7 +79,7 @@ def make_job(folder: Path, *, n_tokens: int) -> StackJob:
     return StackJob(
         token_folder=folder,
         architecture=ARCHITECTURE,
-        recipe=Recipe(n_tokens_per_proxy=n_tokens, batch_windows=4, warmup_steps=0),
+        recipe=make_recipe(n_tokens_per_proxy=n_tokens, batch_windows=4, warmup_steps=0),
         vocab_size=VOCAB,
         separator_id=SEPARATOR,
         targets={"held_out": target},

@@ -1,15 +1,14 @@
-import dataclasses
-
 import pytest
 import torch
 
+from quadmix_assets.settings import TrainingSettings
 from quadmix_assets.training.architectures import architecture_named
 from quadmix_assets.training.capacity import stack_size, windows_per_pass
-from quadmix_assets.training.recipe import Recipe
+from quadmix_assets_tests.training.stacks import make_recipe
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
-DEMO = Recipe(n_tokens_per_proxy=100_000, batch_windows=4)
-PAPER = Recipe(n_tokens_per_proxy=10**9, batch_windows=512)
+DEMO = make_recipe(n_tokens_per_proxy=100_000, batch_windows=4)
+PAPER = make_recipe(n_tokens_per_proxy=10**9, batch_windows=512)
 
 
 @pytest.mark.parametrize(
@@ -17,7 +16,9 @@ PAPER = Recipe(n_tokens_per_proxy=10**9, batch_windows=512)
     [("tiny", DEMO, 16, 8), ("tiny", DEMO, 3, 3), ("small", DEMO, 16, 4), ("regmix-1m", DEMO, 9, 1),
      ("regmix-1m", PAPER, 9, 1)],
 )  # fmt: skip
-def test_a_cpu_fills_a_pass(architecture: str, recipe: Recipe, most: int, expected: int) -> None:
+def test_a_cpu_fills_a_pass(
+    architecture: str, recipe: TrainingSettings, most: int, expected: int
+) -> None:
     assert stack_size(architecture_named(architecture), recipe, 2_048, CPU, most=most) == expected
 
 
@@ -40,7 +41,7 @@ def test_a_gpu_is_filled_to_what_is_free(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_windows_of_a_pass() -> None:
     tiny, regmix = architecture_named("tiny"), architecture_named("regmix-1m")
     assert windows_per_pass(tiny, DEMO, 8, CPU) == 4
-    assert windows_per_pass(tiny, dataclasses.replace(DEMO, batch_windows=64), 8, CPU) == 4
+    assert windows_per_pass(tiny, DEMO.model_copy(update={"batch_windows": 64}), 8, CPU) == 4
     assert windows_per_pass(regmix, PAPER, 1, CPU) == 2
     assert windows_per_pass(regmix, PAPER, 100, CPU) == 1
     assert windows_per_pass(regmix, PAPER, 16, GPU) == 8

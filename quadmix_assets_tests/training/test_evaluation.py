@@ -8,12 +8,11 @@ from torch.nn import functional as F  # noqa: N812
 from quadmix_assets.training.evaluation import evaluate_stack, pack_target
 from quadmix_assets.training.loop import TrainedStack
 from quadmix_assets.training.model import StackedLM
-from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.trainer import ProxyTraining
 from quadmix_assets_tests.training.llama import logits_of
-from quadmix_assets_tests.training.stacks import ARCHITECTURE, SEPARATOR, VOCAB
+from quadmix_assets_tests.training.stacks import ARCHITECTURE, SEPARATOR, VOCAB, make_recipe
 
-RECIPE = Recipe(n_tokens_per_proxy=1, batch_windows=1)
+RECIPE = make_recipe(n_tokens_per_proxy=1, batch_windows=1)
 TRAINED = ProxyTraining("trained", None, (), 0, 0.0)
 FAILED = ProxyTraining("failed", "its sample holds no tokens", (), 0, 0.0)
 
@@ -103,7 +102,7 @@ def test_bfloat16_measures_nearly_the_same() -> None:
     rough = evaluate_stack(stack, {"t": target}, precision="bfloat16")["t"].loss_nats
     np.testing.assert_allclose(rough, exact, rtol=1e-3)
     trained_rough = dataclasses.replace(
-        stack, recipe=dataclasses.replace(RECIPE, precision="bfloat16")
+        stack, recipe=RECIPE.model_copy(update={"precision": "bfloat16"})
     )
     again = evaluate_stack(trained_rough, {"t": target})["t"].loss_nats
     np.testing.assert_array_equal(again, rough)

@@ -6,21 +6,22 @@ import pytest
 import torch
 from upath import UPath
 
+from quadmix_assets.settings import TrainingSettings
 from quadmix_assets.training.checkpoint import Checkpoint
 from quadmix_assets.training.evaluation import evaluate_stack, pack_target
 from quadmix_assets.training.loop import StackProgress, TrainedStack, train_on_streams
-from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.token_file import TokenFile
 from quadmix_assets_tests.training.stacks import (
     ARCHITECTURE,
     SEPARATOR,
     VOCAB,
     chain_documents,
+    make_recipe,
     stream_of,
     write_token_file,
 )
 
-RECIPE = Recipe(n_tokens_per_proxy=6_000, batch_windows=4, learning_rate=1e-2, warmup_steps=5)
+RECIPE = make_recipe(n_tokens_per_proxy=6_000, batch_windows=4, learning_rate=1e-2, warmup_steps=5)
 LANGUAGES = {"a": np.arange(150), "b": np.arange(150, 300)}
 
 
@@ -32,7 +33,11 @@ def token_file(tmp_path_factory: pytest.TempPathFactory) -> TokenFile:
 
 
 def train(
-    token_file: TokenFile, samples: list[np.ndarray], recipe: Recipe = RECIPE, *, seed: int = 0
+    token_file: TokenFile,
+    samples: list[np.ndarray],
+    recipe: TrainingSettings = RECIPE,
+    *,
+    seed: int = 0,
 ) -> TrainedStack:
     streams = [stream_of(token_file, sample) for sample in samples]
     return train_on_streams(
@@ -64,7 +69,7 @@ def test_proxies_learn_and_matching_data_wins(token_file: TokenFile) -> None:
 def test_a_proxy_trains_alike_alone_and_among_others(token_file: TokenFile) -> None:
     rng = np.random.default_rng(1)
     samples = [rng.choice(300, 120, replace=False) for _ in range(8)]
-    recipe = dataclasses.replace(RECIPE, n_tokens_per_proxy=2_000)
+    recipe = RECIPE.model_copy(update={"n_tokens_per_proxy": 2_000})
     together = last_losses(train(token_file, samples, recipe))
     for k in (0, 5):
         alone = last_losses(train(token_file, [samples[k]], recipe))
@@ -73,7 +78,7 @@ def test_a_proxy_trains_alike_alone_and_among_others(token_file: TokenFile) -> N
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_the_same_call_gives_the_same_bytes(token_file: TokenFile, precision: str) -> None:
-    recipe = dataclasses.replace(RECIPE, n_tokens_per_proxy=1_000, precision=precision)
+    recipe = RECIPE.model_copy(update={"n_tokens_per_proxy": 1_000, "precision": precision})
     samples = list(LANGUAGES.values())
     one, two = (train(token_file, samples, recipe) for _ in range(2))
     assert one.proxies == two.proxies
@@ -85,13 +90,13 @@ def test_the_same_call_gives_the_same_bytes(token_file: TokenFile, precision: st
 
 def test_windows_of_another_order_train_another_proxy(token_file: TokenFile) -> None:
     streams = [stream_of(token_file, LANGUAGES["a"], seed=seed) for seed in (1, 2)]
-    recipe = dataclasses.replace(RECIPE, n_tokens_per_proxy=1_000)
+    recipe = RECIPE.model_copy(update={"n_tokens_per_proxy": 1_000})
     stack = train_on_streams(streams, ARCHITECTURE, recipe, vocab_size=VOCAB, seeds=[0, 0])
     assert last_losses(stack)[0] != last_losses(stack)[1]
 
 
 def test_a_sample_without_tokens_fails_alone(token_file: TokenFile) -> None:
-    recipe = dataclasses.replace(RECIPE, n_tokens_per_proxy=1_000)
+    recipe = RECIPE.model_copy(update={"n_tokens_per_proxy": 1_000})
     stack = train(token_file, [LANGUAGES["a"], np.arange(0)], recipe)
     failed = stack.proxies[1]
     assert (failed.status, failed.reason) == ("failed", "its sample holds no tokens")
@@ -102,13 +107,13 @@ def test_a_sample_without_tokens_fails_alone(token_file: TokenFile) -> None:
 
 
 def test_a_stack_of_failures_ends(token_file: TokenFile) -> None:
-    stack = train(token_file, [np.arange(0)], dataclasses.replace(RECIPE, n_tokens_per_proxy=200))
+    stack = train(token_file, [np.arange(0)], RECIPE.model_copy(update={"n_tokens_per_proxy": 200}))
     assert stack.proxies[0].status == "failed"
 
 
 def test_records_count_tokens_and_epochs(token_file: TokenFile) -> None:
     few = np.arange(3)
-    stack = train(token_file, [few], dataclasses.replace(RECIPE, n_tokens_per_proxy=1_000))
+    stack = train(token_file, [few], RECIPE.model_copy(update={"n_tokens_per_proxy": 1_000}))
     record = stack.proxies[0]
     n_windows = 16 * 4
     assert record.n_tokens == n_windows * ARCHITECTURE.context
@@ -125,7 +130,7 @@ def test_progress_comes_at_the_start_and_at_the_end(token_file: TokenFile) -> No
     train_on_streams(
         [stream_of(token_file, LANGUAGES["a"]), stream_of(token_file, np.arange(0))],
         ARCHITECTURE,
-        dataclasses.replace(RECIPE, n_tokens_per_proxy=640),
+        RECIPE.model_copy(update={"n_tokens_per_proxy": 640}),
         vocab_size=VOCAB,
         seeds=[0, 0],
         on_progress=heard.append,
@@ -140,7 +145,7 @@ def test_progress_comes_at_the_start_and_at_the_end(token_file: TokenFile) -> No
 
 
 def test_a_training_goes_on_from_its_checkpoint(token_file: TokenFile, tmp_path: Path) -> None:
-    recipe = dataclasses.replace(RECIPE, n_tokens_per_proxy=2_000)
+    recipe = RECIPE.model_copy(update={"n_tokens_per_proxy": 2_000})
     expected = train(token_file, list(LANGUAGES.values()), recipe)
     heard: list[int] = []
 

@@ -64,7 +64,7 @@ def test_whatever_decides_the_results_is_in_the_key(tmp_path: Path) -> None:
     def changed(**values: Any) -> Stack:
         return [(dataclasses.replace(sample, **values), hashes), other]
 
-    recipe = dataclasses.replace(job.recipe, learning_rate=1.0)
+    recipe = job.recipe.model_copy(update={"learning_rate": 1.0})
     architecture = dataclasses.replace(job.architecture, rotary_base=5.0)
     keys = [
         stack_key(job, [(sample, hashes), other]),

@@ -35,8 +35,7 @@ HASHES = np.array([xxh3_64_intdigest(f"d{n}".encode()) for n in range(80)], dtyp
 
 
 def make_settings(folder: Path, **proxies: Any) -> Settings:
-    training = {"architecture": "tiny", "n_tokens_per_proxy": 1_024, "batch_windows": 2, "warmup_steps": 0,
-                "learning_rate": 5e-3}  # fmt: skip
+    training = {"n_tokens_per_proxy": 1_024, "batch_windows": 2, "warmup_steps": 0}
     changes = {"training": training, "max_target_tokens": 300, "device": "cpu", **proxies}
     targets = [{"name": "planted"}, {"name": "other"}]
     return load_settings(write_profile(folder, targets=targets, proxies=changes))

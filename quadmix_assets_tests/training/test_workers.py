@@ -68,7 +68,9 @@ def test_an_error_in_one_part_ends_the_others(tmp_path: Path) -> None:
     broken = (dataclasses.replace(sample, copies=sample.copies - 100), hashes)
     with pytest.raises(ValueError, match="copies must not be negative"):
         list(run_stacks(job, [make_stacks(1)[0], [broken]], n_workers=2, board=make_board()))
-    again = dataclasses.replace(job, recipe=dataclasses.replace(job.recipe, n_tokens_per_proxy=640))
+    again = dataclasses.replace(
+        job, recipe=job.recipe.model_copy(update={"n_tokens_per_proxy": 640})
+    )
     # The worker of the endless stack must come free for the next batch.
     assert len(list(run_stacks(again, make_stacks(2), n_workers=2, board=make_board()))) == 2
 
