@@ -17,10 +17,11 @@ from scipy.stats import spearmanr
 from quadmix_assets.outputs import PROXY_METRICS, PROXY_POOL, SAMPLED_SUBSET
 from quadmix_assets.proxies.parameter_sets import read_parameter_sets
 from quadmix_assets.proxies.proxy_pool import read_documents, token_folder
+from quadmix_assets.proxies.samples import samples_of_subset
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import load_settings
 from quadmix_assets.store import Store
-from quadmix_assets.training.train_samples import samples_of_subset, train_samples
+from quadmix_assets.training.train_samples import train_samples
 
 
 def main() -> None:
@@ -47,7 +48,6 @@ def main() -> None:
             read_documents(folder, ["id_hash"])["id_hash"],
             samples_of_subset(subset, theta_ids, seed=derive_seed(settings.seed, PROXY_METRICS)),
             n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
-            on_progress=print,
             one_by_one=one_by_one,
         )
         print(f"{result.stack_size} at once: {result.tokens_per_second:,.0f} tokens/s")

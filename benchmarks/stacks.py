@@ -98,7 +98,7 @@ def stack_rate(job: StackJob, size: int, n_proxies: int, n_workers: int, n_steps
     timed = dataclasses.replace(
         job, recipe=job.recipe.model_copy(update={"n_tokens_per_proxy": n_tokens})
     )
-    board = ProgressBoard(1, 1, lambda progress: None, 1e9)
+    board = ProgressBoard(1, 1, None, 1e9)
     start = time.perf_counter()
     done = [
         r for found in run_stacks(timed, stacks, n_workers=n_workers, board=board) for r in found

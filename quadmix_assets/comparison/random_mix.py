@@ -10,11 +10,11 @@ import polars as pl
 from quadmix_assets.corpus.text_sample import in_sample
 from quadmix_assets.corpus.tokenizer import project_tokenizer
 from quadmix_assets.outputs import FINAL_MIX, RANDOM_COMPARISON, SCORED_SHARDS
-from quadmix_assets.proxies.tokenise import append_tokens
 from quadmix_assets.sampling import hash_ids, uniform_of_ids
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
+from quadmix_assets.training.shard_tokens import append_tokens
 from quadmix_assets.training.stacks import Sample
 from quadmix_assets.training.token_file import TokenFileWriter
 from quadmix_assets.training.train_samples import train_samples
@@ -77,7 +77,6 @@ def compare_with_random(
             hash_ids(pool.filter(pl.Series(used))["id"].to_list()),
             samples,
             n_tokens_per_proxy=n_tokens,
-            on_progress=lambda progress: log(str(progress)),
             one_by_one=True,
         )
     names = pl.DataFrame(

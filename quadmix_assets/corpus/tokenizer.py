@@ -16,6 +16,7 @@ from quadmix_assets.outputs import TOKENIZER
 from quadmix_assets.store import Store
 
 END_OF_TEXT = "<|endoftext|>"
+_SEPARATORS = (END_OF_TEXT, "</s>", "<|end_of_text|>", "<eos>", "[SEP]")
 _MIN_VOCABULARY = 257  # the 256 bytes and the end of text
 
 # An encoding takes some hundred bytes a token while it is made. Long texts are encoded in pieces
@@ -117,6 +118,22 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[np.ndarray]:
 def tokenizer_fingerprint(tokenizer: Tokenizer) -> str:
     """xxh3-128 of the tokenizer's JSON: equal if and only if it encodes alike by construction."""
     return xxhash.xxh3_128_hexdigest(tokenizer.to_str().encode())
+
+
+def separator_id(tokenizer: Tokenizer) -> int:
+    """The token that is put between documents.
+
+    Raises:
+        ValueError: the tokenizer has none of the usual ones.
+    """
+    vocabulary = tokenizer.get_vocab()
+    for name in _SEPARATORS:
+        if name in vocabulary:
+            return vocabulary[name]
+    raise ValueError(
+        "the tokenizer has no token to separate documents: expected one of "
+        f"{', '.join(_SEPARATORS)}"
+    )
 
 
 def _steadied(tokenizer: Tokenizer) -> Tokenizer:

@@ -35,13 +35,18 @@ from quadmix_assets.proxies.proxy_pool import (
     read_documents,
     token_folder,
 )
-from quadmix_assets.proxies.ranks import rank_thetas, select_documents, tokens_per_theta
+from quadmix_assets.proxies.ranks import rank_thetas
+from quadmix_assets.proxies.samples import (
+    samples_of_subset,
+    select_documents,
+    tokens_per_theta,
+)
 from quadmix_assets.sampling import PoolDraw, feature_names
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.store import MissingOutputError
 from quadmix_assets.training.plots import plot_losses
 from quadmix_assets.training.progress import BatchProgress
-from quadmix_assets.training.train_samples import samples_of_subset, train_samples
+from quadmix_assets.training.train_samples import train_samples
 
 GROUP = "proxies"
 # One partition is one run: each is long, and holds the device for itself.
@@ -66,7 +71,6 @@ def proxy_pool(context: dg.AssetExecutionContext, project: ProjectResource) -> d
             settings,
             load_normalizers(store, settings.criterion_names),
             project_tokenizer(store),
-            context.log.info,
         )
     return dg.MaterializeResult(
         metadata={
@@ -267,10 +271,9 @@ def proxy_metrics(
 def observe_progress(
     context: dg.AssetExecutionContext, partition: str | None = None
 ) -> Callable[[BatchProgress], None]:
-    """Tells of a training in the run's log and as observations of the asset."""
+    """Reports the progress of a training as observations of the asset."""
 
     def tell(progress: BatchProgress) -> None:
-        context.log.info(str(progress))
         context.log_event(
             dg.AssetObservation(
                 context.asset_key, partition=partition, metadata=_standing(progress)

@@ -1,21 +1,25 @@
-"""Where the training of a batch stands, put together from what its stacks report."""
+"""The progress of a batch in training, put together from the reports of its stacks."""
 
 import json
+import logging
 import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+_LOGGER = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class StackReport:
-    """Where one stack of a batch stands.
+    """The progress of one stack of a batch.
 
     Attributes:
         n_tokens: tokens that its proxies together have been trained to predict.
         n_tokens_resumed: those of them that an earlier, interrupted run had done.
-        mean_loss_nats: mean training loss of its living proxies lately; None before the first step.
+        mean_loss_nats: mean training loss, since the last report, of its proxies that have not
+            failed; None before the first step.
         n_failed: proxies that failed.
     """
 
@@ -27,12 +31,12 @@ class StackReport:
 
 @dataclass(frozen=True)
 class BatchProgress:
-    """Where a batch of proxies stands.
+    """The progress of a batch of proxies.
 
     Attributes:
         n_proxies: proxies of the batch.
         n_tokens: tokens that all of them together have been trained to predict.
-        n_tokens_total: what they will have been at the end.
+        n_tokens_total: tokens that all of them together will have been trained to predict.
         n_failed: proxies that failed.
         mean_loss_nats: mean training loss of the stacks in training; NaN before the first steps.
         tokens_per_second: of all proxies together, since this run began.
@@ -59,22 +63,22 @@ class BatchProgress:
 
 
 class ProgressBoard:
-    """Collects the reports of a batch's stacks, and tells where the batch stands at a steady pace.
+    """Collects the reports of a batch's stacks, and logs the batch's progress at a steady pace.
 
     Stacks in other processes leave their reports as files in a local folder.
 
     Args:
         n_proxies: proxies of the batch.
         n_tokens_total: tokens that all of them together are to predict.
-        tell: is given the progress.
-        seconds: pace.
+        tell: called with the progress when it is logged; None for nobody.
+        seconds: time between two logs.
     """
 
     def __init__(
         self,
         n_proxies: int,
         n_tokens_total: int,
-        tell: Callable[[BatchProgress], None],
+        tell: Callable[[BatchProgress], None] | None,
         seconds: float,
     ) -> None:
         self._n_proxies = n_proxies
@@ -86,26 +90,28 @@ class ProgressBoard:
         self._told_tokens = 0
 
     def put(self, stack: int, report: StackReport) -> None:
-        """Take the report of stack number `stack`, and tell if it is time."""
+        """Take the report of stack number `stack`, and log the progress if it is due."""
         self._reports[stack] = report
         self.tell_if_due()
 
     def collect(self, folder: Path) -> None:
-        """Take what stacks in other processes have reported, and tell if it is time."""
+        """Take the reports of stacks in other processes, and log the progress if it is due."""
         for path in folder.glob("*.json"):
             self._reports[int(path.stem)] = StackReport(**json.loads(path.read_text()))
         self.tell_if_due()
 
     def tell_if_due(self, *, at_once: bool = False) -> None:
-        """Tell where the batch stands, if it has got on and the last time was long enough ago."""
+        """Log the progress, if there is any and the last time was long enough ago."""
         now = time.monotonic()
         progress = self.progress()
         if progress.n_tokens > self._told_tokens and (at_once or now - self._told >= self._seconds):
             self._told, self._told_tokens = now, progress.n_tokens
-            self._tell(progress)
+            _LOGGER.info("%s", progress)
+            if self._tell is not None:
+                self._tell(progress)
 
     def progress(self) -> BatchProgress:
-        """Where the batch stands now."""
+        """The progress of the batch now."""
         reports = list(self._reports.values())
         n_tokens = sum(report.n_tokens for report in reports)
         fresh = n_tokens - sum(report.n_tokens_resumed for report in reports)

@@ -1,4 +1,4 @@
-"""Runs the stacks of a batch in worker processes, or in this one; what comes back is small."""
+"""Runs the stacks of a batch in worker processes, or in this one; only results come back."""
 
 import functools
 import multiprocessing
@@ -13,7 +13,8 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 from quadmix_assets.training.progress import ProgressBoard, StackReport, leave_report
-from quadmix_assets.training.stacks import ProxyResult, Stack, StackJob, train_stack
+from quadmix_assets.training.stacks import ProxyResult, Stack, StackJob
+from quadmix_assets.training.train_stack import train_stack
 
 _POLL_SECONDS = 1.0
 # A worker that is still training looks for its folder of reports within this time.
@@ -29,7 +30,7 @@ def run_stacks(
         job: what all stacks share.
         stacks: the proxies of each.
         n_workers: processes; with one, or one stack, all is done in this process.
-        board: is told of progress.
+        board: receives the progress.
 
     Raises:
         RuntimeError: a worker process died, for want of memory most likely.
@@ -42,7 +43,7 @@ def run_stacks(
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         try:
-            # A pool of which a worker died since the last batch says so here already.
+            # A process pool of which a worker died since the last batch raises here already.
             pending = {
                 _pool(n_workers).submit(_train_stack, job, stack, folder, number)
                 for number, stack in enumerate(stacks)
@@ -60,7 +61,7 @@ def run_stacks(
                 "proxies.n_workers or proxies.stack_size"
             ) from error
         finally:
-            # A worker that is still at it ends when it finds its folder for reports gone.
+            # A worker that is still training ends when it finds its folder for reports gone.
             for future in futures:
                 future.cancel()
 

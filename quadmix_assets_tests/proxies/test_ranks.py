@@ -5,7 +5,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quadmix_assets.proxies.ranks import rank_thetas, select_documents, tokens_per_theta
+from quadmix_assets.proxies.ranks import rank_thetas
+from quadmix_assets.proxies.samples import select_documents, tokens_per_theta
 from quadmix_assets.sampling import PoolDraw, PoolIndex, Theta
 from quadmix_assets_tests.sampling.pools import N_DOMAINS, Pool, pools, thetas
 

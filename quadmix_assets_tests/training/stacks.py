@@ -7,9 +7,9 @@ import numpy as np
 
 from quadmix_assets.settings import TrainingSettings
 from quadmix_assets.training.architectures import Architecture
-from quadmix_assets.training.evaluation import pack_target
 from quadmix_assets.training.progress import ProgressBoard
 from quadmix_assets.training.stacks import Sample, Stack, StackJob
+from quadmix_assets.training.targets import pack_target
 from quadmix_assets.training.token_file import TokenFile, TokenFileWriter
 from quadmix_assets.training.window_stream import WindowStream
 
@@ -31,6 +31,12 @@ def chain_documents(rng: np.random.Generator, n: int, *, language: int) -> list[
             token = int(tables[token, rng.integers(2)])
         documents.append(document)
     return documents
+
+
+def some_documents(n: int = 40) -> list[np.ndarray]:
+    """Documents of random tokens, some of them empty."""
+    rng = np.random.default_rng(0)
+    return [rng.integers(1, VOCAB, rng.integers(0, 60)) for _ in range(n)]
 
 
 def write_token_file(folder: Path, documents: list[np.ndarray]) -> TokenFile:
@@ -61,7 +67,7 @@ def make_recipe(**values: Any) -> TrainingSettings:
 
 def make_board() -> ProgressBoard:
     """One that tells nobody."""
-    return ProgressBoard(1, 1, lambda progress: None, seconds=1e9)
+    return ProgressBoard(1, 1, None, seconds=1e9)
 
 
 def make_job(folder: Path, *, n_tokens: int) -> StackJob:
@@ -85,6 +91,11 @@ def make_job(folder: Path, *, n_tokens: int) -> StackJob:
         targets={"held_out": target},
         device="cpu",
     )
+
+
+def stack_of(n: int) -> Stack:
+    """One stack of n proxies."""
+    return [proxy for stack in make_stacks(n) for proxy in stack]
 
 
 def make_stacks(n: int) -> list[Stack]:

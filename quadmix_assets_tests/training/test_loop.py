@@ -8,8 +8,9 @@ from upath import UPath
 
 from quadmix_assets.settings import TrainingSettings
 from quadmix_assets.training.checkpoint import Checkpoint
-from quadmix_assets.training.evaluation import evaluate_stack, pack_target
+from quadmix_assets.training.evaluation import evaluate_stack
 from quadmix_assets.training.loop import StackProgress, TrainedStack, train_on_streams
+from quadmix_assets.training.targets import pack_target
 from quadmix_assets.training.token_file import TokenFile
 from quadmix_assets_tests.training.stacks import (
     ARCHITECTURE,

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from upath import UPath
 
+from quadmix_assets.store import Store
 from quadmix_assets.training.loop import StackProgress
-from quadmix_assets.training.stacks import train_stack
-from quadmix_assets.training.tensorboard import TensorBoardLog, require_tensorboard
+from quadmix_assets.training.tensorboard import TensorBoardLog, tensorboard_folder
+from quadmix_assets.training.train_stack import train_stack
 from quadmix_assets_tests.training.stacks import make_job, make_stacks
 
 
@@ -62,8 +64,11 @@ def test_a_part_writes_what_it_returns(tmp_path: Path) -> None:
     assert loss == pytest.approx(result.losses["held_out"][0])
 
 
-def test_what_to_install_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    require_tensorboard()
+def test_what_to_install_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(UPath(tmp_path))
+    assert tensorboard_folder(store) == tmp_path / "tensorboard"
+    with pytest.raises(ValueError, match="TensorBoard files are written to local lakes only"):
+        tensorboard_folder(Store(UPath("memory://lake")))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install 'quadmix-assets\[tensorboard\]'"):
-        require_tensorboard()
+        tensorboard_folder(store)

@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 from quadmix_assets.training.progress import BatchProgress, ProgressBoard
-from quadmix_assets.training.stacks import ProxyResult, train_stack
+from quadmix_assets.training.stacks import ProxyResult
+from quadmix_assets.training.train_stack import train_stack
 from quadmix_assets.training.workers import run_stacks
 from quadmix_assets_tests.training.stacks import make_board, make_job, make_stacks
 

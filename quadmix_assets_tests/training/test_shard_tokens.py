@@ -6,8 +6,8 @@ from upath import UPath
 
 from quadmix_assets.corpus.tokenizer import encode, train_tokenizer
 from quadmix_assets.outputs import RAW_SHARDS
-from quadmix_assets.proxies.tokenise import append_tokens
 from quadmix_assets.store import MissingOutputError, Store
+from quadmix_assets.training.shard_tokens import append_tokens
 from quadmix_assets.training.token_file import TokenFile, TokenFileWriter
 from quadmix_assets_tests.lakes import put_raw
 
