@@ -10,17 +10,16 @@ from upath import UPath
 # An xxh3-128 that takes its content in pieces.
 Digest: TypeAlias = xxhash.xxh3_128
 
+# hash_number(content, seed=0): xxh3-64 as a whole number below 2**64; every seed is a hash function
+# of its own. The library's own function, because it is called for every word of a pool.
+hash_number = xxhash.xxh3_64_intdigest
+
 _BLOCK_BYTES = 1 << 20
 
 
 def hash_bytes(content: bytes | memoryview) -> str:
     """xxh3-128 of `content` as 32 hexadecimal digits."""
     return xxhash.xxh3_128_hexdigest(content)
-
-
-def hash_text(text: str, seed: int = 0) -> int:
-    """xxh3-64 of the UTF-8 of `text`, 0 to 2**64 - 1; every seed is a hash function of its own."""
-    return xxhash.xxh3_64_intdigest(text.encode(), seed)
 
 
 def hash_file(path: Path | UPath) -> str:

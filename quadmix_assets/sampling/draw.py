@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from xxhash import xxh3_64_intdigest
 
+from quadmix_assets.hashing import hash_number
 from quadmix_assets.sampling.validation import IntArray, check_floats, check_shape, describe
 
 UIntArray = NDArray[np.uint64]
@@ -38,7 +38,7 @@ def hash_ids(ids: Ids) -> UIntArray:
     if values and isinstance(values[0], int):
         return _whole_numbers(values)
     try:
-        digests = map(xxh3_64_intdigest, map(str.encode, values))
+        digests = map(hash_number, map(str.encode, values))
         return np.fromiter(digests, dtype=np.uint64, count=len(values))
     except TypeError:
         raise _wrong_type(values, str, "string, as the first id is") from None

@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import xxhash
 from upath import UPath
 
 from quadmix_assets.device import is_out_of_memory, torch_threads
+from quadmix_assets.hashing import Digest
 from quadmix_assets.store import atomic_file
 from quadmix_assets.training.architectures import ProxyShape
 from quadmix_assets.training.checkpoint import Checkpoint
@@ -147,7 +147,7 @@ def train_part(job: SwarmJob, part: Part, report: Report) -> list[ProxyResult]:
 
 def part_key(job: SwarmJob, part: Part) -> str:
     """A hash of everything that decides the results of a part."""
-    digest = xxhash.xxh3_128()
+    digest = Digest()
     for sample, hashes in part:
         digest.update(f"{sample.number},{sample.seed},{len(sample.documents)};".encode())
         for array in (sample.documents, sample.copies, hashes):
