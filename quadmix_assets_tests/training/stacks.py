@@ -11,6 +11,7 @@ from quadmix_assets.training.recipe import Recipe
 from quadmix_assets.training.stacks import Part, Sample, SwarmJob
 from quadmix_assets.training.token_file import TokenPool, TokenPoolWriter
 from quadmix_assets.training.window_stream import WindowStream
+from quadmix_assets_tests.seed import SEED
 
 VOCAB = 64
 SEPARATOR = 0
@@ -47,7 +48,7 @@ def stream_of(
         documents,
         np.full(len(documents), copies),
         hashes,
-        seed=seed,
+        seed=SEED + seed,
         context=SHAPE.context,
         separator_id=SEPARATOR,
     )
@@ -60,7 +61,7 @@ def make_board() -> ProgressBoard:
 
 def make_job(folder: Path, *, n_tokens: int) -> SwarmJob:
     """What all swarms of a batch share, with a pool of 60 documents in `folder`."""
-    documents = chain_documents(np.random.default_rng(0), 70, language=1)
+    documents = chain_documents(np.random.default_rng(SEED), 70, language=1)
     write_pool(folder, documents[:60])
     lengths = [len(document) for document in documents[60:]]
     target = pack_target(
@@ -81,4 +82,4 @@ def make_parts(n: int) -> list[Part]:
     """Swarms of one proxy each."""
     documents = np.arange(60)
     hashes = documents.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    return [[(Sample(k, documents, np.full(60, k + 1), seed=k), hashes)] for k in range(n)]
+    return [[(Sample(k, documents, np.full(60, k + 1), seed=SEED + k), hashes)] for k in range(n)]
