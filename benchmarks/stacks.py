@@ -114,8 +114,12 @@ def make_job(folder: Path, architecture: Architecture, options: argparse.Namespa
         for _ in range(N_DOCUMENTS):
             writer.append([rng.integers(1, options.vocabulary, DOCUMENT_TOKENS)])
     precision = training_precision(options.precision, torch.device(options.device))
-    recipe = TrainingSettings(
-        n_tokens_per_proxy=1, batch_windows=options.batch_windows, precision=precision
+    recipe = TrainingSettings.model_validate(
+        {
+            "n_tokens_per_proxy": 1,
+            "batch_windows": options.batch_windows,
+            "precision": precision,
+        }
     )
     return StackJob(
         token_folder=folder,

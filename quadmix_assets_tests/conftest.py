@@ -13,10 +13,12 @@ import yaml
 
 from quadmix_assets.settings import PROFILES_FOLDER, Settings, load_settings
 from quadmix_assets.store import Store
+from quadmix_assets_tests.seed import SEED
 
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
 
 TINY: dict[str, Any] = {
+    "seed": SEED,
     "corpus": {
         "source": "planted",
         "carried_columns": {"planted_domain": "string", "planted_quality": "float"},

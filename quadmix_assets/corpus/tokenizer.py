@@ -8,10 +8,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-import xxhash
 from tokenizers import Encoding, Tokenizer, decoders, models, pre_tokenizers, trainers
 from upath import UPath
 
+from quadmix_assets.hashing import hash_bytes
 from quadmix_assets.outputs import TOKENIZER
 from quadmix_assets.store import Store
 
@@ -117,7 +117,7 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[np.ndarray]:
 
 def tokenizer_fingerprint(tokenizer: Tokenizer) -> str:
     """xxh3-128 of the tokenizer's JSON: equal if and only if it encodes alike by construction."""
-    return xxhash.xxh3_128_hexdigest(tokenizer.to_str().encode())
+    return hash_bytes(tokenizer.to_str().encode())
 
 
 def separator_id(tokenizer: Tokenizer) -> int:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xxhash
 from upath import UPath
 
 from quadmix_assets.corpus.tokenizer import tokenizer_path
+from quadmix_assets.hashing import hash_files
 from quadmix_assets.mix.theta_json import theta_to_json
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
@@ -174,11 +174,8 @@ def _tables(store: Store, settings: Settings) -> list[tuple[str, UPath]]:
 def _code_fingerprint() -> str:
     """A hash of this package's own sources: the version alone says little of a working copy."""
     package = Path(__file__).parents[1]
-    digest = xxhash.xxh3_128()
-    for file in sorted(package.rglob("*.py")):
-        digest.update(file.relative_to(package).as_posix().encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+    files = sorted(package.rglob("*.py"))
+    return hash_files(package, [file.relative_to(package).as_posix() for file in files])
 
 
 def _versions() -> dict[str, str]:

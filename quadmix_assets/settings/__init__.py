@@ -1,8 +1,8 @@
 """Typed settings: one YAML file (a profile), validated when it is loaded.
 
-A profile is chosen by name (`profiles/<name>.yaml`) or by path. Single keys can be overridden by
-environment variables: `QUADMIX_` + the key's path, levels joined by two underscores, for example
-`QUADMIX_PROXIES__BATCH_SIZE=16`. Nothing else is read from the environment.
+A profile is chosen by name (one of `profiles/` in this package) or by path. Single keys can be
+overridden by environment variables: `QUADMIX_` + the key's path, levels joined by two underscores,
+for example `QUADMIX_PROXIES__BATCH_SIZE=16`. Nothing else is read from the environment.
 """
 
 from quadmix_assets.settings.constraints import ConstraintsSettings, DomainConstraintSettings

@@ -6,11 +6,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from quadmix_assets.figures import BLUE, RED, legend_below, styled
 from quadmix_assets.training.loop import ProxyTraining
 
 _MAX_BINS = 30
 
 
+@styled
 def plot_losses(
     proxies: Sequence[ProxyTraining], target_losses: Mapping[str, np.ndarray]
 ) -> Figure:
@@ -20,7 +22,7 @@ def plot_losses(
         proxies: the K records of a stack, or of several.
         target_losses: per target set the losses in nats, (K,); NaN (failed) is left out.
     """
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = Figure(figsize=(10, 4))
     curves, spread = figure.subplots(1, 2)
     _draw_curves(curves, proxies)
     for name, losses in target_losses.items():
@@ -32,7 +34,7 @@ def plot_losses(
             spread.hist(finite, bins=n_bins, alpha=0.6, label=label)
     spread.set(title="Target losses", xlabel="loss (nats per token)", ylabel="proxies")
     if spread.has_data():
-        spread.legend()
+        legend_below(figure, n_columns=2)
     return figure
 
 
@@ -43,7 +45,7 @@ def _draw_curves(axes: Axes, proxies: Sequence[ProxyTraining]) -> None:
         n_failed += failed
         if proxy.train_loss:
             n_tokens, losses = zip(*proxy.train_loss, strict=True)
-            color, zorder = ("tab:red", 3) if failed else ("tab:blue", 2)
+            color, zorder = (RED, 3) if failed else (BLUE, 2)
             axes.plot(n_tokens, losses, color=color, zorder=zorder, linewidth=0.8, alpha=0.6)
     n_trained = len(proxies) - n_failed
     axes.set(

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-import xxhash
 from upath import UPath
 
+from quadmix_assets.hashing import Digest
 from quadmix_assets.settings import TrainingSettings
 from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.targets import TargetWindows
@@ -100,7 +100,7 @@ Stack = Sequence[tuple[Sample, np.ndarray]]
 
 def stack_key(job: StackJob, stack: Stack) -> str:
     """A hash of everything that decides the results of a stack."""
-    digest = xxhash.xxh3_128()
+    digest = Digest()
     for sample, hashes in stack:
         digest.update(f"{sample.sample_id},{sample.seed},{len(sample.documents)};".encode())
         for array in (sample.documents, sample.copies, hashes):

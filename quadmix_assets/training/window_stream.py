@@ -9,9 +9,8 @@ end to end, none padded and none overlapping; a sample that runs out is read aga
 
 import numpy as np
 
+from quadmix_assets.splitmix64 import GAMMA, splitmix64
 from quadmix_assets.training.token_file import TokenFile
-
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 class WindowStream:
@@ -135,13 +134,8 @@ def order_keys(id_hashes: np.ndarray, copies: np.ndarray, *, epoch: int, seed: i
 
     id_hashes (S,) uint64; copies (S,) the number of the copy, from 0.
     """
-    salt = _mix(np.asarray([seed], np.uint64) + _mix(np.asarray([epoch + 1], np.uint64)))
-    return _mix(_mix(id_hashes ^ salt) + (copies.astype(np.uint64) + np.uint64(1)) * _GOLDEN)
-
-
-def _mix(x: np.ndarray) -> np.ndarray:
-    """The output function of SplitMix64 (Steele, Lea and Flood 2014)."""
-    x = x + _GOLDEN
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    salt = splitmix64(
+        np.asarray([seed], np.uint64) + splitmix64(np.asarray([epoch + 1], np.uint64))
+    )
+    numbers = (copies.astype(np.uint64) + np.uint64(1)) * GAMMA
+    return splitmix64(splitmix64(id_hashes ^ salt) + numbers)

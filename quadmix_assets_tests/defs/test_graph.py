@@ -32,6 +32,7 @@ from quadmix_assets.sampling import (
 )
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets_tests.conftest import Project
+from quadmix_assets_tests.s3 import BUCKET, s3_server
 
 SHARDS = ("shard-00000.parquet", "shard-00001.jsonl.gz", "shard-00002.jsonl.zst")
 
@@ -232,13 +233,14 @@ def test_mix_does_not_depend_on_how_documents_are_spread(tiny: Project, tmp_path
 
 
 def test_lake_on_object_storage(tiny: Project, tmp_path: Path) -> None:
-    """The same graph on a file system that fsspec reaches, byte for byte."""
-    remote = Project(tmp_path, lake=f"memory://{tmp_path.name}/lake")
-    assert remote.run()
-    for name in ("tokenizer", "scored_shards", "proxy_pool", "rank_calibration", "final_mix"):
-        assert remote.store.fingerprint(remote.store.root / name) == tiny.store.fingerprint(
-            tiny.store.root / name
-        ), name
+    """The same graph with its lake on S3, byte for byte."""
+    with s3_server():
+        remote = Project(tmp_path, lake=f"s3://{BUCKET}/lake")
+        assert remote.run()
+        for name in ("tokenizer", "scored_shards", "proxy_pool", "rank_calibration", "final_mix"):
+            assert remote.store.fingerprint(remote.store.root / name) == tiny.store.fingerprint(
+                tiny.store.root / name
+            ), name
 
 
 def test_manifest_is_json_without_nan(tiny: Project) -> None:

@@ -26,6 +26,7 @@ from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets.training.train_samples import METRICS_SCHEMA
 from quadmix_assets_tests.proxies.thetas import BATCHES, make_settings
+from quadmix_assets_tests.seed import SEED
 
 
 def loss_of(number: int, target: str) -> float:
@@ -112,7 +113,7 @@ def test_losses_from_before_a_change_are_no_evidence(
     elif change == "targets":
         store.write_json(store.path(TARGET_SETS, "planted.json"), "other targets")
     elif change == "thetas":
-        settings = make_settings(tmp_path, seed=1)
+        settings = make_settings(tmp_path, seed=SEED + 1)
         write_parameter_sets(store, settings)
     else:
         tiny = {"architecture": "tiny", "n_tokens_per_proxy": 8_192, "warmup_steps": 1}
@@ -137,7 +138,7 @@ def test_ranks_of_another_pool_or_of_other_thetas_are_refused(
     if change == "pool":
         store.write_json(store.path(PROXY_POOL, "tokens.json"), "another pool")
     else:
-        write_parameter_sets(store, make_settings(tmp_path, seed=1))
+        write_parameter_sets(store, make_settings(tmp_path, seed=SEED + 1))
     with pytest.raises(MissingOutputError, match="materialise the asset 'merged_ranks', partition"):
         read_current(store, MERGED_RANKS, BATCHES[0])
     store.write_table(path, table)

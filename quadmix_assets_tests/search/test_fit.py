@@ -24,9 +24,10 @@ from quadmix_assets.settings import Settings, load_settings
 from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets_tests.conftest import write_profile
 from quadmix_assets_tests.search.swarm import N_CRITERIA, N_DOMAINS, OMEGA_MAX, make_swarm
+from quadmix_assets_tests.seed import SEED
 
 FEATURES, LOSSES = make_swarm(80)
-THETAS = sample_parameters(80, N_CRITERIA, N_DOMAINS, seed=0, omega_max=OMEGA_MAX)
+THETAS = sample_parameters(80, N_CRITERIA, N_DOMAINS, seed=SEED, omega_max=OMEGA_MAX)
 MAP = ThetaFeatures(["a", "b"], ["law", "food", "news", "unknown"], scaled=False)
 
 

@@ -12,6 +12,7 @@ from quadmix_assets.training.stacks import Sample, Stack, StackJob
 from quadmix_assets.training.targets import pack_target
 from quadmix_assets.training.token_file import TokenFile, TokenFileWriter
 from quadmix_assets.training.window_stream import WindowStream
+from quadmix_assets_tests.seed import SEED
 
 VOCAB = 64
 SEPARATOR = 0
@@ -54,7 +55,7 @@ def stream_of(
         documents,
         np.full(len(documents), copies),
         hashes,
-        seed=seed,
+        seed=SEED + seed,
         context=ARCHITECTURE.context,
         separator_id=SEPARATOR,
     )
@@ -71,8 +72,8 @@ def make_board() -> ProgressBoard:
 
 
 def make_job(folder: Path, *, n_tokens: int) -> StackJob:
-    """What all stacks of a batch share, with a token_file of 60 documents in `folder`."""
-    documents = chain_documents(np.random.default_rng(0), 70, language=1)
+    """What all stacks of a batch share, with a token file of 60 documents in `folder`."""
+    documents = chain_documents(np.random.default_rng(SEED), 70, language=1)
     write_token_file(folder, documents[:60])
     lengths = [len(document) for document in documents[60:]]
     target = pack_target(
@@ -102,4 +103,4 @@ def make_stacks(n: int) -> list[Stack]:
     """Stacks of one proxy each."""
     documents = np.arange(60)
     hashes = documents.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    return [[(Sample(k, documents, np.full(60, k + 1), seed=k), hashes)] for k in range(n)]
+    return [[(Sample(k, documents, np.full(60, k + 1), seed=SEED + k), hashes)] for k in range(n)]
