@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 
 from quadmix_assets.cli import main
 from quadmix_assets.definitions import defs as load_definitions
-from quadmix_assets.mix.theta_json import theta_from_json
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FINAL_MIX,
@@ -36,6 +35,7 @@ from quadmix_assets.sampling import (
     rank_within_domains,
     sampling_value,
 )
+from quadmix_assets.sampling.theta_json import theta_from_json
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import PROFILE_VARIABLE
 from quadmix_assets.stages import Stage, cut_into_stages
@@ -241,7 +241,7 @@ def test_mix_is_what_the_columns_and_theta_say(files: Run) -> None:
     domains = np.array(
         [settings.domain_names.index(d) for d in read_all(files.project, DOMAIN_LABELS)["domain"]]
     )
-    theta = theta_from_json(store.read_json(store.path("rank_calibration", "theta.json")))
+    theta = theta_from_json(store.read_json(store.path("rank_calibration", "theta.json"))["theta"])
     ranks = rank_within_domains(merge_scores(sigma, domains, theta.alpha), domains, n_tokens)
     values = sampling_value(ranks, domains, *theta[1:])
     copies = draw_copies(values, scored["id"].to_list(), derive_seed(settings.seed, FINAL_MIX))

@@ -22,10 +22,9 @@ from quadmix_assets.mix.manifest import (
     stale_shards,
     write_manifest,
 )
-from quadmix_assets.mix.model import load_mix_model, read_calibration, read_optimum
+from quadmix_assets.mix.model import load_mix_model, read_calibration
 from quadmix_assets.mix.plots import plot_domain_shares, plot_sampling_curves
 from quadmix_assets.mix.summary import domain_table, unmet_constraints
-from quadmix_assets.mix.theta_json import theta_to_json
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     EXPORT,
@@ -35,6 +34,8 @@ from quadmix_assets.outputs import (
     RAW_SHARDS,
     SCORED_SHARDS,
 )
+from quadmix_assets.sampling.theta_json import theta_to_json
+from quadmix_assets.search.optimum import read_optimum
 from quadmix_assets.store import MissingOutputError
 
 GROUP = "mix"
@@ -86,7 +87,7 @@ def rank_calibration(
             "objective": settings.mix_objective,
             "prediction": prediction,
             "expected_tokens": expected.tolist(),
-            **theta_to_json(theta),
+            "theta": theta_to_json(theta),
         },
     )
     return dg.MaterializeResult(

@@ -11,7 +11,6 @@ import numpy as np
 import xxhash
 from upath import UPath
 
-from quadmix_assets.mix.theta_json import theta_to_json
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FINAL_MIX,
@@ -24,6 +23,7 @@ from quadmix_assets.outputs import (
     TOKENIZER,
 )
 from quadmix_assets.sampling import Theta
+from quadmix_assets.sampling.theta_json import theta_to_json
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store, atomic_folder
 

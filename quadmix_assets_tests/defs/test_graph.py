@@ -12,7 +12,6 @@ import pytest
 
 from quadmix_assets.features.normalize_pool import load_normalizers
 from quadmix_assets.features.scored_documents import read_scored
-from quadmix_assets.mix.theta_json import theta_from_json
 from quadmix_assets.outputs import (
     EXPORT,
     FINAL_MIX,
@@ -30,6 +29,7 @@ from quadmix_assets.sampling import (
     rank_within_domains,
     sampling_value,
 )
+from quadmix_assets.sampling.theta_json import theta_from_json
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets_tests.conftest import Project
 
@@ -73,7 +73,7 @@ def test_final_mix_is_what_equations_1_to_3_say(tiny: Project) -> None:
     """The mix, from scores and theta* alone, ranked exactly and in one piece."""
     settings, store = tiny.settings, tiny.store
     pool = read_scored(store, SHARDS, settings.criterion_names, settings.domain_names)
-    theta = theta_from_json(store.read_json(store.path(RANK_CALIBRATION, "theta.json")))
+    theta = theta_from_json(store.read_json(store.path(RANK_CALIBRATION, "theta.json"))["theta"])
     sigma = pool.sigma(load_normalizers(store, settings.criterion_names))
     merged = merge_scores(sigma, pool.domains, theta.alpha)
     ranks = rank_within_domains(merged, pool.domains, pool.n_tokens)
