@@ -12,6 +12,9 @@ import xxhash
 from tokenizers import Encoding, Tokenizer, decoders, models, pre_tokenizers, trainers
 from upath import UPath
 
+from quadmix_assets.outputs import TOKENIZER
+from quadmix_assets.store import Store
+
 END_OF_TEXT = "<|endoftext|>"
 _MIN_VOCABULARY = 257  # the 256 bytes and the end of text
 
@@ -79,6 +82,20 @@ def load_tokenizer(path_or_id: str, *, revision: str | None = None) -> Tokenizer
             f"({error})."
         ) from error
     return _steadied(tokenizer)
+
+
+def tokenizer_path(store: Store) -> UPath:
+    """Where the project's tokenizer lies in the lake."""
+    return store.path(TOKENIZER, "tokenizer.json")
+
+
+def project_tokenizer(store: Store) -> Tokenizer:
+    """The project's tokenizer, from the lake.
+
+    Raises:
+        MissingOutputError: the asset `tokenizer` has not been materialised.
+    """
+    return load_tokenizer(str(store.require(tokenizer_path(store))))
 
 
 def count_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> np.ndarray:

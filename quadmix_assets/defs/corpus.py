@@ -21,14 +21,16 @@ from quadmix_assets.corpus.text_sample import sample_texts
 from quadmix_assets.corpus.tokenizer import (
     count_tokens,
     load_tokenizer,
+    project_tokenizer,
     tokenizer_fingerprint,
+    tokenizer_path,
     train_tokenizer,
 )
 from quadmix_assets.defs.automation import INPUT_FILES, PER_INPUT_FILE, observation
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
 from quadmix_assets.defs.partitions import SHARDS, shard_keys, shards_with, work_through
 from quadmix_assets.defs.resources import OWNERS, PLANTED, SHARDS_PER_RUN, ProjectResource
-from quadmix_assets.outputs import PLANTED_CORPUS, QUARANTINE, RAW_SHARDS, TARGET_SETS, TOKENIZER
+from quadmix_assets.outputs import PLANTED_CORPUS, QUARANTINE, RAW_SHARDS, TARGET_SETS
 from quadmix_assets.settings import SettingsError
 from quadmix_assets.store import Store, atomic_file, atomic_folder
 
@@ -245,7 +247,7 @@ def tokenizer(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
             for text in batch["text"]
         )
         trained = train_tokenizer(texts, vocab_size=settings.tokenizer.vocab_size)
-    path = store.path(TOKENIZER, "tokenizer.json")
+    path = tokenizer_path(store)
     with atomic_file(path) as file:
         file.write(trained.to_str().encode())
     return dg.MaterializeResult(
@@ -275,7 +277,7 @@ def target_sets(project: ProjectResource) -> dg.MaterializeResult:
     settings, store = project.settings, project.store
     with clear_errors(SettingsError):
         check_inputs(settings, store)
-    counter = load_tokenizer(str(store.require(store.path(TOKENIZER, "tokenizer.json"))))
+    counter = project_tokenizer(store)
     rows = []
     for target in settings.targets:
         with clear_errors(ValueError, FileNotFoundError):

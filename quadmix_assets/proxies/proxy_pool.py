@@ -24,7 +24,7 @@ from quadmix_assets.proxies.tokenise import append_tokens
 from quadmix_assets.sampling import PoolIndex
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store, atomic_folder
-from quadmix_assets.training.token_file import TokenPoolWriter
+from quadmix_assets.training.token_file import TokenFileWriter
 
 _TOKENS = "tokens"
 _DOCUMENTS = "documents.parquet"
@@ -66,7 +66,7 @@ def build_proxy_pool(
     per_domain = np.zeros(len(settings.domain_names), np.int64)
     frames = []
     with atomic_folder(store.root / PROXY_POOL) as folder:
-        with TokenPoolWriter(folder / _TOKENS, vocab_size=tokenizer.get_vocab_size()) as writer:
+        with TokenFileWriter(folder / _TOKENS, vocab_size=tokenizer.get_vocab_size()) as writer:
             for number, shard in enumerate(shards, start=1):
                 documents = read_scored(
                     store, [shard], settings.criterion_names, settings.domain_names

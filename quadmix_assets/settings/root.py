@@ -21,7 +21,8 @@ from quadmix_assets.settings.domains import (
     FasttextDomainsSettings,
 )
 from quadmix_assets.settings.features import FeaturesSettings
-from quadmix_assets.settings.proxies import ParametersSettings, ProxiesSettings
+from quadmix_assets.settings.parameters import ParametersSettings
+from quadmix_assets.settings.proxies import ProxiesSettings
 from quadmix_assets.settings.search import (
     AutomationSettings,
     ComparisonSettings,

@@ -1,4 +1,4 @@
-"""Measure the loss of every proxy of a swarm on target sets."""
+"""Measure the loss of every proxy of a stack on target sets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,8 +7,9 @@ import numpy as np
 import torch
 
 from quadmix_assets.corpus.target_sets import n_evaluated
-from quadmix_assets.training.loop import TrainedSwarm
-from quadmix_assets.training.model import SwarmLM, precision_dtype
+from quadmix_assets.device import precision_dtype
+from quadmix_assets.training.loop import TrainedStack
+from quadmix_assets.training.model import StackedLM
 
 _NO_TARGET = -1
 # Tokens of all proxies in one forward pass; few enough for a core's cache.
@@ -92,17 +93,17 @@ def pack_target(
     )
 
 
-def evaluate_swarm(
-    swarm: TrainedSwarm, targets: Mapping[str, TargetWindows], *, precision: str | None = None
+def evaluate_stack(
+    stack: TrainedStack, targets: Mapping[str, TargetWindows], *, precision: str | None = None
 ) -> dict[str, TargetLoss]:
     """The loss of every proxy on every target set, all proxies at once.
 
     `precision` is that of training unless given. Raises ValueError where a target is cut for a
     longer context than the proxies have.
     """
-    dtype = precision_dtype(precision or swarm.recipe.precision)
-    context = swarm.model.shape.context
-    failed = np.array([proxy.status == "failed" for proxy in swarm.proxies])
+    dtype = precision_dtype(precision or stack.recipe.precision)
+    context = stack.model.architecture.context
+    failed = np.array([proxy.status == "failed" for proxy in stack.proxies])
     out = {}
     for name, target in targets.items():
         if target.inputs.shape[1] > context:
@@ -110,7 +111,7 @@ def evaluate_swarm(
                 f"target {name} is cut to windows of {target.inputs.shape[1]} tokens; the proxies' "
                 f"context is {context}"
             )
-        total = _total_losses(swarm.model, target, dtype)
+        total = _total_losses(stack.model, target, dtype)
         total[failed] = np.nan
         out[name] = TargetLoss(
             loss_nats=total / target.n_tokens,
@@ -120,7 +121,7 @@ def evaluate_swarm(
     return out
 
 
-def _total_losses(model: SwarmLM, target: TargetWindows, dtype: torch.dtype) -> np.ndarray:
+def _total_losses(model: StackedLM, target: TargetWindows, dtype: torch.dtype) -> np.ndarray:
     """Summed loss in nats of each proxy, (K,) float64."""
     device = model.turns.device
     room = _PASS_TOKENS_CPU if device.type == "cpu" else _PASS_TOKENS_GPU

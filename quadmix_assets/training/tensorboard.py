@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-    from quadmix_assets.training.loop import SwarmProgress
+    from quadmix_assets.training.loop import StackProgress
 
 
 def require_tensorboard() -> None:
@@ -24,19 +24,19 @@ def require_tensorboard() -> None:
         )
 
 
-class ScalarLog:
-    """Writes losses and rates of the proxies of one swarm.
+class TensorBoardLog:
+    """Writes losses and rates of the proxies of one stack.
 
     Args:
         folder: of all runs; proxy 7 becomes the run `theta-00007`.
-        numbers: (K,) the proxies' numbers.
+        sample_ids: (K,) of the proxies.
     """
 
-    def __init__(self, folder: Path, numbers: Sequence[int]) -> None:
-        self._folders = [folder / f"theta-{number:05d}" for number in numbers]
+    def __init__(self, folder: Path, sample_ids: Sequence[int]) -> None:
+        self._folders = [folder / f"theta-{sample_id:05d}" for sample_id in sample_ids]
         self._writers: list[SummaryWriter] = []
 
-    def add(self, progress: SwarmProgress) -> None:
+    def add(self, progress: StackProgress) -> None:
         """Write the training losses since the last time."""
         if not self._writers:
             # Imported here: it takes a second, and few want it.

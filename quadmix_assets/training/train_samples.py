@@ -1,6 +1,5 @@
-"""One batch of proxies: from samples of a token pool to losses on the target sets."""
+"""One batch of proxies: from samples of a token file to losses on the target sets."""
 
-import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,20 +11,19 @@ from tokenizers import Tokenizer
 from upath import UPath
 
 from quadmix_assets.corpus.target_sets import evaluation_order
-from quadmix_assets.corpus.tokenizer import END_OF_TEXT, encode, load_tokenizer
-from quadmix_assets.device import choose_device, choose_precision
-from quadmix_assets.outputs import TARGET_SETS, TENSORBOARD, TOKENIZER
-from quadmix_assets.settings import Settings, TrainingSettings
+from quadmix_assets.corpus.tokenizer import END_OF_TEXT, encode, project_tokenizer
+from quadmix_assets.device import choose_device, training_precision
+from quadmix_assets.outputs import TARGET_SETS, TENSORBOARD
+from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store, is_local
-from quadmix_assets.training.architectures import ProxyShape, shape_named
-from quadmix_assets.training.capacity import swarm_size
+from quadmix_assets.training.capacity import stack_size
 from quadmix_assets.training.evaluation import TargetWindows, pack_target
 from quadmix_assets.training.loop import ProxyTraining
 from quadmix_assets.training.progress import BatchProgress, ProgressBoard
-from quadmix_assets.training.recipe import Recipe
-from quadmix_assets.training.stacks import ProxyResult, Sample, SwarmJob
+from quadmix_assets.training.recipe import architecture_of, n_tokens_trained
+from quadmix_assets.training.stacks import ProxyResult, Sample, StackJob
 from quadmix_assets.training.tensorboard import require_tensorboard
-from quadmix_assets.training.workers import run_swarms
+from quadmix_assets.training.workers import run_stacks
 
 METRICS_SCHEMA = {
     "sample_id": pl.Int32,
@@ -49,69 +47,68 @@ class BatchResult:
         metrics: one row per proxy and target set, columns of METRICS_SCHEMA.
         trainings: one record per proxy.
         tokens_per_second: of all proxies together.
-        swarm_size: proxies that were trained at once in one process.
+        stack_size: proxies that were trained at once in one process.
     """
 
     metrics: pl.DataFrame
     trainings: list[ProxyTraining]
     tokens_per_second: float
-    swarm_size: int
+    stack_size: int
 
 
-def samples_of_subset(subset: pl.DataFrame, numbers: Sequence[int], *, seed: int) -> list[Sample]:
-    """The samples of the thetas `numbers` from a table (theta_id, document, copies).
+def samples_of_subset(subset: pl.DataFrame, theta_ids: Sequence[int], *, seed: int) -> list[Sample]:
+    """The samples of thetas from a table (theta_id, document, copies).
 
     All of them share one seed: proxies differ in their data alone.
     """
     groups = {
-        int(str(number)): rows
-        for (number,), rows in subset.group_by("theta_id", maintain_order=True)
+        int(str(theta_id)): rows
+        for (theta_id,), rows in subset.group_by("theta_id", maintain_order=True)
     }
     empty = subset.clear()
     return [
         Sample(
-            number,
-            groups.get(number, empty)["document"].to_numpy(),
-            groups.get(number, empty)["copies"].to_numpy(),
+            theta_id,
+            groups.get(theta_id, empty)["document"].to_numpy(),
+            groups.get(theta_id, empty)["copies"].to_numpy(),
             seed,
         )
-        for number in numbers
+        for theta_id in theta_ids
     ]
 
 
 def train_samples(
     store: Store,
     settings: Settings,
-    tokens: Path,
+    token_folder: Path,
     id_hashes: np.ndarray,
     samples: Sequence[Sample],
     *,
-    n_tokens: int,
+    n_tokens_per_proxy: int,
     on_progress: Callable[[BatchProgress], None],
     one_by_one: bool = False,
-    kept: UPath | None = None,
-    version: Mapping[str, str] | None = None,
+    unfinished_folder: UPath | None = None,
+    inputs_version: Mapping[str, str] | None = None,
 ) -> BatchResult:
     """Train one proxy on each sample and measure its loss on every target set.
 
-    The samples are cut into parts of `proxies.swarm_size`, each of which is trained as one batched
-    model, and `proxies.n_workers` processes take one part after the other: on a machine that others
-    use too, processes of one thread each lose far less than one process whose threads wait for
-    each other. A GPU is used by this process alone. A loss does not depend on the number of
-    processes.
+    The samples are cut into stacks of `proxies.stack_size`, each trained as one batched model, and
+    `proxies.n_workers` processes take one stack after the other: on a machine that others use too,
+    processes of one thread each lose far less than one process whose threads wait for each other. A
+    GPU is used by this process alone. A loss does not depend on the number of processes.
 
     Args:
         store: the lake, for tokenizer and target sets.
-        settings: recipe, shape, device.
-        tokens: the folder of the token pool.
-        id_hashes: (D,) uint64, of the pool's documents.
+        settings: recipe, architecture, device.
+        token_folder: the folder of the token file.
+        id_hashes: (D,) uint64, of its documents.
         samples: what each proxy is trained on.
-        n_tokens: training tokens of each proxy.
+        n_tokens_per_proxy: training tokens of each proxy.
         on_progress: is told of progress every `proxies.progress_seconds`, and at the end.
-        one_by_one: train every proxy as a swarm of its own.
-        kept: folder in which parts leave their results and states, for a run that follows one that
+        one_by_one: train every proxy as a stack of its own.
+        unfinished_folder: folder in which stacks leave their results and states, for a run that follows one that
             was killed; None keeps nothing.
-        version: of what tokens and targets hold, so that nothing kept of others is used.
+        inputs_version: of what tokens and targets hold, so that nothing kept of others is used.
 
     Raises:
         MissingOutputError: tokenizer or target sets are not there.
@@ -119,45 +116,51 @@ def train_samples(
     """
     device = choose_device(settings.proxies.device)
     training = settings.proxies.training
-    shape, recipe = shape_of(training), recipe_of(training, device.type, n_tokens)
-    tokenizer = load_tokenizer(str(store.require(store.path(TOKENIZER, "tokenizer.json"))))
+    architecture = architecture_of(training)
+    recipe = training.model_copy(
+        update={
+            "n_tokens_per_proxy": n_tokens_per_proxy,
+            "precision": training_precision(training.precision, device),
+        }
+    )
+    tokenizer = project_tokenizer(store)
     separator = separator_id(tokenizer.get_vocab())
-    job = SwarmJob(
-        tokens=tokens,
-        shape=shape,
+    job = StackJob(
+        token_folder=token_folder,
+        architecture=architecture,
         recipe=recipe,
         vocab_size=tokenizer.get_vocab_size(),
         separator_id=separator,
-        targets=pack_targets(store, settings, tokenizer, shape.context, separator),
-        device=settings.proxies.device,
+        targets=pack_targets(store, settings, tokenizer, architecture.context, separator),
+        device=str(device),
         compiled=settings.proxies.compile,
         n_threads=settings.proxies.n_threads,
-        version=json.dumps(version, sort_keys=True),
-        kept=kept,
+        inputs_version=json.dumps(inputs_version, sort_keys=True),
+        unfinished_folder=unfinished_folder,
         checkpoint_seconds=settings.proxies.checkpoint_seconds,
-        scalars=_scalars_folder(store) if settings.proxies.tensorboard else None,
+        tensorboard_folder=_tensorboard_folder(store) if settings.proxies.tensorboard else None,
     )
-    size = settings.proxies.swarm_size
+    size = settings.proxies.stack_size
     if one_by_one:
         size = 1
     elif size == "auto":
-        size = swarm_size(shape, recipe, job.vocab_size, device, most=len(samples))
-    parts = [
+        size = stack_size(architecture, recipe, job.vocab_size, device, most=len(samples))
+    stacks = [
         [(sample, id_hashes[sample.documents]) for sample in samples[first : first + size]]
         for first in range(0, len(samples), size)
     ]
-    n_tokens_total = len(samples) * recipe.n_tokens_trained(shape.context)
+    n_tokens_total = len(samples) * n_tokens_trained(recipe, architecture.context)
     board = ProgressBoard(
         len(samples), n_tokens_total, on_progress, settings.proxies.progress_seconds
     )
     n_workers = 1 if device.type == "cuda" else settings.proxies.n_workers
     done: list[ProxyResult] = []
-    for results in run_swarms(job, parts, n_workers=n_workers, board=board):
+    for results in run_stacks(job, stacks, n_workers=n_workers, board=board):
         done += results
     board.tell_if_due(at_once=True)
     rows = [
         {
-            "sample_id": result.number,
+            "sample_id": result.sample_id,
             "target": target,
             "loss_nats": loss_nats,
             "bits_per_byte": bits_per_byte,
@@ -173,35 +176,13 @@ def train_samples(
     ]
     return BatchResult(
         pl.DataFrame(rows, schema=METRICS_SCHEMA).sort("sample_id", "target"),
-        [result.training for result in sorted(done, key=lambda result: result.number)],
+        [result.training for result in sorted(done, key=lambda result: result.sample_id)],
         board.progress().tokens_per_second,
         size,
     )
 
 
-def shape_of(training: TrainingSettings) -> ProxyShape:
-    """The shape that the settings name, with their context if they give one."""
-    shape = shape_named(training.shape)
-    return dataclasses.replace(shape, context=training.context or shape.context)
-
-
-def recipe_of(training: TrainingSettings, device: str, n_tokens: int) -> Recipe:
-    """The recipe of the settings for `n_tokens` tokens on a device of that type."""
-    return Recipe(
-        n_tokens=n_tokens,
-        batch_windows=training.batch_windows,
-        learning_rate=training.learning_rate,
-        betas=(training.beta1, training.beta2),
-        weight_decay=training.weight_decay,
-        clip=training.clip,
-        warmup_steps=training.warmup_steps,
-        schedule=training.schedule,
-        final_share=training.final_share,
-        precision=choose_precision(training.precision, choose_device(device)),
-    )
-
-
-def _scalars_folder(store: Store) -> Path:
+def _tensorboard_folder(store: Store) -> Path:
     require_tensorboard()
     if not is_local(store.root):
         raise ValueError(

@@ -21,7 +21,7 @@ from quadmix_assets.proxies.proxy_pool import (
 )
 from quadmix_assets.settings import Settings, load_settings
 from quadmix_assets.store import MissingOutputError, Store
-from quadmix_assets.training.token_file import TokenPool
+from quadmix_assets.training.token_file import TokenFile
 from quadmix_assets_tests.conftest import write_profile
 from quadmix_assets_tests.lakes import put_raw, put_scored
 
@@ -101,12 +101,12 @@ def test_sample_is_by_id_and_every_row_is_its_own_document(
     assert table["domain"].to_list() == [settings.domain_names.index(DOMAINS[i]) for i in expected]
     assert table["shard"].to_list() == ["a" if ids.index(i) < 250 else "b" for i in expected]
     folder = Path(str(store.root / PROXY_POOL))
-    pool = TokenPool.open(token_folder(folder))
-    assert len(pool) == len(expected) == summary.n_documents
+    token_file = TokenFile.open(token_folder(folder))
+    assert len(token_file) == len(expected) == summary.n_documents
     for number, i in enumerate(expected):
-        np.testing.assert_array_equal(pool[number], encode(tokenizer, [TEXTS[i]])[0])
-    assert pool.n_tokens.tolist() == table["n_tokens"].to_list()
-    assert summary.n_tokens == len(pool.tokens)
+        np.testing.assert_array_equal(token_file[number], encode(tokenizer, [TEXTS[i]])[0])
+    assert token_file.n_tokens.tolist() == table["n_tokens"].to_list()
+    assert summary.n_tokens == len(token_file.tokens)
     assert abs(summary.n_tokens - total // 3) < 0.2 * total
     hashes = read_documents(folder, ["id_hash"])["id_hash"]
     assert hashes.tolist() == [xxh3_64_intdigest(i.encode()) for i in expected]

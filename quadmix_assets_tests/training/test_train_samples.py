@@ -7,13 +7,13 @@ import pytest
 from polars.testing import assert_frame_equal
 from xxhash import xxh3_64_intdigest
 
-from quadmix_assets.corpus.tokenizer import END_OF_TEXT, encode, train_tokenizer
+from quadmix_assets.corpus.tokenizer import END_OF_TEXT, encode, tokenizer_path, train_tokenizer
 from quadmix_assets.outputs import TARGET_SETS, TOKENIZER
 from quadmix_assets.settings import Settings, load_settings
 from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets.training.progress import BatchProgress
 from quadmix_assets.training.stacks import Sample
-from quadmix_assets.training.token_file import TokenPoolWriter
+from quadmix_assets.training.token_file import TokenFileWriter
 from quadmix_assets.training.train_samples import (
     METRICS_SCHEMA,
     BatchResult,
@@ -35,8 +35,7 @@ HASHES = np.array([xxh3_64_intdigest(f"d{n}".encode()) for n in range(80)], dtyp
 
 
 def make_settings(folder: Path, **proxies: Any) -> Settings:
-    training = {"shape": "tiny", "n_tokens": 1_024, "batch_windows": 2, "warmup_steps": 0,
-                "learning_rate": 5e-3}  # fmt: skip
+    training = {"n_tokens_per_proxy": 1_024, "batch_windows": 2, "warmup_steps": 0}
     changes = {"training": training, "max_target_tokens": 300, "device": "cpu", **proxies}
     targets = [{"name": "planted"}, {"name": "other"}]
     return load_settings(write_profile(folder, targets=targets, proxies=changes))
@@ -44,18 +43,18 @@ def make_settings(folder: Path, **proxies: Any) -> Settings:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake with tokenizer and target sets, and a token pool beside it."""
-    folder = tmp_path_factory.mktemp("swarm")
+    """A lake with tokenizer and target sets, and a token token_file beside it."""
+    folder = tmp_path_factory.mktemp("stack")
     settings = make_settings(folder)
     store = Store(settings.resolve(settings.lake))
     tokenizer = train_tokenizer(TEXTS, vocab_size=300)
-    path = Path(str(store.path(TOKENIZER, "tokenizer.json")))
+    path = Path(str(tokenizer_path(store)))
     path.parent.mkdir(parents=True)
     path.write_text(tokenizer.to_str())
     for name, texts in HELD_OUT.items():
         frame = pl.DataFrame({"id": [f"{name}-{n}" for n in range(8)], "text": texts})
         store.write_table(store.table_path(TARGET_SETS, f"{name}.held_out"), frame)
-    with TokenPoolWriter(folder / "tokens", vocab_size=300) as writer:
+    with TokenFileWriter(folder / "tokens", vocab_size=300) as writer:
         writer.append(encode(tokenizer, TEXTS))
     return folder
 
@@ -71,14 +70,14 @@ def train(
     heard: list[BatchProgress] | None = None,
     **proxies: Any,
 ) -> BatchResult:
-    settings = make_settings(folder, **{"swarm_size": 2, **proxies})
+    settings = make_settings(folder, **{"stack_size": 2, **proxies})
     return train_samples(
         Store(settings.resolve(settings.lake)),
         settings,
         folder / "tokens",
         HASHES,
         samples,
-        n_tokens=settings.proxies.training.n_tokens,
+        n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
         on_progress=(heard if heard is not None else []).append,
     )
 
@@ -151,7 +150,7 @@ def test_samples_are_the_rows_of_their_theta_and_may_be_empty() -> None:
         schema={"theta_id": pl.Int32, "document": pl.Int32, "copies": pl.Int32},
     )
     samples = samples_of_subset(subset, [2, 4, 7], seed=11)
-    found = [(s.number, s.documents.tolist(), s.copies.tolist(), s.seed) for s in samples]
+    found = [(s.sample_id, s.documents.tolist(), s.copies.tolist(), s.seed) for s in samples]
     assert found == [(2, [9], [3], 11), (4, [], [], 11), (7, [5, 1, 3], [1, 2, 4], 11)]
 
 
