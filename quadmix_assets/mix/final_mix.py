@@ -69,6 +69,19 @@ def mix_shard(store: Store, shard: str, model: MixModel) -> dict[str, Any]:
     return summary
 
 
+def column_lineage(criteria: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """Per column of a final mix, the assets and columns that it is made from."""
+    scores = [(SCORED_SHARDS, name) for name in criteria]
+    decided = [*scores, (DOMAIN_LABELS, "domain"), (SCORED_SHARDS, "n_tokens")]
+    return {
+        **{name: [(RAW_SHARDS, name)] for name in ("id", "text", "source", "n_bytes")},
+        **{name: [(asset, name)] for asset, name in scores},
+        "domain": [(DOMAIN_LABELS, "domain")],
+        "n_tokens": [(SCORED_SHARDS, "n_tokens")],
+        **dict.fromkeys(("merged_score", "rank", "sampling_value", "copies"), decided),
+    }
+
+
 def _names_beside(columns: Sequence[str], ours: Sequence[str]) -> dict[str, str]:
     """Other names for the input columns that are called like one of ours, which keep theirs."""
     names = {}

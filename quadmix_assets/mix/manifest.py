@@ -12,6 +12,7 @@ import xxhash
 from upath import UPath
 
 from quadmix_assets.corpus.tokenizer import tokenizer_path
+from quadmix_assets.mix.calibrate_pool import read_calibration, read_prediction
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FINAL_MIX,
@@ -22,7 +23,6 @@ from quadmix_assets.outputs import (
     SCORE_NORMALIZERS,
     SCORED_SHARDS,
 )
-from quadmix_assets.sampling import Theta
 from quadmix_assets.sampling.theta_json import theta_to_json
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store, atomic_folder
@@ -56,18 +56,13 @@ def pinned_fingerprints(store: Store) -> dict[str, str]:
     }
 
 
-def build_manifest(
-    store: Store,
-    shards: Sequence[str],
-    settings: Settings,
-    theta: Theta,
-    prediction: Mapping[str, Any],
-) -> dict[str, Any]:
+def build_manifest(store: Store, shards: Sequence[str], settings: Settings) -> dict[str, Any]:
     """Gather the manifest of the mix of `shards`; nothing in it depends on when it was made.
 
     Raises:
         MissingOutputError: an input of the mix is not there.
     """
+    theta, _ = read_calibration(store, settings)
     per_shard = {shard: _shard_entry(store, shard) for shard in shards}
     totals = {
         key: sum(entry["counts"][key] for entry in per_shard.values())
@@ -83,7 +78,7 @@ def build_manifest(
         "theta": theta_to_json(theta),
         "criteria": list(settings.criterion_names),
         "domains": list(settings.domain_names),
-        "prediction": dict(prediction),
+        "prediction": read_prediction(store),
         "fingerprints": pinned_fingerprints(store),
         "tables": {name: store.fingerprint(path) for name, path in _tables(store, settings)},
         "totals": {**totals, "n_tokens_out": int(tokens_out.sum())},
@@ -97,7 +92,7 @@ def build_manifest(
 
 
 def write_manifest(store: Store, settings: Settings, manifest: Mapping[str, Any]) -> UPath:
-    """Write the manifest, and beside it the normaliser and calibration tables that it names.
+    """Write the manifest, and beside it the normalizer and calibration tables that it names.
 
     The tables are copies: the manifest stays complete when the assets are fitted anew.
     """
