@@ -59,8 +59,8 @@ class Automation:
         self.now += datetime.timedelta(minutes=1)
         # No partition is added while conditions are evaluated, which ask for them 700 times a tick:
         # the daemon reads them once too.
-        partitions = functools.cache(self.instance.get_dynamic_partitions)
-        with unittest.mock.patch.object(self.instance, "get_dynamic_partitions", partitions):
+        registered = functools.cache(self.instance.get_dynamic_partitions)
+        with unittest.mock.patch.object(self.instance, "get_dynamic_partitions", registered):
             result = dg.evaluate_automation_conditions(
                 self.definitions, self.instance, evaluation_time=self.now, cursor=self.cursor
             )
