@@ -18,12 +18,10 @@ from quadmix_assets.outputs import (
     FINAL_MIX,
     MIX_MANIFEST,
     PROXY_METRICS,
-    RANDOM_COMPARISON,
     RANK_CALIBRATION,
     RAW_SHARDS,
     REFINEMENT,
     SAMPLED_SUBSET,
-    SCORED_SHARDS,
 )
 from quadmix_assets.sampling import (
     draw_copies,
