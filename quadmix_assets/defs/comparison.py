@@ -1,4 +1,4 @@
-"""Group `comparison`: what the mix is worth, measured."""
+"""Group `comparison`: models trained on the final mix against models trained on random mixes."""
 
 import dagster as dg
 import polars as pl

@@ -81,15 +81,15 @@ def rank_calibration(
 def calibration_fits_the_pool(
     context: dg.AssetCheckExecutionContext, project: ProjectResource
 ) -> dg.AssetCheckResult:
-    """Whether ranks from the pinned calibration have drifted from the ranks in today's pool."""
+    """Whether ranks by the pinned calibration still agree with the ranks in the current pool."""
     settings, store = project.settings, project.store
-    distance = calibration_drift(store, shards_with(context, SCORED_SHARDS), settings)
+    drift = calibration_drift(store, shards_with(context, SCORED_SHARDS), settings)
     limit = settings.features.max_drift
-    far = sorted(name for name, value in distance.items() if value > limit)
+    far = sorted(name for name, value in drift.items() if value > limit)
     return dg.AssetCheckResult(
         passed=not far,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"ranks are off by at most {max(distance.values(), default=0.0):.3f} "
+        description=f"ranks are off by at most {max(drift.values(), default=0.0):.3f} "
         f"(limit {limit})"
         + (
             f"; too far in {', '.join(far)}: materialise rank_calibration again, which makes the "
@@ -97,7 +97,7 @@ def calibration_fits_the_pool(
             if far
             else ""
         ),
-        metadata={f"drift_{name}": value for name, value in distance.items()},
+        metadata={f"drift_{name}": value for name, value in drift.items()},
     )
 
 
@@ -114,7 +114,7 @@ def calibration_fits_the_pool(
 def final_mix(context: dg.AssetExecutionContext, project: ProjectResource) -> None:
     """The selected documents with copies, raw scores, domain, rank and S.
 
-    The plain export that a trainer reads lies beside it in `final_mix_export/`.
+    The export for trainers is in `final_mix_export/`.
     """
     settings, store = project.settings, project.store
     with clear_errors(MissingOutputError):
@@ -151,7 +151,7 @@ def final_mix(context: dg.AssetExecutionContext, project: ProjectResource) -> No
 def mix_manifest(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
-    """Everything that made the mix in one JSON, from settings to every shard's checksum."""
+    """Everything that the mix was made from in one JSON, from settings to each shard's checksum."""
     cost = Cost()
     settings, store = project.settings, project.store
     shards = shards_with(context, FINAL_MIX)
@@ -204,7 +204,7 @@ def mix_is_of_one_piece(
 
 @dg.asset_check(asset=mix_manifest)
 def mix_meets_its_constraints(project: ProjectResource) -> dg.AssetCheckResult:
-    """Whether the mix as drawn keeps to `search.constraints`, give or take the luck of the draw."""
+    """Whether the mix as drawn keeps to `search.constraints`, within 1 % for the random draw."""
     settings, store = project.settings, project.store
     unmet = unmet_constraints(read_manifest(store), settings.search.constraints)
     return dg.AssetCheckResult(

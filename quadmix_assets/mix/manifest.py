@@ -1,4 +1,4 @@
-"""The manifest: one JSON that says everything that made a mix."""
+"""The manifest: one JSON with everything that a mix was made from."""
 
 import importlib.metadata
 import json
@@ -43,7 +43,7 @@ _PACKAGES = (
 
 
 def pinned_fingerprints(store: Store) -> dict[str, str]:
-    """Fingerprints of what every shard of a mix has in common.
+    """Fingerprints of the pinned assets that every shard of a mix is made with.
 
     Raises:
         MissingOutputError: one of them has not been made.
@@ -118,7 +118,7 @@ def read_manifest(store: Store) -> dict[str, Any]:
 
 
 def stale_shards(store: Store, shards: Sequence[str]) -> dict[str, list[str]]:
-    """Shards whose mix was made from other inputs than are there now, and which inputs those are.
+    """Per shard whose mix was made from other inputs than are there now, the inputs that changed.
 
     This compares fingerprints of contents: Dagster itself stops looking at data versions upstream
     where a step has a hundred or more upstream partitions.
@@ -167,7 +167,7 @@ def _tables(store: Store, settings: Settings) -> list[tuple[str, UPath]]:
 
 
 def _code_fingerprint() -> str:
-    """A hash of this package's own sources: the version alone says little of a working copy."""
+    """A hash of this package's sources, which a working copy changes without a new version."""
     package = Path(__file__).parents[1]
     digest = xxhash.xxh3_128()
     for file in sorted(package.rglob("*.py")):
