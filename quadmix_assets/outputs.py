@@ -1,4 +1,4 @@
-"""Names of the assets' folders in the lake. What one asset writes, others find under its name."""
+"""Names of the folders of the lake: an asset writes under its own name, and others read there."""
 
 PLANTED_CORPUS = "planted_corpus"
 RAW_SHARDS = "raw_shards"

@@ -1,4 +1,4 @@
-"""Pictures of comparisons."""
+"""Plots of comparisons."""
 
 import numpy as np
 import polars as pl

@@ -7,12 +7,12 @@ from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_ta
 from quadmix_assets.defs.proxies import observe_progress, proxy_pool
 from quadmix_assets.defs.resources import OWNERS, ProjectResource
 from quadmix_assets.defs.search import GROUP, optimal_params
-from quadmix_assets.mix.model import read_optimum
 from quadmix_assets.outputs import OPTIMUM_CHECK, PROXY_POOL, SAMPLED_SUBSET
 from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.proxies.proxy_pool import open_index, read_documents, token_folder
 from quadmix_assets.sampling import PoolDraw, Theta
 from quadmix_assets.search.objective import Objective, objective_losses, objective_named
+from quadmix_assets.search.optimum import read_optimum
 from quadmix_assets.search.optimum_check import (
     best_of_swarm,
     check_table,

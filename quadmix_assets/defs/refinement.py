@@ -6,7 +6,6 @@ import polars as pl
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table
 from quadmix_assets.defs.resources import OWNERS, ProjectResource
 from quadmix_assets.defs.search import GROUP, optimal_params, regressor
-from quadmix_assets.mix.model import read_optimum
 from quadmix_assets.outputs import REFINEMENT
 from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.proxies.parameter_sets import n_rounds, write_round
@@ -14,6 +13,7 @@ from quadmix_assets.sampling import Parameters
 from quadmix_assets.search.constraints import InfeasibleError
 from quadmix_assets.search.fit import load_regressors, make_features, objective_predictor
 from quadmix_assets.search.objective import Objective
+from quadmix_assets.search.optimum import read_optimum
 from quadmix_assets.search.refine import propose
 from quadmix_assets.search.setup import make_space
 from quadmix_assets.seeds import derive_seed

@@ -10,7 +10,6 @@ from threadpoolctl import threadpool_limits
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table
 from quadmix_assets.defs.proxies import parameter_sets, proxy_metrics, proxy_pool
 from quadmix_assets.defs.resources import OWNERS, ProjectResource
-from quadmix_assets.mix.theta_json import theta_to_json
 from quadmix_assets.outputs import OPTIMAL_PARAMS, REGRESSOR
 from quadmix_assets.proxies.evidence import Evidence, read_evidence
 from quadmix_assets.sampling import Parameters, Theta, expectation
@@ -25,6 +24,7 @@ from quadmix_assets.search.fit import (
 )
 from quadmix_assets.search.metrics import FIGURE_3, learning_curve
 from quadmix_assets.search.objective import Objective, objective_losses
+from quadmix_assets.search.optimum import write_optimum
 from quadmix_assets.search.optimum_plots import (
     plot_shares_of_optima,
     plot_theta_in_swarm,
@@ -42,7 +42,7 @@ from quadmix_assets.search.regressors import LightGBMRegressor
 from quadmix_assets.search.setup import make_space
 from quadmix_assets.search.strategies import Predict, SearchResult, cma_es, random_top_mean
 from quadmix_assets.seeds import derive_seed
-from quadmix_assets.settings import ObjectiveSettings, Settings
+from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store
 
 GROUP = "search"
@@ -209,7 +209,7 @@ def optimal_params(
             objective = Objective.of(wanted, evidence.metrics)
             result = _search(settings, objective_predictor(objective, regressors, features), space)
             measured = objective_losses(evidence.metrics, wanted)
-            _write_optimum(store, settings, wanted, objective, result, measured)
+            write_optimum(store, settings, wanted, objective, result, measured)
             thetas[wanted.name] = result.theta[0]
             metadata |= _found(store, settings, objective, result, measured, evidence.parameters)
             context.log.info(
@@ -250,38 +250,6 @@ def _search(settings: Settings, predict: Predict, space: Any) -> SearchResult:
     if settings.search.strategy == "random_top_mean":
         return random_top_mean(predict, space, **options)
     return cma_es(predict, space, **options, caution=settings.search.caution)
-
-
-def _write_optimum(
-    store: Store,
-    settings: Settings,
-    wanted: ObjectiveSettings,
-    objective: Objective,
-    result: SearchResult,
-    measured: np.ndarray,
-) -> None:
-    store.write_json(
-        store.path(OPTIMAL_PARAMS, f"{wanted.name}.json"),
-        {
-            "objective": wanted.name,
-            "targets": wanted.targets,
-            "criteria": list(settings.criterion_names),
-            "domains": list(settings.domain_names),
-            "theta": theta_to_json(result.theta[0]),
-            "prediction": {
-                "unit": objective.unit,
-                "predicted": result.predicted,
-                "deviation": result.deviation,
-                "strategy": result.strategy,
-                "mean_of_best_predicted": result.mean_predicted,
-                "mean_is_no_worse": result.mean_is_no_worse,
-                "best_proxy_measured": float(measured.min()),
-                "n_proxies": len(measured),
-                "n_points": settings.search.n_points,
-                "top": settings.search.top,
-            },
-        },
-    )
 
 
 def _found(

@@ -1,4 +1,4 @@
-"""Pictures of a mix: domain shares before and after, and the sampling curves of theta*."""
+"""Plots of a mix: domain shares before and after, and the sampling curves of theta*."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What a run came to, as text for the terminal."""
+"""The summary that a run prints: where its outputs are, and the mix in numbers."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from quadmix_assets.store import Store
 
 
 def summary_text(settings: Settings, store: Store) -> str:
-    """Where the final mix, the manifest and the plots are, and the mix in small tables.
+    """Where the final mix, the manifest and the plots are, and the mix in tables.
 
     Raises:
         MissingOutputError: there is no manifest yet.

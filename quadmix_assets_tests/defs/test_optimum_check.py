@@ -4,9 +4,9 @@ import dagster as dg
 import numpy as np
 import pytest
 
-from quadmix_assets.mix.model import read_optimum
 from quadmix_assets.outputs import OPTIMUM_CHECK, PROXY_POOL
 from quadmix_assets.proxies.proxy_pool import read_documents
+from quadmix_assets.search.optimum import read_optimum
 from quadmix_assets_tests.conftest import Project
 
 NAMES = [

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from quadmix_assets.mix.theta_json import theta_from_json, theta_to_json
 from quadmix_assets.sampling import Theta
+from quadmix_assets.sampling.theta_json import theta_from_json, theta_to_json
 
 floats = st.floats(allow_nan=False, allow_infinity=False)
 
@@ -31,9 +31,7 @@ def test_comes_back_from_text_to_the_last_bit(
 
 
 def test_whole_numbers_are_floats_again() -> None:
-    text = (
-        '{"alpha": [[1]], "lam": [2], "omega": [0], "eta": [1], "epsilon": [0], "objective": "x"}'
-    )
+    text = '{"alpha": [[1]], "lam": [2], "omega": [0], "eta": [1], "epsilon": [0]}'
     theta = theta_from_json(json.loads(text))
     assert all(values.dtype == np.float64 for values in theta if values is not None)
     assert theta.scale is None

@@ -1,0 +1,74 @@
+"""theta* of an objective, as it is stored: written by the search, read by all that use it."""
+
+from typing import Any
+
+from quadmix_assets.outputs import OPTIMAL_PARAMS
+from quadmix_assets.sampling import Theta
+from quadmix_assets.sampling.theta_json import theta_from_json, theta_to_json
+from quadmix_assets.sampling.validation import FloatArray
+from quadmix_assets.search.objective import Objective
+from quadmix_assets.search.strategies import SearchResult
+from quadmix_assets.settings import ObjectiveSettings, Settings
+from quadmix_assets.store import Store
+
+
+def write_optimum(
+    store: Store,
+    settings: Settings,
+    wanted: ObjectiveSettings,
+    objective: Objective,
+    result: SearchResult,
+    measured: FloatArray,
+) -> None:
+    """Store what the search found for an objective.
+
+    Args:
+        store: the lake.
+        settings: of the search.
+        wanted: the objective in the settings.
+        objective: the same, fitted to the proxies.
+        result: of the search.
+        measured: (n,) the objective of every proxy that was trained.
+    """
+    store.write_json(
+        store.path(OPTIMAL_PARAMS, f"{wanted.name}.json"),
+        {
+            "objective": wanted.name,
+            "targets": wanted.targets,
+            "criteria": list(settings.criterion_names),
+            "domains": list(settings.domain_names),
+            "theta": theta_to_json(result.theta[0]),
+            "prediction": {
+                "unit": objective.unit,
+                "predicted": result.predicted,
+                "deviation": result.deviation,
+                "strategy": result.strategy,
+                "mean_of_best_predicted": result.mean_predicted,
+                "mean_is_no_worse": result.mean_is_no_worse,
+                "best_proxy_measured": float(measured.min()),
+                "n_proxies": len(measured),
+                "n_points": settings.search.n_points,
+                "top": settings.search.top,
+            },
+        },
+    )
+
+
+def read_optimum(store: Store, settings: Settings, objective: str) -> tuple[Theta, dict[str, Any]]:
+    """theta* of an objective, and what was predicted for it.
+
+    Raises:
+        MissingOutputError: the search has not been done.
+        ValueError: it was done for other criteria or domains than the settings name now.
+    """
+    stored = store.read_json(store.path(OPTIMAL_PARAMS, f"{objective}.json"))
+    for key, now in (
+        ("criteria", list(settings.criterion_names)),
+        ("domains", list(settings.domain_names)),
+    ):
+        if stored[key] != now:
+            raise ValueError(
+                f"optimal_params of {objective!r} was searched for the {key} {stored[key]}, the "
+                f"settings name {now}: materialise everything from scored_shards on again"
+            )
+    return theta_from_json(stored["theta"]), stored["prediction"]
