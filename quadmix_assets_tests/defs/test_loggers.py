@@ -1,3 +1,4 @@
+import logging
 import re
 from collections.abc import Iterator
 
@@ -11,6 +12,13 @@ from quadmix_assets.defs.loggers import progress_logger
 def good(context: dg.AssetExecutionContext) -> None:
     context.log.info("half of it is done")
     context.log.debug("a detail")
+
+
+@dg.asset
+def talkative() -> None:
+    logger = logging.getLogger("quadmix_assets.proxies.proxy_pool")
+    logger.info("%d of %d shards", 1, 3)
+    logger.debug("a detail")
 
 
 @dg.asset(deps=[good])
@@ -44,7 +52,8 @@ def checked() -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
 def run(*assets: dg.AssetsDefinition) -> bool:
     definitions = dg.Definitions(assets=assets, loggers={"console": progress_logger})
     job = definitions.resolve_implicit_global_asset_job_def()
-    with dg.DagsterInstance.ephemeral() as instance:
+    python_logs = {"managed_python_loggers": ["quadmix_assets"], "python_log_level": "INFO"}
+    with dg.instance_for_test(overrides={"python_logs": python_logs}) as instance:
         return job.execute_in_process(
             instance=instance,
             run_config={"loggers": {"console": {"config": {}}}},
@@ -59,6 +68,14 @@ def test_one_line_a_message_with_time_step_and_text(capsys: pytest.CaptureFixtur
     assert len(lines) == 2, "one line a run, and none of Dagster's own"
     for line in lines:
         assert re.fullmatch(r"\d\d:\d\d:\d\d  good {17} half of it is done", line)
+
+
+def test_what_the_package_logs_is_one_line_a_message_too(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(talkative)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line[10:].split(maxsplit=1) == ["talkative", "1 of 3 shards"]
 
 
 def test_expected_failure_is_its_message_alone(capsys: pytest.CaptureFixture[str]) -> None:
