@@ -29,8 +29,8 @@ _EXPLICIT_CONTEXT = {torch.float32: 64, torch.bfloat16: 512}
 class StackedLM(nn.Module):
     """K Llama-style decoders of one architecture; parameters are float32 with a leading axis of K.
 
-    A proxy's initial weights depend on its seed alone, not on its place in the stack. Gains start at
-    1; matrices are drawn from normal distributions (see `_initial_standard_deviation`).
+    A proxy's initial weights depend on its seed alone, not on its place in the stack. Gains start
+    at 1; matrices are drawn from normal distributions (see `_initial_standard_deviation`).
     """
 
     def __init__(self, architecture: Architecture, vocab_size: int, seeds: Sequence[int]) -> None:
