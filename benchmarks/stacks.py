@@ -113,13 +113,10 @@ def make_job(folder: Path, architecture: Architecture, options: argparse.Namespa
     with TokenFileWriter(folder, options.vocabulary) as writer:
         for _ in range(N_DOCUMENTS):
             writer.append([rng.integers(1, options.vocabulary, DOCUMENT_TOKENS)])
-    precision = training_precision(options.precision, torch.device(options.device))
-    recipe = TrainingSettings.model_validate(
-        {
-            "n_tokens_per_proxy": 1,
-            "batch_windows": options.batch_windows,
-            "precision": precision,
-        }
+    recipe = TrainingSettings(
+        architecture=options.architecture, batch_windows=options.batch_windows
+    ).model_copy(
+        update={"precision": training_precision(options.precision, torch.device(options.device))}
     )
     return StackJob(
         token_folder=folder,

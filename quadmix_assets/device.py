@@ -91,5 +91,5 @@ def free_memory(device: torch.device) -> int:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether torch raised this error for want of memory; the CPU's is a plain RuntimeError."""
+    """Whether torch raised this error for lack of memory; the CPU's is a plain RuntimeError."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

@@ -4,7 +4,8 @@ import dagster as dg
 import numpy as np
 
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
-from quadmix_assets.defs.proxies import observe_progress, proxy_pool
+from quadmix_assets.defs.progress import observe_progress
+from quadmix_assets.defs.proxies import proxy_pool
 from quadmix_assets.defs.resources import OWNERS, ProjectResource
 from quadmix_assets.defs.search import GROUP, optimal_params
 from quadmix_assets.outputs import OPTIMUM_CHECK, PROXY_POOL, SAMPLED_SUBSET

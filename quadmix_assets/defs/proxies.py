@@ -1,7 +1,5 @@
 """Group `proxies`: the proxy pool, the thetas, and a small model trained for each of them."""
 
-from collections.abc import Callable
-
 import dagster as dg
 import numpy as np
 import polars as pl
@@ -11,6 +9,7 @@ from quadmix_assets.defs.corpus import target_sets, tokenizer
 from quadmix_assets.defs.features import domain_labels, score_normalizers, scored_shards
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
 from quadmix_assets.defs.partitions import PROXY_BATCHES, shards_with
+from quadmix_assets.defs.progress import observe_progress
 from quadmix_assets.defs.resources import OWNERS, ProjectResource
 from quadmix_assets.features.normalize_pool import load_normalizers
 from quadmix_assets.outputs import (
@@ -20,10 +19,8 @@ from quadmix_assets.outputs import (
     PROXY_POOL,
     SAMPLED_SUBSET,
     SCORED_SHARDS,
-    UNFINISHED_PROXIES,
 )
 from quadmix_assets.proxies.evidence import (
-    evidence_version,
     pool_version,
     read_current,
     read_evidence,
@@ -33,20 +30,17 @@ from quadmix_assets.proxies.proxy_pool import (
     build_proxy_pool,
     open_index,
     read_documents,
-    token_folder,
 )
 from quadmix_assets.proxies.ranks import rank_thetas
 from quadmix_assets.proxies.samples import (
-    samples_of_subset,
     select_documents,
     tokens_per_theta,
 )
+from quadmix_assets.proxies.train_batch import train_batch
 from quadmix_assets.sampling import PoolDraw, feature_names
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.store import MissingOutputError
 from quadmix_assets.training.plots import plot_losses
-from quadmix_assets.training.progress import BatchProgress
-from quadmix_assets.training.train_samples import train_samples
 
 GROUP = "proxies"
 # One partition is one run: each is long, and holds the device for itself.
@@ -212,39 +206,21 @@ def proxy_metrics(
 ) -> dg.MaterializeResult:
     """Per theta and target set: the loss of a small language model trained on theta's sample.
 
-    One partition is one swarm. While it trains, the log and the asset's observations tell how far
-    it is. A proxy that diverges or has nothing to train on is recorded as failed, with its reason.
-    A batch that was killed goes on where it was.
+    While a batch trains, its progress is in the log and in the asset's observations. A proxy that
+    diverges or has nothing to train on is recorded as failed, with its reason. A batch that was
+    killed resumes from its last checkpoint.
     """
     cost = Cost()
     settings, store = project.settings, project.store
     key = context.partition_key
-    unfinished_folder = store.root / UNFINISHED_PROXIES / key
     with clear_errors(MissingOutputError, ValueError):
-        subset = read_current(store, SAMPLED_SUBSET, key)
-        theta_ids = list(read_batch(store, settings, key))
-        version = evidence_version(store, settings, key)
-        with store.local_folder(store.root / PROXY_POOL) as folder:
-            result = train_samples(
-                store,
-                settings,
-                token_folder(folder),
-                read_documents(folder, ["id_hash"])["id_hash"],
-                samples_of_subset(
-                    subset, theta_ids, seed=derive_seed(settings.seed, PROXY_METRICS)
-                ),
-                n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
-                on_progress=observe_progress(context, key),
-                unfinished_folder=unfinished_folder,
-                inputs_version=version,
-            )
-    metrics = result.metrics.rename({"sample_id": "theta_id"})
+        result = train_batch(store, settings, key, observe_progress(context, key))
+    metrics = result.metrics
     path = store.table_path(PROXY_METRICS, key)
-    store.write_table(path, metrics, {"version": version})
-    store.remove_folder(unfinished_folder)
     failed = metrics.filter(pl.col("status") == "failed")
     trained = metrics.filter(pl.col("status") == "trained")
-    spread = {
+    epochs = [training.epochs for training in result.trainings]
+    losses = {
         target: trained.filter(pl.col("target") == target)["loss_nats"].to_numpy()
         for target in settings.target_names
     }
@@ -252,48 +228,20 @@ def proxy_metrics(
         metadata={
             **table_metadata(path, metrics.schema, metrics.height),
             **{
-                f"mean_loss_nats_{target}": float(losses.mean())
-                for target, losses in spread.items()
-                if len(losses)
+                f"mean_loss_nats_{target}": float(of_target.mean())
+                for target, of_target in losses.items()
+                if len(of_target)
             },
             "n_failed": failed["theta_id"].n_unique(),
             "failed": markdown_table(failed.select("theta_id", "reason").unique().sort("theta_id")),
-            "mean_epochs": float(np.mean([training.epochs for training in result.trainings])),
-            "max_epochs": float(np.max([training.epochs for training in result.trainings])),
+            "mean_epochs": float(np.mean(epochs)),
+            "max_epochs": float(np.max(epochs)),
             "tokens_per_second": result.tokens_per_second,
             "proxies_at_once": result.stack_size,
-            "losses": figure(store, PROXY_METRICS, key, plot_losses(result.trainings, spread)),
+            "losses": figure(store, PROXY_METRICS, key, plot_losses(result.trainings, losses)),
             **cost.metadata(),
         }
     )
-
-
-def observe_progress(
-    context: dg.AssetExecutionContext, partition: str | None = None
-) -> Callable[[BatchProgress], None]:
-    """Reports the progress of a training as observations of the asset."""
-
-    def tell(progress: BatchProgress) -> None:
-        context.log_event(
-            dg.AssetObservation(
-                context.asset_key, partition=partition, metadata=_standing(progress)
-            )
-        )
-
-    return tell
-
-
-def _standing(progress: BatchProgress) -> dict[str, float]:
-    """What the UI shows of a batch in training; it has no number for infinity or none."""
-    values = {
-        "done": progress.n_tokens / progress.n_tokens_total,
-        "n_proxies": progress.n_proxies,
-        "n_failed": progress.n_failed,
-        "tokens_per_second": progress.tokens_per_second,
-        "mean_loss_nats": progress.mean_loss_nats,
-        "eta_seconds": progress.eta_seconds,
-    }
-    return {name: float(value) for name, value in values.items() if np.isfinite(value)}
 
 
 @dg.asset_check(asset=proxy_metrics)
@@ -317,7 +265,7 @@ def few_proxies_failed(
 
 @dg.asset_check(asset=proxy_metrics)
 def proxies_are_comparable(project: ProjectResource) -> dg.AssetCheckResult:
-    """Whether all proxies were trained in one precision, which `auto` leaves to the machine."""
+    """Whether all proxies were trained in one precision, which `auto` chooses by the machine."""
     found = read_evidence(project.store, project.settings).metrics["precision"].unique().sort()
     return dg.AssetCheckResult(
         passed=len(found) <= 1,

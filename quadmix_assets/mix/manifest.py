@@ -13,7 +13,6 @@ from upath import UPath
 from quadmix_assets.corpus.tokenizer import tokenizer_path
 from quadmix_assets.hashing import hash_files
 from quadmix_assets.mix.calibrate_pool import read_calibration, read_prediction
-from quadmix_assets.mix.theta_json import theta_to_json
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FINAL_MIX,

@@ -1,4 +1,4 @@
-"""How many proxies are trained at once, and how many of their windows pass through at a time."""
+"""How many proxies fit one stack, and how many of their windows one forward pass."""
 
 import torch
 
@@ -27,10 +27,10 @@ def stack_size(
     *,
     most: int,
 ) -> int:
-    """How many proxies one process should train at once, at least 1 and no more than `most`.
+    """How many proxies one process should train at once, at least 1 and at most `most`.
 
-    On a CPU as many as fill a pass with their steps. On a GPU as many as fit the memory that is
-    free.
+    On a CPU as many as fill one forward pass with a step's windows; on a GPU as many as fit its
+    free memory.
     """
     if device.type == "cpu":
         step_tokens = recipe.batch_windows * architecture.context
@@ -43,13 +43,13 @@ def stack_size(
 def windows_per_pass(
     architecture: Architecture, recipe: TrainingSettings, n_proxies: int, device: torch.device
 ) -> int:
-    """Windows of each proxy that pass through the model at a time, at least 1."""
+    """Windows of each proxy in one forward and backward pass, at least 1."""
     tokens = _PASS_TOKENS_CPU if device.type == "cpu" else _PASS_TOKENS_GPU
     return max(1, min(recipe.batch_windows, tokens // (n_proxies * architecture.context)))
 
 
 def _pass_bytes(architecture: Architecture, device: torch.device) -> int:
-    """What a pass keeps for its backward half, and the block of logits with its copy."""
+    """Bytes of activations that a pass keeps, and of the block of logits with its copy."""
     per_layer = 14 * architecture.width + 5 * architecture.mlp_width
     per_token = 2 * (architecture.n_layers * per_layer + 8 * architecture.width)
     return _PASS_TOKENS_GPU * per_token + 2 * 2 * block_logits(device)

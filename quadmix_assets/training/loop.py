@@ -1,4 +1,4 @@
-"""Train K proxies at once, each on its own stream of windows, none able to touch another."""
+"""Train K proxies at once, each on its own stream of windows."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,12 +14,12 @@ from quadmix_assets.training.model import StackedLM
 from quadmix_assets.training.trainer import ProxyTraining, StackTrainer
 from quadmix_assets.training.window_stream import WindowStream
 
-_TELL_SECONDS = 5.0
+_REPORT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class StackProgress:
-    """Where the training of one stack stands.
+    """The progress of one stack in training.
 
     Attributes:
         step: steps that all proxies have made.
@@ -64,19 +64,23 @@ def train_on_streams(
     """Train one proxy per stream from scratch, all of them as one batched model.
 
     Args:
-        streams: the K samples, each cut to windows of `architecture.context` + 1 tokens.
-        architecture: the proxies' size.
-        recipe: budget and optimiser.
+        streams: K samples as windows of `architecture.context` + 1 tokens.
+        architecture: of the proxies.
+        recipe: budget, optimiser and precision.
         vocab_size: of the tokenizer.
         seeds: (K) of the initial weights; equal seeds start equal proxies.
         device: "auto", "cpu" or "cuda".
         compiled: "on", "off" or "auto": whether torch.compile fuses the training step.
         on_progress: called at the start, about every five seconds, and at the end.
-        checkpoint: where the state is put away in between, and where the training goes on from
-            if there is one.
+        checkpoint: where the state is written in between; if there is one already, the training
+            resumes from it.
 
-    A stream without tokens gives a failed proxy, not an error. Raises ValueError where streams,
-    seeds and architecture do not fit each other, or a token is outside the vocabulary.
+    Returns:
+        The trained models. A stream without tokens gives a failed proxy, not an error.
+
+    Raises:
+        ValueError: streams, seeds and architecture do not fit each other, or a token is outside
+            the vocabulary.
     """
     if not streams or len(streams) != len(seeds):
         raise ValueError(f"{len(streams)} streams and {len(seeds)} seeds: one of each per proxy")
@@ -94,16 +98,16 @@ def train_on_streams(
     state = checkpoint.load() if checkpoint else None
     if state is not None:
         trainer.load_state(state)
-    told_step, told_at = trainer.step, -np.inf
+    reported_step, reported_at = trainer.step, -np.inf
     while trainer.step < trainer.n_steps:
-        if on_progress and time.monotonic() - told_at >= _TELL_SECONDS:
-            on_progress(_progress(trainer, told_step))
-            told_step, told_at = trainer.step, time.monotonic()
+        if on_progress and time.monotonic() - reported_at >= _REPORT_SECONDS:
+            on_progress(_progress(trainer, reported_step))
+            reported_step, reported_at = trainer.step, time.monotonic()
         trainer.advance()
         if checkpoint and checkpoint.is_due:
             checkpoint.save(trainer.state())
     if on_progress:
-        on_progress(_progress(trainer, told_step))
+        on_progress(_progress(trainer, reported_step))
     return TrainedStack(trainer.model, recipe, trainer.finish(), time.monotonic() - start)
 
 

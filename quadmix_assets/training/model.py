@@ -1,8 +1,8 @@
-"""K small decoders trained side by side as one batched model, a stack.
+"""K small decoders as one batched model, a stack.
 
-Every parameter has a leading proxy axis, so that K small matrix products become one batched
-product and the cost of calling an operation is paid once for all. Nothing is shared along that
-axis: what one proxy computes never depends on the others.
+Every parameter has a leading proxy axis, so that K small matrix products become one batched product
+and the overhead of an operation is paid once for all. The proxies share nothing: what one computes
+never depends on the others.
 """
 
 import math
@@ -22,16 +22,15 @@ from quadmix_assets.training.layers import (
     swiglu,
 )
 
-# Longest window whose attention weights are written out on a CPU, by precision (see layers).
+# Longest window whose attention weights are computed as an array on a CPU (see layers).
 _EXPLICIT_CONTEXT = {torch.float32: 64, torch.bfloat16: 512}
 
 
 class StackedLM(nn.Module):
     """K Llama-style decoders of one architecture; parameters are float32 with a leading axis of K.
 
-    `seeds` (K) starts each proxy's weights: a proxy gets the same weights whatever its place in
-    whatever stack. Gains start at 1. Matrices are drawn from normal distributions whose standard
-    deviation falls with the width (see `_initial_standard_deviation`).
+    A proxy's initial weights depend on its seed alone, not on its place in the stack. Gains start
+    at 1; matrices are drawn from normal distributions (see `_initial_standard_deviation`).
     """
 
     def __init__(self, architecture: Architecture, vocab_size: int, seeds: Sequence[int]) -> None:
@@ -72,10 +71,12 @@ class StackedLM(nn.Module):
         return self._norm(x, "final_gain", dtype)
 
     def add_gradients(self, windows: Tensor, dtype: torch.dtype, *, divisor: int) -> Tensor:
-        """Add to `grad` of all parameters what windows (K, B, C + 1) contribute to a mean loss.
+        """Add to `grad` of all parameters the gradient of windows (K, B, C + 1).
 
-        The mean is over `divisor` tokens, of which these windows may be a part. Returns each
-        proxy's part of it in nats, (K,).
+        The loss is a mean over `divisor` tokens, of which these windows may be a part.
+
+        Returns:
+            (K,) each proxy's share of that mean, in nats.
         """
         hidden = (self._compiled_hidden or self.hidden)(windows[..., :-1], dtype)
         matrix = self.get_parameter("output")
@@ -136,7 +137,7 @@ def _parameter_sizes(architecture: Architecture, vocab_size: int) -> dict[str, t
 
 
 def _initial_standard_deviation(name: str, architecture: Architecture) -> float:
-    """As in GPT-NeoX (Black et al. 2022, section 2.1.2), whose rule RegMix's code follows.
+    """As in GPT-NeoX (Black et al. 2022, section 2.1.2), which RegMix's code follows.
 
     The matrices that write to the residual stream start smaller the deeper the model is.
     """

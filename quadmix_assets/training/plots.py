@@ -1,4 +1,4 @@
-"""Figures of a stack's training: what a person looks at to see that the proxies learned."""
+"""Figures of the training of proxies, from which a person sees whether they learned."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from quadmix_assets.figures import BLUE, RED, legend_below, styled
-from quadmix_assets.training.loop import ProxyTraining
+from quadmix_assets.training.trainer import ProxyTraining
 
 _MAX_BINS = 30
 
@@ -19,7 +19,7 @@ def plot_losses(
     """Training loss of every proxy over tokens, and the spread of losses on each target.
 
     Args:
-        proxies: the K records of a stack, or of several.
+        proxies: the K records of a batch.
         target_losses: per target set the losses in nats, (K,); NaN (failed) is left out.
     """
     figure = Figure(figsize=(10, 4))

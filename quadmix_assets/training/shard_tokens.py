@@ -13,10 +13,17 @@ from quadmix_assets.training.token_file import TokenFileWriter
 def append_tokens(
     store: Store, shard: str, chosen: np.ndarray, tokenizer: Tokenizer, writer: TokenFileWriter
 ) -> None:
-    """Tokenise the documents of `shard` that are chosen (D,) bool, in the order of the shard.
+    """Tokenise chosen documents of a raw shard, in the order of the shard.
+
+    Args:
+        store: the lake.
+        shard: its key.
+        chosen: (D,) bool, of the shard's documents.
+        tokenizer: of the project.
+        writer: of the token file.
 
     Raises:
-        MissingOutputError: the shard is not normalised.
+        MissingOutputError: the shard has not been normalized.
     """
     start = 0
     for batch in store.iter_table(store.table_path(RAW_SHARDS, shard), ["text"]):

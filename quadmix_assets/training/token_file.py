@@ -29,7 +29,7 @@ def token_dtype(vocab_size: int) -> np.dtype:
 
 
 class TokenFile:
-    """Read access to a token file; its data stays on disk until it is touched."""
+    """Read access to a token file, which stays on disk until a token is read."""
 
     def __init__(self, tokens: np.ndarray, offsets: np.ndarray) -> None:
         self.tokens = tokens
@@ -37,9 +37,10 @@ class TokenFile:
 
     @classmethod
     def open(cls, folder: PathLike) -> "TokenFile":
-        """Open what a `TokenFileWriter` left in a local folder.
+        """Open what a `TokenFileWriter` wrote to a local folder.
 
-        Raises TokenFileError where a file is missing or the two do not belong together.
+        Raises:
+            TokenFileError: a file is missing, or the two do not belong together.
         """
         arrays = []
         for name in (TOKENS_FILE, OFFSETS_FILE):
@@ -77,7 +78,7 @@ class TokenFile:
 class TokenFileWriter:
     """Writes a token file document by document in bounded memory; use it as a context manager.
 
-    Nothing appears under the final names until the block ends well.
+    Nothing appears under the final names until the block ends without an error.
     """
 
     def __init__(self, folder: PathLike, vocab_size: int) -> None:
@@ -104,7 +105,8 @@ class TokenFileWriter:
     def append_flat(self, tokens: np.ndarray, lengths: np.ndarray) -> None:
         """Add documents given end to end, with the number of tokens of each.
 
-        Raises ValueError where the lengths do not add up or an id is outside the vocabulary.
+        Raises:
+            ValueError: the lengths do not add up, or an id is outside the vocabulary.
         """
         tokens = np.asarray(tokens)
         lengths = np.asarray(lengths, np.int64)
@@ -125,7 +127,7 @@ class TokenFileWriter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Move the files into place, or leave nothing behind after an error."""
+        """Move the files into place, or delete them after an error."""
         try:
             if kind is None:
                 self._write_header()

@@ -1,8 +1,8 @@
-"""A stack in training: the steps, the fate of each proxy, and a state that can be put away.
+"""A stack in training: optimiser steps, handling of divergence, checkpoint state.
 
-The proxies share every step's operations and nothing else: data, optimiser state, gradient norm
-and fate are each proxy's own. A proxy that diverges is set to zero and reported as failed, and the
-others go on as if it had never been there.
+The proxies share the operations of a step and nothing else: each has its own data, optimiser state
+and gradient norm. A proxy that diverges is set to zero and recorded as failed; it has no effect on
+the others.
 """
 
 from collections.abc import Sequence
@@ -26,11 +26,14 @@ _CURVE_POINTS = 24
 
 @dataclass(frozen=True)
 class ProxyTraining:
-    """What became of one proxy.
+    """The record of one proxy's training.
 
-    `train_loss` holds (tokens predicted so far, mean loss in nats since the last point); `n_tokens`
-    the tokens it was trained to predict; `epochs` the passes over its sample. A failed proxy has a
-    `reason` and its numbers end where it failed.
+    Attributes:
+        status: whether it was trained to the end.
+        reason: why it failed; None if it did not.
+        train_loss: points (tokens predicted so far, mean loss in nats since the last point).
+        n_tokens: tokens it was trained to predict, up to its failure if it failed.
+        epochs: passes over its sample.
     """
 
     status: Literal["trained", "failed"]
@@ -41,9 +44,10 @@ class ProxyTraining:
 
 
 class StackTrainer:
-    """The state of a stack between two steps; `training.train_on_streams` drives it.
+    """The state of a stack between two steps; `loop.train_on_streams` calls it.
 
-    Raises ValueError where a stream is not cut for the architecture's context.
+    Raises:
+        ValueError: a stream is not cut for the architecture's context.
     """
 
     def __init__(
@@ -127,7 +131,7 @@ class StackTrainer:
         return losses
 
     def state(self) -> dict[str, Any]:
-        """Everything that `load_state` needs to go on with the very same numbers."""
+        """Everything that `load_state` needs to continue with identical results."""
         moments = [self._optimizer.state[p] for p in self.model.parameters()]
         return {
             "step": self.step,
@@ -140,7 +144,7 @@ class StackTrainer:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` gave for the same streams, architecture, recipe and seeds."""
+        """Continue from a `state` of the same streams, architecture, recipe and seeds."""
         self.step = int(state["step"])
         self.model.load_state_dict(state["parameters"])
         for parameter, moment in zip(self.model.parameters(), state["moments"], strict=True):
@@ -154,8 +158,10 @@ class StackTrainer:
         self._losses[: self.step] = state["losses"].numpy()
 
     def finish(self) -> tuple[ProxyTraining, ...]:
-        """End the training: fail proxies that the last step left with bad weights, free what only
-        training needs, and return the record of every proxy.
+        """End the training, and free the optimiser's memory.
+
+        Returns:
+            The record of every proxy; those whose weights are not finite have failed.
         """
         for k in range(len(self._streams)):
             if not all(bool(torch.isfinite(p[k]).all()) for p in self.model.parameters()):

@@ -1,10 +1,10 @@
 """Turn a sample of documents, with repeats, into the windows of tokens a proxy trains on.
 
 Every (document, copy) of the sample gets a key that depends on the document's id, the copy, the
-epoch and the seed alone, and the sample is read in the order of the keys. So all proxies share one
-rule of order (QuaDMix section 3.3), and neither the listing order nor the layout of the file can
-change what a proxy sees. A separator goes before every document; windows are cut from the stream
-end to end, none padded and none overlapping; a sample that runs out is read again in a new order.
+epoch and the seed alone, and the sample is read in the order of the keys. So what a proxy reads
+depends neither on the order in which documents are listed nor on the layout of the file. A
+separator is put before every document; windows are cut from the stream end to end, none padded and
+none overlapping; a sample that runs out is read again in a new order.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from quadmix_assets.training.token_file import TokenFile
 
 
 class WindowStream:
-    """The endless stream of windows of one sample; memory is bounded by its document list.
+    """The endless stream of windows of one sample; memory is bounded by its list of documents.
 
     Args:
         token_file: where the tokens lie.
@@ -27,7 +27,8 @@ class WindowStream:
 
     Documents without tokens are left out: their separators alone would teach nothing.
 
-    Raises ValueError where the arrays do not match or a number of copies is negative.
+    Raises:
+        ValueError: the arrays do not match, or a number of copies is negative.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class WindowStream:
         self._token_file = token_file
         self._seed = seed
         self._separator = separator_id
-        # In the order of ids, so that even equal keys do not depend on how documents were listed.
+        # In the order of id hashes, so that the order of equal keys does not depend on the listing.
         order = np.lexsort((documents, id_hashes))
         times = copies[order] * (token_file.n_tokens[documents[order]] > 0)
         self._documents = np.repeat(documents[order], times)
@@ -75,7 +76,8 @@ class WindowStream:
     def read(self, n_windows: int) -> np.ndarray:
         """The next windows, (n_windows, context + 1) in the dtype of the token file.
 
-        Raises ValueError where the sample holds no tokens.
+        Raises:
+            ValueError: the sample holds no tokens.
         """
         if not self.n_tokens_sample:
             raise ValueError("its sample holds no tokens")
@@ -92,12 +94,12 @@ class WindowStream:
         return np.concatenate(parts).reshape(n_windows, self.window_tokens)
 
     def seek(self, n_tokens: int) -> None:
-        """Go to where reading `n_tokens` tokens from the start leads."""
+        """Move to the position after the first `n_tokens` tokens of the stream."""
         self.n_tokens_read = n_tokens
         if not self.n_tokens_sample or not n_tokens:
             self._epoch, self._position, self._ends = -1, 0, np.zeros(1, np.int64)
             return
-        # A pass that has just ended is still the current one: the next begins when it is read.
+        # A pass that has just ended is still the current one: the next begins at the next read.
         passes, rest = divmod(n_tokens - 1, self.n_tokens_sample)
         self._epoch = passes - 1
         self._start_epoch()

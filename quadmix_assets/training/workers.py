@@ -24,7 +24,7 @@ _GRACE_SECONDS = 20.0
 def run_stacks(
     job: StackJob, stacks: Sequence[Stack], *, n_workers: int, board: ProgressBoard
 ) -> Iterator[list[ProxyResult]]:
-    """Train each stack as one batched model. Results come as they are ready, in no order.
+    """Train each stack as one batched model; results come as they are ready, in no fixed order.
 
     Args:
         job: what all stacks share.
@@ -33,7 +33,7 @@ def run_stacks(
         board: receives the progress.
 
     Raises:
-        RuntimeError: a worker process died, for want of memory most likely.
+        RuntimeError: a worker process died, most likely for lack of memory.
     """
     if n_workers == 1 or len(stacks) == 1:
         for number, stack in enumerate(stacks):
@@ -57,7 +57,7 @@ def run_stacks(
         except BrokenProcessPool as error:
             _pool.cache_clear()
             raise RuntimeError(
-                "a process that trains proxies died, most likely for want of memory: lower "
+                "a process that trains proxies died, most likely for lack of memory: lower "
                 "proxies.n_workers or proxies.stack_size"
             ) from error
         finally:

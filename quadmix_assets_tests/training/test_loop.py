@@ -169,7 +169,7 @@ def test_a_training_goes_on_from_its_checkpoint(token_file: TokenFile, tmp_path:
         )
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("quadmix_assets.training.loop._TELL_SECONDS", 0.0)
+        patch.setattr("quadmix_assets.training.loop._REPORT_SECONDS", 0.0)
         with pytest.raises(KeyboardInterrupt):
             run(stop_at=12)
     heard.clear()
