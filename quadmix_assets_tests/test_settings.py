@@ -12,6 +12,7 @@ from quadmix_assets.settings import (
     TrainingSettings,
     load_settings,
 )
+from quadmix_assets.settings.load import PACKAGE
 
 DEMO = yaml.safe_load((PROFILES_FOLDER / "demo.yaml").read_text())
 
@@ -27,6 +28,21 @@ def test_shipped_profiles_load(profile: str) -> None:
     settings = load_settings(profile)
     assert settings.profile == profile
     assert settings.domain_names[-1] == "unknown"
+
+
+def test_paths_of_a_shipped_profile_start_at_the_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_settings("demo").root == PACKAGE.parent
+
+
+@pytest.mark.parametrize(("folder", "root"), [("mine/profiles", "mine"), ("mine", "mine")])
+def test_paths_of_a_profile_of_ones_own_start_beside_it(
+    tmp_path: Path, folder: str, root: str
+) -> None:
+    (tmp_path / folder).mkdir(parents=True)
+    assert load_settings(write_profile(tmp_path / folder)).root == tmp_path / root
 
 
 def test_paper_profile_has_the_papers_numbers() -> None:
