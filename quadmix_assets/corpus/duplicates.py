@@ -33,7 +33,7 @@ class DuplicateIds:
 def find_duplicate_ids(
     paths: Sequence[str | UPath], *, max_examples: int = 20, memory_limit: str = "1GB"
 ) -> DuplicateIds:
-    """Look through the `id` columns of normalised shards; a shard's name is its file's stem.
+    """Look through the `id` columns of normalized shards; a shard's name is its file's stem.
 
     Memory stays within about `memory_limit` (DuckDB's notation); what does not fit is spilled to
     a temporary folder. The ids are read twice if there are duplicates, else once.
@@ -97,7 +97,7 @@ def _ids(files: Sequence[UPath]) -> Iterator[pa.Table]:
         with path.open("rb") as stream, pq.ParquetFile(stream) as file:
             if "id" not in file.schema_arrow.names:
                 raise ValueError(
-                    f"{path}: expected a normalised shard with a column 'id', found the columns "
+                    f"{path}: expected a normalized shard with a column 'id', found the columns "
                     f"{', '.join(file.schema_arrow.names)}. Materialise raw_shards again."
                 )
             for batch in file.iter_batches(_BATCH_ROWS, columns=["id"]):

@@ -1,9 +1,9 @@
-"""One input file becomes one normalised Parquet table and one quarantine table."""
+"""One input file becomes one normalized Parquet table and one quarantine table."""
 
 from dataclasses import dataclass
 
 from quadmix_assets.corpus.discovery import InputShard, file_checksum
-from quadmix_assets.corpus.normalise import QUARANTINE_SCHEMA, documents_schema, normalise
+from quadmix_assets.corpus.normalize import QUARANTINE_SCHEMA, documents_schema, normalize
 from quadmix_assets.outputs import QUARANTINE, RAW_SHARDS
 from quadmix_assets.settings import CorpusSettings
 from quadmix_assets.store import Store
@@ -31,7 +31,7 @@ class RawShardSummary:
 
 
 def write_raw_shard(store: Store, shard: InputShard, settings: CorpusSettings) -> RawShardSummary:
-    """Normalise `shard` into the lake, in a stream.
+    """Normalize `shard` into the lake, in a stream.
 
     Raises:
         UnreadableShardError: the file as a whole cannot be used; nothing is written.
@@ -44,7 +44,7 @@ def write_raw_shard(store: Store, shard: InputShard, settings: CorpusSettings) -
         store.table_writer(documents_path, documents_schema(settings.carried_columns)) as documents,
         store.table_writer(store.table_path(QUARANTINE, shard.key), QUARANTINE_SCHEMA) as rejected,
     ):
-        for batch in normalise(
+        for batch in normalize(
             shard.path,
             shard_key=shard.key,
             text_column=settings.text_column,

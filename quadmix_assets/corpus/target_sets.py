@@ -9,7 +9,7 @@ import polars as pl
 import xxhash
 from upath import UPath
 
-from quadmix_assets.corpus.normalise import normalise
+from quadmix_assets.corpus.normalize import normalize
 from quadmix_assets.corpus.readers import (
     MissingTextColumnError,
     RowError,
@@ -128,7 +128,7 @@ def _hash(value: str, seed: int) -> int:
 def _text_documents(
     path: UPath, key: str, text_column: str, id_column: str
 ) -> Iterator[tuple[str, str]]:
-    for batch in normalise(
+    for batch in normalize(
         path,
         shard_key=key,
         text_column=text_column,

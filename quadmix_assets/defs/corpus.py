@@ -1,4 +1,4 @@
-"""Group `corpus`: the input files, the normalised shards, the tokenizer, the target sets."""
+"""Group `corpus`: the input files, the normalized shards, the tokenizer, the target sets."""
 
 from collections.abc import Iterator, Sequence
 
@@ -123,7 +123,7 @@ def input_files(
 def raw_shards(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
-    """One normalised Parquet per input shard: id, text, source, n_bytes and carried columns.
+    """One normalized Parquet per input shard: id, text, source, n_bytes and carried columns.
 
     Rows that cannot be used go to `raw_shards_quarantine/<shard>.parquet` with row and reason.
     """
