@@ -18,7 +18,8 @@ from quadmix_assets.corpus.readers import (
 from quadmix_assets.corpus.readers.jsonl import read_records
 from quadmix_assets.corpus.readers.parquet import read_parquet_rows
 from quadmix_assets.corpus.readers.values import id_of
-from quadmix_assets.corpus.target_formats import FORMATS, TargetFormat
+from quadmix_assets.corpus.target_formats.base import TargetFormat
+from quadmix_assets.corpus.target_formats.registry import target_format
 
 _MAX_TEXT_BYTES = 64 << 20
 _SCHEMA = {"id": pl.String, "text": pl.String}
@@ -38,8 +39,8 @@ def read_target_set(
     """The documents of a target set as (id, text), in the order of the files and their rows.
 
     The text is `text_column`, or `template` filled in with the columns of each row as by
-    `str.format`, for example "{prompt}\\n\\n{response}", or with the fields that `format`, one of
-    `target_formats.FORMATS`, makes of the row. A row without an id gets "<name>:<row>" (of the
+    `str.format`, for example "{prompt}\\n\\n{response}", or with the fields that the target
+    format named `format` makes of the row. A row without an id gets "<name>:<row>" (of the
     second and later files "<name>-<file>:<row>"). Of more than `max_documents`, a sample is taken
     that depends on the ids and `seed` alone.
 
@@ -62,7 +63,7 @@ def read_target_set(
             if template is None and format is None:
                 documents = _text_documents(path, key, text_column, id_column)
             else:
-                kind = None if format is None else FORMATS[format]
+                kind = None if format is None else target_format(format)
                 documents = _filled_documents(path, name, key, template, kind, id_column)
             frames.append(pl.DataFrame(list(documents), schema=_SCHEMA, orient="row"))
         except MissingTextColumnError as error:

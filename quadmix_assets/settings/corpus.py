@@ -2,9 +2,16 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
+from quadmix_assets.corpus.target_formats.registry import FORMATS, known_format
 from quadmix_assets.settings.base import Name, PositiveInt, Section, Share
+
+FormatName = Annotated[
+    str,
+    AfterValidator(known_format),
+    WithJsonSchema({"type": "string", "enum": list(FORMATS)}),
+]
 
 
 class PlantedSettings(Section):
@@ -99,7 +106,7 @@ class TargetSettings(Section):
     )
     text_column: str = "text"
     template: str | None = None
-    format: Literal["conversations", "hellaswag", "arc", "mmlu", "triviaqa"] | None = Field(
+    format: FormatName | None = Field(
         default=None, description="rows of a published data set, brought to question and answer"
     )
     max_documents: PositiveInt | None = 10_000
