@@ -1,4 +1,4 @@
-"""How new and changed shards are noticed and worked off, without anybody's click."""
+"""How new and changed shards are noticed and processed automatically."""
 
 import json
 import time
