@@ -45,10 +45,17 @@ _VISIBLE = r"[^\p{Z}\p{Cc}\p{Cf}]"
 
 @dataclass(frozen=True, slots=True)
 class NormalizedBatch:
-    """Consecutive rows: `documents` has `documents_schema`, `quarantined` `QUARANTINE_SCHEMA`."""
+    """Consecutive rows of an input file.
+
+    Attributes:
+        documents: of `documents_schema`.
+        quarantined: of `QUARANTINE_SCHEMA`.
+        present: the asked-for input columns that the file has, as far as it has been read.
+    """
 
     documents: pa.Table
     quarantined: pa.Table
+    present: frozenset[str]
 
 
 def documents_schema(carried_columns: Mapping[str, str]) -> pa.Schema:
@@ -137,7 +144,7 @@ def _normalize_batch(
         )
     if len(rejected) > len(batch.rejected):
         documents = documents.filter(usable)
-    return NormalizedBatch(documents, _quarantine(rejected, shard_key))
+    return NormalizedBatch(documents, _quarantine(rejected, shard_key), batch.present)
 
 
 def _quarantine(rejected: list[Rejection], shard_key: str) -> pa.Table:

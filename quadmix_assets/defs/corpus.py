@@ -6,7 +6,8 @@ import dagster as dg
 import polars as pl
 from upath import UPath
 
-from quadmix_assets.corpus.inputs import check_inputs, discover_inputs, target_files
+from quadmix_assets.corpus.check import check_inputs
+from quadmix_assets.corpus.inputs import discover_inputs, target_files
 from quadmix_assets.corpus.planted import TARGET_BLEND, write_planted_corpus
 from quadmix_assets.corpus.raw_shard import read_summary
 from quadmix_assets.corpus.target_sets import (

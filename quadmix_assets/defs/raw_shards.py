@@ -5,16 +5,16 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 import polars as pl
 
+from quadmix_assets.corpus.check import check_inputs
 from quadmix_assets.corpus.duplicates import find_duplicate_ids
-from quadmix_assets.corpus.inputs import check_inputs
-from quadmix_assets.corpus.raw_shard import read_summary, write_raw_shard
+from quadmix_assets.corpus.raw_shard import RawShardSummary, read_summary, write_raw_shard
 from quadmix_assets.corpus.readers import UnreadableShardError
 from quadmix_assets.defs.automation import INPUT_FILES, PER_INPUT_FILE
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
 from quadmix_assets.defs.partitions import SHARDS, shard_keys, work_through
 from quadmix_assets.defs.resources import OWNERS, SHARDS_PER_RUN, ProjectResource
 from quadmix_assets.outputs import QUARANTINE, RAW_SHARDS
-from quadmix_assets.settings import SettingsError
+from quadmix_assets.settings import CorpusSettings, SettingsError
 from quadmix_assets.store import Store
 
 IDS_ARE_UNIQUE = "ids_are_unique"
@@ -53,7 +53,8 @@ def raw_shards(
     """
     settings, store = project.settings, project.store
     with clear_errors(SettingsError):
-        inputs = {shard.key: shard for shard in check_inputs(settings, store).shards}
+        shards = check_inputs(settings, store).shards.discovery.shards
+    inputs = {shard.key: shard for shard in shards}
 
     def work(key: str) -> dict[str, object]:
         cost = Cost()
@@ -64,6 +65,8 @@ def raw_shards(
             )
         summary = write_raw_shard(store, inputs[key], settings.corpus)
         path = store.table_path(RAW_SHARDS, key)
+        if summary.absent_columns:
+            context.log.info(f"{key}: {_absence(summary, settings.corpus)}")
         reasons = pl.DataFrame(
             {
                 "reason": list(summary.quarantined),
@@ -77,6 +80,7 @@ def raw_shards(
             "quarantine_share": summary.quarantine_share,
             "quarantine": markdown_table(reasons),
             "quarantine_table": str(store.table_path(QUARANTINE, key)),
+            "columns_not_in_the_file": _absence(summary, settings.corpus) or "none",
             "input_checksum": summary.checksum,
             **cost.metadata(),
         }
@@ -89,6 +93,15 @@ def raw_shards(
     yield _few_rows_in_quarantine(store, shards, settings.corpus.max_quarantine_share)
     outcome.record(context)
     yield dg.MaterializeResult()
+
+
+def _absence(summary: RawShardSummary, corpus: CorpusSettings) -> str:
+    """Which columns of the settings the file does not have, and what stands in their place."""
+    instead = {corpus.id_column: "ids are made from shard and row"}
+    instead[corpus.source_column] = "the source is the shard's key"
+    return "; ".join(
+        f"no column {column!r}: {instead.get(column, 'null')}" for column in summary.absent_columns
+    )
 
 
 def _ids_are_unique(store: Store, shards: Sequence[str]) -> dg.AssetCheckResult:

@@ -55,6 +55,16 @@ class CorpusSettings(Section):
     )
     planted: PlantedSettings = PlantedSettings()
 
+    @property
+    def names_id_column(self) -> bool:
+        """Whether the profile itself names the id column, which every shard must have then."""
+        return self.id_column is not None and "id_column" in self.model_fields_set
+
+    @property
+    def names_source_column(self) -> bool:
+        """Whether the profile itself names the source column."""
+        return self.source_column is not None and "source_column" in self.model_fields_set
+
     @model_validator(mode="after")
     def _carried_columns_are_apart(self) -> "CorpusSettings":
         for name in ("id", "text", "source", "n_bytes"):

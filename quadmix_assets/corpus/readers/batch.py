@@ -46,8 +46,14 @@ class Rejection:
 class ReadBatch:
     """Consecutive rows of a file: the readable ones as equally long arrays, and the others.
 
-    `rows` int64 (from 1), `text` large_string without nulls, `ids` and `source` string with null
-    where the input has no value, `carried` one array a column with null where it has no value.
+    Attributes:
+        rows: int64, from 1.
+        text: large_string, without nulls.
+        ids, source: string, null where the input has no value.
+        carried: by column, an array with null where the input has no value.
+        rejected: the rows that cannot be used.
+        present: the asked-for columns that there are: in the schema of a Parquet file, in any row
+            so far of JSON lines.
     """
 
     rows: pa.Array
@@ -56,6 +62,7 @@ class ReadBatch:
     source: pa.Array
     carried: dict[str, pa.Array]
     rejected: list[Rejection]
+    present: frozenset[str]
 
 
 def excerpt(value: object) -> str:
