@@ -47,16 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
     # Imported late: --help and a wrong setting answer at once.
-    from quadmix_assets.corpus.inputs import check_inputs
+    from quadmix_assets.commands.check import check, check_checkpoints
     from quadmix_assets.mix.report import summary_text
 
     store = Store(settings.resolve(settings.lake))
     if options.command == "check":
-        if settings.corpus.source == "files":
-            discovery = check_inputs(settings, store)
-            sys.stdout.write(f"{len(discovery.shards)} shards, all inputs are there\n")
-        else:
-            sys.stdout.write("the settings are valid; the corpus is generated\n")
+        sys.stdout.write(check(settings, store))
         return 0
     if options.command == "instance":
         use_instance_of(settings)
@@ -64,6 +60,7 @@ def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
         return 0
     if options.command == "run":
         os.environ[PROFILE_VARIABLE] = options.profile
+        check_checkpoints(settings)
         use_instance_of(settings)
         from quadmix_assets.whole_graph import materialize_whole_graph
 
