@@ -53,8 +53,8 @@ def raw_shards(
     """
     settings, store = project.settings, project.store
     with clear_errors(SettingsError):
-        shards = check_inputs(settings, store).shards.discovery.shards
-    inputs = {shard.key: shard for shard in shards}
+        report = check_inputs(settings, store)
+    inputs = {shard.key: shard for shard in report.shards.discovery.shards}
 
     def work(key: str) -> dict[str, object]:
         cost = Cost()

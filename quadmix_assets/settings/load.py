@@ -32,7 +32,6 @@ def load_settings(profile: str | Path | None = None) -> Settings:
             value; the message names every such key, its value and what is allowed.
     """
     path = _profile_path(str(profile or os.environ.get(PROFILE_VARIABLE) or DEFAULT_PROFILE))
-    root = path.parent.parent if path.parent.name == "profiles" else path.parent
     _refuse_unknown_overrides()
 
     class _Profile(Settings):
@@ -48,7 +47,7 @@ def load_settings(profile: str | Path | None = None) -> Settings:
             return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, path)
 
     try:
-        values: dict[str, Any] = {"profile": path.stem, "root": root.resolve()}
+        values: dict[str, Any] = {"profile": path.stem, "root": root_of(path).resolve()}
         return _Profile(**values)
     except ValidationError as error:
         raise SettingsError(describe_validation_error(error, str(path), Settings)) from None
@@ -66,6 +65,11 @@ def _profile_path(profile: str) -> Path:
             f"{path}: there is no such profile; give the path of a YAML file or one of: {known}"
         )
     return path
+
+
+def root_of(path: Path) -> Path:
+    """Where the relative paths of a profile start."""
+    return path.parent.parent if path.parent.name == "profiles" else path.parent
 
 
 def _refuse_unknown_overrides() -> None:

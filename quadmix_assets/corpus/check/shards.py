@@ -44,7 +44,7 @@ def look_at_shards(settings: Settings, store: Store, findings: Findings) -> Shar
             + (ignored if discovery.ignored else "")
         )
         return report
-    chosen, others = _spread(discovery.shards)
+    chosen, others = spread(discovery.shards)
     unreadable: list[str] = []
     samples = list(_samples(chosen, unreadable))
     usable, unusable = _with_text(samples, settings.corpus.text_column)
@@ -65,8 +65,8 @@ def look_at_shards(settings: Settings, store: Store, findings: Findings) -> Shar
     return report
 
 
-def _spread(shards: Sequence[InputShard]) -> tuple[list[InputShard], list[InputShard]]:
-    """The shards to look at, evenly spaced in the order of their keys, and the others."""
+def spread(shards: Sequence[InputShard]) -> tuple[list[InputShard], list[InputShard]]:
+    """The shards to look at, evenly spaced in the order of their keys; and the others."""
     if len(shards) <= N_SHARDS:
         return list(shards), []
     numbers = {round(i * (len(shards) - 1) / (N_SHARDS - 1)) for i in range(N_SHARDS)}

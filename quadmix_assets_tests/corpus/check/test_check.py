@@ -272,11 +272,12 @@ def test_of_many_shards_a_bounded_number_is_read(
         rows = [{"text": "words " * 4, "id": f"{number}-{row}"} for row in range(3)]
         write_lines(tmp_path / "pool" / f"{number:03}.jsonl", rows)
     read: list[str] = []
-    monkeypatch.setattr(shards, "read_sample", lambda p, n_rows: read.append(p.name) or seen(p))
 
-    def seen(path: UPath) -> FileSample:
+    def noted(path: UPath, n_rows: int) -> FileSample:
+        read.append(path.name)
         return read_sample(path, n_rows=2)
 
+    monkeypatch.setattr(shards, "read_sample", noted)
     report = check_inputs(*inputs_of(tmp_path, corpus={"raw": "pool"}))
     assert len(read) == len(set(read)) == report.shards.n_read == shards.N_SHARDS
     assert {"000.jsonl", "099.jsonl"} <= set(read)
