@@ -6,12 +6,7 @@ environment variables: `QUADMIX_` + the key's path, levels joined by two undersc
 """
 
 from quadmix_assets.settings.constraints import ConstraintsSettings, DomainConstraintSettings
-from quadmix_assets.settings.corpus import (
-    CorpusSettings,
-    PlantedSettings,
-    TargetSettings,
-    TokenizerSettings,
-)
+from quadmix_assets.settings.corpus import CorpusSettings, PlantedSettings
 from quadmix_assets.settings.criteria import (
     AskllmSettings,
     ColumnCriterionSettings,
@@ -55,6 +50,8 @@ from quadmix_assets.settings.search import (
     RegressorKind,
     SearchSettings,
 )
+from quadmix_assets.settings.targets import TargetSettings
+from quadmix_assets.settings.tokenizer import TokenizerSettings
 
 __all__ = [
     "DEFAULT_PROFILE",
