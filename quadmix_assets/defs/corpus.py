@@ -9,19 +9,17 @@ from upath import UPath
 from quadmix_assets.corpus.check import check_inputs
 from quadmix_assets.corpus.inputs import discover_inputs, target_files
 from quadmix_assets.corpus.planted import TARGET_BLEND, write_planted_corpus
-from quadmix_assets.corpus.raw_shard import read_summary
+from quadmix_assets.corpus.pool_tokenizer import named_tokenizer, train_on_pool
 from quadmix_assets.corpus.target_sets import (
     evaluation_order,
     n_evaluated,
     read_target_set,
     split_target_set,
 )
-from quadmix_assets.corpus.text_sample import sample_texts
 from quadmix_assets.corpus.tokenizer import (
     count_tokens,
     load_tokenizer,
     tokenizer_fingerprint,
-    train_tokenizer,
 )
 from quadmix_assets.defs.automation import INPUT_FILES, observation
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table
@@ -105,30 +103,18 @@ def tokenizer(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
     """Byte-pair tokenizer trained on a sample of the pool, or the one the settings name. Pinned."""
     cost = Cost()
     settings, store = project.settings, project.store
-    if settings.tokenizer.source is not None:
-        source = settings.tokenizer.source
-        local = settings.resolve(source)
-        trained = load_tokenizer(
-            str(local) if local.exists() else source, revision=settings.tokenizer.revision
-        )
+    source = settings.tokenizer.source
+    if source is not None:
+        chosen = named_tokenizer(settings, source)
     else:
-        shards = shards_with(context, RAW_SHARDS)
-        n_bytes = sum(read_summary(store, key).n_bytes for key in shards)
-        share = min(1.0, settings.tokenizer.sample_bytes / max(n_bytes, 1))
-        context.log.info(f"training on {share:.1%} of {n_bytes / 1e6:,.0f} MB of text")
-        texts = (
-            text
-            for batch in sample_texts(store, shards, share, purpose="tokenizer", seed=settings.seed)
-            for text in batch["text"]
-        )
-        trained = train_tokenizer(texts, vocab_size=settings.tokenizer.vocab_size)
+        chosen = train_on_pool(store, settings, shards_with(context, RAW_SHARDS))
     path = store.path(TOKENIZER, "tokenizer.json")
     with atomic_file(path) as file:
-        file.write(trained.to_str().encode())
+        file.write(chosen.to_str().encode())
     return dg.MaterializeResult(
         metadata={
-            "vocab_size": trained.get_vocab_size(),
-            "fingerprint": tokenizer_fingerprint(trained),
+            "vocab_size": chosen.get_vocab_size(),
+            "fingerprint": tokenizer_fingerprint(chosen),
             "dagster/uri": str(path),
             **cost.metadata(),
         }
