@@ -18,8 +18,8 @@ def raw_folder(settings: Settings, store: Store) -> UPath:
 def target_files(settings: Settings, store: Store, target: TargetSettings) -> list[UPath]:
     """The files of a target set, in order.
 
-    A pattern of a path and a data set of the hub are looked up, the latter under
-    `corpus.datasets` first.
+    A pattern in a path is expanded. A data set of the hub is looked for under `corpus.datasets`
+    where the settings name that folder.
 
     Raises:
         FileNotFoundError: a pattern matches nothing, or the data set has no such split.

@@ -28,8 +28,8 @@ def read_labels(path: UPath, settings: FasttextDomainsSettings) -> pl.DataFrame:
     ):
         for bad in batch.quarantined.slice(0, 1).to_pylist():
             raise ValueError(
-                f"{path}, row {bad['row']}: {bad['reason']} ({bad['detail']}); labelled examples "
-                "are learnt from as they are: correct or remove the row"
+                f"{path}, row {bad['row']}: {bad['reason']} ({bad['detail']}); every labelled "
+                "example is used: correct or remove the row"
             )
         frame = pl.from_arrow(batch.documents)
         assert isinstance(frame, pl.DataFrame)

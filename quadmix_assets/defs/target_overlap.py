@@ -60,7 +60,8 @@ def targets_are_not_in_the_pool(
 ) -> dg.AssetCheckResult:
     """Whether few documents of every target share a run of 13 words with the pool.
 
-    A pool that holds a target makes its loss meaningless: theta* would be whatever takes that text.
+    A pool that holds the text of a target makes its loss meaningless: the best theta would be the
+    one that selects that text.
     """
     settings, store = project.settings, project.store
     shards = shards_with(context, TARGET_OVERLAP)

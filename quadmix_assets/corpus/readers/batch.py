@@ -17,7 +17,11 @@ MAX_EXCERPT_CHARACTERS = 200
 class Columns:
     """The input columns to read; "a.b" means field b of column a where no column is named "a.b".
 
-    `carried` maps a column that is passed on as it is to its type: string, int, float or bool.
+    Attributes:
+        text: holds the document's text.
+        id: holds its id, if any column does.
+        source: holds its source, if any column does.
+        carried: columns that go through to the mix, each with its type: string, int, float or bool.
     """
 
     text: str
@@ -33,7 +37,15 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A row that cannot be used. `row` counts from 1 (for JSON lines: the line number)."""
+    """A row that cannot be used.
+
+    Attributes:
+        row: counted from 1; the line number in JSON lines.
+        id: of the document, where it is known.
+        reason: a stable code.
+        detail: a sentence for people.
+        excerpt: the start of the row or of its text.
+    """
 
     row: int
     id: str | None

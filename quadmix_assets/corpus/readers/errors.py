@@ -11,7 +11,13 @@ _MAX_COLUMNS_SHOWN = 30
 
 
 class UnreadableShardError(ValueError):
-    """A whole input file cannot be used: `reason` says what is wrong, `remedy` what to do."""
+    """A whole input file cannot be used.
+
+    Attributes:
+        path: the file.
+        reason: a sentence that says what is wrong.
+        remedy: a sentence that says what to do.
+    """
 
     def __init__(self, path: UPath, reason: str, remedy: str) -> None:
         """The path, and two sentences."""
@@ -53,7 +59,7 @@ class MissingIdColumnError(UnreadableShardError):
 
 
 def no_such_column(name: str, columns: Iterable[str]) -> str:
-    """The words for a file that has these `columns` only, with the one that is spelt alike."""
+    """A clause that says what is missing, which columns there are, and which is spelt alike."""
     there = list(columns)
     near = difflib.get_close_matches(name, there, n=1)
     return (
@@ -80,7 +86,12 @@ class Reason(StrEnum):
 
 
 class RowError(ValueError):
-    """One row cannot be used: `reason` is the stable code, `detail` a sentence for people."""
+    """One row cannot be used.
+
+    Attributes:
+        reason: a stable code.
+        detail: a sentence for people.
+    """
 
     def __init__(self, reason: Reason, detail: str) -> None:
         """The code and the sentence."""

@@ -66,8 +66,8 @@ def read_records(
 ) -> Iterator[tuple[Line, dict[str, Any] | RowError]]:
     """Every line with its object, or with what is wrong with it.
 
-    An object that gives one of the keys in `unique` twice is wrong: which one is meant cannot be
-    known. A line so long that no text of `max_text_bytes` needs it is not read as a whole.
+    An object that gives one of the keys in `unique` twice is an error, since either value may be
+    meant. A line that is longer than any text of `max_text_bytes` can make it is not read whole.
 
     Raises:
         UnreadableShardError: see `read_lines`.
@@ -109,7 +109,11 @@ class _Batch:
         return len(self._rows) + len(self._rejected)
 
     def add(self, row: int, record: dict[str, Any]) -> None:
-        """Take a row, wholly or (RowError) not at all."""
+        """Take a row.
+
+        Raises:
+            RowError: it cannot be used, and nothing of it has been taken.
+        """
         columns = self._columns
         text = lookup(record, columns.text)
         if text is ABSENT:
