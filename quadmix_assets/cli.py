@@ -1,4 +1,4 @@
-"""The command `quadmix`: the whole graph in one process, and what came of it."""
+"""The command `quadmix`: from a starter profile to the whole graph in one process and its summary."""
 
 import argparse
 import os
