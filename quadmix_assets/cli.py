@@ -1,4 +1,4 @@
-"""The command `quadmix`: from a starter profile to the whole graph in one process and its summary."""
+"""The command `quadmix`: a starter profile, checks, the whole graph in one process, its summary."""
 
 import argparse
 import os

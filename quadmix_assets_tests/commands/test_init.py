@@ -116,6 +116,18 @@ def test_column_of_text_that_is_not_there(
     assert "it has no column 'text'; its columns are: n" in capsys.readouterr().out
 
 
+def test_labels_and_examples_of_any_characters(tmp_path: Path) -> None:
+    labels = ("Bücher: & 'mehr'", "- no\x00 #", "法律", "医学", "yes", "a b", "a_b")
+    rows = [{"text": f"\x07bell\u2028 {n} {{x}}", "topic": labels[n % 7]} for n in range(70)]
+    write_lines(tmp_path / "raw" / "one.jsonl", rows)
+    settings = settings_of(tmp_path)
+    domains = settings.features.domains
+    assert domains.kind == "column"
+    assert domains.mapping.keys() == set(labels) - {"yes", "a_b"}
+    assert len(set(domains.mapping.values()) | {"yes", "a_b"}) == len(labels)
+    assert len(set(domains.names)) == len(labels)
+
+
 def test_nothing_is_overwritten_unless_it_is_asked_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
