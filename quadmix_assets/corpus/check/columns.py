@@ -68,6 +68,17 @@ class ColumnLook:
                 self.labels["" if value is None else str(value)] += 1
 
     @property
+    def is_absent(self) -> bool:
+        """Whether no shard so far has a column that the pool should have."""
+        return self.is_required and not self.use.n_shards
+
+    @property
+    def _may_be_null(self) -> bool:
+        """Whether documents can do without a value: not where they are known or judged by it."""
+        needs_value = self.criterion or self.classifier is not None or self.kind is None
+        return not (needs_value and self.is_required)
+
+    @property
     def domains(self) -> Counter[str]:
         """By domain, the rows looked at; empty where the column holds no labels of domains."""
         found: Counter[str] = Counter()
@@ -102,6 +113,10 @@ class ColumnLook:
                 f"is a number (the first value is {self.use.example!r}): make the type float or "
                 "int, or name a column of numbers"
             )
+            return
+        if not self.use.n_values and not self.bad and self._may_be_null:
+            if self.is_required:
+                findings.warnings.append(f"{setting}: every value of {column!r} looked at is null")
             return
         if not self.use.n_values:
             reason = self.bad or "every value is null"

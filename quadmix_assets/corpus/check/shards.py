@@ -1,9 +1,10 @@
 """Looks at the input shards: some rows of a bounded number of them."""
 
+import contextlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from quadmix_assets.corpus.check.columns import looks_of
+from quadmix_assets.corpus.check.columns import ColumnLook, looks_of
 from quadmix_assets.corpus.check.report import Findings, ShardsReport
 from quadmix_assets.corpus.discovery import Discovery, InputShard
 from quadmix_assets.corpus.inputs import discover_inputs, raw_folder
@@ -20,8 +21,10 @@ N_SHARDS = 32
 """So many shards are looked at, spread evenly over the pool."""
 N_ROWS = 200
 """So many rows are read of each."""
-# Where none of the shards has a column, so many others are asked for it before it counts as absent.
+# Where none of the shards has a column, it counts as absent after a look at so many other shards,
+# and at so many rows of a few: in JSON lines, a rare key may come late.
 _MORE_SHARDS = 200
+_MORE_ROWS, _N_READ_ON = 10_000, 8
 _N_SHOWN = 3
 
 
@@ -146,17 +149,33 @@ def _look_at_columns(
         for look in looks:
             look.take(sample)
     with_rows = [sample for sample in samples if sample.rows]
-    if with_rows and any(look.is_required and not look.use.n_shards for look in looks):
-        for shard in others[:_MORE_SHARDS]:
-            for sample in _samples([shard], []):
-                for look in looks:
-                    look.take(sample)
+    if with_rows:
+        _look_further([look for look in looks if look.is_absent], samples, others)
     columns = list(dict.fromkeys(name for sample in with_rows for name in sample.columns))
     for look in looks:
         if with_rows:
             look.conclude(with_rows[0], columns, len(with_rows), findings)
         report.columns.append(look.use)
         report.domains.update(look.domains)
+
+
+def _look_further(
+    absent: Sequence[ColumnLook], samples: Sequence[FileSample], others: Sequence[InputShard]
+) -> None:
+    """Look for columns that no shard seems to have in further shards, then in further rows."""
+    partly_read = [sample.path for sample in samples if not sample.is_whole]
+    places = [
+        *((shard.path, N_ROWS) for shard in others[:_MORE_SHARDS]),
+        *((path, _MORE_ROWS) for path in partly_read[:_N_READ_ON]),
+    ]
+    for path, n_rows in places:
+        absent = [look for look in absent if look.is_absent]
+        if not absent:
+            return
+        with contextlib.suppress(UnreadableShardError, OSError):
+            sample = read_sample(path, n_rows=n_rows)
+            for look in absent:
+                look.take(sample)
 
 
 def _warn_of_rows(settings: Settings, samples: Sequence[FileSample], findings: Findings) -> None:

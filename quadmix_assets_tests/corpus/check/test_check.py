@@ -202,6 +202,28 @@ def test_score_that_is_no_number(
     assert expected in message
 
 
+@pytest.mark.parametrize("key", ["topic", "note"])
+def test_column_of_nulls(tmp_path: Path, key: str) -> None:
+    """A column that only goes through to the mix may be empty; one that gives domains may not."""
+    rows = [{"text": "words", "topic": "law", key: None}]
+    changes = column_pool(tmp_path, rows)
+    changes["corpus"]["carried_columns"]["note"] = "string"
+    if key == "topic":
+        changes["corpus"]["carried_columns"].pop("note")
+        message = problems(tmp_path, **changes)
+        assert "features.domains.column: no row that was looked at has a usable value" in message
+    else:
+        (warning,) = check_inputs(*inputs_of(tmp_path, **changes)).findings.warnings
+        assert warning == "corpus.carried_columns: every value of 'note' looked at is null"
+
+
+def test_key_that_comes_late_is_found(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [{"text": "words"} for _ in range(999)]
+    changes = column_pool(tmp_path, [*rows, {"text": "words", "topic": "law"}])
+    report = check_inputs(*inputs_of(tmp_path, **changes))
+    assert report.shards.domains["law"] == 1
+
+
 def test_documents_without_a_score_are_told(tmp_path: Path) -> None:
     settings, store = inputs_of(tmp_path, **scored(tmp_path, [1, 2.5, None, "x"]))
     report = check_inputs(settings, store)
