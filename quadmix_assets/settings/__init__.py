@@ -6,12 +6,7 @@ for example `QUADMIX_PROXIES__BATCH_SIZE=16`. Nothing else is read from the envi
 """
 
 from quadmix_assets.settings.constraints import ConstraintsSettings, DomainConstraintSettings
-from quadmix_assets.settings.corpus import (
-    CorpusSettings,
-    PlantedSettings,
-    TargetSettings,
-    TokenizerSettings,
-)
+from quadmix_assets.settings.corpus import CorpusSettings, PlantedSettings
 from quadmix_assets.settings.criteria import (
     AskllmSettings,
     ColumnCriterionSettings,
@@ -56,6 +51,8 @@ from quadmix_assets.settings.search import (
     RegressorKind,
     SearchSettings,
 )
+from quadmix_assets.settings.targets import TargetSettings
+from quadmix_assets.settings.tokenizer import TokenizerSettings
 from quadmix_assets.settings.training import TrainingSettings
 
 __all__ = [

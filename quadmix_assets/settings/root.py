@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from upath import UPath
 
 from quadmix_assets.settings.base import Name
-from quadmix_assets.settings.corpus import CorpusSettings, TargetSettings, TokenizerSettings
+from quadmix_assets.settings.corpus import CorpusSettings
 from quadmix_assets.settings.criteria import (
     ColumnCriterionSettings,
     ImportanceSettings,
@@ -30,6 +30,8 @@ from quadmix_assets.settings.search import (
     ObjectiveSettings,
     SearchSettings,
 )
+from quadmix_assets.settings.targets import TargetSettings
+from quadmix_assets.settings.tokenizer import TokenizerSettings
 
 OVERRIDE_PREFIX = "QUADMIX_"
 # QuaDMix section 4.1: the training sets of five benchmarks.
