@@ -212,8 +212,9 @@ def optimal_params(
             thetas[wanted.name] = result.theta[0]
             metadata |= _found(store, settings, objective, result, measured, evidence.parameters)
             context.log.info(
-                f"{wanted.name}: predicted {result.predicted:.4f} ± {result.deviation:.4f}, best "
-                f"proxy measured {measured.min():.4f} {objective.unit}"
+                f"{wanted.name}: predicted {result.predicted:.4f} ± "
+                f"{result.standard_deviation:.4f}, best proxy measured {measured.min():.4f} "
+                f"{objective.unit}"
                 + ("" if result.mean_is_no_worse else "; the mean of the best thetas is worse")
             )
     tokens = space.n_tokens
@@ -273,7 +274,7 @@ def _found(
     beta = {key: getattr(theta, key) for key in result.theta.beta}
     return {
         f"predicted_{name}": result.predicted,
-        f"deviation_{name}": result.deviation,
+        f"standard_deviation_{name}": result.standard_deviation,
         f"best_proxy_{name}": best,
         f"mean_of_best_{name}": dg.MetadataValue.text(
             f"{result.mean_predicted:.4f}, "

@@ -200,9 +200,8 @@ def objective_predictor(
     def predict(thetas: Parameters) -> Prediction:
         features = feature_map(thetas)
         used = {target: regressors[target] for target in objective.factors}
-        return Prediction(
-            objective.value({t: r.predict(features) for t, r in used.items()}),
-            objective.deviation({t: r.deviation(features) for t, r in used.items()}),
-        )
+        losses = {target: r.predict(features) for target, r in used.items()}
+        errors = {target: r.standard_deviation(features) for target, r in used.items()}
+        return Prediction(objective.value(losses), objective.standard_deviation(errors))
 
     return predict

@@ -41,7 +41,7 @@ def write_optimum(
             "prediction": {
                 "unit": objective.unit,
                 "predicted": result.predicted,
-                "deviation": result.deviation,
+                "standard_deviation": result.standard_deviation,
                 "strategy": result.strategy,
                 "mean_of_best_predicted": result.mean_predicted,
                 "mean_is_no_worse": result.mean_is_no_worse,

@@ -14,15 +14,23 @@ _GREY = "#b9c2cf"
 
 
 def plot_trace(trace: pl.DataFrame, *, best_measured: float, unit: str, title: str) -> Figure:
-    """The best prediction along the search, with its deviation, and the best proxy measured.
+    """The best prediction along the search with its standard deviation, and the best proxy.
 
-    `trace` has the columns n_evaluated, predicted, deviation.
+    `trace` has the columns n_evaluated, predicted, standard_deviation.
     """
     figure = Figure(figsize=(6.8, 3.9), layout="constrained")
     axes = figure.subplots()
-    n, best, off = (trace[name].to_numpy() for name in ("n_evaluated", "predicted", "deviation"))
+    n, best, off = (
+        trace[name].to_numpy() for name in ("n_evaluated", "predicted", "standard_deviation")
+    )
     axes.fill_between(
-        n, best - off, best + off, step="post", color=_COLOURS[0], alpha=0.2, label="one deviation"
+        n,
+        best - off,
+        best + off,
+        step="post",
+        color=_COLOURS[0],
+        alpha=0.2,
+        label="one standard deviation",
     )
     axes.step(n, best, where="post", color=_COLOURS[0], label="best of the thetas searched")
     axes.axhline(best_measured, color=_COLOURS[2], linestyle="--", label="best proxy, measured")

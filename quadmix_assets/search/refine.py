@@ -29,7 +29,7 @@ def propose(
 
     The share `explore` of them are the random thetas whose objectives are predicted least surely;
     the others stray from the optima, and of many such those are taken that the regressor allows to
-    be best: the lowest prediction less its deviation. Objectives take turns.
+    be best: the lowest prediction less its standard deviation. Objectives take turns.
 
     Args:
         predicts: one per objective.
@@ -52,13 +52,13 @@ def propose(
             radii = rng.choice(_RADII, size=(len(steps), 1))
             near = space.from_cube(centres[k] + radii * steps)
             found = predict(near)
-            best = np.argsort(found.mean - found.deviation, kind="stable")[:wanted]
+            best = np.argsort(found.mean - found.standard_deviation, kind="stable")[:wanted]
             chosen.append(near[np.sort(best)].as_features())
     for k, predict in enumerate(predicts):
         wanted = n_explore // len(predicts) + (k < n_explore % len(predicts))
         if wanted:
             first = start + k * _CANDIDATES * n
             far = space.draw(_CANDIDATES * wanted, seed=seed, start=first)
-            unsure = np.argsort(-predict(far).deviation, kind="stable")[:wanted]
+            unsure = np.argsort(-predict(far).standard_deviation, kind="stable")[:wanted]
             chosen.append(far[np.sort(unsure)].as_features())
     return Parameters.from_features(np.concatenate(chosen), space.n_criteria, space.n_domains)

@@ -12,17 +12,17 @@ from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.validation import FloatArray, check_floats
 from quadmix_assets.search.space import ThetaSpace
 
-TRACE_SCHEMA = {"n_evaluated": pl.Int64, "predicted": pl.Float64, "deviation": pl.Float64}
+TRACE_SCHEMA = {"n_evaluated": pl.Int64, "predicted": pl.Float64, "standard_deviation": pl.Float64}
 _CHUNK = 5_000
 # Where CMA-ES starts: a fifth of the width of every coordinate.
 _SIGMA = 0.2
 
 
 class Prediction(NamedTuple):
-    """Predicted objectives (n,), smaller is better, and the deviation of each (n,)."""
+    """Predicted objectives (n,), smaller is better, and the standard deviation of each (n,)."""
 
     mean: FloatArray
-    deviation: FloatArray
+    standard_deviation: FloatArray
 
 
 Predict = Callable[[Parameters], Prediction]
@@ -35,7 +35,7 @@ class SearchResult:
     Attributes:
         theta: one row, theta*.
         predicted: what is predicted for it.
-        deviation: how far off that may be, one standard deviation of the regressor.
+        standard_deviation: how far off that may be, one standard deviation of the regressor.
         strategy: that found it.
         members: the thetas whose mean the paper's search takes, best first.
         members_predicted: (top,) predicted for them, ascending.
@@ -46,7 +46,7 @@ class SearchResult:
 
     theta: Parameters
     predicted: float
-    deviation: float
+    standard_deviation: float
     strategy: str
     members: Parameters
     members_predicted: FloatArray
@@ -82,7 +82,8 @@ def random_top_mean(
         n_points: thetas to predict.
         top: how many of the best are averaged, at most n_points.
         seed: of the thetas.
-        caution: how many deviations count as loss when thetas are compared; 0 in the paper.
+        caution: standard deviations that are added to predictions when thetas are compared; 0 in
+            the paper.
 
     Raises:
         ValueError: `top` out of range, or a prediction that is NaN, infinite or of a wrong shape.
@@ -90,12 +91,12 @@ def random_top_mean(
     """
     if not 1 <= top <= n_points:
         raise ValueError(f"top is {top}; expected from 1 to n_points, which is {n_points}")
-    predicted, deviations = np.empty(n_points), np.empty(n_points)
+    predicted, standard_deviations = np.empty(n_points), np.empty(n_points)
     for start in range(0, n_points, _CHUNK):
         part = slice(start, min(start + _CHUNK, n_points))
         thetas = space.draw(part.stop - start, seed=seed, start=start)
-        predicted[part], deviations[part] = _checked(predict, thetas)
-    measure = predicted + caution * deviations
+        predicted[part], standard_deviations[part] = _checked(predict, thetas)
+    measure = predicted + caution * standard_deviations
     best = np.argsort(measure, kind="stable")[:top]
     rows = [space.draw(1, seed=seed, start=int(i)).as_features() for i in best]
     members = Parameters.from_features(np.concatenate(rows), space.n_criteria, space.n_domains)
@@ -106,14 +107,14 @@ def random_top_mean(
         {
             "n_evaluated": np.append(improved + 1, n_points),
             "predicted": predicted[np.append(improved, improved[-1])],
-            "deviation": deviations[np.append(improved, improved[-1])],
+            "standard_deviation": standard_deviations[np.append(improved, improved[-1])],
         },
         schema=TRACE_SCHEMA,
     )
     return SearchResult(
         theta=theta,
         predicted=float(mean.mean[0]),
-        deviation=float(mean.deviation[0]),
+        standard_deviation=float(mean.standard_deviation[0]),
         strategy="random_top_mean",
         members=members,
         members_predicted=predicted[best],
@@ -128,8 +129,9 @@ def cma_es(
 ) -> SearchResult:
     """CMA-ES (Hansen 2016) from where a search like the paper's ends, over the unit cube of thetas.
 
-    What is minimised is the prediction plus `caution` times its deviation, so that the search does
-    not walk off into a region that no proxy ever saw, where a low prediction is worth little.
+    What is minimised is the prediction plus `caution` times its standard deviation, so that the
+    search does not walk off into a region that no proxy ever saw, where a low prediction is worth
+    little.
     theta* is whichever of its two results, the best point and the mean of its last distribution,
     and of the theta that it started from, is best by that measure.
 
@@ -141,7 +143,7 @@ def cma_es(
     first = random_top_mean(predict, space, n_points=n_points, top=top, seed=seed, caution=caution)
 
     def cautious(prediction: Prediction) -> FloatArray:
-        return prediction.mean + caution * prediction.deviation
+        return prediction.mean + caution * prediction.standard_deviation
 
     start = space.to_cube(first.theta)[0]
     options = {
@@ -156,7 +158,9 @@ def cma_es(
         best = int(np.argmin(cautious(prediction)))
         if not rows or cautious(prediction)[best] < rows[-1][1] + caution * rows[-1][2]:
             n = n_points + int(strategy.countevals)
-            rows.append((n, float(prediction.mean[best]), float(prediction.deviation[best])))
+            rows.append(
+                (n, float(prediction.mean[best]), float(prediction.standard_deviation[best]))
+            )
             best_point = points[best]
     candidates = space.from_cube(np.stack([best_point, strategy.result.xfavorite]))
     predictions = [_checked(predict, first.theta), _checked(predict, candidates)]
@@ -166,7 +170,7 @@ def cma_es(
     return SearchResult(
         theta=first.theta if chosen == 0 else candidates[[chosen - 1]],
         predicted=float(everything.mean[chosen]),
-        deviation=float(everything.deviation[chosen]),
+        standard_deviation=float(everything.standard_deviation[chosen]),
         strategy="cma_es",
         members=first.members,
         members_predicted=first.members_predicted,
@@ -194,5 +198,5 @@ def _checked(predict: Predict, thetas: Parameters) -> Prediction:
     shape = (len(thetas),)
     return Prediction(
         check_floats("predicted losses", found.mean, shape),
-        check_floats("deviations", found.deviation, shape, minimum=0.0),
+        check_floats("standard_deviations", found.standard_deviation, shape, minimum=0.0),
     )

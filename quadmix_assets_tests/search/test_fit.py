@@ -127,9 +127,9 @@ def test_predictor_of_an_objective_is_the_objective_of_the_predictions(tmp_path:
     found = objective_predictor(objective, regressors, MAP)(THETAS[:7])
     parts = {t: r.predict(FEATURES[:7]) for t, r in regressors.items()}
     np.testing.assert_allclose(found.mean, 0.75 * parts["planted"] + 0.25 * parts["other"])
-    deviations = {t: r.deviation(FEATURES[:7]) for t, r in regressors.items()}
-    expected = 0.75 * deviations["planted"] + 0.25 * deviations["other"]
-    np.testing.assert_allclose(found.deviation, expected)
+    standard_deviations = {t: r.standard_deviation(FEATURES[:7]) for t, r in regressors.items()}
+    expected = 0.75 * standard_deviations["planted"] + 0.25 * standard_deviations["other"]
+    np.testing.assert_allclose(found.standard_deviation, expected)
 
 
 def test_failed_proxies_are_not_learnt_from(tmp_path: Path) -> None:

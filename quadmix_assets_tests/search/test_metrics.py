@@ -22,7 +22,7 @@ class FirstFeature:
     def predict(self, features: ArrayLike) -> np.ndarray:
         return np.asarray(features, dtype=float)[:, 0]
 
-    def deviation(self, features: ArrayLike) -> np.ndarray:
+    def standard_deviation(self, features: ArrayLike) -> np.ndarray:
         return np.zeros(len(np.asarray(features)))
 
     def to_json(self) -> dict[str, Any]:

@@ -42,8 +42,8 @@ def test_what_is_near_is_promising() -> None:
         SPACE.to_cube(OPTIMA)[[0] * 500]
         + 0.1 * np.random.default_rng(0).normal(size=(500, SPACE.dimension))
     )
-    hoped = predict(near).mean - predict(near).deviation
-    usual = predict(strayed).mean - predict(strayed).deviation
+    hoped = predict(near).mean - predict(near).standard_deviation
+    usual = predict(strayed).mean - predict(strayed).standard_deviation
     assert hoped.max() < np.median(usual)
 
 

@@ -42,19 +42,19 @@ def test_learns_a_loss_that_follows_from_the_mix(fitted: dict[str, Regressor], k
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_is_as_far_off_as_it_says(fitted: dict[str, Regressor], kind: str) -> None:
-    """Errors in units of the deviation, within a factor of a few: it guides a search."""
+    """Errors in units of the standard deviation, within a factor of a few: it guides a search."""
     regressor = fitted[kind]
-    deviation = regressor.deviation(FEATURES[120:])
-    assert (deviation > 0).all()
+    standard_deviation = regressor.standard_deviation(FEATURES[120:])
+    assert (standard_deviation > 0).all()
     errors = np.abs(regressor.predict(FEATURES[120:]) - LOSSES[120:])
-    assert 0.3 < np.mean(errors) / np.mean(deviation) < 4.0
+    assert 0.3 < np.mean(errors) / np.mean(standard_deviation) < 4.0
 
 
 @pytest.mark.parametrize("kind", ["gaussian_process", "ridge_log", "ensemble"])
 def test_is_less_sure_where_no_proxy_has_been(fitted: dict[str, Regressor], kind: str) -> None:
     far = FEATURES[120:] + 4 * FEATURES.std(axis=0)
-    near = fitted[kind].deviation(FEATURES[120:]).mean()
-    assert fitted[kind].deviation(far).mean() > 1.5 * near
+    near = fitted[kind].standard_deviation(FEATURES[120:]).mean()
+    assert fitted[kind].standard_deviation(far).mean() > 1.5 * near
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -65,7 +65,9 @@ def test_a_stored_regressor_predicts_the_same_numbers(
     text = json.dumps(regressor.to_json())
     stored = regressor_from_json(json.loads(text))
     np.testing.assert_array_equal(stored.predict(FEATURES), regressor.predict(FEATURES))
-    np.testing.assert_array_equal(stored.deviation(FEATURES), regressor.deviation(FEATURES))
+    np.testing.assert_array_equal(
+        stored.standard_deviation(FEATURES), regressor.standard_deviation(FEATURES)
+    )
     assert json.dumps(stored.to_json()) == text
     assert (stored.kind, stored.training_mean) == (kind, regressor.training_mean)
 
@@ -136,7 +138,7 @@ def test_wrong_input_is_named(kind: str) -> None:
     with pytest.raises(ValueError, match=r"losses\[7\] is nan"):
         fit(features, broken)
     regressor = fit(features, losses)
-    for method in (regressor.predict, regressor.deviation):
+    for method in (regressor.predict, regressor.standard_deviation):
         with pytest.raises(ValueError, match=r"features has shape \(20, 23\); expected \(any, 24"):
             method(features[:, 1:])
         assert method(features[:0]).shape == (0,)

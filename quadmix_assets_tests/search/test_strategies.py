@@ -141,8 +141,8 @@ def test_caution_stays_where_predictions_are_sure() -> None:
     options: dict[str, Any] = {"n_points": 300, "top": 5, "seed": 0}
     bold = cma_es(tempting, space(), **options, caution=0.0)
     careful = cma_es(tempting, space(), **options, caution=1.0)
-    assert bold.deviation == 20.0
-    assert careful.deviation == 0.0
+    assert bold.standard_deviation == 20.0
+    assert careful.standard_deviation == 0.0
     assert true_losses(careful.theta)[0] <= true_losses(space().draw(300, seed=0)).min()
 
 
@@ -181,5 +181,5 @@ def test_wrong_input_is_named() -> None:
         ValueError, match=r"predicted losses has shape \(500, 1\); expected \(500\)"
     ):
         search(lambda thetas: Prediction(np.ones((len(thetas), 1)), np.ones(len(thetas))))
-    with pytest.raises(ValueError, match=r"deviations\[0\] is -1"):
+    with pytest.raises(ValueError, match=r"standard_deviations\[0\] is -1"):
         search(lambda thetas: Prediction(np.ones(len(thetas)), -np.ones(len(thetas))))

@@ -29,7 +29,7 @@ class Regressor(Protocol):
             ValueError: not the columns of the training part, or a value is NaN or infinite.
         """
 
-    def deviation(self, features: ArrayLike) -> FloatArray:
+    def standard_deviation(self, features: ArrayLike) -> FloatArray:
         """How far off each prediction (n,) may be, one standard deviation in nats.
 
         Of the mean loss of such a theta, not of a single proxy with its luck. Errors as `predict`.

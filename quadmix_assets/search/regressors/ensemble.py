@@ -18,7 +18,7 @@ _LEAST_WEIGHT = 0.05
 
 @dataclass(frozen=True, eq=False)
 class EnsembleRegressor:
-    """A weighted mean of regressors; where they disagree, the deviation is large.
+    """A weighted mean of regressors; where they disagree, the standard deviation is large.
 
     Attributes:
         members: fitted to all rows.
@@ -67,10 +67,10 @@ class EnsembleRegressor:
         parts = [w * m.predict(features) for w, m in zip(self.weights, self.members, strict=True)]
         return np.asarray(np.sum(parts, axis=0))
 
-    def deviation(self, features: ArrayLike) -> FloatArray:
+    def standard_deviation(self, features: ArrayLike) -> FloatArray:
         """As in `Regressor`: how unsure the members are, and how far apart."""
         predicted = np.stack([member.predict(features) for member in self.members])
-        own = np.stack([member.deviation(features) for member in self.members])
+        own = np.stack([member.standard_deviation(features) for member in self.members])
         apart = (predicted - self.weights @ predicted) ** 2
         return np.asarray(np.sqrt(self.weights @ (own**2 + apart)))
 

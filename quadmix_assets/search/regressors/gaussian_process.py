@@ -79,14 +79,14 @@ class GaussianProcessRegressor:
             return np.empty(0)
         return _unwarp(self.process.predict(self.scaler(matrix)), self.losses)
 
-    def deviation(self, features: ArrayLike) -> FloatArray:
+    def standard_deviation(self, features: ArrayLike) -> FloatArray:
         """As in `Regressor`: of the process itself, without the noise of single proxies."""
         matrix = check_floats("features", features, (None, self.scaler.n_columns))
         if not len(matrix):
             return np.empty(0)
-        mean, deviation = self.process.predict(self.scaler(matrix), return_std=True)
+        mean, spread = self.process.predict(self.scaler(matrix), return_std=True)
         noise = np.exp(self.hyper[-1])
-        latent = np.sqrt(np.maximum(deviation**2 - noise, 0.0))
+        latent = np.sqrt(np.maximum(spread**2 - noise, 0.0))
         floor = _FLOOR_SHARE * self.losses.min()
         return np.asarray((_unwarp(mean, self.losses) - floor) * _spread(self.losses) * latent)
 

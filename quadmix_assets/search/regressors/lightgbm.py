@@ -39,7 +39,7 @@ class LightGBMRegressor:
 
     Attributes:
         booster: LightGBM's model.
-        bags: models fitted to bootstrap samples of the rows; their spread is the deviation.
+        bags: models fitted to bootstrap samples of the rows; the standard deviation is theirs.
         training_mean: mean loss of the training part, in nats.
         n_threads: threads that predict; they do not change the result.
     """
@@ -111,7 +111,7 @@ class LightGBMRegressor:
         """As in `Regressor`."""
         return self._of(self.booster, features)
 
-    def deviation(self, features: ArrayLike) -> FloatArray:
+    def standard_deviation(self, features: ArrayLike) -> FloatArray:
         """As in `Regressor`: the spread of trees fitted to bootstrap samples."""
         predicted = [self._of(bag, features) for bag in self.bags]
         return np.asarray(np.std(predicted, axis=0, ddof=1))

@@ -48,13 +48,13 @@ class RidgeLogRegressor:
         scaler = ColumnScaler.fit(matrix)
         logs = np.log(target)
         # The evidence is found in steps from priors that suppose values about 1.
-        deviation = float(logs.std()) or 1.0
-        model = BayesianRidge().fit(scaler(matrix), (logs - logs.mean()) / deviation)
+        spread = float(logs.std()) or 1.0
+        model = BayesianRidge().fit(scaler(matrix), (logs - logs.mean()) / spread)
         return cls(
             scaler,
-            np.asarray(model.coef_) * deviation,
-            float(model.intercept_ * deviation + logs.mean()),
-            np.asarray(model.sigma_) * deviation**2,
+            np.asarray(model.coef_) * spread,
+            float(model.intercept_ * spread + logs.mean()),
+            np.asarray(model.sigma_) * spread**2,
             float(target.mean()),
         )
 
@@ -62,7 +62,7 @@ class RidgeLogRegressor:
         """As in `Regressor`."""
         return np.asarray(np.exp(self._rows(features) @ self.coefficients + self.intercept))
 
-    def deviation(self, features: ArrayLike) -> FloatArray:
+    def standard_deviation(self, features: ArrayLike) -> FloatArray:
         """As in `Regressor`: from the covariance of the coefficients."""
         rows = self._rows(features)
         variance = np.einsum("np,pq,nq->n", rows, self.covariance, rows)

@@ -91,7 +91,7 @@ class SVRRegressor:
             return np.empty(0)
         return _predict(self.model, self.scaler(matrix), self.losses)
 
-    def deviation(self, features: ArrayLike) -> FloatArray:
+    def standard_deviation(self, features: ArrayLike) -> FloatArray:
         """As in `Regressor`; support vectors have no measure of their own."""
         matrix = check_floats("features", features, (None, self.scaler.n_columns))
         return np.full(len(matrix), self.error)
@@ -127,12 +127,12 @@ def _fit(kernel: str, rows: FloatArray, losses: FloatArray, options: dict[str, f
     chosen = dict(options)
     if "gamma" in chosen:
         chosen["gamma"] /= max(rows.shape[1], 1)
-    deviation = losses.std() or 1.0
+    spread = losses.std() or 1.0
     return SVR(kernel=kernel, epsilon=_EPSILON, **chosen).fit(
-        rows, (losses - losses.mean()) / deviation
+        rows, (losses - losses.mean()) / spread
     )
 
 
 def _predict(model: SVR, rows: FloatArray, losses: FloatArray) -> FloatArray:
-    deviation = losses.std() or 1.0
-    return np.asarray(model.predict(rows) * deviation + losses.mean())
+    spread = losses.std() or 1.0
+    return np.asarray(model.predict(rows) * spread + losses.mean())
