@@ -10,7 +10,7 @@ from quadmix_assets.outputs import REFINEMENT
 from quadmix_assets.proxies.batches import n_rounds, read_evidence, write_round
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.search.constraints import InfeasibleError
-from quadmix_assets.search.fit import load_regressors, make_features, objective_predictor
+from quadmix_assets.search.fit import load_regressors, make_regressor_inputs, objective_predictor
 from quadmix_assets.search.objective import Objective
 from quadmix_assets.search.optimum import read_optimum
 from quadmix_assets.search.refine import propose
@@ -38,11 +38,11 @@ def refinement(context: dg.AssetExecutionContext, project: ProjectResource) -> d
     with clear_errors(MissingOutputError, InfeasibleError):
         evidence = read_evidence(store, settings)
         regressors = load_regressors(store, settings)
-        features = make_features(store, settings)
+        inputs = make_regressor_inputs(store, settings)
         space = make_space(store, settings)
         optima = [read_optimum(store, settings, o.name)[0] for o in settings.objectives]
         predicts = [
-            objective_predictor(Objective.of(wanted, evidence.metrics), regressors, features)
+            objective_predictor(Objective.of(wanted, evidence.metrics), regressors, inputs)
             for wanted in settings.objectives
         ]
         last = n_rounds(store)

@@ -18,7 +18,7 @@ from quadmix_assets.search.fit import (
     TargetFit,
     fit_target_regressors,
     load_regressors,
-    make_features,
+    make_regressor_inputs,
     objective_predictor,
     read_metrics,
 )
@@ -32,7 +32,7 @@ from quadmix_assets.search.optimum_plots import (
     plot_weights_of_optima,
 )
 from quadmix_assets.search.plots import (
-    plot_feature_importance,
+    plot_input_importance,
     plot_learning_curve,
     plot_predicted_against_true,
     plot_predicted_histogram,
@@ -64,13 +64,13 @@ def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
     settings, store = project.settings, project.store
     with clear_errors(MissingOutputError, ValueError), _threads(settings):
         evidence = read_evidence(store, settings)
-        features = make_features(store, settings)
-        fitted = fit_target_regressors(store, settings, evidence, features)
+        inputs = make_regressor_inputs(store, settings)
+        fitted = fit_target_regressors(store, settings, evidence, inputs)
     rows: list[dict[str, Any]] = []
     metadata: dict[str, Any] = {}
     for target, fit in fitted.items():
         rows += fit.rows(target)
-        metadata |= _judged(store, settings, target, fit, features.names)
+        metadata |= _judged(store, settings, target, fit, inputs.names)
         context.log.info(
             f"{target}: MAE {fit.metrics.mae} (a constant: {fit.metrics.constant_mae:.4g}), "
             f"Spearman {fit.metrics.spearman} on {fit.metrics.n} held-out proxies"
@@ -80,7 +80,7 @@ def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
             "n_proxies": len(evidence.numbers),
             "n_failed_left_out": evidence.n_failed,
             "n_stale_left_out": evidence.n_stale,
-            "n_features": len(features.names),
+            "n_regressor_inputs": len(inputs.names),
             "rounds": markdown_table(_rounds(evidence, settings)),
             "held_out": markdown_table(pl.DataFrame(rows)),
             **metadata,
@@ -95,7 +95,7 @@ def _judged(
 ) -> dict[str, Any]:
     """Numbers and figures of one target's regressor."""
     curve = learning_curve(
-        fit.features,
+        fit.inputs,
         fit.losses,
         fit.train,
         fit.held_out,
@@ -112,8 +112,8 @@ def _judged(
         ),
     }
     if isinstance(fit.regressor, LightGBMRegressor):
-        pictures["importance"] = plot_feature_importance(
-            fit.regressor.feature_importance(), names, title=target
+        pictures["importance"] = plot_input_importance(
+            fit.regressor.input_importance(), names, title=target
         )
     return {
         f"mae_{target}": fit.metrics.mae.value,
@@ -202,11 +202,11 @@ def optimal_params(
     with clear_errors(MissingOutputError, InfeasibleError), _threads(settings):
         evidence = read_evidence(store, settings)
         regressors = load_regressors(store, settings)
-        features = make_features(store, settings)
+        inputs = make_regressor_inputs(store, settings)
         space = make_space(store, settings)
         for wanted in settings.objectives:
             objective = Objective.of(wanted, evidence.metrics)
-            result = _search(settings, objective_predictor(objective, regressors, features), space)
+            result = _search(settings, objective_predictor(objective, regressors, inputs), space)
             measured = objective_losses(evidence.metrics, wanted)
             write_optimum(store, settings, wanted, objective, result, measured)
             thetas[wanted.name] = result.theta[0]

@@ -1,6 +1,6 @@
 """From proxies to theta*: regressors, how good they are, objectives, constraints, and the search.
 
-In order: `features` (what a regressor sees of a theta), `regressors`, `metrics` (held-out errors),
+In order: `inputs` (what a regressor sees of a theta), `regressors`, `metrics` (held-out errors),
 `fit`, `objective`, `constraints` and `space` (which thetas may be looked at), `strategies` (the
 searches), `refine` (further rounds of proxies), `plots`.
 """
@@ -12,7 +12,7 @@ from quadmix_assets.search.metrics import (
     learning_curve,
     split_held_out,
 )
-from quadmix_assets.search.regressor_inputs import MixtureFeatures, ThetaFeatures
+from quadmix_assets.search.regressor_inputs import MixtureInputs, ThetaInputs
 from quadmix_assets.search.regressors import Regressor, fit_regressor
 from quadmix_assets.search.space import ThetaSpace
 from quadmix_assets.search.strategies import (
@@ -25,12 +25,12 @@ from quadmix_assets.search.strategies import (
 __all__ = [
     "Constraints",
     "InfeasibleError",
-    "MixtureFeatures",
+    "MixtureInputs",
     "Prediction",
     "RegressionMetrics",
     "Regressor",
     "SearchResult",
-    "ThetaFeatures",
+    "ThetaInputs",
     "ThetaSpace",
     "cma_es",
     "evaluate",

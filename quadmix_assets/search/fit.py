@@ -15,7 +15,7 @@ from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.metrics import RegressionMetrics, evaluate, split_held_out
 from quadmix_assets.search.objective import Objective
-from quadmix_assets.search.regressor_inputs import FeatureMap, MixtureFeatures, ThetaFeatures
+from quadmix_assets.search.regressor_inputs import MixtureInputs, RegressorInputs, ThetaInputs
 from quadmix_assets.search.regressors import (
     LABELS,
     Regressor,
@@ -37,7 +37,7 @@ class TargetFit:
     Attributes:
         judged: fitted to the rows `train` alone; what is reported is of this one.
         regressor: the same fitted to all rows; the search uses this one.
-        features: (n, F) of all proxies.
+        inputs: (n, F) of all proxies.
         losses: (n,) losses of all proxies in nats per token.
         train: indices of the training part.
         held_out: indices of the part that chose nothing.
@@ -48,7 +48,7 @@ class TargetFit:
 
     judged: Regressor
     regressor: Regressor
-    features: FloatArray
+    inputs: FloatArray
     losses: FloatArray
     train: np.ndarray
     held_out: np.ndarray
@@ -74,31 +74,31 @@ class TargetFit:
         ]
 
 
-def make_features(store: Store, settings: Settings) -> FeatureMap:
+def make_regressor_inputs(store: Store, settings: Settings) -> RegressorInputs:
     """What regressors see of a theta, as the settings say.
 
     Raises:
         MissingOutputError: the proxy pool is not there, or is of other criteria or domains.
     """
     criteria, domains = settings.criterion_names, settings.domain_names
-    if settings.search.features == "theta":
+    if settings.search.regressor_inputs == "theta":
         scaled = settings.parameters.scale_max is not None
-        return ThetaFeatures(criteria, domains, scaled)
+        return ThetaInputs(criteria, domains, scaled)
     with store.local_folder(store.root / PROXY_POOL) as folder:
-        return MixtureFeatures.of(open_index(Path(folder), settings), criteria, domains)
+        return MixtureInputs.of(open_index(Path(folder), settings), criteria, domains)
 
 
 def fit_target_regressors(
-    store: Store, settings: Settings, evidence: Evidence, feature_map: FeatureMap
+    store: Store, settings: Settings, evidence: Evidence, inputs_of: RegressorInputs
 ) -> dict[str, TargetFit]:
-    """Fit features -> loss for every target set, judge it on the held-out part, and store it.
+    """Fit inputs -> loss for every target set, judge it on the held-out part, and store it.
 
     Raises:
         ValueError: there are too few proxies to fit anything to.
     """
-    features = feature_map(evidence.parameters)
+    inputs = inputs_of(evidence.parameters)
     train, held_out = split_held_out(
-        len(features),
+        len(inputs),
         share=settings.search.held_out_share,
         seed=derive_seed(settings.seed, "held_out"),
     )
@@ -110,20 +110,20 @@ def fit_target_regressors(
 
         def fit(kind: str, rows: np.ndarray, y: FloatArray = losses, seed: int = seed) -> Regressor:
             n_threads = settings.search.n_threads
-            return fit_regressor(kind, features[rows], y[rows], seed=seed, n_threads=n_threads)
+            return fit_regressor(kind, inputs[rows], y[rows], seed=seed, n_threads=n_threads)
 
         def judge(regressor: Regressor, y: FloatArray = losses) -> RegressionMetrics:
-            return evaluate(regressor, features[held_out], y[held_out])
+            return evaluate(regressor, inputs[held_out], y[held_out])
 
         judged = fit(chosen, train)
         fits[target] = TargetFit(
             judged=judged,
-            regressor=fit(chosen, np.arange(len(features))),
-            features=features,
+            regressor=fit(chosen, np.arange(len(inputs))),
+            inputs=inputs,
             losses=losses,
             train=train,
             held_out=held_out,
-            predicted=judged.predict(features[held_out]),
+            predicted=judged.predict(inputs[held_out]),
             metrics=judge(judged),
             others={
                 kind: judge(fit(kind, train))
@@ -136,10 +136,10 @@ def fit_target_regressors(
     store.write_json(
         store.path(REGRESSOR, _METRICS),
         {
-            "features": settings.search.features,
+            "regressor_inputs": settings.search.regressor_inputs,
             "regressor": chosen,
             "proxy_pool": store.fingerprint(store.root / PROXY_POOL),
-            "n_proxies": len(features),
+            "n_proxies": len(inputs),
             "targets": {target: asdict(fit.metrics) for target, fit in fits.items()},
         },
     )
@@ -170,19 +170,19 @@ def load_regressors(store: Store, settings: Settings) -> dict[str, Regressor]:
     """The stored regressors by target set.
 
     Raises:
-        MissingOutputError: a target set has none, or they belong to other features or another
-            proxy pool than there are now.
+        MissingOutputError: a target set has none, or they belong to other regressor inputs
+            or another proxy pool than there are now.
     """
     stored = store.read_json(store.path(REGRESSOR, _METRICS))
-    now = {
-        "features": settings.search.features,
+    current = {
+        "regressor_inputs": settings.search.regressor_inputs,
         "proxy_pool": store.fingerprint(store.root / PROXY_POOL),
     }
-    changed = [key for key, value in now.items() if stored[key] != value]
+    changed = [key for key, value in current.items() if stored.get(key) != value]
     if changed:
         raise MissingOutputError(
-            f"the regressors were fitted with other {' and '.join(changed)} than there are now: "
-            "materialise the asset 'regressor' again"
+            f"the regressors were fitted with other {' and '.join(changed)} than there are "
+            "now: materialise the asset 'regressor' again"
         )
     return {
         target: regressor_from_json(
@@ -193,15 +193,15 @@ def load_regressors(store: Store, settings: Settings) -> dict[str, Regressor]:
 
 
 def objective_predictor(
-    objective: Objective, regressors: Mapping[str, Regressor], feature_map: FeatureMap
+    objective: Objective, regressors: Mapping[str, Regressor], inputs_of: RegressorInputs
 ) -> Predict:
     """Predicts an objective of thetas from the regressors of its target sets."""
 
     def predict(thetas: Parameters) -> Prediction:
-        features = feature_map(thetas)
+        inputs = inputs_of(thetas)
         used = {target: regressors[target] for target in objective.factors}
-        losses = {target: r.predict(features) for target, r in used.items()}
-        errors = {target: r.standard_deviation(features) for target, r in used.items()}
+        losses = {target: r.predict(inputs) for target, r in used.items()}
+        errors = {target: r.standard_deviation(inputs) for target, r in used.items()}
         return Prediction(objective.value(losses), objective.standard_deviation(errors))
 
     return predict

@@ -90,9 +90,9 @@ def split_held_out(
 
 
 def evaluate(
-    regressor: Regressor, features: ArrayLike, losses: ArrayLike, *, seed: int = 0
+    regressor: Regressor, inputs: ArrayLike, losses: ArrayLike, *, seed: int = 0
 ) -> RegressionMetrics:
-    """Errors of the regressor on features (n, F) with losses (n,), n at least 1.
+    """Errors of the regressor on inputs (n, F) with losses (n,), n at least 1.
 
     `seed` is that of the bootstrap samples.
 
@@ -100,7 +100,7 @@ def evaluate(
         ValueError: no rows, shapes that disagree, or a value that is NaN or infinite.
     """
     true = check_floats("losses", losses, (None,))
-    matrix = check_floats("features", features, (len(true), None))
+    matrix = check_floats("inputs", inputs, (len(true), None))
     if not len(true):
         raise ValueError("no rows to evaluate the regressor on: expected 1 or more")
     predicted = regressor.predict(matrix)
@@ -139,7 +139,7 @@ def _recall(predicted: FloatArray, true: FloatArray, k: int) -> float:
 
 
 def learning_curve(
-    features: ArrayLike,
+    inputs: ArrayLike,
     losses: ArrayLike,
     train: IntArray,
     held_out: IntArray,
@@ -155,7 +155,7 @@ def learning_curve(
     smaller ones.
 
     Args:
-        features: (n, F).
+        inputs: (n, F).
         losses: (n,) in nats.
         train: indices of the training part, as `split_held_out` gives them.
         held_out: indices of the held-out part.
@@ -172,7 +172,7 @@ def learning_curve(
             `evaluate`.
     """
     y = check_floats("losses", losses, (None,))
-    x = check_floats("features", features, (len(y), None))
+    x = check_floats("inputs", inputs, (len(y), None))
     order = np.random.default_rng(seed).permutation(train)
     rows = []
     for size in training_sizes(len(train)) if sizes is None else sizes:

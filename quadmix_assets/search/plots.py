@@ -17,7 +17,7 @@ _ORANGE = "#d9732b"
 _GREEN = "#3f8f5f"
 _GREY = "#7a828c"
 _PURPLE = "#8a5aa8"
-_TOP_FEATURES = 20
+_TOP_INPUTS = 20
 
 
 def plot_predicted_against_true(
@@ -42,12 +42,12 @@ def plot_predicted_against_true(
     return figure
 
 
-def plot_feature_importance(
+def plot_input_importance(
     importance: ArrayLike, names: Sequence[str], *, title: str = ""
 ) -> Figure:
-    """The 20 features whose splits removed most squared error, out of importance (F,)."""
+    """The 20 inputs whose splits removed most squared error, out of importance (F,)."""
     gain = np.asarray(importance, dtype=float)
-    shown = np.argsort(-gain, kind="stable")[:_TOP_FEATURES][::-1]
+    shown = np.argsort(-gain, kind="stable")[:_TOP_INPUTS][::-1]
     figure, axes = _figure(
         _heading("What the loss depends on", title), (6.4, 0.26 * len(shown) + 1.3)
     )
@@ -55,7 +55,7 @@ def plot_feature_importance(
     axes.set_yticks(np.arange(len(shown)), [names[i] for i in shown], fontsize=9)
     axes.set_ylim(-0.6, len(shown) - 0.4)
     axes.xaxis.set_major_formatter(_percent)
-    axes.set_xlabel(f"share of the gain of all {len(gain)} features")
+    axes.set_xlabel(f"share of the gain of all {len(gain)} inputs")
     return figure
 
 

@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from quadmix_assets.sampling import Parameters, PoolIndex, expectation, feature_names
 from quadmix_assets.sampling.validation import FloatArray
 
-FeatureKind = Literal["theta", "mixture"]
 # Documents by which the quality of a mix is estimated, and how many a domain has at least.
 _SAMPLE = 8_192
 _MIN_PER_DOMAIN = 64
@@ -25,7 +24,7 @@ _MIN_PER_DOMAIN = 64
 _CHUNK = 1 << 21
 
 
-class FeatureMap(Protocol):
+class RegressorInputs(Protocol):
     """Thetas -> the matrix that regressors are fitted to."""
 
     @property
@@ -33,12 +32,12 @@ class FeatureMap(Protocol):
         """The columns (F)."""
 
     def __call__(self, parameters: Parameters) -> FloatArray:
-        """Features (n, F) of n thetas."""
+        """The matrix (n, F) of n thetas."""
 
 
 @dataclass(frozen=True)
-class ThetaFeatures:
-    """The entries of theta, as the paper has it; lam on a logarithmic scale."""
+class ThetaInputs:
+    """The entries of theta themselves, as in the paper."""
 
     criteria: Sequence[str]
     domains: Sequence[str]
@@ -50,12 +49,12 @@ class ThetaFeatures:
         return feature_names(self.criteria, self.domains, scaled=self.scaled)
 
     def __call__(self, parameters: Parameters) -> FloatArray:
-        """Features (n, F) of n thetas."""
+        """The matrix (n, F) of n thetas."""
         return parameters.as_features()
 
 
 @dataclass(frozen=True, eq=False)
-class MixtureFeatures:
+class MixtureInputs:
     """The mix that a theta makes of the proxy pool, in expectation.
 
     Columns: the token share of every domain; the mean sigma of every criterion over the mix; the
@@ -82,8 +81,8 @@ class MixtureFeatures:
     @classmethod
     def of(
         cls, index: PoolIndex, criteria: Sequence[str], domains: Sequence[str]
-    ) -> "MixtureFeatures":
-        """Features of mixes of the indexed pool."""
+    ) -> "MixtureInputs":
+        """Describes mixes of the indexed pool."""
         places = np.flatnonzero(index.documents >= 0)
         of_domain = index.domains_of(places)
         starts = np.searchsorted(of_domain, np.arange(index.n_domains + 1))
@@ -110,7 +109,7 @@ class MixtureFeatures:
         ]
 
     def __call__(self, parameters: Parameters) -> FloatArray:
-        """Features (n, F) of n thetas."""
+        """The matrix (n, F) of n thetas."""
         n_documents = sum(map(len, self.weights))
         size = max(1, _CHUNK // max(n_documents, 1))
         parts = [

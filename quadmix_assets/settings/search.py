@@ -51,7 +51,7 @@ class SearchSettings(Section):
         default=("svr_linear", "svr_rbf", "ridge_log", "gaussian_process", "ensemble"),
         description="regressors whose errors are reported beside",
     )
-    features: Literal["theta", "mixture"] = Field(
+    regressor_inputs: Literal["theta", "mixture"] = Field(
         default="mixture",
         description="what regressors see of a theta: its entries, as in the paper, or the mix that "
         "it makes",

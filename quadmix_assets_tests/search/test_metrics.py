@@ -14,16 +14,16 @@ from quadmix_assets_tests.search.swarm import make_swarm
 
 @dataclass
 class FirstFeature:
-    """Predicts the first feature; learned a mean of 3."""
+    """Predicts the first input; learned a mean of 3."""
 
     training_mean: float = 3.0
     kind: str = "first"
 
-    def predict(self, features: ArrayLike) -> np.ndarray:
-        return np.asarray(features, dtype=float)[:, 0]
+    def predict(self, inputs: ArrayLike) -> np.ndarray:
+        return np.asarray(inputs, dtype=float)[:, 0]
 
-    def standard_deviation(self, features: ArrayLike) -> np.ndarray:
-        return np.zeros(len(np.asarray(features)))
+    def standard_deviation(self, inputs: ArrayLike) -> np.ndarray:
+        return np.zeros(len(np.asarray(inputs)))
 
     def to_json(self) -> dict[str, Any]:
         return {}
@@ -112,30 +112,30 @@ def test_training_sizes_halve() -> None:
 
 
 def test_learning_curve_compares_three_regressors_at_each_size() -> None:
-    features, losses = make_swarm(260)
+    inputs, losses = make_swarm(260)
     train, held_out = split_held_out(260, share=0.25, seed=0)
-    curve = learning_curve(features, losses, train, held_out, seed=0, sizes=[24, 195])
+    curve = learning_curve(inputs, losses, train, held_out, seed=0, sizes=[24, 195])
     assert curve.columns == ["regressor", "n_train", "mae_nats", "spearman"]
     assert curve["regressor"].to_list() == ["LightGBM", "SVR, linear", "SVR, RBF"] * 2
     assert curve["n_train"].to_list() == [24] * 3 + [195] * 3
     errors = curve["mae_nats"].to_list()
     assert all(many < few for few, many in zip(errors[:3], errors[3:], strict=True))
-    whole = fit_regressor("lightgbm", features[train], losses[train], seed=0)
-    assert errors[3] == evaluate(whole, features[held_out], losses[held_out]).mae.value
+    whole = fit_regressor("lightgbm", inputs[train], losses[train], seed=0)
+    assert errors[3] == evaluate(whole, inputs[held_out], losses[held_out]).mae.value
 
 
 def test_learning_curve_never_trains_on_held_out_rows() -> None:
-    features, losses = make_swarm(80)
+    inputs, losses = make_swarm(80)
     train, held_out = split_held_out(80, seed=0)
     spoiled = losses.copy()
     spoiled[held_out] += 100.0
-    curve = learning_curve(features, spoiled, train, held_out, seed=0, sizes=[40])
+    curve = learning_curve(inputs, spoiled, train, held_out, seed=0, sizes=[40])
     assert curve["mae_nats"].min() > 90.0  # type: ignore[operator]
 
 
 def test_a_training_size_out_of_range_is_named() -> None:
-    features, losses = make_swarm(60)
+    inputs, losses = make_swarm(60)
     train, held_out = split_held_out(60, seed=0)
     for size in (9, 53):
         with pytest.raises(ValueError, match=f"a training size is {size}; expected from 10 to"):
-            learning_curve(features, losses, train, held_out, seed=0, sizes=[size])
+            learning_curve(inputs, losses, train, held_out, seed=0, sizes=[size])

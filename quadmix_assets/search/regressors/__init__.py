@@ -1,4 +1,4 @@
-"""Regressors from features of thetas to losses, behind one interface (`base.Regressor`)."""
+"""Regressors from inputs of thetas to losses, behind one interface (`base.Regressor`)."""
 
 from typing import Any
 
@@ -46,16 +46,16 @@ _MEMBERS = ("lightgbm", "svr_rbf", "ridge_log", "gaussian_process")
 
 
 def fit_regressor(
-    kind: str, features: ArrayLike, losses: ArrayLike, *, seed: int, n_threads: int = 1
+    kind: str, inputs: ArrayLike, losses: ArrayLike, *, seed: int, n_threads: int = 1
 ) -> Regressor:
-    """Fit the regressor of that name to features (n, F) and losses (n,), n at least 10.
+    """Fit the regressor of that name to inputs (n, F) and losses (n,), n at least 10.
 
     Give it the training part only: what is reported must not have chosen anything. All that is to
     be chosen is chosen inside these rows, and the same rows and seed give the same regressor.
 
     Args:
         kind: one of KINDS.
-        features, losses: the training part.
+        inputs, losses: the training part.
         seed: of folds, samples and thresholds.
         n_threads: of LightGBM; they change no result.
 
@@ -63,24 +63,24 @@ def fit_regressor(
         ValueError: an unknown kind, fewer than 10 rows, shapes that disagree, or a value that is
             NaN or infinite.
     """
-    features, losses = training_part(features, losses, least=MIN_ROWS)
-    return _fit(kind, features, losses, seed=seed, n_threads=n_threads)
+    inputs, losses = training_part(inputs, losses, least=MIN_ROWS)
+    return _fit(kind, inputs, losses, seed=seed, n_threads=n_threads)
 
 
 def _fit(
-    kind: str, features: FloatArray, losses: FloatArray, *, seed: int, n_threads: int
+    kind: str, inputs: FloatArray, losses: FloatArray, *, seed: int, n_threads: int
 ) -> Regressor:
     """`fit_regressor` that also takes the few rows of an ensemble's folds."""
     if kind == "lightgbm":
-        return LightGBMRegressor.fit(features, losses, seed=seed, n_threads=n_threads)
+        return LightGBMRegressor.fit(inputs, losses, seed=seed, n_threads=n_threads)
     if kind == "svr_linear":
-        return SVRRegressor.fit("linear", features, losses, seed=seed)
+        return SVRRegressor.fit("linear", inputs, losses, seed=seed)
     if kind == "svr_rbf":
-        return SVRRegressor.fit("rbf", features, losses, seed=seed)
+        return SVRRegressor.fit("rbf", inputs, losses, seed=seed)
     if kind == "ridge_log":
-        return RidgeLogRegressor.fit(features, losses)
+        return RidgeLogRegressor.fit(inputs, losses)
     if kind == "gaussian_process":
-        return GaussianProcessRegressor.fit(features, losses, seed=seed)
+        return GaussianProcessRegressor.fit(inputs, losses, seed=seed)
     if kind != "ensemble":
         raise ValueError(f"no regressor is named {kind!r}; there are: {', '.join(KINDS)}")
 
@@ -91,7 +91,7 @@ def _fit(
         return fit
 
     names = [name for name in _MEMBERS if name != "ridge_log" or (losses > 0).all()]
-    return EnsembleRegressor.fit([member(name) for name in names], features, losses, seed=seed)
+    return EnsembleRegressor.fit([member(name) for name in names], inputs, losses, seed=seed)
 
 
 def regressor_from_json(values: dict[str, Any]) -> Regressor:

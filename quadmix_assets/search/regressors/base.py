@@ -12,7 +12,7 @@ N_FOLDS = 5
 
 
 class Regressor(Protocol):
-    """What predicts losses from features; fitted to the training part, and to that alone."""
+    """What predicts losses from inputs; fitted to the training part, and to that alone."""
 
     @property
     def kind(self) -> str:
@@ -22,14 +22,14 @@ class Regressor(Protocol):
     def training_mean(self) -> float:
         """Mean loss of the rows it was fitted to, in nats: what one that learned nothing says."""
 
-    def predict(self, features: ArrayLike) -> FloatArray:
-        """Predicted losses (n,) in nats of features (n, F).
+    def predict(self, inputs: ArrayLike) -> FloatArray:
+        """Predicted losses (n,) in nats of inputs (n, F).
 
         Raises:
             ValueError: not the columns of the training part, or a value is NaN or infinite.
         """
 
-    def standard_deviation(self, features: ArrayLike) -> FloatArray:
+    def standard_deviation(self, inputs: ArrayLike) -> FloatArray:
         """How far off each prediction (n,) may be, one standard deviation in nats.
 
         Of the mean loss of such a theta, not of a single proxy with its luck. Errors as `predict`.
@@ -40,16 +40,16 @@ class Regressor(Protocol):
 
 
 def training_part(
-    features: ArrayLike, losses: ArrayLike, *, least: int = N_FOLDS
+    inputs: ArrayLike, losses: ArrayLike, *, least: int = N_FOLDS
 ) -> tuple[FloatArray, FloatArray]:
-    """Features (n, F) and losses (n,) to fit to.
+    """Inputs (n, F) and losses (n,) to fit to.
 
     Raises:
         ValueError: fewer than `least` rows, shapes that disagree, or a value that is NaN or
             infinite.
     """
     target = check_floats("losses", losses, (None,))
-    matrix = check_floats("features", features, (len(target), None))
+    matrix = check_floats("inputs", inputs, (len(target), None))
     if len(target) < least:
         raise ValueError(
             f"{len(target)} rows to fit a regressor to; expected at least {least}: "

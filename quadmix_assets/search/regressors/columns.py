@@ -1,4 +1,4 @@
-"""Brings the columns of features to comparable, unskewed scales, for regressors that are not trees.
+"""Brings the columns of inputs to comparable, unskewed scales, for regressors that are not trees.
 
 What becomes of a column is decided on the training rows alone: a share of a mix is many small
 numbers and few large ones, and lam runs over three decades; on such a scale most rows would look
@@ -26,7 +26,7 @@ class ColumnScaler:
 
     Attributes:
         n_columns: F.
-        columns: (P) the column that each feature is made of.
+        columns: (P) the column that each input is made of.
         powers: (P) its exponent; 1 is the column itself, 0 its logarithm.
         means, standard_deviations: (P,) over the training rows.
     """
@@ -60,7 +60,7 @@ class ColumnScaler:
         )
 
     def __call__(self, matrix: FloatArray) -> FloatArray:
-        """Features (n, P) of columns (n, F)."""
+        """Inputs (n, P) of columns (n, F)."""
         return (_raw(matrix, self.columns, self.powers) - self.means) / self.standard_deviations
 
     def to_json(self) -> dict[str, Any]:

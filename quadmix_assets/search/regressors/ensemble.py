@@ -37,7 +37,7 @@ class EnsembleRegressor:
 
     @classmethod
     def fit(
-        cls, fits: Sequence[Fit], features: ArrayLike, losses: ArrayLike, *, seed: int
+        cls, fits: Sequence[Fit], inputs: ArrayLike, losses: ArrayLike, *, seed: int
     ) -> "EnsembleRegressor":
         """Fit every member, and the weights on predictions for rows that members were not fitted to
         (non-negative least squares; Breiman 1996, stacked regressions).
@@ -45,7 +45,7 @@ class EnsembleRegressor:
         Raises:
             ValueError: as in `training_part`.
         """
-        matrix, target = training_part(features, losses)
+        matrix, target = training_part(inputs, losses)
         unseen = np.empty((len(target), len(fits)))
         for fold in folds_of(len(target), seed):
             kept = others(len(target), fold)
@@ -62,15 +62,15 @@ class EnsembleRegressor:
         members = tuple(fits[k](matrix, target) for k in kept_members)
         return cls(members, weights[kept_members], float(mean))
 
-    def predict(self, features: ArrayLike) -> FloatArray:
+    def predict(self, inputs: ArrayLike) -> FloatArray:
         """As in `Regressor`."""
-        parts = [w * m.predict(features) for w, m in zip(self.weights, self.members, strict=True)]
+        parts = [w * m.predict(inputs) for w, m in zip(self.weights, self.members, strict=True)]
         return np.asarray(np.sum(parts, axis=0))
 
-    def standard_deviation(self, features: ArrayLike) -> FloatArray:
+    def standard_deviation(self, inputs: ArrayLike) -> FloatArray:
         """As in `Regressor`: how unsure the members are, and how far apart."""
-        predicted = np.stack([member.predict(features) for member in self.members])
-        own = np.stack([member.standard_deviation(features) for member in self.members])
+        predicted = np.stack([member.predict(inputs) for member in self.members])
+        own = np.stack([member.standard_deviation(inputs) for member in self.members])
         apart = (predicted - self.weights @ predicted) ** 2
         return np.asarray(np.sqrt(self.weights @ (own**2 + apart)))
 

@@ -14,10 +14,10 @@ from quadmix_assets.sampling.validation import FloatArray, check_floats
 from quadmix_assets.search.regressors.base import training_part
 from quadmix_assets.search.regressors.columns import ColumnScaler
 
-# A length scale for every feature finds out which of them matter, as long as there are few: with
+# A length scale for every input finds out which of them matter, as long as there are few: with
 # hundreds, and as few rows, the evidence is spent on noise, and one scale for all does better.
 _MAX_SCALES = 64
-# Hyper-parameters are fitted on so many rows; their gradient takes rows x rows x features.
+# Hyper-parameters are fitted on so many rows; their gradient takes rows x rows x inputs.
 _HYPER_ROWS = 800
 # The loss is modelled as log(loss - 0.8 · least loss): multiplicative effects become additive ones,
 # with room below the best proxy.
@@ -26,11 +26,11 @@ _FLOOR_SHARE = 0.8
 
 @dataclass(frozen=True, eq=False)
 class GaussianProcessRegressor:
-    """A Matern 5/2 process on scaled features, with noise, fitted by maximum evidence.
+    """A Matern 5/2 process on scaled inputs, with noise, fitted by maximum evidence.
 
     Attributes:
-        scaler: of the features.
-        rows: (n, P) scaled features of the training part, losses: (n,) theirs in nats.
+        scaler: of the inputs.
+        rows: (n, P) scaled inputs of the training part, losses: (n,) theirs in nats.
         hyper: logarithms of the kernel's parameters, as scikit-learn orders them.
         process: scikit-learn's, conditioned on the rows.
     """
@@ -52,36 +52,34 @@ class GaussianProcessRegressor:
         return float(self.losses.mean())
 
     @classmethod
-    def fit(
-        cls, features: ArrayLike, losses: ArrayLike, *, seed: int
-    ) -> "GaussianProcessRegressor":
+    def fit(cls, inputs: ArrayLike, losses: ArrayLike, *, seed: int) -> "GaussianProcessRegressor":
         """Fit; the evidence chooses the kernel's parameters.
 
         Raises:
             ValueError: as in `training_part`.
         """
-        matrix, target = training_part(features, losses)
+        matrix, target = training_part(inputs, losses)
         scaler = ColumnScaler.fit(matrix)
         rows = scaler(matrix)
         chosen = np.sort(np.random.default_rng(seed).permutation(len(target))[:_HYPER_ROWS])
         warped = _warp(target, target)
         with warnings.catch_warnings():
-            # A length scale at its upper end is a feature that does not matter.
+            # A length scale at its upper end is an input that does not matter.
             warnings.simplefilter("ignore", ConvergenceWarning)
             tuned = Process(_kernel(rows.shape[1])).fit(rows[chosen], warped[chosen])
         hyper = np.asarray(tuned.kernel_.theta)
         return cls(scaler, rows, target, hyper, _conditioned(rows, target, hyper))
 
-    def predict(self, features: ArrayLike) -> FloatArray:
+    def predict(self, inputs: ArrayLike) -> FloatArray:
         """As in `Regressor`."""
-        matrix = check_floats("features", features, (None, self.scaler.n_columns))
+        matrix = check_floats("inputs", inputs, (None, self.scaler.n_columns))
         if not len(matrix):
             return np.empty(0)
         return _unwarp(self.process.predict(self.scaler(matrix)), self.losses)
 
-    def standard_deviation(self, features: ArrayLike) -> FloatArray:
+    def standard_deviation(self, inputs: ArrayLike) -> FloatArray:
         """As in `Regressor`: of the process itself, without the noise of single proxies."""
-        matrix = check_floats("features", features, (None, self.scaler.n_columns))
+        matrix = check_floats("inputs", inputs, (None, self.scaler.n_columns))
         if not len(matrix):
             return np.empty(0)
         mean, spread = self.process.predict(self.scaler(matrix), return_std=True)
@@ -109,9 +107,9 @@ class GaussianProcessRegressor:
         return cls(scaler, rows, losses, hyper, _conditioned(rows, losses, hyper))
 
 
-def _kernel(n_features: int) -> Kernel:
-    n_scales = n_features if n_features <= _MAX_SCALES else 1
-    scales = np.full(max(n_scales, 1), np.sqrt(max(n_features, 1)))
+def _kernel(n_inputs: int) -> Kernel:
+    n_scales = n_inputs if n_inputs <= _MAX_SCALES else 1
+    scales = np.full(max(n_scales, 1), np.sqrt(max(n_inputs, 1)))
     return ConstantKernel(1.0, (1e-3, 1e3)) * Matern(scales, (0.3, 1e4), nu=2.5) + WhiteKernel(
         0.1, (1e-6, 2.0)
     )

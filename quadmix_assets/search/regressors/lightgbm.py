@@ -13,7 +13,7 @@ from quadmix_assets.search.regressors.base import folds_of, others, training_par
 PATIENCE_ROUNDS = 100
 _N_BAGS = 8
 
-# Shallow trees with random thresholds: on mixes of a known loss (48 to 512 rows, 35 to 77 features)
+# Shallow trees with random thresholds: on mixes of a known loss (48 to 512 rows, 35 to 77 inputs)
 # and on 60 and 512 of RegMix's published proxies they were within a few percent of the least error
 # of all settings tried. Deeper trees fit the noise of so few rows.
 _SETTINGS = {
@@ -35,7 +35,7 @@ _SETTINGS = {
 
 @dataclass(frozen=True, eq=False)
 class LightGBMRegressor:
-    """Boosted trees from features to loss.
+    """Boosted trees from inputs to loss.
 
     Attributes:
         booster: LightGBM's model.
@@ -57,7 +57,7 @@ class LightGBMRegressor:
     @classmethod
     def fit(
         cls,
-        features: ArrayLike,
+        inputs: ArrayLike,
         losses: ArrayLike,
         *,
         seed: int,
@@ -67,9 +67,9 @@ class LightGBMRegressor:
         """Fit boosted trees; cross-validation inside these rows chooses the number of rounds.
 
         Args:
-            features: (n, F), n at least 10.
+            inputs: (n, F), n at least 10.
             losses: (n,) in nats.
-            seed: of the folds, the row and feature samples and the thresholds.
+            seed: of the folds, the row and input samples and the thresholds.
             n_threads: fixed by the caller, not by the machine. For so few rows one is about as
                 fast as several, and far faster where the cores are busy.
             max_rounds: upper limit of the rounds.
@@ -77,7 +77,7 @@ class LightGBMRegressor:
         Raises:
             ValueError: as in `training_part`.
         """
-        matrix, target = training_part(features, losses)
+        matrix, target = training_part(inputs, losses)
         n = len(target)
         settings = {
             **_SETTINGS,
@@ -107,17 +107,17 @@ class LightGBMRegressor:
         """How many trees there are, as cross-validation chose."""
         return int(self.booster.current_iteration())
 
-    def predict(self, features: ArrayLike) -> FloatArray:
+    def predict(self, inputs: ArrayLike) -> FloatArray:
         """As in `Regressor`."""
-        return self._of(self.booster, features)
+        return self._of(self.booster, inputs)
 
-    def standard_deviation(self, features: ArrayLike) -> FloatArray:
+    def standard_deviation(self, inputs: ArrayLike) -> FloatArray:
         """As in `Regressor`: the spread of trees fitted to bootstrap samples."""
-        predicted = [self._of(bag, features) for bag in self.bags]
+        predicted = [self._of(bag, inputs) for bag in self.bags]
         return np.asarray(np.std(predicted, axis=0, ddof=1))
 
-    def feature_importance(self) -> FloatArray:
-        """How much squared error each feature's splits removed, (F,), as a share of all."""
+    def input_importance(self) -> FloatArray:
+        """How much squared error each input's splits removed, (F,), as a share of all."""
         gain = np.asarray(self.booster.feature_importance(importance_type="gain"), dtype=float)
         return gain / max(gain.sum(), np.finfo(float).tiny)
 
@@ -141,8 +141,8 @@ class LightGBMRegressor:
             values["n_threads"],
         )
 
-    def _of(self, booster: lgb.Booster, features: ArrayLike) -> FloatArray:
-        matrix = check_floats("features", features, (None, booster.num_feature()))
+    def _of(self, booster: lgb.Booster, inputs: ArrayLike) -> FloatArray:
+        matrix = check_floats("inputs", inputs, (None, booster.num_feature()))
         if not len(matrix):
             return np.empty(0)
         return np.asarray(booster.predict(matrix, num_threads=self.n_threads))

@@ -14,10 +14,10 @@ from quadmix_assets.search.regressors.columns import ColumnScaler
 
 @dataclass(frozen=True, eq=False)
 class RidgeLogRegressor:
-    """log(loss) = intercept + features · coefficients, with the penalty that the evidence prefers.
+    """log(loss) = intercept + inputs · coefficients, with the penalty that the evidence prefers.
 
     Attributes:
-        scaler: of the features.
+        scaler: of the inputs.
         coefficients: (P,).
         intercept: of log(loss).
         covariance: (P, P) of the coefficients, given the rows.
@@ -36,13 +36,13 @@ class RidgeLogRegressor:
         return "ridge_log"
 
     @classmethod
-    def fit(cls, features: ArrayLike, losses: ArrayLike) -> "RidgeLogRegressor":
+    def fit(cls, inputs: ArrayLike, losses: ArrayLike) -> "RidgeLogRegressor":
         """Fit; the evidence (MacKay 1992) chooses penalty and noise, so no rows are spent on it.
 
         Raises:
             ValueError: a loss is not positive, or as in `training_part`.
         """
-        matrix, target = training_part(features, losses)
+        matrix, target = training_part(inputs, losses)
         if target.min() <= 0:
             raise ValueError(f"losses[{int(target.argmin())}] is {target.min()}; expected above 0")
         scaler = ColumnScaler.fit(matrix)
@@ -58,15 +58,15 @@ class RidgeLogRegressor:
             float(target.mean()),
         )
 
-    def predict(self, features: ArrayLike) -> FloatArray:
+    def predict(self, inputs: ArrayLike) -> FloatArray:
         """As in `Regressor`."""
-        return np.asarray(np.exp(self._rows(features) @ self.coefficients + self.intercept))
+        return np.asarray(np.exp(self._rows(inputs) @ self.coefficients + self.intercept))
 
-    def standard_deviation(self, features: ArrayLike) -> FloatArray:
+    def standard_deviation(self, inputs: ArrayLike) -> FloatArray:
         """As in `Regressor`: from the covariance of the coefficients."""
-        rows = self._rows(features)
+        rows = self._rows(inputs)
         variance = np.einsum("np,pq,nq->n", rows, self.covariance, rows)
-        return np.asarray(self.predict(features) * np.sqrt(np.maximum(variance, 0.0)))
+        return np.asarray(self.predict(inputs) * np.sqrt(np.maximum(variance, 0.0)))
 
     def to_json(self) -> dict[str, Any]:
         """As in `Regressor`."""
@@ -90,6 +90,6 @@ class RidgeLogRegressor:
             values["training_mean"],
         )
 
-    def _rows(self, features: ArrayLike) -> FloatArray:
-        matrix = check_floats("features", features, (None, self.scaler.n_columns))
+    def _rows(self, inputs: ArrayLike) -> FloatArray:
+        matrix = check_floats("inputs", inputs, (None, self.scaler.n_columns))
         return self.scaler(matrix)

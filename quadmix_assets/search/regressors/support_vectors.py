@@ -14,7 +14,7 @@ from quadmix_assets.search.regressors.columns import ColumnScaler
 
 _GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
     "linear": {"C": (0.003, 0.03, 0.3)},
-    # gamma counts in units of 1 / features, scikit-learn's "scale" for columns of deviation 1.
+    # gamma counts in units of 1 / inputs, scikit-learn's "scale" for columns of deviation 1.
     "rbf": {"C": (1.0, 10.0), "gamma": (0.1, 0.3, 1.0)},
 }
 _EPSILON = 0.1
@@ -22,15 +22,15 @@ _EPSILON = 0.1
 
 @dataclass(frozen=True, eq=False)
 class SVRRegressor:
-    """Support vectors on scaled features and losses.
+    """Support vectors on scaled inputs and losses.
 
     Losses are scaled too because the margin within which errors cost nothing is absolute, and all
     losses of proxies lie within it.
 
     Attributes:
         kernel: "linear" or "rbf".
-        scaler: of the features.
-        rows: (n, P) scaled features of the training part, losses: (n,) theirs in nats.
+        scaler: of the inputs.
+        rows: (n, P) scaled inputs of the training part, losses: (n,) theirs in nats.
         options: what cross-validation chose.
         error: root mean square error in cross-validation, in nats; the deviation everywhere.
         model: scikit-learn's, fitted to the rows.
@@ -56,7 +56,7 @@ class SVRRegressor:
 
     @classmethod
     def fit(
-        cls, kernel: Literal["linear", "rbf"], features: ArrayLike, losses: ArrayLike, *, seed: int
+        cls, kernel: Literal["linear", "rbf"], inputs: ArrayLike, losses: ArrayLike, *, seed: int
     ) -> "SVRRegressor":
         """Fit; cross-validation inside these rows chooses C, and gamma of RBF.
 
@@ -65,7 +65,7 @@ class SVRRegressor:
         """
         if kernel not in _GRIDS:
             raise ValueError(f"kernel is {kernel!r}; expected 'linear' or 'rbf'")
-        matrix, target = training_part(features, losses)
+        matrix, target = training_part(inputs, losses)
         scaler = ColumnScaler.fit(matrix)
         rows = scaler(matrix)
         grid = _GRIDS[kernel]
@@ -84,16 +84,16 @@ class SVRRegressor:
         error = float(np.sqrt(least / len(target)))
         return cls(kernel, scaler, rows, target, best, error, _fit(kernel, rows, target, best))
 
-    def predict(self, features: ArrayLike) -> FloatArray:
+    def predict(self, inputs: ArrayLike) -> FloatArray:
         """As in `Regressor`."""
-        matrix = check_floats("features", features, (None, self.scaler.n_columns))
+        matrix = check_floats("inputs", inputs, (None, self.scaler.n_columns))
         if not len(matrix):
             return np.empty(0)
         return _predict(self.model, self.scaler(matrix), self.losses)
 
-    def standard_deviation(self, features: ArrayLike) -> FloatArray:
+    def standard_deviation(self, inputs: ArrayLike) -> FloatArray:
         """As in `Regressor`; support vectors have no measure of their own."""
-        matrix = check_floats("features", features, (None, self.scaler.n_columns))
+        matrix = check_floats("inputs", inputs, (None, self.scaler.n_columns))
         return np.full(len(matrix), self.error)
 
     def to_json(self) -> dict[str, Any]:
