@@ -20,7 +20,6 @@ from threadpoolctl import threadpool_limits
 from quadmix_assets.outputs import PROXY_POOL
 from quadmix_assets.proxies.batches import Evidence, read_evidence
 from quadmix_assets.proxies.proxy_pool import open_index
-from quadmix_assets.sampling import expectation
 from quadmix_assets.search.regressor_inputs import MixtureInputs
 from quadmix_assets.search.regressors import LABELS, fit_regressor
 from quadmix_assets.settings import Settings, load_settings
@@ -32,7 +31,7 @@ def feature_sets(store: Store, settings: Settings, evidence: Evidence) -> dict[s
     thetas = evidence.parameters
     index = open_index(Path(str(store.root / PROXY_POOL)), settings)
     mixture = MixtureInputs.of(index, settings.criterion_names, settings.domain_names)(thetas)
-    taken = expectation(*(getattr(thetas, name) for name in thetas.beta))
+    taken = thetas.expectation()
     # The mix begins with the share of every domain.
     curves = [mixture[:, : index.n_domains], taken.epochs, taken.mean_rank]
     theta = thetas.as_features()

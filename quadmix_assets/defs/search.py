@@ -271,7 +271,7 @@ def _found(
         "theta": plot_theta(theta, criteria, domains),
         "theta_in_swarm": plot_theta_in_swarm(theta, swarm, criteria, domains, title=name),
     }
-    beta = {key: getattr(theta, key) for key in result.theta.beta}
+    beta = {key: values[0] for key, values in result.theta.beta.items()}
     return {
         f"predicted_{name}": result.predicted,
         f"standard_deviation_{name}": result.standard_deviation,

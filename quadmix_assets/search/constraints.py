@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from quadmix_assets.sampling import Parameters, expectation, omega_for
+from quadmix_assets.sampling import Parameters, omega_for
 from quadmix_assets.sampling.validation import FloatArray
 
 _BISECTIONS = 60
@@ -38,7 +38,7 @@ class Constraints:
         domains: (M) names, for messages.
         n_tokens: (M,) tokens of the pool that the mix is made of.
         omega_max: upper end of omega.
-        scale_max: upper end of scale where the space has one, else 1.
+        scale_max: upper end of scale; 1 is the paper's space.
         budget: expected tokens of the mix; None leaves them free.
         max_copies: the most a document may be repeated in expectation, S, 1 or more; None is no
             limit.
@@ -101,7 +101,7 @@ class Constraints:
         if not self.constrain_tokens:
             return found
         found = self._with_room(found)
-        tokens = self.n_tokens * _expected(found)
+        tokens = self.tokens(found)
         wanted = self._water_fill(tokens, self.n_tokens * self._room(found))
         same = np.abs(wanted - tokens) <= _SLACK * np.maximum(tokens, 1)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -116,7 +116,7 @@ class Constraints:
 
     def tokens(self, parameters: Parameters) -> FloatArray:
         """Expected tokens (n, M) that thetas take of each domain."""
-        return self.n_tokens * _expected(parameters)
+        return self.n_tokens * parameters.expectation().epochs
 
     @property
     def _takes_any(self) -> NDArray[np.bool_]:
@@ -203,8 +203,8 @@ class Constraints:
         # Within omega S is at least 1 + epsilon.
         epsilon = np.minimum(parameters.epsilon, self.max_copies - 1.0)
         room = self.max_copies - epsilon
-        scale = None if parameters.scale is None else np.minimum(parameters.scale, room)
-        eta_max = np.log2(room if scale is None else room / scale)
+        scale = np.minimum(parameters.scale, room)
+        eta_max = np.log2(room / scale)
         return replace(
             parameters, epsilon=epsilon, scale=scale, eta=np.minimum(parameters.eta, eta_max)
         )
@@ -212,7 +212,7 @@ class Constraints:
     def _room(self, parameters: Parameters) -> FloatArray:
         """(n, M) epochs that thetas can take by a larger omega alone."""
         omega = np.full_like(parameters.omega, self.omega_max)
-        most = _expected(replace(parameters, omega=omega))
+        most = replace(parameters, omega=omega).expectation().epochs
         return np.where(self._takes_any, np.minimum(most, self.max_epochs), 0.0)
 
     def _with_room(self, parameters: Parameters) -> Parameters:
@@ -235,7 +235,7 @@ class Constraints:
             low, high = np.where(fits, low, middle), np.where(fits, middle, high)
         moved = self._moved(start, high)
         arrays = {}
-        for name in ("lam", "eta", *(("scale",) if parameters.scale is not None else ())):
+        for name in ("lam", "eta", "scale"):
             arrays[name] = getattr(parameters, name).copy()
             arrays[name][short] = getattr(moved, name)
         return replace(parameters, **arrays)
@@ -248,9 +248,8 @@ class Constraints:
             parameters,
             lam=np.where(s > 0, lam, parameters.lam),
             eta=parameters.eta + s * np.maximum(_ETA_MAX - parameters.eta, 0.0),
+            scale=parameters.scale ** (1 - s) * self.scale_max**s,
         )
-        if parameters.scale is not None:
-            moved = replace(moved, scale=parameters.scale ** (1 - s) * self.scale_max**s)
         return self._with_few_copies(moved) if self.max_copies is not None else moved
 
     def _fits(self, parameters: Parameters) -> NDArray[np.bool_]:
@@ -299,9 +298,3 @@ class Constraints:
             middle = (low + high) / 2
             low, high = np.where(fits(middle), middle, low), np.where(fits(middle), high, middle)
         return np.where(fits(wanted), wanted, low)
-
-
-def _expected(parameters: Parameters) -> FloatArray:
-    """Expected epochs (n, M)."""
-    arrays = (getattr(parameters, name) for name in parameters.beta)
-    return expectation(*arrays).epochs

@@ -82,8 +82,7 @@ def make_regressor_inputs(store: Store, settings: Settings) -> RegressorInputs:
     """
     criteria, domains = settings.criterion_names, settings.domain_names
     if settings.search.regressor_inputs == "theta":
-        scaled = settings.parameters.scale_max is not None
-        return ThetaInputs(criteria, domains, scaled)
+        return ThetaInputs(criteria, domains, scaled=settings.parameters.scale_max > 1)
     with store.local_folder(store.root / PROXY_POOL) as folder:
         return MixtureInputs.of(open_index(Path(folder), settings), criteria, domains)
 

@@ -50,11 +50,8 @@ def quantiles_in_swarm(theta: Theta, swarm: Parameters) -> tuple[FloatArray, lis
         (M, N + 4) shares, and the names of the columns after those of the criteria. 0 or 1: theta*
         lies at or beyond the edge of what any proxy has seen.
     """
-    names = list(swarm.beta)
-    columns = [
-        *np.moveaxis(swarm.alpha, 2, 0),
-        *(getattr(swarm, name) for name in names),
-    ]
+    names = [name for name in swarm.beta if name != "scale" or swarm.is_scaled]
+    columns = [*np.moveaxis(swarm.alpha, 2, 0), *(swarm.beta[name] for name in names)]
     mine = [*theta.alpha.T, *(getattr(theta, name) for name in names)]
     shares = [
         ((values < own).mean(axis=0) + (values <= own).mean(axis=0)) / 2

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from quadmix_assets.sampling import Parameters
-from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.space import ThetaSpace
 from quadmix_assets.search.strategies import Predict
 
@@ -43,7 +42,7 @@ def propose(
     n_explore = round(n * explore)
     n_near = n - n_explore
     rng = np.random.default_rng([seed, start])
-    chosen: list[FloatArray] = []
+    chosen: list[Parameters] = []
     centres = space.to_cube(optima)
     for k, predict in enumerate(predicts):
         wanted = n_near // len(predicts) + (k < n_near % len(predicts))
@@ -53,12 +52,12 @@ def propose(
             near = space.from_cube(centres[k] + radii * steps)
             found = predict(near)
             best = np.argsort(found.mean - found.standard_deviation, kind="stable")[:wanted]
-            chosen.append(near[np.sort(best)].as_features())
+            chosen.append(near[np.sort(best)])
     for k, predict in enumerate(predicts):
         wanted = n_explore // len(predicts) + (k < n_explore % len(predicts))
         if wanted:
             first = start + k * _CANDIDATES * n
             far = space.draw(_CANDIDATES * wanted, seed=seed, start=first)
             unsure = np.argsort(-predict(far).standard_deviation, kind="stable")[:wanted]
-            chosen.append(far[np.sort(unsure)].as_features())
-    return Parameters.from_features(np.concatenate(chosen), space.n_criteria, space.n_domains)
+            chosen.append(far[np.sort(unsure)])
+    return Parameters.concatenate(chosen)

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from quadmix_assets.sampling import Parameters, PoolIndex, expectation, feature_names
+from quadmix_assets.sampling import Parameters, PoolIndex, feature_names
 from quadmix_assets.sampling.validation import FloatArray
 
 # Documents by which the quality of a mix is estimated, and how many a domain has at least.
@@ -50,7 +50,7 @@ class ThetaInputs:
 
     def __call__(self, parameters: Parameters) -> FloatArray:
         """The matrix (n, F) of n thetas."""
-        return parameters.as_features()
+        return parameters.as_features(scaled=self.scaled)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +128,7 @@ class MixtureInputs:
         return means
 
     def _of_chunk(self, parameters: Parameters) -> FloatArray:
-        beta = [getattr(parameters, name) for name in parameters.beta]
-        tokens = self.n_tokens * expectation(*beta).epochs
+        tokens = self.n_tokens * parameters.expectation().epochs
         total = tokens.sum(axis=1, keepdims=True)
         share = tokens / np.maximum(total, 1.0)
         means = np.stack([self._taken_means(parameters, m) for m in range(len(self.domains))], 1)
@@ -154,10 +153,7 @@ class MixtureInputs:
         ordered = weights[order]
         # The middle of a document's tokens is its fairest rank in so small a sample.
         ranks = (np.cumsum(ordered, axis=1) - ordered / 2) / whole
-        lam, omega, eta, epsilon = (
-            getattr(parameters, name)[:, m, None] for name in ("lam", "omega", "eta", "epsilon")
-        )
-        scale = 1.0 if parameters.scale is None else parameters.scale[:, m, None]
+        lam, omega, eta, epsilon, scale = (v[:, m, None] for v in parameters.beta.values())
         decay = np.exp(-lam * np.maximum(omega - ranks, 0.0))
         values = np.where(ranks <= omega, scale * (2.0 / (1.0 + decay)) ** eta, 0.0) + epsilon
         taken = values * ordered

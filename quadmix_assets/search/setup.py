@@ -58,7 +58,7 @@ def make_constraints(settings: Settings, n_tokens: FloatArray) -> Constraints | 
         domains=names,
         n_tokens=n_tokens,
         omega_max=settings.parameters.omega_max,
-        scale_max=settings.parameters.scale_max or 1.0,
+        scale_max=settings.parameters.scale_max,
         budget=asked.mix_tokens if asked.budget == "searched" else None,
         max_copies=asked.max_copies,
         max_epochs=np.array([general if value is None else value for value in epochs]),

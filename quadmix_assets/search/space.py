@@ -34,13 +34,17 @@ class ThetaSpace:
     n_tokens: FloatArray
     omega_max: float
     lambda_prior: LambdaPrior = "log_uniform"
-    scale_max: float | None = None
+    scale_max: float = 1.0
     constraints: Constraints | None = None
 
     @property
     def dimension(self) -> int:
         """Coordinates of a point of the cube: M (N + 4), and M more with scales."""
-        return self.n_domains * (self.n_criteria + 4 + (self.scale_max is not None))
+        return self.n_domains * (self.n_criteria + 4 + self._is_scaled)
+
+    @property
+    def _is_scaled(self) -> bool:
+        return self.scale_max > 1.0
 
     def draw(self, n: int, *, seed: int, start: int = 0) -> Parameters:
         """Thetas `start` to `start + n` of the stream that searches read, made feasible.
@@ -68,9 +72,7 @@ class ThetaSpace:
 
     def mean(self, parameters: Parameters) -> Parameters:
         """The mean of thetas, as one theta that is feasible."""
-        arrays = {
-            name: getattr(parameters, name).mean(axis=0, keepdims=True) for name in parameters.beta
-        }
+        arrays = {name: v.mean(axis=0, keepdims=True) for name, v in parameters.beta.items()}
         alpha = parameters.alpha.mean(axis=0, keepdims=True)
         return self.feasible(Parameters(alpha / alpha.sum(axis=2, keepdims=True), **arrays))
 
@@ -88,7 +90,7 @@ class ThetaSpace:
                 omega=self.omega_max * beta[1],
                 eta=beta[2].copy(),
                 epsilon=_EPSILON_MAX * beta[3],
-                scale=None if self.scale_max is None else self.scale_max ** beta[4],
+                scale=self.scale_max ** beta[4] if self._is_scaled else np.ones(()),
             )
         )
 
@@ -105,10 +107,7 @@ class ThetaSpace:
             parameters.eta,
             parameters.epsilon / _EPSILON_MAX,
         ]
-        if self.scale_max is not None:
-            assert parameters.scale is not None
-            # With a limit of 1 there is only one scale, and any coordinate gives it.
-            width = max(np.log(self.scale_max), np.finfo(float).tiny)
-            beta.append(np.log(np.maximum(parameters.scale, 1.0)) / width)
+        if self._is_scaled:
+            beta.append(np.log(np.maximum(parameters.scale, 1.0)) / np.log(self.scale_max))
         unit = np.concatenate([(weights - _LEAST) / (1 - _LEAST), np.stack(beta, axis=2)], axis=2)
         return np.clip(unit.reshape(len(parameters), -1), 0.0, 1.0)

@@ -98,8 +98,7 @@ def random_top_mean(
         predicted[part], standard_deviations[part] = _checked(predict, thetas)
     measure = predicted + caution * standard_deviations
     best = np.argsort(measure, kind="stable")[:top]
-    rows = [space.draw(1, seed=seed, start=int(i)).as_features() for i in best]
-    members = Parameters.from_features(np.concatenate(rows), space.n_criteria, space.n_domains)
+    members = Parameters.concatenate([space.draw(1, seed=seed, start=int(i)) for i in best])
     theta = space.mean(members)
     mean = _checked(predict, theta)
     improved = np.flatnonzero(np.diff(np.minimum.accumulate(measure), prepend=np.inf) < 0)

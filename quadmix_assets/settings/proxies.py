@@ -13,10 +13,10 @@ class ParametersSettings(Section):
     n: PositiveInt = 128
     omega_max: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
     lambda_prior: Literal["log_uniform", "uniform"] = "log_uniform"
-    scale_max: Annotated[float, Field(ge=1.0)] | None = Field(
-        default=None,
+    scale_max: Annotated[float, Field(ge=1.0)] = Field(
+        default=1.0,
         description="an extension of the paper's space: a factor from 1 to this on each domain's "
-        "sampling function; null leaves it out",
+        "sampling function; 1 leaves it out, as in the paper",
     )
 
 
