@@ -21,7 +21,7 @@ from quadmix_assets.outputs import PROXY_POOL
 from quadmix_assets.proxies.batches import Evidence, read_evidence
 from quadmix_assets.proxies.proxy_pool import open_index
 from quadmix_assets.search.regressor_inputs import MixtureInputs
-from quadmix_assets.search.regressors import LABELS, fit_regressor
+from quadmix_assets.search.regressors.fitting import fit_regressor, regressor_settings
 from quadmix_assets.settings import Settings, load_settings
 from quadmix_assets.store import Store
 
@@ -74,7 +74,8 @@ def main() -> None:
                 errors.append(float(np.abs(predicted - losses).mean() / constant))
             each = " ".join(f"{value:.3f}" for value in correlations)
             print(
-                f"{name:18} {LABELS[kind]:18} Spearman {np.mean(correlations):.3f} ({each})  "
+                f"{name:18} {regressor_settings(kind).label:18} "
+                f"Spearman {np.mean(correlations):.3f} ({each})  "
                 f"error {np.mean(errors):.3f} of a constant's",
                 flush=True,
             )

@@ -22,7 +22,7 @@ from quadmix_assets.search.fit import (
     objective_predictor,
     read_metrics,
 )
-from quadmix_assets.search.metrics import FIGURE_3, learning_curve
+from quadmix_assets.search.metrics import figure_3_regressors, learning_curve
 from quadmix_assets.search.objective import Objective, objective_losses
 from quadmix_assets.search.optimum import write_optimum
 from quadmix_assets.search.optimum_plots import (
@@ -38,9 +38,9 @@ from quadmix_assets.search.plots import (
     plot_predicted_histogram,
     plot_theta,
 )
-from quadmix_assets.search.regressors import LightGBMRegressor
+from quadmix_assets.search.regressors.base import ExplainsInputs
 from quadmix_assets.search.setup import make_space
-from quadmix_assets.search.strategies import Predict, SearchResult, cma_es, random_top_mean
+from quadmix_assets.search.strategies.base import SearchResult
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store
@@ -100,7 +100,7 @@ def _judged(
         fit.train,
         fit.held_out,
         seed=derive_seed(settings.seed, "learning_curve") % 2**31,
-        kinds=tuple(dict.fromkeys((*FIGURE_3, settings.search.regressor))),
+        regressors=tuple(dict.fromkeys((*figure_3_regressors(), fit.settings))),
         n_threads=settings.search.n_threads,
     )
     pictures = {
@@ -111,7 +111,7 @@ def _judged(
             curve, constant_mae=fit.metrics.constant_mae, title=target
         ),
     }
-    if isinstance(fit.regressor, LightGBMRegressor):
+    if isinstance(fit.regressor, ExplainsInputs):
         pictures["importance"] = plot_input_importance(
             fit.regressor.input_importance(), names, title=target
         )
@@ -206,7 +206,13 @@ def optimal_params(
         space = make_space(store, settings)
         for wanted in settings.objectives:
             objective = Objective.of(wanted, evidence.metrics)
-            result = _search(settings, objective_predictor(objective, regressors, inputs), space)
+            result = settings.search.strategy.search(
+                objective_predictor(objective, regressors, inputs),
+                space,
+                n_points=settings.search.n_points,
+                top=settings.search.top,
+                seed=derive_seed(settings.seed, OPTIMAL_PARAMS),
+            )
             measured = objective_losses(evidence.metrics, wanted)
             write_optimum(store, settings, wanted, objective, result, measured)
             thetas[wanted.name] = result.theta[0]
@@ -239,17 +245,6 @@ def optimal_params(
 def _threads(settings: Settings) -> threadpool_limits:
     """Linear algebra with so many threads, whatever the machine: they can change last bits."""
     return threadpool_limits(settings.search.n_threads)
-
-
-def _search(settings: Settings, predict: Predict, space: Any) -> SearchResult:
-    options = {
-        "n_points": settings.search.n_points,
-        "top": settings.search.top,
-        "seed": derive_seed(settings.seed, OPTIMAL_PARAMS),
-    }
-    if settings.search.strategy == "random_top_mean":
-        return random_top_mean(predict, space, **options)
-    return cma_es(predict, space, **options, caution=settings.search.caution)
 
 
 def _found(

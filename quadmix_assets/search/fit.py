@@ -16,15 +16,11 @@ from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.metrics import RegressionMetrics, evaluate, split_held_out
 from quadmix_assets.search.objective import Objective
 from quadmix_assets.search.regressor_inputs import MixtureInputs, RegressorInputs, ThetaInputs
-from quadmix_assets.search.regressors import (
-    LABELS,
-    Regressor,
-    fit_regressor,
-    regressor_from_json,
-)
-from quadmix_assets.search.strategies import Predict, Prediction
+from quadmix_assets.search.regressors.base import Regressor
+from quadmix_assets.search.regressors.fitting import fit_regressor, regressor_from_json
+from quadmix_assets.search.strategies.base import Predict, Prediction
 from quadmix_assets.seeds import derive_seed
-from quadmix_assets.settings import Settings
+from quadmix_assets.settings import RegressorSettings, Settings
 from quadmix_assets.store import MissingOutputError, Store, atomic_file
 
 _METRICS = "metrics.json"
@@ -35,17 +31,19 @@ class TargetFit:
     """The regressor of one target set and how it did on the held-out proxies.
 
     Attributes:
+        settings: of the regressor.
         judged: fitted to the rows `train` alone; what is reported is of this one.
         regressor: the same fitted to all rows; the search uses this one.
         inputs: (n, F) of all proxies.
         losses: (n,) losses of all proxies in nats per token.
         train: indices of the training part.
-        held_out: indices of the part that chose nothing.
+        held_out: indices of the part that is used for evaluation only.
         predicted: (k,) predictions of `judged` for the held-out part.
         metrics: its errors there.
-        others: the same of the regressors that it is compared with, by kind.
+        others: the same of the regressors that it is compared with.
     """
 
+    settings: RegressorSettings
     judged: Regressor
     regressor: Regressor
     inputs: FloatArray
@@ -54,15 +52,15 @@ class TargetFit:
     held_out: np.ndarray
     predicted: FloatArray
     metrics: RegressionMetrics
-    others: dict[str, RegressionMetrics]
+    others: dict[RegressorSettings, RegressionMetrics]
 
     def rows(self, target: str) -> list[dict[str, Any]]:
         """The errors of all regressors as rows of a table, the one in use first."""
-        everyone = {self.judged.kind: self.metrics, **self.others}
+        everyone = {self.settings: self.metrics, **self.others}
         return [
             {
                 "target": target,
-                "regressor": LABELS[kind],
+                "regressor": regressor.title,
                 "held_out": metrics.n,
                 "mae_nats": str(metrics.mae),
                 "constant_mae_nats": metrics.constant_mae,
@@ -70,7 +68,7 @@ class TargetFit:
                 "kendall": str(metrics.kendall),
                 f"top_{metrics.top_k}_recall": str(metrics.top_recall),
             }
-            for kind, metrics in everyone.items()
+            for regressor, metrics in everyone.items()
         ]
 
 
@@ -90,7 +88,9 @@ def make_regressor_inputs(store: Store, settings: Settings) -> RegressorInputs:
 def fit_target_regressors(
     store: Store, settings: Settings, evidence: Evidence, inputs_of: RegressorInputs
 ) -> dict[str, TargetFit]:
-    """Fit inputs -> loss for every target set, judge it on the held-out part, and store it.
+    """Fit a regressor per target set, evaluate it on the held-out proxies, and store it.
+
+    The stored one is fitted to all proxies, those of the held-out part included.
 
     Raises:
         ValueError: there are too few proxies to fit anything to.
@@ -107,15 +107,21 @@ def fit_target_regressors(
         losses = evidence.losses(target)
         seed = derive_seed(settings.seed, f"{REGRESSOR}:{target}") % 2**31
 
-        def fit(kind: str, rows: np.ndarray, y: FloatArray = losses, seed: int = seed) -> Regressor:
+        def fit(
+            regressor: RegressorSettings,
+            rows: np.ndarray,
+            y: FloatArray = losses,
+            seed: int = seed,
+        ) -> Regressor:
             n_threads = settings.search.n_threads
-            return fit_regressor(kind, inputs[rows], y[rows], seed=seed, n_threads=n_threads)
+            return fit_regressor(regressor, inputs[rows], y[rows], seed=seed, n_threads=n_threads)
 
         def judge(regressor: Regressor, y: FloatArray = losses) -> RegressionMetrics:
             return evaluate(regressor, inputs[held_out], y[held_out])
 
         judged = fit(chosen, train)
         fits[target] = TargetFit(
+            settings=chosen,
             judged=judged,
             regressor=fit(chosen, np.arange(len(inputs))),
             inputs=inputs,
@@ -125,9 +131,9 @@ def fit_target_regressors(
             predicted=judged.predict(inputs[held_out]),
             metrics=judge(judged),
             others={
-                kind: judge(fit(kind, train))
-                for kind in dict.fromkeys(settings.search.compared)
-                if kind != chosen
+                other: judge(fit(other, train))
+                for other in dict.fromkeys(settings.search.compared)
+                if other != chosen
             },
         )
         with atomic_file(store.path(REGRESSOR, f"{target}.json")) as file:
@@ -136,7 +142,7 @@ def fit_target_regressors(
         store.path(REGRESSOR, _METRICS),
         {
             "regressor_inputs": settings.search.regressor_inputs,
-            "regressor": chosen,
+            "regressor": chosen.model_dump(mode="json"),
             "proxy_pool": store.fingerprint(store.root / PROXY_POOL),
             "n_proxies": len(inputs),
             "targets": {target: asdict(fit.metrics) for target, fit in fits.items()},

@@ -7,7 +7,7 @@ from quadmix_assets.sampling import Theta
 from quadmix_assets.sampling.theta_json import theta_from_json, theta_to_json
 from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.objective import Objective
-from quadmix_assets.search.strategies import SearchResult
+from quadmix_assets.search.strategies.base import SearchResult
 from quadmix_assets.settings import ObjectiveSettings, Settings
 from quadmix_assets.store import Store
 

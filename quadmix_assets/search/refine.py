@@ -6,7 +6,7 @@ import numpy as np
 
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.search.space import ThetaSpace
-from quadmix_assets.search.strategies import Predict
+from quadmix_assets.search.strategies.base import Predict
 
 # Candidates that are predicted for every theta that is chosen.
 _CANDIDATES = 40

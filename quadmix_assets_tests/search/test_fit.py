@@ -18,7 +18,7 @@ from quadmix_assets.search.fit import (
 )
 from quadmix_assets.search.objective import Objective
 from quadmix_assets.search.regressor_inputs import ThetaInputs
-from quadmix_assets.search.regressors import fit_regressor
+from quadmix_assets.search.regressors.fitting import fit_regressor
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings, load_settings
 from quadmix_assets.store import MissingOutputError, Store

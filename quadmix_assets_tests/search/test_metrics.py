@@ -7,14 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 
-from quadmix_assets.search import evaluate, fit_regressor, learning_curve, split_held_out
-from quadmix_assets.search.metrics import training_sizes
+from quadmix_assets.search.metrics import (
+    evaluate,
+    learning_curve,
+    split_held_out,
+    training_sizes,
+)
+from quadmix_assets.search.regressors.fitting import fit_regressor
 from quadmix_assets_tests.search.swarm import make_swarm
 
 
 @dataclass
-class FirstFeature:
-    """Predicts the first input; learned a mean of 3."""
+class FirstInput:
+    """Predicts the first input; its training mean is 3."""
 
     training_mean: float = 3.0
     kind: str = "first"
@@ -61,7 +66,7 @@ def test_a_split_that_cannot_be_is_named() -> None:
 
 
 def test_metrics_by_hand() -> None:
-    metrics = evaluate(FirstFeature(), [[1.0], [2.0], [4.0], [3.0]], [1.5, 2.0, 3.0, 4.0])
+    metrics = evaluate(FirstInput(), [[1.0], [2.0], [4.0], [3.0]], [1.5, 2.0, 3.0, 4.0])
     assert metrics.n == 4
     assert metrics.mae.value == pytest.approx((0.5 + 0.0 + 1.0 + 1.0) / 4)
     assert metrics.constant_mae == pytest.approx((1.5 + 1.0 + 0.0 + 1.0) / 4)
@@ -75,7 +80,7 @@ def test_recall_of_the_best() -> None:
     true = np.arange(60.0)
     predicted = true.copy()
     predicted[:2] += 100
-    metrics = evaluate(FirstFeature(), predicted[:, None], true)
+    metrics = evaluate(FirstInput(), predicted[:, None], true)
     assert (metrics.top_k, metrics.top_recall.value) == (10, 0.8)
 
 
@@ -85,14 +90,14 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     inside = 0
     for seed in range(200):
         errors = rng.normal(size=80)
-        mae = evaluate(FirstFeature(), errors[:, None], np.zeros(80), seed=seed).mae
+        mae = evaluate(FirstInput(), errors[:, None], np.zeros(80), seed=seed).mae
         assert mae.low <= mae.value <= mae.high
         inside += mae.low <= np.sqrt(2 / np.pi) <= mae.high
     assert 165 <= inside <= 194  # 180 are expected; bootstrap intervals are a little narrow
 
 
 def test_spearman_is_zero_where_there_is_no_order() -> None:
-    regressor = FirstFeature()
+    regressor = FirstInput()
     assert evaluate(regressor, [[1.0], [1.0]], [1.0, 2.0]).spearman.value == 0.0
     assert evaluate(regressor, [[1.0], [2.0]], [1.0, 1.0]).spearman.value == 0.0
     assert evaluate(regressor, [[1.0]], [1.0]).spearman.value == 0.0
@@ -100,9 +105,9 @@ def test_spearman_is_zero_where_there_is_no_order() -> None:
 
 def test_nothing_to_evaluate_is_named() -> None:
     with pytest.raises(ValueError, match="no rows to evaluate"):
-        evaluate(FirstFeature(), np.empty((0, 3)), [])
+        evaluate(FirstInput(), np.empty((0, 3)), [])
     with pytest.raises(ValueError, match=r"losses\[0\] is nan"):
-        evaluate(FirstFeature(), [[1.0]], [np.nan])
+        evaluate(FirstInput(), [[1.0]], [np.nan])
 
 
 def test_training_sizes_halve() -> None:

@@ -6,7 +6,7 @@ import pytest
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.search.refine import propose
 from quadmix_assets.search.space import ThetaSpace
-from quadmix_assets.search.strategies import Prediction
+from quadmix_assets.search.strategies.base import Prediction
 from quadmix_assets_tests.search.swarm import N_CRITERIA, N_DOMAINS, OMEGA_MAX, true_losses
 from quadmix_assets_tests.search.test_constraints import constraints
 

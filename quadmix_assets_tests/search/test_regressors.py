@@ -8,20 +8,20 @@ import pytest
 from scipy.stats import spearmanr
 
 from quadmix_assets.sampling import feature_names
-from quadmix_assets.search import Regressor, evaluate, fit_regressor
-from quadmix_assets.search.regressors import (
-    KINDS,
-    EnsembleRegressor,
-    GaussianProcessRegressor,
-    LightGBMRegressor,
-    RidgeLogRegressor,
-    SVRRegressor,
-    regressor_from_json,
-)
+from quadmix_assets.search.metrics import evaluate
+from quadmix_assets.search.regressors.base import Regressor
+from quadmix_assets.search.regressors.ensemble import EnsembleRegressor
+from quadmix_assets.search.regressors.fitting import fit_regressor, regressor_from_json
+from quadmix_assets.search.regressors.gaussian_process import GaussianProcessRegressor
+from quadmix_assets.search.regressors.lightgbm import LightGBMRegressor, LightGBMSettings
+from quadmix_assets.search.regressors.registry import REGRESSORS
+from quadmix_assets.search.regressors.ridge import RidgeLogRegressor
+from quadmix_assets.search.regressors.support_vectors import SVRRegressor
 from quadmix_assets_tests.search.swarm import make_swarm
 
 REGMIX = Path(__file__).parents[3] / "shared" / "corpus" / "regmix"
 INPUTS, LOSSES = make_swarm(320)
+KINDS = REGRESSORS.kinds
 
 
 @pytest.fixture(scope="module")
@@ -83,9 +83,12 @@ def test_the_same_rows_and_seed_give_the_same_bytes(
 
 def test_threads_of_lightgbm_change_no_bit() -> None:
     x, y = INPUTS[:60], LOSSES[:60]
-    one, two = (LightGBMRegressor.fit(x, y, seed=3, n_threads=n, max_rounds=10) for n in (1, 2))
+    one, two = (
+        LightGBMRegressor.fit(x, y, seed=3, n_threads=n, settings=LightGBMSettings(max_rounds=10))
+        for n in (1, 2)
+    )
     np.testing.assert_array_equal(two.predict(INPUTS), one.predict(INPUTS))
-    other = LightGBMRegressor.fit(x, y, seed=4, max_rounds=10)
+    other = LightGBMRegressor.fit(x, y, seed=4, settings=LightGBMSettings(max_rounds=10))
     assert (other.predict(INPUTS) != one.predict(INPUTS)).any()
 
 
@@ -162,7 +165,8 @@ def test_values_of_no_regressor_are_refused(values: dict[str, Any]) -> None:
 def test_rounds_are_chosen_from_the_training_rows_alone() -> None:
     """More rounds than the limit are never used, fewer where they do no good."""
     x, y = INPUTS[:100], LOSSES[:100]
-    assert LightGBMRegressor.fit(x, y, seed=0, max_rounds=20).n_rounds == 20
+    few = LightGBMSettings(max_rounds=20)
+    assert LightGBMRegressor.fit(x, y, seed=0, settings=few).n_rounds == 20
     noise = np.random.default_rng(1).normal(size=100)
     assert LightGBMRegressor.fit(x, noise, seed=0).n_rounds < 200
     assert LightGBMRegressor.fit(x, y, seed=0).n_rounds > 200
@@ -202,9 +206,8 @@ def test_a_process_of_few_features_finds_out_which_of_them_matter() -> None:
     assert set(np.argsort(scales)[:2]) == {3, 7}
 
 
-def test_hyper_parameters_come_from_a_part_of_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quadmix_assets.search.regressors.gaussian_process._HYPER_ROWS", 60)
-    part = GaussianProcessRegressor.fit(INPUTS[:200], LOSSES[:200], seed=0)
+def test_hyper_parameters_come_from_a_part_of_many_rows() -> None:
+    part = GaussianProcessRegressor.fit(INPUTS[:200], LOSSES[:200], seed=0, max_kernel_rows=60)
     assert len(part.rows) == 200
     assert evaluate(part, INPUTS[200:], LOSSES[200:]).spearman.value > 0.8
 

@@ -10,7 +10,8 @@ from quadmix_assets.corpus.planted import TARGET_BLEND
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.search.constraints import Constraints, InfeasibleError
 from quadmix_assets.search.setup import make_constraints, make_space
-from quadmix_assets.search.strategies import Predict, Prediction, cma_es
+from quadmix_assets.search.strategies.base import Predict, Prediction
+from quadmix_assets.search.strategies.cma_es import cma_es
 from quadmix_assets.settings import Settings, load_settings
 from quadmix_assets_tests.conftest import Project, write_profile
 

@@ -5,12 +5,9 @@ import pytest
 
 from quadmix_assets.sampling import Parameters, sample_parameters
 from quadmix_assets.search.space import ThetaSpace
-from quadmix_assets.search.strategies import (
-    Prediction,
-    SearchResult,
-    cma_es,
-    random_top_mean,
-)
+from quadmix_assets.search.strategies.base import Prediction, SearchResult
+from quadmix_assets.search.strategies.cma_es import cma_es
+from quadmix_assets.search.strategies.random_top_mean import random_top_mean
 from quadmix_assets_tests.search.swarm import N_CRITERIA, N_DOMAINS, OMEGA_MAX, true_losses
 from quadmix_assets_tests.search.test_constraints import constraints
 
@@ -79,7 +76,7 @@ def test_caution_counts_when_thetas_are_compared() -> None:
 
 def test_chunks_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = search()
-    monkeypatch.setattr("quadmix_assets.search.strategies._CHUNK", 90)
+    monkeypatch.setattr("quadmix_assets.search.strategies.random_top_mean._CHUNK", 90)
     parts = search()
     np.testing.assert_array_equal(whole.theta.as_features(), parts.theta.as_features())
     np.testing.assert_array_equal(whole.drawn_predicted, parts.drawn_predicted)

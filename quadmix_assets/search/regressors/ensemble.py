@@ -2,18 +2,58 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import nnls
+from pydantic import Field
 
 from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.regressors.base import Regressor, folds_of, others, training_part
+from quadmix_assets.search.regressors.fitting import regressor_from_json
+from quadmix_assets.settings.regressor import RegressorChoice, RegressorSettings
 
 Fit = Callable[[FloatArray, FloatArray], Regressor]
 # A member with less weight than this is left out: it costs time and says nothing.
 _LEAST_WEIGHT = 0.05
+
+
+class EnsembleSettings(RegressorSettings):
+    """A weighted mean of several regressors."""
+
+    kind: Literal["ensemble"] = "ensemble"
+    label: ClassVar[str] = "ensemble"
+    members: Annotated[tuple[RegressorChoice, ...], Field(min_length=1)] = Field(
+        default=("lightgbm", "svr_rbf", "ridge_log", "gaussian_process"),
+        validate_default=True,
+        description="regressors that are averaged; those that cannot be fitted to the losses are "
+        "left out; the default are four that err in different ways",
+    )
+
+    def fit(
+        self, inputs: FloatArray, losses: FloatArray, *, seed: int, n_threads: int
+    ) -> "EnsembleRegressor":
+        """As in `RegressorSettings`."""
+        fits = [
+            partial(member.fit, seed=seed, n_threads=n_threads)
+            for member in self.members
+            if member.can_fit(losses)
+        ]
+        return EnsembleRegressor.fit(fits, inputs, losses, seed=seed)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "EnsembleRegressor":
+        """As in `RegressorSettings`."""
+        return EnsembleRegressor(
+            tuple(regressor_from_json(member) for member in values["members"]),
+            np.asarray(values["weights"]),
+            values["training_mean"],
+        )
+
+    def can_fit(self, losses: FloatArray) -> bool:
+        """As in `RegressorSettings`: where any of its members can."""
+        return any(member.can_fit(losses) for member in self.members)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +85,9 @@ class EnsembleRegressor:
         Raises:
             ValueError: as in `training_part`.
         """
+        # Imported here: settings are also read where nothing is fitted.
+        from scipy.optimize import nnls
+
         matrix, target = training_part(inputs, losses)
         unseen = np.empty((len(target), len(fits)))
         for fold in folds_of(len(target), seed):

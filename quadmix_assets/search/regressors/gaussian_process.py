@@ -2,26 +2,53 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessRegressor as Process
-from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
+from pydantic import Field
 
 from quadmix_assets.sampling.validation import FloatArray, check_floats
 from quadmix_assets.search.regressors.base import training_part
 from quadmix_assets.search.regressors.columns import ColumnScaler
+from quadmix_assets.settings.base import PositiveInt
+from quadmix_assets.settings.regressor import RegressorSettings
+
+if TYPE_CHECKING:
+    from sklearn.gaussian_process import GaussianProcessRegressor as Process
+    from sklearn.gaussian_process.kernels import Kernel
 
 # A length scale for every input finds out which of them matter, as long as there are few: with
 # hundreds, and as few rows, the evidence is spent on noise, and one scale for all does better.
 _MAX_SCALES = 64
-# Hyper-parameters are fitted on so many rows; their gradient takes rows x rows x inputs.
-_HYPER_ROWS = 800
 # The loss is modelled as log(loss - 0.8 · least loss): multiplicative effects become additive ones,
 # with room below the best proxy.
 _FLOOR_SHARE = 0.8
+
+
+class GaussianProcessSettings(RegressorSettings):
+    """A Gaussian process, which knows where it does not know."""
+
+    kind: Literal["gaussian_process"] = "gaussian_process"
+    label: ClassVar[str] = "Gaussian process"
+    max_kernel_rows: PositiveInt = Field(
+        default=800,
+        description="proxies on which the kernel's parameters are fitted, at most; time grows with "
+        "their cube, and more of them hardly move the parameters",
+    )
+
+    def fit(
+        self, inputs: FloatArray, losses: FloatArray, *, seed: int, n_threads: int
+    ) -> "GaussianProcessRegressor":
+        """As in `RegressorSettings`."""
+        return GaussianProcessRegressor.fit(
+            inputs, losses, seed=seed, max_kernel_rows=self.max_kernel_rows
+        )
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "GaussianProcessRegressor":
+        """As in `RegressorSettings`."""
+        return GaussianProcessRegressor.from_json(values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +66,7 @@ class GaussianProcessRegressor:
     rows: FloatArray
     losses: FloatArray
     hyper: FloatArray
-    process: Process
+    process: "Process"
 
     @property
     def kind(self) -> str:
@@ -52,16 +79,22 @@ class GaussianProcessRegressor:
         return float(self.losses.mean())
 
     @classmethod
-    def fit(cls, inputs: ArrayLike, losses: ArrayLike, *, seed: int) -> "GaussianProcessRegressor":
+    def fit(
+        cls, inputs: ArrayLike, losses: ArrayLike, *, seed: int, max_kernel_rows: int = 800
+    ) -> "GaussianProcessRegressor":
         """Fit; the evidence chooses the kernel's parameters.
 
         Raises:
             ValueError: as in `training_part`.
         """
+        # Imported in functions: settings are also read where nothing is fitted.
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.gaussian_process import GaussianProcessRegressor as Process
+
         matrix, target = training_part(inputs, losses)
         scaler = ColumnScaler.fit(matrix)
         rows = scaler(matrix)
-        chosen = np.sort(np.random.default_rng(seed).permutation(len(target))[:_HYPER_ROWS])
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(target))[:max_kernel_rows])
         warped = _warp(target, target)
         with warnings.catch_warnings():
             # A length scale at its upper end is an input that does not matter.
@@ -107,7 +140,9 @@ class GaussianProcessRegressor:
         return cls(scaler, rows, losses, hyper, _conditioned(rows, losses, hyper))
 
 
-def _kernel(n_inputs: int) -> Kernel:
+def _kernel(n_inputs: int) -> "Kernel":
+    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+
     n_scales = n_inputs if n_inputs <= _MAX_SCALES else 1
     scales = np.full(max(n_scales, 1), np.sqrt(max(n_inputs, 1)))
     return ConstantKernel(1.0, (1e-3, 1e3)) * Matern(scales, (0.3, 1e4), nu=2.5) + WhiteKernel(
@@ -115,7 +150,9 @@ def _kernel(n_inputs: int) -> Kernel:
     )
 
 
-def _conditioned(rows: FloatArray, losses: FloatArray, hyper: FloatArray) -> Process:
+def _conditioned(rows: FloatArray, losses: FloatArray, hyper: FloatArray) -> "Process":
+    from sklearn.gaussian_process import GaussianProcessRegressor as Process
+
     kernel = _kernel(rows.shape[1]).clone_with_theta(hyper)
     return Process(kernel, optimizer=None).fit(rows, _warp(losses, losses))
 

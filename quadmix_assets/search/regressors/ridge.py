@@ -1,15 +1,37 @@
 """Ridge regression on the logarithm of the loss: few effects, all of them small and additive."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.linear_model import BayesianRidge
 
 from quadmix_assets.sampling.validation import FloatArray, check_floats
 from quadmix_assets.search.regressors.base import training_part
 from quadmix_assets.search.regressors.columns import ColumnScaler
+from quadmix_assets.settings.regressor import RegressorSettings
+
+
+class RidgeLogSettings(RegressorSettings):
+    """Ridge regression on the logarithm of the loss."""
+
+    kind: Literal["ridge_log"] = "ridge_log"
+    label: ClassVar[str] = "ridge on log-loss"
+
+    def fit(
+        self, inputs: FloatArray, losses: FloatArray, *, seed: int, n_threads: int
+    ) -> "RidgeLogRegressor":
+        """As in `RegressorSettings`; nothing in it is random."""
+        return RidgeLogRegressor.fit(inputs, losses)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "RidgeLogRegressor":
+        """As in `RegressorSettings`."""
+        return RidgeLogRegressor.from_json(values)
+
+    def can_fit(self, losses: FloatArray) -> bool:
+        """As in `RegressorSettings`: losses must have a logarithm."""
+        return bool((losses > 0).all())
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +64,9 @@ class RidgeLogRegressor:
         Raises:
             ValueError: a loss is not positive, or as in `training_part`.
         """
+        # Imported here: settings are also read where nothing is fitted.
+        from sklearn.linear_model import BayesianRidge
+
         matrix, target = training_part(inputs, losses)
         if target.min() <= 0:
             raise ValueError(f"losses[{int(target.argmin())}] is {target.min()}; expected above 0")

@@ -2,22 +2,62 @@
 
 import itertools
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.svm import SVR
 
 from quadmix_assets.sampling.validation import FloatArray, check_floats
 from quadmix_assets.search.regressors.base import folds_of, others, training_part
 from quadmix_assets.search.regressors.columns import ColumnScaler
+from quadmix_assets.settings.regressor import RegressorSettings
+
+if TYPE_CHECKING:
+    from sklearn.svm import SVR
 
 _GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
     "linear": {"C": (0.003, 0.03, 0.3)},
-    # gamma counts in units of 1 / inputs, scikit-learn's "scale" for columns of deviation 1.
+    # gamma counts in units of 1 / inputs, scikit-learn's "scale" for columns of
+    # standard deviation 1.
     "rbf": {"C": (1.0, 10.0), "gamma": (0.1, 0.3, 1.0)},
 }
 _EPSILON = 0.1
+
+
+class SVRLinearSettings(RegressorSettings):
+    """Support vector regression with a linear kernel; cross-validation chooses C."""
+
+    kind: Literal["svr_linear"] = "svr_linear"
+    label: ClassVar[str] = "SVR, linear"
+
+    def fit(
+        self, inputs: FloatArray, losses: FloatArray, *, seed: int, n_threads: int
+    ) -> "SVRRegressor":
+        """As in `RegressorSettings`."""
+        return SVRRegressor.fit("linear", inputs, losses, seed=seed)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "SVRRegressor":
+        """As in `RegressorSettings`."""
+        return SVRRegressor.from_json(values)
+
+
+class SVRRBFSettings(RegressorSettings):
+    """Support vector regression with an RBF kernel; cross-validation chooses C and gamma."""
+
+    kind: Literal["svr_rbf"] = "svr_rbf"
+    label: ClassVar[str] = "SVR, RBF"
+
+    def fit(
+        self, inputs: FloatArray, losses: FloatArray, *, seed: int, n_threads: int
+    ) -> "SVRRegressor":
+        """As in `RegressorSettings`."""
+        return SVRRegressor.fit("rbf", inputs, losses, seed=seed)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "SVRRegressor":
+        """As in `RegressorSettings`."""
+        return SVRRegressor.from_json(values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +82,7 @@ class SVRRegressor:
     losses: FloatArray
     options: dict[str, float]
     error: float
-    model: SVR
+    model: "SVR"
 
     @property
     def kind(self) -> str:
@@ -123,7 +163,10 @@ class SVRRegressor:
         )
 
 
-def _fit(kernel: str, rows: FloatArray, losses: FloatArray, options: dict[str, float]) -> SVR:
+def _fit(kernel: str, rows: FloatArray, losses: FloatArray, options: dict[str, float]) -> "SVR":
+    # Imported here: settings are also read where nothing is fitted.
+    from sklearn.svm import SVR
+
     chosen = dict(options)
     if "gamma" in chosen:
         chosen["gamma"] /= max(rows.shape[1], 1)
@@ -133,6 +176,6 @@ def _fit(kernel: str, rows: FloatArray, losses: FloatArray, options: dict[str, f
     )
 
 
-def _predict(model: SVR, rows: FloatArray, losses: FloatArray) -> FloatArray:
+def _predict(model: "SVR", rows: FloatArray, losses: FloatArray) -> FloatArray:
     spread = losses.std() or 1.0
     return np.asarray(model.predict(rows) * spread + losses.mean())
