@@ -32,8 +32,8 @@ from quadmix_assets_tests.search.test_strategies import space
 @pytest.fixture
 def own_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     """What somebody adds: one line in each registry."""
-    monkeypatch.setitem(REGRESSORS.entries, "nearest", f"{nearest.__name__}:NearestSettings")  # type: ignore[arg-type]
-    monkeypatch.setitem(STRATEGIES.entries, "first", f"{nearest.__name__}:FirstSettings")  # type: ignore[arg-type]
+    monkeypatch.setitem(REGRESSORS.entries, "nearest", f"{nearest.__name__}:NearestSettings")
+    monkeypatch.setitem(STRATEGIES.entries, "first", f"{nearest.__name__}:FirstSettings")
 
 
 def test_a_kind_of_ones_own_is_fitted_stored_and_searched_with(
