@@ -14,7 +14,7 @@ from quadmix_assets.search.fit import load_regressors, make_regressor_inputs, ob
 from quadmix_assets.search.objective import Objective
 from quadmix_assets.search.optimum import read_optimum
 from quadmix_assets.search.refine import propose
-from quadmix_assets.search.setup import make_space
+from quadmix_assets.search.space import make_space
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.store import MissingOutputError
 

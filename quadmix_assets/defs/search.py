@@ -39,7 +39,7 @@ from quadmix_assets.search.plots import (
     plot_theta,
 )
 from quadmix_assets.search.regressors.base import ExplainsInputs
-from quadmix_assets.search.setup import make_space
+from quadmix_assets.search.space import make_space
 from quadmix_assets.search.strategies.base import SearchResult
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings

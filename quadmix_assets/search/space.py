@@ -5,12 +5,18 @@ for them, so no strategy needs to know of constraints.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from quadmix_assets.outputs import PROXY_POOL
+from quadmix_assets.proxies.proxy_pool import tokens_of_whole_pool
 from quadmix_assets.sampling import LambdaPrior, Parameters, sample_parameters
 from quadmix_assets.sampling.validation import FloatArray, check_shape
-from quadmix_assets.search.constraints import Constraints
+from quadmix_assets.search.constraints import Constraints, make_constraints
+from quadmix_assets.search.feasible import feasible_neighbours
+from quadmix_assets.settings import Settings
+from quadmix_assets.store import Store
 
 # Algorithm 1: lam = 10^(3u), or 1000u; epsilon = u / 1000.
 _LAM_DECADES, _LAM_MAX, _EPSILON_MAX = 3.0, 1_000.0, 1e-3
@@ -68,7 +74,9 @@ class ThetaSpace:
 
     def feasible(self, parameters: Parameters) -> Parameters:
         """The neighbours of thetas that satisfy the constraints."""
-        return parameters if self.constraints is None else self.constraints.apply(parameters)
+        if self.constraints is None:
+            return parameters
+        return feasible_neighbours(self.constraints, parameters)
 
     def mean(self, parameters: Parameters) -> Parameters:
         """The mean of thetas, as one theta that is feasible."""
@@ -111,3 +119,23 @@ class ThetaSpace:
             beta.append(np.log(np.maximum(parameters.scale, 1.0)) / np.log(self.scale_max))
         unit = np.concatenate([(weights - _LEAST) / (1 - _LEAST), np.stack(beta, axis=2)], axis=2)
         return np.clip(unit.reshape(len(parameters), -1), 0.0, 1.0)
+
+
+def make_space(store: Store, settings: Settings) -> ThetaSpace:
+    """The thetas that may be searched; their tokens are counted in the whole pool.
+
+    Raises:
+        MissingOutputError: the proxy pool, which knows the whole pool's tokens, is not there.
+        InfeasibleError: no theta satisfies the constraints.
+    """
+    with store.local_folder(store.root / PROXY_POOL) as folder:
+        n_tokens = tokens_of_whole_pool(Path(folder))
+    return ThetaSpace(
+        n_criteria=len(settings.criterion_names),
+        n_domains=len(settings.domain_names),
+        n_tokens=n_tokens,
+        omega_max=settings.parameters.omega_max,
+        lambda_prior=settings.parameters.lambda_prior,
+        scale_max=settings.parameters.scale_max,
+        constraints=make_constraints(settings, n_tokens),
+    )

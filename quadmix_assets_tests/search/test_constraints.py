@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linprog
 
 from quadmix_assets.sampling import Parameters, sample_parameters, sampling_value
 from quadmix_assets.search.constraints import Constraints, InfeasibleError
+from quadmix_assets.search.feasible import feasible_neighbours
 
 N, M = 3, 5
 TOKENS = np.array([1e6, 4e6, 2e5, 5e4, 0.0])
@@ -51,7 +53,7 @@ def brute_tokens(parameters: Parameters) -> np.ndarray:
 
 def test_without_constraints_nothing_changes() -> None:
     before = thetas()
-    after = constraints().apply(before)
+    after = feasible_neighbours(constraints(), before)
     np.testing.assert_array_equal(after.as_features(scaled=True), before.as_features(scaled=True))
 
 
@@ -60,7 +62,7 @@ def test_without_constraints_nothing_changes() -> None:
 def test_budget_is_met_and_preferences_are_kept(budget: float, scale_max: float) -> None:
     limits = constraints(budget=budget, scale_max=scale_max)
     before = thetas(scale_max=scale_max)
-    after = limits.apply(before)
+    after = feasible_neighbours(limits, before)
     tokens = brute_tokens(after)
     np.testing.assert_allclose(tokens.sum(axis=1), budget, rtol=5e-3)
     np.testing.assert_allclose(limits.tokens(after), tokens, rtol=5e-3, atol=TOKENS.max() * 2e-4)
@@ -108,7 +110,7 @@ def test_whatever_is_feasible_is_satisfied(
             off=off,
             scale_max=4.0 if scaled else 1.0,
         )
-        after = limits.apply(before)
+        after = feasible_neighbours(limits, before)
     except InfeasibleError:
         assume(False)
     tokens = limits.tokens(after)
@@ -126,7 +128,7 @@ def test_whatever_is_feasible_is_satisfied(
         scale = after.scale
         largest = np.where(after.omega > 0, scale * 2**after.eta, 0) + after.epsilon
         assert (largest <= max_copies * (1 + 1e-12)).all()
-    again = limits.apply(after)
+    again = feasible_neighbours(limits, after)
     np.testing.assert_allclose(
         again.as_features(scaled=True), after.as_features(scaled=True), rtol=1e-4, atol=1e-6
     )
@@ -134,7 +136,7 @@ def test_whatever_is_feasible_is_satisfied(
 
 def test_criteria_that_are_off_get_no_weight() -> None:
     before = thetas()
-    after = constraints(criteria_off=np.array([False, True, False])).apply(before)
+    after = feasible_neighbours(constraints(criteria_off=np.array([False, True, False])), before)
     assert (after.alpha[:, :, 1] == 0).all()
     np.testing.assert_allclose(after.alpha.sum(axis=2), 1.0)
     kept = before.alpha[:, :, [0, 2]]
@@ -142,14 +144,14 @@ def test_criteria_that_are_off_get_no_weight() -> None:
         after.alpha[:, :, [0, 2]], kept / kept.sum(axis=2, keepdims=True), rtol=1e-12
     )
     only = Parameters(np.tile([0.0, 1.0, 0.0], (1, M, 1)), *(np.ones((1, M)) * 0.1,) * 4)
-    spread = constraints(criteria_off=np.array([False, True, False])).apply(only)
+    spread = feasible_neighbours(constraints(criteria_off=np.array([False, True, False])), only)
     np.testing.assert_array_equal(spread.alpha[0, 0], [0.5, 0.0, 0.5])
 
 
 def test_a_theta_that_takes_too_little_is_moved_towards_taking_more() -> None:
     """The budget needs S of nearly 2 everywhere; the thetas drawn have less."""
     most = 0.5 * 2 * TOKENS.sum()
-    after = constraints(budget=0.97 * most).apply(thetas())
+    after = feasible_neighbours(constraints(budget=0.97 * most), thetas())
     np.testing.assert_allclose(brute_tokens(after).sum(axis=1), 0.97 * most, rtol=2e-3)
 
 
@@ -161,7 +163,8 @@ def test_a_theta_that_takes_too_little_is_moved_towards_taking_more() -> None:
         ({"min_share": {"law": 0.7, "food": 0.4}}, r"min_share of law, food add up to 1\.1"),
         (
             {"max_share": {"law": 0.1, "news": 0.2, "food": 0.1, "art": 0.1}},
-            r"max_share of all domains add up to 0\.5, less than 1: raise those of law, news",
+            r"max_share of all domains that can be taken add up to 0\.5, less than 1: raise those "
+            "of law, news",
         ),
         (
             {"budget": 9e6},
@@ -185,9 +188,67 @@ def test_a_theta_that_takes_too_little_is_moved_towards_taking_more() -> None:
             {"budget": 2e6, "max_share": {"news": 0.1, "law": 0.2}},
             r"max_share 0\.2 binds in 1 domains",
         ),
+        (
+            {"max_epochs": dict.fromkeys(("law", "news", "food"), 0.0), "max_share": {"art": 0.4}},
+            r"that can be taken add up to 0\.4, less than 1: raise those of art",
+        ),
         ({"min_share": {"unknown": 0.2}}, "unknown has min_share 0.2, but nothing can be taken"),
     ],
 )
 def test_what_cannot_be_satisfied_names_what_binds(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(InfeasibleError, match=message):
         constraints(**changes)
+
+
+def largest_total(limits: dict[str, Any]) -> float:
+    """The most tokens of any mix within limits of its domains, by linear programming.
+
+    Variables are the tokens of each domain and their total, which is maximised.
+    """
+    most = np.where(limits["domains_off"], 0.0, TOKENS * np.minimum(limits["max_epochs"], 1.0))
+    eye, ones = np.eye(M), np.ones(M)
+    shares = np.concatenate(
+        [
+            np.column_stack([eye, -limits["max_share"]]),
+            np.column_stack([-eye, limits["min_share"]]),
+        ]
+    )
+    found = linprog(
+        c=[*np.zeros(M), -1.0],
+        A_ub=shares,
+        b_ub=np.zeros(2 * M),
+        A_eq=[[*ones, -1.0]],
+        b_eq=[0.0],
+        bounds=[*((0.0, end) for end in most), (0.0, None)],
+    )
+    return float(-found.fun)
+
+
+def _per_domain(values: list[float]) -> st.SearchStrategy[np.ndarray]:
+    return st.lists(st.sampled_from(values), min_size=M, max_size=M).map(np.array)
+
+
+@given(
+    _per_domain([0.0, 0.0, 0.5, np.inf]),
+    _per_domain([0.0, 0.0, 0.0, 0.3, 0.6]),
+    _per_domain([0.0, 0.25, 0.4, 0.6, 1.0]),
+    _per_domain([0.0, 0.0, 0.0, 1.0]).map(lambda values: values > 0),
+)
+@settings(max_examples=300)
+def test_limits_that_leave_only_the_empty_mix_are_infeasible(
+    max_epochs: np.ndarray, min_share: np.ndarray, max_share: np.ndarray, off: np.ndarray
+) -> None:
+    """Without a budget, whatever is combined: refused exactly where nothing at all can be taken."""
+    limits = {
+        "max_epochs": max_epochs,
+        "min_share": min_share,
+        "max_share": np.maximum(min_share, max_share),
+        "domains_off": off,
+    }
+    if largest_total(limits) < 1e-3:
+        with pytest.raises(InfeasibleError):
+            Constraints(**(vars(constraints()) | limits))
+    else:
+        possible = Constraints(**(vars(constraints()) | limits))
+        taken = possible.tokens(feasible_neighbours(possible, thetas(3))).sum(axis=1)
+        assert (taken > 0).all()

@@ -8,8 +8,8 @@ import pytest
 
 from quadmix_assets.corpus.planted import TARGET_BLEND
 from quadmix_assets.sampling import Parameters
-from quadmix_assets.search.constraints import Constraints, InfeasibleError
-from quadmix_assets.search.setup import make_constraints, make_space
+from quadmix_assets.search.constraints import Constraints, InfeasibleError, make_constraints
+from quadmix_assets.search.space import make_space
 from quadmix_assets.search.strategies.base import Predict, Prediction
 from quadmix_assets.search.strategies.cma_es import cma_es
 from quadmix_assets.settings import Settings, load_settings
