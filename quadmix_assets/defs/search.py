@@ -3,7 +3,6 @@
 from typing import Any
 
 import dagster as dg
-import numpy as np
 import polars as pl
 from threadpoolctl import threadpool_limits
 
@@ -11,19 +10,16 @@ from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_ta
 from quadmix_assets.defs.proxies import parameter_sets, proxy_metrics, proxy_pool
 from quadmix_assets.defs.resources import OWNERS, ProjectResource
 from quadmix_assets.outputs import OPTIMAL_PARAMS, REGRESSOR
-from quadmix_assets.proxies.batches import Evidence, read_evidence
-from quadmix_assets.sampling import Parameters, Theta, expectation
+from quadmix_assets.proxies.batches import read_evidence
+from quadmix_assets.sampling import Parameters
 from quadmix_assets.search.constraints import InfeasibleError
+from quadmix_assets.search.find import Optimum, domain_shares, find_optima
 from quadmix_assets.search.fit import (
     TargetFit,
     fit_target_regressors,
-    load_regressors,
     make_regressor_inputs,
-    objective_predictor,
     read_metrics,
 )
-from quadmix_assets.search.metrics import figure_3_regressors, learning_curve
-from quadmix_assets.search.objective import Objective, objective_losses
 from quadmix_assets.search.optimum import write_optimum
 from quadmix_assets.search.optimum_plots import (
     plot_shares_of_optima,
@@ -39,9 +35,8 @@ from quadmix_assets.search.plots import (
     plot_theta,
 )
 from quadmix_assets.search.regressors.base import ExplainsInputs
+from quadmix_assets.search.rounds import table_of_rounds
 from quadmix_assets.search.space import make_space
-from quadmix_assets.search.strategies.base import SearchResult
-from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store
 
@@ -81,7 +76,7 @@ def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
             "n_failed_left_out": evidence.n_failed,
             "n_stale_left_out": evidence.n_stale,
             "n_regressor_inputs": len(inputs.names),
-            "rounds": markdown_table(_rounds(evidence, settings)),
+            "rounds": markdown_table(table_of_rounds(evidence, settings.objectives)),
             "held_out": markdown_table(pl.DataFrame(rows)),
             **metadata,
             "dagster/uri": str(store.root / REGRESSOR),
@@ -94,15 +89,7 @@ def _judged(
     store: Store, settings: Settings, target: str, fit: TargetFit, names: Any
 ) -> dict[str, Any]:
     """Numbers and figures of one target's regressor."""
-    curve = learning_curve(
-        fit.inputs,
-        fit.losses,
-        fit.train,
-        fit.held_out,
-        seed=derive_seed(settings.seed, "learning_curve") % 2**31,
-        regressors=tuple(dict.fromkeys((*figure_3_regressors(), fit.settings))),
-        n_threads=settings.search.n_threads,
-    )
+    curve = fit.learning_curve(settings)
     pictures = {
         "predicted_against_true": plot_predicted_against_true(
             fit.losses[fit.held_out], fit.predicted, title=target
@@ -124,29 +111,6 @@ def _judged(
             for name, picture in pictures.items()
         },
     }
-
-
-def _rounds(evidence: Evidence, settings: Settings) -> pl.DataFrame:
-    """What every round of proxies brought, per objective."""
-    rows = []
-    for objective in settings.objectives:
-        losses = objective_losses(evidence.metrics, objective)
-        best = np.inf
-        for number in np.unique(evidence.rounds):
-            mine = losses[evidence.rounds == number]
-            gain = best - mine.min()
-            best = min(best, mine.min())
-            rows.append(
-                {
-                    "objective": objective.name,
-                    "round": int(number),
-                    "proxies": len(mine),
-                    "mean": float(mine.mean()),
-                    "best": float(mine.min()),
-                    "gain": float(gain) if np.isfinite(gain) else None,
-                }
-            )
-    return pl.DataFrame(rows)
 
 
 @dg.asset_check(asset=regressor)
@@ -198,33 +162,22 @@ def optimal_params(
     settings, store = project.settings, project.store
     criteria, domains = settings.criterion_names, settings.domain_names
     metadata: dict[str, Any] = {}
-    thetas: dict[str, Theta] = {}
     with clear_errors(MissingOutputError, InfeasibleError), _threads(settings):
         evidence = read_evidence(store, settings)
-        regressors = load_regressors(store, settings)
-        inputs = make_regressor_inputs(store, settings)
         space = make_space(store, settings)
-        for wanted in settings.objectives:
-            objective = Objective.of(wanted, evidence.metrics)
-            result = settings.search.strategy.search(
-                objective_predictor(objective, regressors, inputs),
-                space,
-                n_points=settings.search.n_points,
-                top=settings.search.top,
-                seed=derive_seed(settings.seed, OPTIMAL_PARAMS),
-            )
-            measured = objective_losses(evidence.metrics, wanted)
-            write_optimum(store, settings, wanted, objective, result, measured)
-            thetas[wanted.name] = result.theta[0]
-            metadata |= _found(store, settings, objective, result, measured, evidence.parameters)
-            context.log.info(
-                f"{wanted.name}: predicted {result.predicted:.4f} ± "
-                f"{result.standard_deviation:.4f}, best proxy measured {measured.min():.4f} "
-                f"{objective.unit}"
-                + ("" if result.mean_is_no_worse else "; the mean of the best thetas is worse")
-            )
+        optima = find_optima(store, settings, evidence, space)
+    for name, optimum in optima.items():
+        write_optimum(store, settings, name, optimum)
+        metadata |= _found(store, settings, optimum, evidence.parameters)
+        result = optimum.result
+        context.log.info(
+            f"{name}: predicted {result.predicted:.4f} ± {result.standard_deviation:.4f}, best "
+            f"proxy measured {optimum.measured.min():.4f} {optimum.objective.unit}"
+            + ("" if result.mean_is_no_worse else "; the mean of the best thetas is worse")
+        )
     tokens = space.n_tokens
-    shares = {name: _share(theta, tokens) for name, theta in thetas.items()}
+    thetas = {name: optimum.result.theta[0] for name, optimum in optima.items()}
+    shares = {name: domain_shares(theta, tokens) for name, theta in thetas.items()}
     pictures = {
         "shares": plot_shares_of_optima(shares, tokens / tokens.sum(), domains),
         "weights": plot_weights_of_optima(thetas, shares, criteria),
@@ -247,17 +200,11 @@ def _threads(settings: Settings) -> threadpool_limits:
     return threadpool_limits(settings.search.n_threads)
 
 
-def _found(
-    store: Store,
-    settings: Settings,
-    objective: Objective,
-    result: SearchResult,
-    measured: np.ndarray,
-    swarm: Parameters,
-) -> dict[str, Any]:
+def _found(store: Store, settings: Settings, optimum: Optimum, swarm: Parameters) -> dict[str, Any]:
     """Numbers and figures of one objective's theta*."""
     criteria, domains = settings.criterion_names, settings.domain_names
-    name, theta, best = objective.name, result.theta[0], float(measured.min())
+    objective, result = optimum.objective, optimum.result
+    name, theta, best = objective.name, result.theta[0], float(optimum.measured.min())
     pictures = {
         "predicted_losses": plot_predicted_histogram(
             result.drawn_predicted, theta_star=result.predicted, best_measured=best, title=name
@@ -282,8 +229,3 @@ def _found(
         },
         f"beta_{name}": markdown_table(pl.DataFrame({"domain": domains, **beta})),
     }
-
-
-def _share(theta: Theta, n_tokens: np.ndarray) -> np.ndarray:
-    taken = n_tokens * expectation(*theta[1:]).epochs
-    return np.asarray(taken / max(taken.sum(), 1.0))

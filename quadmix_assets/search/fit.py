@@ -7,13 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
+import xxhash
 
 from quadmix_assets.outputs import PROXY_POOL, REGRESSOR
 from quadmix_assets.proxies.batches import Evidence, read_evidence
 from quadmix_assets.proxies.proxy_pool import open_index
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.validation import FloatArray
-from quadmix_assets.search.metrics import RegressionMetrics, evaluate, split_held_out
+from quadmix_assets.search.metrics import (
+    RegressionMetrics,
+    evaluate,
+    figure_3_regressors,
+    learning_curve,
+    split_held_out,
+)
 from quadmix_assets.search.objective import Objective
 from quadmix_assets.search.regressor_inputs import MixtureInputs, RegressorInputs, ThetaInputs
 from quadmix_assets.search.regressors.base import Regressor
@@ -53,6 +61,18 @@ class TargetFit:
     predicted: FloatArray
     metrics: RegressionMetrics
     others: dict[RegressorSettings, RegressionMetrics]
+
+    def learning_curve(self, settings: Settings) -> pl.DataFrame:
+        """Errors against training size of this regressor and those of the paper's Figure 3."""
+        return learning_curve(
+            self.inputs,
+            self.losses,
+            self.train,
+            self.held_out,
+            seed=derive_seed(settings.seed, "learning_curve") % 2**31,
+            regressors=tuple(dict.fromkeys((*figure_3_regressors(), self.settings))),
+            n_threads=settings.search.n_threads,
+        )
 
     def rows(self, target: str) -> list[dict[str, Any]]:
         """The errors of all regressors as rows of a table, the one in use first."""
@@ -141,9 +161,7 @@ def fit_target_regressors(
     store.write_json(
         store.path(REGRESSOR, _METRICS),
         {
-            "regressor_inputs": settings.search.regressor_inputs,
-            "regressor": chosen.model_dump(mode="json"),
-            "proxy_pool": store.fingerprint(store.root / PROXY_POOL),
+            **_fitted_to(store, settings, evidence),
             "n_proxies": len(inputs),
             "targets": {target: asdict(fit.metrics) for target, fit in fits.items()},
         },
@@ -162,13 +180,39 @@ def read_metrics(store: Store) -> dict[str, Any]:
 
 
 def regressors_are_up_to_date(store: Store, settings: Settings) -> bool:
-    """Whether the stored regressors have learned from all the proxies that count now.
+    """Whether the stored regressors are those of the settings, fitted to what proxies show now.
 
     Raises:
         MissingOutputError: no regressor has been fitted, or no proxy counts.
     """
-    stored: int = store.read_json(store.path(REGRESSOR, _METRICS))["n_proxies"]
-    return stored == len(read_evidence(store, settings).numbers)
+    stored = store.read_json(store.path(REGRESSOR, _METRICS))
+    current = _fitted_to(store, settings, read_evidence(store, settings))
+    return all(stored.get(key) == value for key, value in current.items())
+
+
+def _fitted_to(store: Store, settings: Settings, evidence: Evidence) -> dict[str, Any]:
+    """Everything that decides the regressors: other values give other ones."""
+    return {
+        **_inputs_version(store, settings),
+        "regressor": settings.search.regressor.model_dump(mode="json"),
+        "evidence": _evidence_hash(evidence),
+    }
+
+
+def _inputs_version(store: Store, settings: Settings) -> dict[str, Any]:
+    return {
+        "regressor_inputs": settings.search.regressor_inputs,
+        "proxy_pool": store.fingerprint(store.root / PROXY_POOL),
+    }
+
+
+def _evidence_hash(evidence: Evidence) -> str:
+    """A hash of the thetas that were trained and of their losses."""
+    digest = xxhash.xxh3_128()
+    digest.update(evidence.parameters.as_features(scaled=True).tobytes())
+    losses = evidence.metrics.select("theta_id", "target", "status", "loss_nats")
+    digest.update(losses.sort("theta_id", "target").write_csv().encode())
+    return digest.hexdigest()
 
 
 def load_regressors(store: Store, settings: Settings) -> dict[str, Regressor]:
@@ -179,10 +223,7 @@ def load_regressors(store: Store, settings: Settings) -> dict[str, Regressor]:
             or another proxy pool than there are now.
     """
     stored = store.read_json(store.path(REGRESSOR, _METRICS))
-    current = {
-        "regressor_inputs": settings.search.regressor_inputs,
-        "proxy_pool": store.fingerprint(store.root / PROXY_POOL),
-    }
+    current = _inputs_version(store, settings)
     changed = [key for key, value in current.items() if stored.get(key) != value]
     if changed:
         raise MissingOutputError(

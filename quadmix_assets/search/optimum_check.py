@@ -13,9 +13,13 @@ import numpy as np
 import polars as pl
 from scipy.stats import t as student
 
+from quadmix_assets.proxies.batches import read_evidence
 from quadmix_assets.sampling import PoolDraw, Theta, uniform_of_ids
 from quadmix_assets.sampling.validation import FloatArray, IntArray
-from quadmix_assets.search.objective import Objective
+from quadmix_assets.search.objective import Objective, objective_losses
+from quadmix_assets.search.optimum import read_optimum
+from quadmix_assets.settings import Settings
+from quadmix_assets.store import Store
 from quadmix_assets.training.stacks import Sample
 
 UNIFORM = "uniform"
@@ -43,6 +47,27 @@ class Selection:
 
     documents: IntArray
     copies: IntArray
+
+
+def compared_thetas(store: Store, settings: Settings) -> tuple[dict[str, Theta], dict[str, float]]:
+    """theta* and the best theta of the swarm for every objective, and their predictions.
+
+    For the best theta of the swarm the prediction is what was measured on it in the swarm.
+
+    Raises:
+        MissingOutputError: there is no evidence, or the search has not been done.
+    """
+    evidence = read_evidence(store, settings)
+    thetas, predicted = {}, {}
+    for wanted in settings.objectives:
+        theta, prediction = read_optimum(store, settings, wanted.name)
+        thetas[theta_star(wanted.name)] = theta
+        predicted[theta_star(wanted.name)] = float(prediction["predicted"])
+        losses = objective_losses(evidence.metrics, wanted)
+        best = int(np.argmin(losses))
+        thetas[best_of_swarm(wanted.name)] = evidence.parameters[best]
+        predicted[best_of_swarm(wanted.name)] = float(losses[best])
+    return thetas, predicted
 
 
 def selections(
