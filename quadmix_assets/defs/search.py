@@ -47,11 +47,11 @@ GROUP = "search"
     group_name=GROUP,
     kinds={"lightgbm", "scikitlearn"},
     owners=OWNERS,
-    code_version="2",
+    code_version="3",
     deps=[parameter_sets, proxy_metrics, proxy_pool],
 )
 def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
-    """One regressor per target set, theta -> loss, judged on proxies that it never saw.
+    """One regressor per target set, theta -> loss, evaluated on held-out proxies.
 
     Losses that were measured on another version of pool, thetas, targets or recipe are left out.
     """
@@ -65,9 +65,9 @@ def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
     metadata: dict[str, Any] = {}
     for target, fit in fitted.items():
         rows += fit.rows(target)
-        metadata |= _judged(store, settings, target, fit, inputs.names)
+        metadata |= _evaluated(store, settings, target, fit, inputs.names)
         context.log.info(
-            f"{target}: MAE {fit.metrics.mae} (a constant: {fit.metrics.constant_mae:.4g}), "
+            f"{target}: MAE {fit.metrics.mae} (constant baseline: {fit.metrics.constant_mae:.4g}), "
             f"Spearman {fit.metrics.spearman} on {fit.metrics.n} held-out proxies"
         )
     return dg.MaterializeResult(
@@ -85,7 +85,7 @@ def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
     )
 
 
-def _judged(
+def _evaluated(
     store: Store, settings: Settings, target: str, fit: TargetFit, names: Any
 ) -> dict[str, Any]:
     """Numbers and figures of one target's regressor."""
@@ -115,7 +115,7 @@ def _judged(
 
 @dg.asset_check(asset=regressor)
 def regressor_learned_something(project: ProjectResource) -> dg.AssetCheckResult:
-    """Whether the regressors predict held-out losses better than a constant does."""
+    """Whether the regressors predict held-out losses better than the constant baseline."""
     settings, store = project.settings, project.store
     metrics = read_metrics(store)
     errors = {target: metrics[target]["mae"]["value"] for target in settings.target_names}
@@ -123,10 +123,10 @@ def regressor_learned_something(project: ProjectResource) -> dg.AssetCheckResult
     return dg.AssetCheckResult(
         passed=not poor,
         severity=dg.AssetCheckSeverity.WARN,
-        description="every regressor is better than a constant on the held-out proxies"
+        description="every regressor is better than the constant baseline on the held-out proxies"
         if not poor
-        else f"the regressor of {', '.join(poor)} is no better than a constant on the held-out "
-        "proxies, so theta* is a guess: train more proxies, or each of them longer",
+        else f"the regressor of {', '.join(poor)} is no better than the constant baseline on the "
+        "held-out proxies, so theta* is a guess: train more proxies, or each of them longer",
         metadata={f"mae_{target}": error for target, error in errors.items()},
     )
 
@@ -151,7 +151,7 @@ def evidence_is_current(project: ProjectResource) -> dg.AssetCheckResult:
     group_name=GROUP,
     kinds={"numpy"},
     owners=OWNERS,
-    code_version="2",
+    code_version="3",
     deps=[regressor, proxy_pool],
 )
 def optimal_params(

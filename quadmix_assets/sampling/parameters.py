@@ -188,7 +188,7 @@ def sample_parameters(
 ) -> Parameters:
     """Draw n thetas by Algorithm 1.
 
-    Global weights a[n] ~ U(0,1) are normalised to sum 1; in each domain b[n] ~ U(0,1) bends them:
+    Global weights a[n] ~ U(0,1) are normalized to sum 1; in each domain b[n] ~ U(0,1) bends them:
     alpha[m,n] = a[n]·b[n] / Σ. Then lam = 10^(3u), omega = omega_max·u, eta = u,
     epsilon = u / 1000, each u its own draw.
 

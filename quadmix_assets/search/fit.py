@@ -36,23 +36,23 @@ _METRICS = "metrics.json"
 
 @dataclass(frozen=True)
 class TargetFit:
-    """The regressor of one target set and how it did on the held-out proxies.
+    """The regressor of one target set and its errors on the held-out proxies.
 
     Attributes:
         settings: of the regressor.
-        judged: fitted to the rows `train` alone; what is reported is of this one.
+        evaluated: fitted to the rows `train` alone; reported errors are of this one.
         regressor: the same fitted to all rows; the search uses this one.
         inputs: (n, F) of all proxies.
         losses: (n,) losses of all proxies in nats per token.
         train: indices of the training part.
         held_out: indices of the part that is used for evaluation only.
-        predicted: (k,) predictions of `judged` for the held-out part.
+        predicted: (k,) predictions of `evaluated` for the held-out part.
         metrics: its errors there.
         others: the same of the regressors that it is compared with.
     """
 
     settings: RegressorSettings
-    judged: Regressor
+    evaluated: Regressor
     regressor: Regressor
     inputs: FloatArray
     losses: FloatArray
@@ -136,22 +136,22 @@ def fit_target_regressors(
             n_threads = settings.search.n_threads
             return fit_regressor(regressor, inputs[rows], y[rows], seed=seed, n_threads=n_threads)
 
-        def judge(regressor: Regressor, y: FloatArray = losses) -> RegressionMetrics:
+        def errors(regressor: Regressor, y: FloatArray = losses) -> RegressionMetrics:
             return evaluate(regressor, inputs[held_out], y[held_out])
 
-        judged = fit(chosen, train)
+        evaluated = fit(chosen, train)
         fits[target] = TargetFit(
             settings=chosen,
-            judged=judged,
+            evaluated=evaluated,
             regressor=fit(chosen, np.arange(len(inputs))),
             inputs=inputs,
             losses=losses,
             train=train,
             held_out=held_out,
-            predicted=judged.predict(inputs[held_out]),
-            metrics=judge(judged),
+            predicted=evaluated.predict(inputs[held_out]),
+            metrics=errors(evaluated),
             others={
-                other: judge(fit(other, train))
+                other: errors(fit(other, train))
                 for other in dict.fromkeys(settings.search.compared)
                 if other != chosen
             },

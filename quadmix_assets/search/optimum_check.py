@@ -1,7 +1,7 @@
-"""Proof, not prediction: proxies trained at theta*, and at what it has to beat.
+"""Measures theta* against what it has to beat, by training proxies.
 
 On the proxy pool and by the proxies' own recipe, several seeds each: theta* of every objective, the
-best theta of the swarm (trained anew, since the luck that made it the best does not come twice),
+best theta of the swarm (trained anew, since the best of many measurements is too good to be true),
 documents drawn at random, and the best documents by each single criterion. The last two have as
 many tokens as the sample of theta* that the mix is made with.
 """
@@ -85,7 +85,7 @@ def selections(
     Args:
         draw: over the proxy pool.
         id_hashes, n_tokens: (D,) of its documents.
-        sigma: by criterion, (D,) normalised scores, smaller is better.
+        sigma: by criterion, (D,) normalized scores, smaller is better.
         thetas: by name.
         reference: the name of the theta whose sample says how many tokens the others get.
         seed: of the random sample.
@@ -105,8 +105,10 @@ def selections(
 def samples_of(
     chosen: Mapping[str, Selection], seeds: list[int]
 ) -> tuple[list[Sample], pl.DataFrame]:
-    """Every selection with every seed, and the table (theta, sample, seed) that says which is
-    which; the seed counts from 0.
+    """Every selection with every seed, as samples to train on.
+
+    Returns:
+        The samples, and a table of their names: sample_id, sample, seed, which counts from 0.
     """
     pairs = [(name, k) for name in chosen for k in range(len(seeds))]
     samples = [

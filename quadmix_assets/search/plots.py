@@ -91,7 +91,7 @@ def plot_learning_curve(curve: pl.DataFrame, *, constant_mae: float, title: str 
     for ((name,), part), (colour, marker) in zip(groups, styles, strict=False):
         sizes, errors = part["n_train"].to_numpy(), part["mae_nats"].to_numpy()
         axes.plot(sizes, errors, marker=marker, markersize=5, color=colour, label=name)
-    axes.axhline(constant_mae, color=_GREY, linewidth=1, linestyle="--", label="a constant")
+    axes.axhline(constant_mae, color=_GREY, linewidth=1, linestyle="--", label="constant baseline")
     ticks = curve["n_train"].unique().sort().to_list()
     axes.set_xscale("log")
     axes.set_xticks(ticks, [str(size) for size in ticks])

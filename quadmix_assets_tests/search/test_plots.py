@@ -117,8 +117,8 @@ def test_the_histogram_marks_theta_star_and_the_best_proxy() -> None:
 
 def test_the_learning_curve_has_one_line_a_regressor() -> None:
     lines = {line.get_label(): line.get_ydata() for line in curve().axes[0].lines}
-    assert lines.keys() == {*CURVE["regressor"], "a constant"}
-    assert set(np.asarray(lines["a constant"])) == {0.35}
+    assert lines.keys() == {*CURVE["regressor"], "constant baseline"}
+    assert set(np.asarray(lines["constant baseline"])) == {0.35}
     np.testing.assert_allclose(np.asarray(lines["LightGBM"]), [0.2, 0.1])
 
 

@@ -172,7 +172,7 @@ def test_rounds_are_chosen_from_the_training_rows_alone() -> None:
     assert LightGBMRegressor.fit(x, y, seed=0).n_rounds > 200
 
 
-def test_importance_finds_the_features_that_matter() -> None:
+def test_importance_finds_the_inputs_that_matter() -> None:
     names = feature_names(["a", "b"], ["law", "food", "news", "unknown"])
     losses = 4.0 - INPUTS[:, names.index("omega[news]")]
     importance = LightGBMRegressor.fit(INPUTS, losses, seed=0).input_importance()
@@ -195,7 +195,7 @@ def test_the_linear_kernel_recovers_a_line() -> None:
     assert evaluate(regressor, x[150:], y[150:]).spearman.value > 0.99
 
 
-def test_a_process_of_few_features_finds_out_which_of_them_matter() -> None:
+def test_a_process_of_few_inputs_finds_out_which_of_them_matter() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(150, 20))
     y = 5 + np.sin(2 * x[:, 3]) + 0.3 * x[:, 7]

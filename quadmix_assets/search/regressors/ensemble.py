@@ -91,9 +91,9 @@ class EnsembleRegressor:
         matrix, target = training_part(inputs, losses)
         unseen = np.empty((len(target), len(fits)))
         for fold in folds_of(len(target), seed):
-            kept = others(len(target), fold)
+            rest = others(len(target), fold)
             for k, fit in enumerate(fits):
-                unseen[fold, k] = fit(matrix[kept], target[kept]).predict(matrix[fold])
+                unseen[fold, k] = fit(matrix[rest], target[rest]).predict(matrix[fold])
         mean = target.mean()
         weights, _ = nnls(unseen - mean, target - mean)
         if weights.sum() <= 0:
@@ -101,9 +101,9 @@ class EnsembleRegressor:
         weights /= weights.sum()
         weights[weights < _LEAST_WEIGHT] = 0.0
         weights /= weights.sum()
-        kept_members = np.flatnonzero(weights).tolist()
-        members = tuple(fits[k](matrix, target) for k in kept_members)
-        return cls(members, weights[kept_members], float(mean))
+        chosen = np.flatnonzero(weights).tolist()
+        members = tuple(fits[k](matrix, target) for k in chosen)
+        return cls(members, weights[chosen], float(mean))
 
     def predict(self, inputs: ArrayLike) -> FloatArray:
         """As in `Regressor`."""

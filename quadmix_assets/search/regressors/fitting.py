@@ -32,8 +32,9 @@ def fit_regressor(
 ) -> Regressor:
     """Fit a regressor to inputs (n, F) and losses (n,), n at least 10.
 
-    Give it the training part only: what is reported must not have chosen anything. All that is to
-    be chosen is chosen inside these rows, and the same rows and seed give the same regressor.
+    Give it the training part only; the held-out part is for evaluation only. Hyperparameters are
+    chosen by cross-validation or evidence inside these rows, and the same rows and seed give the
+    same regressor.
 
     Args:
         regressor: its settings, or the name of a kind with default options.

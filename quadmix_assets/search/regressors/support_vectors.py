@@ -115,9 +115,9 @@ class SVRRegressor:
             options = dict(zip(grid, values, strict=True))
             squares = 0.0
             for fold in folds_of(len(target), seed):
-                kept = others(len(target), fold)
-                model = _fit(kernel, rows[kept], target[kept], options)
-                predicted = _predict(model, rows[fold], target[kept])
+                rest = others(len(target), fold)
+                model = _fit(kernel, rows[rest], target[rest], options)
+                predicted = _predict(model, rows[fold], target[rest])
                 squares += float(((predicted - target[fold]) ** 2).sum())
             if squares < least:
                 best, least = options, squares
