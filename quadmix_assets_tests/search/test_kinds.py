@@ -16,9 +16,9 @@ from quadmix_assets.search.fit import (
 )
 from quadmix_assets.search.objective import Objective
 from quadmix_assets.search.regressors.ensemble import EnsembleSettings
-from quadmix_assets.search.regressors.fitting import regressor_settings
+from quadmix_assets.search.regressors.fitting import fit_regressor, regressor_settings
 from quadmix_assets.search.regressors.lightgbm import LightGBMSettings
-from quadmix_assets.search.regressors.registry import REGRESSORS
+from quadmix_assets.search.regressors.registry import MEMBERS, REGRESSORS
 from quadmix_assets.search.regressors.ridge import RidgeLogSettings
 from quadmix_assets.search.strategies.cma_es import CmaEsSettings
 from quadmix_assets.search.strategies.registry import STRATEGIES
@@ -31,8 +31,9 @@ from quadmix_assets_tests.search.test_strategies import space
 
 @pytest.fixture
 def own_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What somebody adds: one line in each registry."""
-    monkeypatch.setitem(REGRESSORS.entries, "nearest", f"{nearest.__name__}:NearestSettings")
+    """What somebody adds: one line for each, in the modules of the registries."""
+    for registry in (MEMBERS, REGRESSORS):
+        monkeypatch.setitem(registry.entries, "nearest", f"{nearest.__name__}:NearestSettings")
     monkeypatch.setitem(STRATEGIES.entries, "first", f"{nearest.__name__}:FirstSettings")
 
 
@@ -55,7 +56,9 @@ def test_a_kind_of_ones_own_is_fitted_stored_and_searched_with(
         "nearest proxies (n_neighbours 3)",
         "nearest proxies",
     ]
-    assert rows[2]["regressor"].startswith("ensemble (members")
+    assert rows[2]["regressor"] == (
+        "ensemble of nearest proxies (n_neighbours 3), ridge on log-loss"
+    )
     regressors = load_regressors(store, settings)
     expected = fits["planted"].regressor.predict(INPUTS)
     np.testing.assert_array_equal(regressors["planted"].predict(INPUTS), expected)
@@ -77,6 +80,7 @@ def test_a_name_stands_for_a_kind_and_a_mapping_for_its_options() -> None:
     search = SearchSettings(**values)
     assert search.regressor == LightGBMSettings(n_leaves=8)
     assert search.regressor.title == "LightGBM (n_leaves 8)"
+    assert SearchSettings(regressor="ensemble").regressor.title == "ensemble"  # type: ignore[arg-type]
     assert search.compared == (
         RidgeLogSettings(),
         EnsembleSettings(members=(RidgeLogSettings(),)),
@@ -86,6 +90,12 @@ def test_a_name_stands_for_a_kind_and_a_mapping_for_its_options() -> None:
     assert SearchSettings().regressor == LightGBMSettings()
     with pytest.raises(ValueError, match="no regressor is named 'forest'; there are: lightgbm"):
         regressor_settings("forest")
+
+
+def test_an_ensemble_needs_a_member_that_can_be_fitted() -> None:
+    ensemble = EnsembleSettings(members=(RidgeLogSettings(),))
+    with pytest.raises(ValueError, match="no member of the ensemble of ridge on log-loss can be"):
+        fit_regressor(ensemble, INPUTS, np.linspace(-1, 1, len(INPUTS)), seed=0)
 
 
 def test_the_environment_overrides_kinds_and_their_options(
@@ -110,6 +120,10 @@ def test_the_environment_overrides_kinds_and_their_options(
         ({"regressor": "forest"}, "there is no regressor of that kind; there are: lightgbm, svr_l"),
         ({"strategy": "hill"}, "there is no search strategy of that kind; there are: random_top"),
         ({"regressor": {"kind": "lightgbm", "leaves": 3}}, "search.regressor.lightgbm.leaves"),
+        (
+            {"regressor": {"kind": "ensemble", "members": ["ensemble"]}},
+            "there is no regressor of that kind; there are: lightgbm",
+        ),
         ({"compared": ["svr_rbf", 3]}, r"search.compared\[1\]: expected the name of a regressor"),
     ],
 )

@@ -12,7 +12,8 @@ from pydantic import Field
 from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.regressors.base import Regressor, folds_of, others, training_part
 from quadmix_assets.search.regressors.fitting import regressor_from_json
-from quadmix_assets.settings.regressor import RegressorChoice, RegressorSettings
+from quadmix_assets.search.regressors.registry import MEMBERS
+from quadmix_assets.settings.regressor import RegressorSettings
 
 Fit = Callable[[FloatArray, FloatArray], Regressor]
 # A member with less weight than this is left out: it costs time and says nothing.
@@ -24,9 +25,10 @@ class EnsembleSettings(RegressorSettings):
 
     kind: Literal["ensemble"] = "ensemble"
     label: ClassVar[str] = "ensemble"
-    members: Annotated[tuple[RegressorChoice, ...], Field(min_length=1)] = Field(
+    members: tuple[Annotated[RegressorSettings, MEMBERS], ...] = Field(
         default=("lightgbm", "svr_rbf", "ridge_log", "gaussian_process"),
         validate_default=True,
+        min_length=1,
         description="regressors that are averaged; those that cannot be fitted to the losses are "
         "left out; the default are four that err in different ways",
     )
@@ -40,7 +42,19 @@ class EnsembleSettings(RegressorSettings):
             for member in self.members
             if member.can_fit(losses)
         ]
+        if not fits:
+            raise ValueError(
+                f"no member of the {self.title} can be fitted to these losses, the least of which "
+                f"is {losses.min():.4g}: add one that can to its members"
+            )
         return EnsembleRegressor.fit(fits, inputs, losses, seed=seed)
+
+    @property
+    def title(self) -> str:
+        """As in `RegressorSettings`."""
+        if self.members == EnsembleSettings().members:
+            return self.label
+        return f"{self.label} of {', '.join(member.title for member in self.members)}"
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "EnsembleRegressor":
@@ -50,10 +64,6 @@ class EnsembleSettings(RegressorSettings):
             np.asarray(values["weights"]),
             values["training_mean"],
         )
-
-    def can_fit(self, losses: FloatArray) -> bool:
-        """As in `RegressorSettings`: where any of its members can."""
-        return any(member.can_fit(losses) for member in self.members)
 
 
 @dataclass(frozen=True, eq=False)
