@@ -7,8 +7,8 @@ from quadmix_assets.sampling import Parameters
 from quadmix_assets.search.refine import propose
 from quadmix_assets.search.space import ThetaSpace
 from quadmix_assets.search.strategies.base import Prediction
+from quadmix_assets_tests.search.limits import constraints
 from quadmix_assets_tests.search.swarm import N_CRITERIA, N_DOMAINS, OMEGA_MAX, true_losses
-from quadmix_assets_tests.search.test_constraints import constraints
 
 SPACE = ThetaSpace(N_CRITERIA, N_DOMAINS, np.ones(N_DOMAINS), OMEGA_MAX)
 OPTIMA = SPACE.draw(2, seed=5)

@@ -9,7 +9,7 @@ from hypothesis.extra.numpy import arrays
 from quadmix_assets.sampling import Parameters, sample_parameters
 from quadmix_assets.search.constraints import Constraints
 from quadmix_assets.search.space import ThetaSpace
-from quadmix_assets_tests.search.test_constraints import TOKENS, constraints
+from quadmix_assets_tests.search.limits import TOKENS, constraints
 
 N, M = 3, 5
 

@@ -8,8 +8,8 @@ from quadmix_assets.search.space import ThetaSpace
 from quadmix_assets.search.strategies.base import Prediction, SearchResult
 from quadmix_assets.search.strategies.cma_es import cma_es
 from quadmix_assets.search.strategies.random_top_mean import random_top_mean
+from quadmix_assets_tests.search.limits import constraints
 from quadmix_assets_tests.search.swarm import N_CRITERIA, N_DOMAINS, OMEGA_MAX, true_losses
-from quadmix_assets_tests.search.test_constraints import constraints
 
 WEIGHTS = np.linspace(-1.0, 1.0, (N_CRITERIA + 4) * N_DOMAINS)
 
