@@ -13,7 +13,8 @@ class AutomationSettings(Section):
     )
     cron: str = Field(
         default="* * * * *",
-        description="when failed shards are tried again, as a cron expression; every minute",
+        description="when missing and changed shards are requested, as a cron expression; every "
+        "minute, so that they hardly wait",
     )
     discovery_seconds: PositiveInt = Field(
         default=30, description="seconds between two looks at the input folder"

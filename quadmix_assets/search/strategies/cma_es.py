@@ -46,14 +46,23 @@ def cma_es(
     """CMA-ES (Hansen 2016) from where a search like the paper's ends, over the unit cube of thetas.
 
     What is minimised is the prediction plus `caution` times its standard deviation, so that the
-    search does not walk off into a region that no proxy ever saw, where a low prediction is worth
-    little.
-    theta* is whichever of its two results, the best point and the mean of its last distribution,
-    and of the theta that it started from, is best by that measure.
+    search does not leave the region that proxies have seen, where a low prediction is worth
+    something. theta* is whichever of its two results, the best point and the mean of its last
+    distribution, and of the theta that it started from, is best by that measure.
 
-    Arguments and errors as for `random_top_mean`; both stages evaluate `n_points` thetas.
+    Args:
+        predict: thetas -> predicted objectives.
+        space: what thetas are made of; all of them satisfy its constraints.
+        n_points: thetas to predict in each of the two stages.
+        top: how many of the best random thetas are averaged for the start, at most n_points.
+        seed: of the random thetas and of CMA-ES.
+        caution: standard deviations that are added to predictions when thetas are compared.
+
+    Raises:
+        ValueError: `top` out of range, or a prediction that is NaN, infinite or of a wrong shape.
+        InfeasibleError: a theta cannot satisfy the constraints.
     """
-    # Imported here, because it sets up pyplot, which this package keeps its hands off.
+    # Imported here: the import configures pyplot, which few processes want.
     import cma
 
     first = random_top_mean(predict, space, n_points=n_points, top=top, seed=seed, caution=caution)
