@@ -136,7 +136,8 @@ class Parameters:
     @classmethod
     def stack(cls, thetas: Sequence[Theta]) -> "Parameters":
         """Single thetas, at least one, as Parameters."""
-        return cls(*(np.stack(arrays) for arrays in zip(*thetas, strict=True)))
+        whole = [t._replace(scale=np.broadcast_to(t.scale, t.lam.shape)) for t in thetas]
+        return cls(*(np.stack(arrays) for arrays in zip(*whole, strict=True)))
 
     @classmethod
     def concatenate(cls, parts: Sequence["Parameters"]) -> "Parameters":

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import ks_2samp, kstest
 
-from quadmix_assets.sampling import LambdaPrior, Parameters, feature_names, sample_parameters
+from quadmix_assets.sampling import LambdaPrior, Parameters, Theta, feature_names, sample_parameters
 
 BETA = ("lam", "omega", "eta", "epsilon")
 
@@ -226,6 +226,8 @@ def test_scales_are_an_extension_that_changes_nothing_else() -> None:
     np.testing.assert_array_equal(scaled[5].scale, scaled.scale[5])
     for parts in (Parameters.concatenate([scaled[:4], later]), Parameters.stack([*scaled])):
         np.testing.assert_array_equal(parts.as_features(scaled=True), entries)
+    single = Theta(*plain[0][:5])
+    np.testing.assert_array_equal(Parameters.stack([single, scaled[0]]).scale[0], np.ones(3))
     many = sample_parameters(4_000, 1, 1, seed=0, scale_max=8.0).scale
     np.testing.assert_allclose(np.median(many), 8**0.5, rtol=0.05)
     with pytest.raises(ValueError, match=r"scale_max is 0.5; expected 1 or more"):
