@@ -20,7 +20,8 @@ import numpy as np
 from scipy.stats import spearmanr
 from threadpoolctl import threadpool_limits
 
-from quadmix_assets.search.regressors import LABELS, fit_regressor
+from quadmix_assets.search.regressors.fitting import fit_regressor, regressor_settings
+from quadmix_assets.search.regressors.registry import REGRESSORS
 
 PILE_CC = "metric/the_pile_pile_cc_val_loss"
 NOTEBOOK: dict[str, Any] = {
@@ -75,7 +76,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--rows", type=int, nargs="+", default=[64, 128, 256, 512])
-    parser.add_argument("--kinds", nargs="+", default=list(LABELS))
+    parser.add_argument("--kinds", nargs="+", default=list(REGRESSORS.kinds))
     options = parser.parse_args()
     _, x = read(options.data, "train_mixture_1m.csv")
     names, y = read(options.data, "train_pile_loss_1m.csv")
@@ -84,7 +85,7 @@ def main() -> None:
     fits: dict[str, Fit] = {
         "notebook's LightGBM, with its leak": notebook(leak=True),
         "notebook's LightGBM, 1,000 rounds": notebook(leak=False),
-        **{LABELS[kind]: ours(kind) for kind in options.kinds},
+        **{regressor_settings(kind).label: ours(kind) for kind in options.kinds},
     }
     print(f"{os.cpu_count()} cores, one thread; {len(names)} losses, {len(x_test)} test mixtures")
     for n in options.rows:

@@ -56,8 +56,8 @@ def test_paper_profile_has_the_papers_numbers() -> None:
     held_out = round(settings.search.held_out_share * settings.parameters.n)
     assert (settings.parameters.n - held_out, held_out) == (2_800, 200)
     search = settings.search
-    assert (search.regressor, search.features) == ("lightgbm", "theta")
-    assert search.strategy == "random_top_mean"
+    assert (search.regressor.kind, search.regressor_inputs) == ("lightgbm", "theta")
+    assert search.strategy.kind == "random_top_mean"
     benchmarks = ("hellaswag", "arc_easy", "arc_challenge", "mmlu", "triviaqa")
     assert [(o.name, dict(o.targets)) for o in settings.objectives] == [
         ("openhermes", {"openhermes": 1.0}),

@@ -38,7 +38,7 @@ GROUP = "mix"
     group_name=GROUP,
     kinds={"polars", "parquet"},
     owners=OWNERS,
-    code_version="1",
+    code_version="2",
     deps=[score_normalizers, scored_shards, domain_labels, optimal_params],
 )
 def rank_calibration(

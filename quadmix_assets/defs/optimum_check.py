@@ -1,7 +1,6 @@
 """Group `search`: whether theta* keeps what was predicted for it."""
 
 import dagster as dg
-import numpy as np
 
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
 from quadmix_assets.defs.progress import observe_progress
@@ -11,13 +10,13 @@ from quadmix_assets.defs.search import GROUP, optimal_params
 from quadmix_assets.outputs import OPTIMUM_CHECK, PROXY_POOL, SAMPLED_SUBSET
 from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.proxies.proxy_pool import open_index, read_documents, token_folder
-from quadmix_assets.sampling import PoolDraw, Theta
-from quadmix_assets.search.objective import Objective, objective_losses, objective_named
-from quadmix_assets.search.optimum import read_optimum
+from quadmix_assets.sampling import PoolDraw
+from quadmix_assets.search.objective import Objective
 from quadmix_assets.search.optimum_check import (
     best_of_swarm,
     check_table,
     compare,
+    compared_thetas,
     objective_by_seed,
     samples_of,
     selections,
@@ -25,8 +24,7 @@ from quadmix_assets.search.optimum_check import (
 )
 from quadmix_assets.search.optimum_plots import plot_optimum_check
 from quadmix_assets.seeds import derive_seed
-from quadmix_assets.settings import Settings
-from quadmix_assets.store import MissingOutputError, Store
+from quadmix_assets.store import MissingOutputError
 from quadmix_assets.training.train_samples import train_samples
 
 
@@ -54,7 +52,7 @@ def optimum_check(
         for k in range(settings.search.check_seeds)
     ]
     with clear_errors(MissingOutputError, ValueError):
-        thetas, predicted = _thetas(store, settings)
+        thetas, predicted = compared_thetas(store, settings)
         columns = ["id_hash", "n_tokens", *(f"sigma_{name}" for name in settings.criterion_names)]
         unfinished_folder = store.root / f"{OPTIMUM_CHECK}_parts"
         with store.local_folder(store.root / PROXY_POOL) as folder:
@@ -132,23 +130,3 @@ def theta_star_beats_the_swarm(project: ProjectResource) -> dg.AssetCheckResult:
         description="; ".join(words),
         metadata={f"gain_{name}": gain for name, gain in gains.items()},
     )
-
-
-def _thetas(store: Store, settings: Settings) -> tuple[dict[str, Theta], dict[str, float]]:
-    """theta* and the best theta of the swarm for every objective, and their predictions.
-
-    For the best theta of the swarm the prediction is what was measured on it in the swarm.
-    """
-    evidence = read_evidence(store, settings)
-    thetas, predicted = {}, {}
-    for wanted in settings.objectives:
-        theta, prediction = read_optimum(store, settings, wanted.name)
-        thetas[theta_star(wanted.name)] = theta
-        predicted[theta_star(wanted.name)] = float(prediction["predicted"])
-        losses = objective_losses(
-            evidence.metrics, objective_named(settings.objectives, wanted.name)
-        )
-        best = int(np.argmin(losses))
-        thetas[best_of_swarm(wanted.name)] = evidence.parameters[best]
-        predicted[best_of_swarm(wanted.name)] = float(losses[best])
-    return thetas, predicted

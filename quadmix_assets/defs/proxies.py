@@ -90,12 +90,11 @@ def parameter_sets(
         context.instance.delete_dynamic_partition("proxy_batch", key)
     context.instance.add_dynamic_partitions("proxy_batch", keys)
     path = store.table_path(PARAMETER_SETS)
-    features = parameters.as_features()
+    scaled = settings.parameters.scale_max > 1
+    features = parameters.as_features(scaled=scaled)
     ranges = pl.DataFrame(
         {
-            "entry": feature_names(
-                settings.criterion_names, settings.domain_names, scaled=parameters.scale is not None
-            ),
+            "entry": feature_names(settings.criterion_names, settings.domain_names, scaled=scaled),
             "minimum": features.min(axis=0),
             "median": np.median(features, axis=0),
             "maximum": features.max(axis=0),

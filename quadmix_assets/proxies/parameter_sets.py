@@ -128,7 +128,8 @@ def _write_round(
 ) -> list[str]:
     size = settings.proxies.batch_size
     batches = [batch_key(number, index // size) for index in range(len(parameters))]
-    entries = pl.DataFrame(parameters.as_features(), schema=_names(settings), orient="row")
+    features = parameters.as_features(scaled=_scaled(settings))
+    entries = pl.DataFrame(features, schema=_names(settings), orient="row")
     theta_ids = pl.int_range(first, first + len(parameters), dtype=pl.Int32, eager=True)
     table = entries.select(
         theta_ids.alias("theta_id"), pl.Series("proxy_batch", batches), pl.col("*")
@@ -142,5 +143,8 @@ def _refined(store: Store) -> bool:
 
 
 def _names(settings: Settings) -> list[str]:
-    scaled = settings.parameters.scale_max is not None
-    return feature_names(settings.criterion_names, settings.domain_names, scaled=scaled)
+    return feature_names(settings.criterion_names, settings.domain_names, scaled=_scaled(settings))
+
+
+def _scaled(settings: Settings) -> bool:
+    return settings.parameters.scale_max > 1

@@ -34,7 +34,7 @@ def expectation(
     omega: ArrayLike,
     eta: ArrayLike,
     epsilon: ArrayLike,
-    scale: ArrayLike | None = None,
+    scale: ArrayLike = 1.0,
 ) -> Expectation:
     """Expected epochs and mean rank of sampling functions, arrays of any one shape.
 
@@ -42,8 +42,7 @@ def expectation(
     rest is constant.
     """
     lam, omega, eta, epsilon, factor = (
-        np.asarray(values, dtype=np.float64)
-        for values in (lam, omega, eta, epsilon, 1.0 if scale is None else scale)
+        np.asarray(values, dtype=np.float64) for values in (lam, omega, eta, epsilon, scale)
     )
     bend, flat, top = _parts(lam, omega, eta)
     x, heights, widths = _bend(lam, eta, bend)
@@ -62,7 +61,7 @@ def omega_for(
     lam: ArrayLike,
     eta: ArrayLike,
     epsilon: ArrayLike,
-    scale: ArrayLike | None = None,
+    scale: ArrayLike = 1.0,
 ) -> FloatArray:
     """The omega at which a sampling function takes that many epochs; the inverse of `expectation`.
 
@@ -70,10 +69,7 @@ def omega_for(
     not enough; the caller has to look.
     """
     epochs, lam, eta, epsilon, factor = np.broadcast_arrays(
-        *(
-            np.asarray(values, dtype=np.float64)
-            for values in (epochs, lam, eta, epsilon, 1.0 if scale is None else scale)
-        )
+        *(np.asarray(values, dtype=np.float64) for values in (epochs, lam, eta, epsilon, scale))
     )
     wanted = np.maximum(epochs - epsilon, 0.0) / factor
     # S within omega lies between 1 and 2^eta, and grows with the distance from omega: the integral

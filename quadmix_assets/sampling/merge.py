@@ -15,7 +15,7 @@ def merge_scores(sigma_scores: ArrayLike, domains: ArrayLike, alpha: ArrayLike) 
     """Merged scores (D,): Σ_n sigma_scores[d, n] · alpha[domains[d], n], smaller is better.
 
     Args:
-        sigma_scores: (D, N) normalised scores, smaller is better.
+        sigma_scores: (D, N) normalized scores, smaller is better.
         domains: (D,) domain index of each document.
         alpha: (M, N) non-negative weights; each domain's row sums to 1.
 

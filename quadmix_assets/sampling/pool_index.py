@@ -64,7 +64,7 @@ class PoolIndex:
     no tokens, and scores that are NaN, which no limit lets through.
 
     Attributes:
-        sigma: (N, B, BLOCK) normalised scores, smaller is better.
+        sigma: (N, B, BLOCK) normalized scores, smaller is better.
         documents: (B * BLOCK,) int32, the document at each place.
         tokens: (B * BLOCK,) int64.
         block_domains: (B,) int32, ascending.
@@ -86,7 +86,7 @@ class PoolIndex:
         """Lay out a pool. O(D log D); about a second for a million documents.
 
         Args:
-            sigma_scores: (D, N) normalised scores, smaller is better.
+            sigma_scores: (D, N) normalized scores, smaller is better.
             domains: (D,) domain indices below `n_domains`.
             tokens: (D,) token counts.
             n_domains: M.
@@ -276,5 +276,5 @@ def _merge(scores: Any, alpha: NDArray[Any]) -> FloatArray:
 
 
 def _inside(ranked: Best, theta: Theta) -> Best:
-    kept = np.flatnonzero(ranked.ranks <= theta.omega[ranked.domains])
-    return Best(*(getattr(ranked, field.name)[kept] for field in fields(ranked)))
+    within = np.flatnonzero(ranked.ranks <= theta.omega[ranked.domains])
+    return Best(*(getattr(ranked, field.name)[within] for field in fields(ranked)))

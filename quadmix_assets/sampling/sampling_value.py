@@ -13,7 +13,7 @@ def sampling_value(
     omega: ArrayLike,
     eta: ArrayLike,
     epsilon: ArrayLike,
-    scale: ArrayLike | None = None,
+    scale: ArrayLike = 1.0,
 ) -> FloatArray:
     """Expected copies S (D,) of each document.
 
@@ -29,7 +29,7 @@ def sampling_value(
         omega: (M,) the share of the domain's tokens that is taken.
         eta: (M,) exponent; 0 takes all documents within omega equally.
         epsilon: (M,) chance of any document.
-        scale: (M,) factor; None is 1, the paper's Equation 3.
+        scale: (M,) factor, or one for all domains; 1 is the paper's Equation 3.
 
     Raises:
         ValueError: shapes disagree, a value is NaN, infinite or negative, or a domain index has no
@@ -40,7 +40,8 @@ def sampling_value(
     threshold = check_floats("omega", omega, (n_domains,), minimum=0.0)
     exponent = check_floats("eta", eta, (n_domains,), minimum=0.0)
     floor = check_floats("epsilon", epsilon, (n_domains,), minimum=0.0)
-    factor = None if scale is None else check_floats("scale", scale, (n_domains,), minimum=0.0)
+    factors = scale if np.ndim(scale) else np.full(n_domains, scale)
+    factor = check_floats("scale", factors, (n_domains,), minimum=0.0)
     r = check_floats("ranks", ranks, (None,), minimum=0.0)
     domain_of = check_domains(domains, len(r), n_domains)
 
@@ -49,6 +50,5 @@ def sampling_value(
     m = domain_of[inside]
     # Inside the threshold the exponent is at most 0, so exp lies in (0, 1] and cannot overflow.
     decay = np.exp(-steepness[m] * (threshold[m] - r[inside]))
-    heights = (2.0 / (1.0 + decay)) ** exponent[m]
-    values[inside] += heights if factor is None else factor[m] * heights
+    values[inside] += factor[m] * (2.0 / (1.0 + decay)) ** exponent[m]
     return values

@@ -1,7 +1,7 @@
-"""A small table from a value to the share of tokens at or below it, fitted once and kept.
+"""A small table from a value to the share of tokens at or below it, fitted once and stored.
 
 It carries a rank to documents that were not there when it was fitted: the rank calibration (merged
-score -> rank in a domain) and the rank normaliser (raw score -> sigma) are both such tables.
+score -> rank in a domain) and the rank normalizer (raw score -> sigma) are both such tables.
 """
 
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ SCHEMA = {"value": pl.Float64, "share_below": pl.Float64, "share": pl.Float64}
 class TokenShareTable:
     """A monotone map: value -> share of tokens in documents with that value or a smaller one.
 
-    Each breakpoint keeps the share up to it and the share strictly below it, so that a jump (many
-    tokens on one value) stays a jump. Between two breakpoints the share is interpolated linearly;
+    Each breakpoint stores the share up to it and the share strictly below it, so that ties (many
+    tokens on one value) are exact. Between two breakpoints the share is interpolated linearly;
     where no fitted value lies between them that line is flat, and the map is exact.
 
     Args:
@@ -86,8 +86,8 @@ class TokenShareTable:
         if len(distinct) > max_breakpoints:
             steps = np.arange(1, max_breakpoints - 1) / (max_breakpoints - 1)
             inner = np.searchsorted(share, steps, side="left")
-            kept = np.unique(np.concatenate([[0], inner, [len(distinct) - 1]]))
-            distinct, share_below, share = distinct[kept], share_below[kept], share[kept]
+            rows = np.unique(np.concatenate([[0], inner, [len(distinct) - 1]]))
+            distinct, share_below, share = distinct[rows], share_below[rows], share[rows]
         return cls(distinct, share_below, share)
 
     @property

@@ -8,12 +8,11 @@ from quadmix_assets.sampling.parameters import Theta
 
 
 def theta_from_json(value: dict[str, Any]) -> Theta:
-    """The inverse of `theta_to_json`."""
+    """The inverse of `theta_to_json`; without a scale, theta is of the paper's space."""
     arrays = {name: value[name] for name in Theta._fields if name in value}
     return Theta(**{name: np.asarray(array, dtype=np.float64) for name, array in arrays.items()})
 
 
 def theta_to_json(theta: Theta) -> dict[str, Any]:
     """The arrays of a theta by name, as nested lists of numbers."""
-    present = {name: array for name, array in theta._asdict().items() if array is not None}
-    return {name: np.asarray(array).tolist() for name, array in present.items()}
+    return {name: np.asarray(array).tolist() for name, array in theta._asdict().items()}

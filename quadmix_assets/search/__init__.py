@@ -1,41 +1,7 @@
-"""From proxies to theta*: regressors, how good they are, objectives, constraints, and the search.
+"""From proxies to theta*: regressors, objectives, constraints, and the search.
 
-In order: `features` (what a regressor sees of a theta), `regressors`, `metrics` (held-out errors),
-`fit`, `objective`, `constraints` and `space` (which thetas may be looked at), `strategies` (the
-searches), `refine` (further rounds of proxies), `plots`.
+In order: `regressor_inputs` (what a regressor sees of a theta), `regressors`, `metrics` (errors on
+the held-out proxies), `fit`, `objective`, `constraints` and `space` (which thetas may be looked
+at), `strategies` (the searches), `optimum` (theta* as it is stored), `refine` (further rounds of
+proxies), `optimum_check` (theta* against what it has to beat), `plots` and `optimum_plots`.
 """
-
-from quadmix_assets.search.constraints import Constraints, InfeasibleError
-from quadmix_assets.search.metrics import (
-    RegressionMetrics,
-    evaluate,
-    learning_curve,
-    split_held_out,
-)
-from quadmix_assets.search.regressor_inputs import MixtureFeatures, ThetaFeatures
-from quadmix_assets.search.regressors import Regressor, fit_regressor
-from quadmix_assets.search.space import ThetaSpace
-from quadmix_assets.search.strategies import (
-    Prediction,
-    SearchResult,
-    cma_es,
-    random_top_mean,
-)
-
-__all__ = [
-    "Constraints",
-    "InfeasibleError",
-    "MixtureFeatures",
-    "Prediction",
-    "RegressionMetrics",
-    "Regressor",
-    "SearchResult",
-    "ThetaFeatures",
-    "ThetaSpace",
-    "cma_es",
-    "evaluate",
-    "fit_regressor",
-    "learning_curve",
-    "random_top_mean",
-    "split_held_out",
-]

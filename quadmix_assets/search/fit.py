@@ -7,24 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 
+from quadmix_assets.hashing import Digest
 from quadmix_assets.outputs import PROXY_POOL, REGRESSOR
 from quadmix_assets.proxies.evidence import Evidence, read_evidence
 from quadmix_assets.proxies.proxy_pool import open_index
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.validation import FloatArray
-from quadmix_assets.search.metrics import RegressionMetrics, evaluate, split_held_out
-from quadmix_assets.search.objective import Objective
-from quadmix_assets.search.regressor_inputs import FeatureMap, MixtureFeatures, ThetaFeatures
-from quadmix_assets.search.regressors import (
-    LABELS,
-    Regressor,
-    fit_regressor,
-    regressor_from_json,
+from quadmix_assets.search.metrics import (
+    RegressionMetrics,
+    evaluate,
+    figure_3_regressors,
+    learning_curve,
+    split_held_out,
 )
-from quadmix_assets.search.strategies import Predict, Prediction
+from quadmix_assets.search.objective import Objective
+from quadmix_assets.search.regressor_inputs import MixtureInputs, RegressorInputs, ThetaInputs
+from quadmix_assets.search.regressors.base import Regressor
+from quadmix_assets.search.regressors.fitting import fit_regressor, regressor_from_json
+from quadmix_assets.search.strategies.base import Predict, Prediction
 from quadmix_assets.seeds import derive_seed
-from quadmix_assets.settings import Settings
+from quadmix_assets.settings import RegressorSettings, Settings
 from quadmix_assets.store import MissingOutputError, Store, atomic_file
 
 _METRICS = "metrics.json"
@@ -32,37 +36,51 @@ _METRICS = "metrics.json"
 
 @dataclass(frozen=True)
 class TargetFit:
-    """The regressor of one target set and how it did on the held-out proxies.
+    """The regressor of one target set and its errors on the held-out proxies.
 
     Attributes:
-        judged: fitted to the rows `train` alone; what is reported is of this one.
+        settings: of the regressor.
+        evaluated: fitted to the rows `train` alone; reported errors are of this one.
         regressor: the same fitted to all rows; the search uses this one.
-        features: (n, F) of all proxies.
+        inputs: (n, F) of all proxies.
         losses: (n,) losses of all proxies in nats per token.
         train: indices of the training part.
-        held_out: indices of the part that chose nothing.
-        predicted: (k,) predictions of `judged` for the held-out part.
+        held_out: indices of the part that is used for evaluation only.
+        predicted: (k,) predictions of `evaluated` for the held-out part.
         metrics: its errors there.
-        others: the same of the regressors that it is compared with, by kind.
+        others: the same of the regressors that it is compared with.
     """
 
-    judged: Regressor
+    settings: RegressorSettings
+    evaluated: Regressor
     regressor: Regressor
-    features: FloatArray
+    inputs: FloatArray
     losses: FloatArray
     train: np.ndarray
     held_out: np.ndarray
     predicted: FloatArray
     metrics: RegressionMetrics
-    others: dict[str, RegressionMetrics]
+    others: dict[RegressorSettings, RegressionMetrics]
+
+    def learning_curve(self, settings: Settings) -> pl.DataFrame:
+        """Errors against training size of this regressor and those of the paper's Figure 3."""
+        return learning_curve(
+            self.inputs,
+            self.losses,
+            self.train,
+            self.held_out,
+            seed=derive_seed(settings.seed, "learning_curve") % 2**31,
+            regressors=tuple(dict.fromkeys((*figure_3_regressors(), self.settings))),
+            n_threads=settings.search.n_threads,
+        )
 
     def rows(self, target: str) -> list[dict[str, Any]]:
         """The errors of all regressors as rows of a table, the one in use first."""
-        everyone = {self.judged.kind: self.metrics, **self.others}
+        everyone = {self.settings: self.metrics, **self.others}
         return [
             {
                 "target": target,
-                "regressor": LABELS[kind],
+                "regressor": regressor.title,
                 "held_out": metrics.n,
                 "mae_nats": str(metrics.mae),
                 "constant_mae_nats": metrics.constant_mae,
@@ -70,35 +88,36 @@ class TargetFit:
                 "kendall": str(metrics.kendall),
                 f"top_{metrics.top_k}_recall": str(metrics.top_recall),
             }
-            for kind, metrics in everyone.items()
+            for regressor, metrics in everyone.items()
         ]
 
 
-def make_features(store: Store, settings: Settings) -> FeatureMap:
+def make_regressor_inputs(store: Store, settings: Settings) -> RegressorInputs:
     """What regressors see of a theta, as the settings say.
 
     Raises:
         MissingOutputError: the proxy pool is not there, or is of other criteria or domains.
     """
     criteria, domains = settings.criterion_names, settings.domain_names
-    if settings.search.features == "theta":
-        scaled = settings.parameters.scale_max is not None
-        return ThetaFeatures(criteria, domains, scaled)
+    if settings.search.regressor_inputs == "theta":
+        return ThetaInputs(criteria, domains, scaled=settings.parameters.scale_max > 1)
     with store.local_folder(store.root / PROXY_POOL) as folder:
-        return MixtureFeatures.of(open_index(Path(folder), settings), criteria, domains)
+        return MixtureInputs.of(open_index(Path(folder), settings), criteria, domains)
 
 
 def fit_target_regressors(
-    store: Store, settings: Settings, evidence: Evidence, feature_map: FeatureMap
+    store: Store, settings: Settings, evidence: Evidence, inputs_of: RegressorInputs
 ) -> dict[str, TargetFit]:
-    """Fit features -> loss for every target set, judge it on the held-out part, and store it.
+    """Fit a regressor per target set, evaluate it on the held-out proxies, and store it.
+
+    The stored one is fitted to all proxies, those of the held-out part included.
 
     Raises:
         ValueError: there are too few proxies to fit anything to.
     """
-    features = feature_map(evidence.parameters)
+    inputs = inputs_of(evidence.parameters)
     train, held_out = split_held_out(
-        len(features),
+        len(inputs),
         share=settings.search.held_out_share,
         seed=derive_seed(settings.seed, "held_out"),
     )
@@ -108,27 +127,33 @@ def fit_target_regressors(
         losses = evidence.losses(target)
         seed = derive_seed(settings.seed, f"{REGRESSOR}:{target}") % 2**31
 
-        def fit(kind: str, rows: np.ndarray, y: FloatArray = losses, seed: int = seed) -> Regressor:
+        def fit(
+            regressor: RegressorSettings,
+            rows: np.ndarray,
+            y: FloatArray = losses,
+            seed: int = seed,
+        ) -> Regressor:
             n_threads = settings.search.n_threads
-            return fit_regressor(kind, features[rows], y[rows], seed=seed, n_threads=n_threads)
+            return fit_regressor(regressor, inputs[rows], y[rows], seed=seed, n_threads=n_threads)
 
-        def judge(regressor: Regressor, y: FloatArray = losses) -> RegressionMetrics:
-            return evaluate(regressor, features[held_out], y[held_out])
+        def errors(regressor: Regressor, y: FloatArray = losses) -> RegressionMetrics:
+            return evaluate(regressor, inputs[held_out], y[held_out])
 
-        judged = fit(chosen, train)
+        evaluated = fit(chosen, train)
         fits[target] = TargetFit(
-            judged=judged,
-            regressor=fit(chosen, np.arange(len(features))),
-            features=features,
+            settings=chosen,
+            evaluated=evaluated,
+            regressor=fit(chosen, np.arange(len(inputs))),
+            inputs=inputs,
             losses=losses,
             train=train,
             held_out=held_out,
-            predicted=judged.predict(features[held_out]),
-            metrics=judge(judged),
+            predicted=evaluated.predict(inputs[held_out]),
+            metrics=errors(evaluated),
             others={
-                kind: judge(fit(kind, train))
-                for kind in dict.fromkeys(settings.search.compared)
-                if kind != chosen
+                other: errors(fit(other, train))
+                for other in dict.fromkeys(settings.search.compared)
+                if other != chosen
             },
         )
         with atomic_file(store.path(REGRESSOR, f"{target}.json")) as file:
@@ -136,10 +161,8 @@ def fit_target_regressors(
     store.write_json(
         store.path(REGRESSOR, _METRICS),
         {
-            "features": settings.search.features,
-            "regressor": chosen,
-            "proxy_pool": store.fingerprint(store.root / PROXY_POOL),
-            "n_proxies": len(features),
+            **_fitted_to(store, settings, evidence),
+            "n_proxies": len(inputs),
             "targets": {target: asdict(fit.metrics) for target, fit in fits.items()},
         },
     )
@@ -157,32 +180,55 @@ def read_metrics(store: Store) -> dict[str, Any]:
 
 
 def regressors_are_up_to_date(store: Store, settings: Settings) -> bool:
-    """Whether the stored regressors have learned from all the proxies that count now.
+    """Whether the stored regressors are those of the settings, fitted to what proxies show now.
 
     Raises:
         MissingOutputError: no regressor has been fitted, or no proxy counts.
     """
-    stored: int = store.read_json(store.path(REGRESSOR, _METRICS))["n_proxies"]
-    return stored == len(read_evidence(store, settings).theta_ids)
+    stored = store.read_json(store.path(REGRESSOR, _METRICS))
+    current = _fitted_to(store, settings, read_evidence(store, settings))
+    return all(stored.get(key) == value for key, value in current.items())
+
+
+def _fitted_to(store: Store, settings: Settings, evidence: Evidence) -> dict[str, Any]:
+    """Everything that decides the regressors: other values give other ones."""
+    return {
+        **_inputs_version(store, settings),
+        "regressor": settings.search.regressor.model_dump(mode="json"),
+        "evidence": _evidence_hash(evidence),
+    }
+
+
+def _inputs_version(store: Store, settings: Settings) -> dict[str, Any]:
+    return {
+        "regressor_inputs": settings.search.regressor_inputs,
+        "proxy_pool": store.fingerprint(store.root / PROXY_POOL),
+    }
+
+
+def _evidence_hash(evidence: Evidence) -> str:
+    """A hash of the thetas that were trained and of their losses."""
+    digest = Digest()
+    digest.update(evidence.parameters.as_features(scaled=True).tobytes())
+    losses = evidence.metrics.select("theta_id", "target", "status", "loss_nats")
+    digest.update(losses.sort("theta_id", "target").write_csv().encode())
+    return digest.hexdigest()
 
 
 def load_regressors(store: Store, settings: Settings) -> dict[str, Regressor]:
     """The stored regressors by target set.
 
     Raises:
-        MissingOutputError: a target set has none, or they belong to other features or another
-            proxy pool than there are now.
+        MissingOutputError: a target set has none, or they belong to other regressor inputs
+            or another proxy pool than there are now.
     """
     stored = store.read_json(store.path(REGRESSOR, _METRICS))
-    now = {
-        "features": settings.search.features,
-        "proxy_pool": store.fingerprint(store.root / PROXY_POOL),
-    }
-    changed = [key for key, value in now.items() if stored[key] != value]
+    current = _inputs_version(store, settings)
+    changed = [key for key, value in current.items() if stored.get(key) != value]
     if changed:
         raise MissingOutputError(
-            f"the regressors were fitted with other {' and '.join(changed)} than there are now: "
-            "materialise the asset 'regressor' again"
+            f"the regressors were fitted with other {' and '.join(changed)} than there are "
+            "now: materialise the asset 'regressor' again"
         )
     return {
         target: regressor_from_json(
@@ -193,16 +239,15 @@ def load_regressors(store: Store, settings: Settings) -> dict[str, Regressor]:
 
 
 def objective_predictor(
-    objective: Objective, regressors: Mapping[str, Regressor], feature_map: FeatureMap
+    objective: Objective, regressors: Mapping[str, Regressor], inputs_of: RegressorInputs
 ) -> Predict:
     """Predicts an objective of thetas from the regressors of its target sets."""
 
     def predict(thetas: Parameters) -> Prediction:
-        features = feature_map(thetas)
+        inputs = inputs_of(thetas)
         used = {target: regressors[target] for target in objective.factors}
-        return Prediction(
-            objective.value({t: r.predict(features) for t, r in used.items()}),
-            objective.deviation({t: r.deviation(features) for t, r in used.items()}),
-        )
+        losses = {target: r.predict(inputs) for target, r in used.items()}
+        errors = {target: r.standard_deviation(inputs) for target, r in used.items()}
+        return Prediction(objective.value(losses), objective.standard_deviation(errors))
 
     return predict

@@ -9,12 +9,14 @@ from numpy.typing import ArrayLike
 from scipy.stats import kendalltau, spearmanr
 
 from quadmix_assets.sampling.validation import FloatArray, IntArray, check_floats
-from quadmix_assets.search.regressors import LABELS, MIN_ROWS, Regressor, fit_regressor
+from quadmix_assets.search.regressors.base import MIN_ROWS, Regressor
+from quadmix_assets.search.regressors.fitting import fit_regressor, regressor_settings
+from quadmix_assets.settings.regressor import RegressorSettings
 
 HELD_OUT_SHARE = 1 / 15
 MIN_HELD_OUT = 8
 ENOUGH_FOR_MIN_HELD_OUT = 40
-FIGURE_3 = ("lightgbm", "svr_linear", "svr_rbf")
+_FIGURE_3 = ("lightgbm", "svr_linear", "svr_rbf")
 _TOP = 10
 _RESAMPLES = 1_000
 
@@ -50,8 +52,8 @@ class RegressionMetrics:
             constant or there is one row, since there is no order to agree on.
         top_recall: which share of the `top_k` best rows is among the `top_k` predicted best.
         top_k: 10, or a fifth of the rows where there are fewer than 50.
-        constant_mae: mean absolute error of predicting the training mean every time, in nats. A
-            regressor that is no better has learned nothing.
+        constant_mae: mean absolute error of the constant baseline, which predicts the mean of the
+            training part, in nats.
     """
 
     n: int
@@ -90,9 +92,9 @@ def split_held_out(
 
 
 def evaluate(
-    regressor: Regressor, features: ArrayLike, losses: ArrayLike, *, seed: int = 0
+    regressor: Regressor, inputs: ArrayLike, losses: ArrayLike, *, seed: int = 0
 ) -> RegressionMetrics:
-    """Errors of the regressor on features (n, F) with losses (n,), n at least 1.
+    """Errors of the regressor on inputs (n, F) with losses (n,), n at least 1.
 
     `seed` is that of the bootstrap samples.
 
@@ -100,7 +102,7 @@ def evaluate(
         ValueError: no rows, shapes that disagree, or a value that is NaN or infinite.
     """
     true = check_floats("losses", losses, (None,))
-    matrix = check_floats("features", features, (len(true), None))
+    matrix = check_floats("inputs", inputs, (len(true), None))
     if not len(true):
         raise ValueError("no rows to evaluate the regressor on: expected 1 or more")
     predicted = regressor.predict(matrix)
@@ -139,13 +141,13 @@ def _recall(predicted: FloatArray, true: FloatArray, k: int) -> float:
 
 
 def learning_curve(
-    features: ArrayLike,
+    inputs: ArrayLike,
     losses: ArrayLike,
     train: IntArray,
     held_out: IntArray,
     *,
     seed: int,
-    kinds: Sequence[str] = FIGURE_3,
+    regressors: Sequence[RegressorSettings] | None = None,
     n_threads: int = 1,
     sizes: Sequence[int] | None = None,
 ) -> pl.DataFrame:
@@ -155,12 +157,12 @@ def learning_curve(
     smaller ones.
 
     Args:
-        features: (n, F).
+        inputs: (n, F).
         losses: (n,) in nats.
         train: indices of the training part, as `split_held_out` gives them.
         held_out: indices of the held-out part.
         seed: of the order and of the regressors.
-        kinds: which regressors; those of the paper by default.
+        regressors: which ones; None takes those of the paper's figure.
         n_threads: of LightGBM.
         sizes: how many training rows; None takes `training_sizes(len(train))`.
 
@@ -168,12 +170,14 @@ def learning_curve(
         Columns regressor, n_train, mae_nats, spearman: all regressors at each size.
 
     Raises:
-        ValueError: a size is below 10 or above the training part, or as in `fit_lightgbm` and
+        ValueError: a size is below 10 or above the training part, or as in `fit_regressor` and
             `evaluate`.
     """
     y = check_floats("losses", losses, (None,))
-    x = check_floats("features", features, (len(y), None))
+    x = check_floats("inputs", inputs, (len(y), None))
     order = np.random.default_rng(seed).permutation(train)
+    if regressors is None:
+        regressors = figure_3_regressors()
     rows = []
     for size in training_sizes(len(train)) if sizes is None else sizes:
         if not MIN_ROWS <= size <= len(train):
@@ -182,12 +186,17 @@ def learning_curve(
                 "the training part"
             )
         part = np.sort(order[:size])
-        for kind in kinds:
-            fitted = fit_regressor(kind, x[part], y[part], seed=seed, n_threads=n_threads)
+        for regressor in regressors:
+            fitted = fit_regressor(regressor, x[part], y[part], seed=seed, n_threads=n_threads)
             predicted = fitted.predict(x[held_out])
             mae = float(np.mean(np.abs(predicted - y[held_out])))
-            rows.append((LABELS[kind], size, mae, _spearman(predicted, y[held_out])))
+            rows.append((regressor.title, size, mae, _spearman(predicted, y[held_out])))
     return pl.DataFrame(rows, schema=LEARNING_CURVE_SCHEMA, orient="row")
+
+
+def figure_3_regressors() -> tuple[RegressorSettings, ...]:
+    """The regressors that the paper compares in its Figure 3."""
+    return tuple(regressor_settings(kind) for kind in _FIGURE_3)
 
 
 def training_sizes(n: int, *, n_sizes: int = 5) -> list[int]:

@@ -55,8 +55,8 @@ class Objective:
             factor = weight / total
             if settings.scale == "zscore":
                 # Equal losses say nothing: they get no weight rather than an infinite one.
-                deviation = float(losses.std())
-                factor = factor / deviation if deviation > 0 else 0.0
+                spread = float(losses.std())
+                factor = factor / spread if spread > 0 else 0.0
                 offset -= factor * float(losses.mean())
             elif settings.scale == "bits_per_byte":
                 # Tokens and bytes of a target are the same for all proxies.
@@ -69,12 +69,12 @@ class Objective:
         parts = [factor * losses[target] for target, factor in self.factors.items()]
         return np.asarray(np.sum(parts, axis=0) + self.offset)
 
-    def deviation(self, deviations: Mapping[str, FloatArray]) -> FloatArray:
-        """How far the objective (n,) is off if the losses (n,) are off by `deviations`.
+    def standard_deviation(self, standard_deviations: Mapping[str, FloatArray]) -> FloatArray:
+        """How far the objective (n,) is off if the losses (n,) are off by `standard_deviations`.
 
         Errors of the targets are taken to go together: the proxies are the same for all of them.
         """
-        return self.value(deviations) - self.offset
+        return self.value(standard_deviations) - self.offset
 
 
 def objective_losses(metrics: pl.DataFrame, settings: ObjectiveSettings) -> FloatArray:

@@ -5,48 +5,32 @@ from typing import Any
 from quadmix_assets.outputs import OPTIMAL_PARAMS
 from quadmix_assets.sampling import Theta
 from quadmix_assets.sampling.theta_json import theta_from_json, theta_to_json
-from quadmix_assets.sampling.validation import FloatArray
-from quadmix_assets.search.objective import Objective
-from quadmix_assets.search.strategies import SearchResult
-from quadmix_assets.settings import ObjectiveSettings, Settings
+from quadmix_assets.search.find import Optimum
+from quadmix_assets.search.objective import objective_named
+from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
 
 
-def write_optimum(
-    store: Store,
-    settings: Settings,
-    wanted: ObjectiveSettings,
-    objective: Objective,
-    result: SearchResult,
-    measured: FloatArray,
-) -> None:
-    """Store what the search found for an objective.
-
-    Args:
-        store: the lake.
-        settings: of the search.
-        wanted: the objective in the settings.
-        objective: the same, fitted to the proxies.
-        result: of the search.
-        measured: (n,) the objective of every proxy that was trained.
-    """
+def write_optimum(store: Store, settings: Settings, name: str, optimum: Optimum) -> None:
+    """Store theta* of the objective of that name."""
+    result = optimum.result
     store.write_json(
-        store.path(OPTIMAL_PARAMS, f"{wanted.name}.json"),
+        store.path(OPTIMAL_PARAMS, f"{name}.json"),
         {
-            "objective": wanted.name,
-            "targets": wanted.targets,
+            "objective": name,
+            "targets": objective_named(settings.objectives, name).targets,
             "criteria": list(settings.criterion_names),
             "domains": list(settings.domain_names),
             "theta": theta_to_json(result.theta[0]),
             "prediction": {
-                "unit": objective.unit,
+                "unit": optimum.objective.unit,
                 "predicted": result.predicted,
-                "deviation": result.deviation,
+                "standard_deviation": result.standard_deviation,
                 "strategy": result.strategy,
                 "mean_of_best_predicted": result.mean_predicted,
                 "mean_is_no_worse": result.mean_is_no_worse,
-                "best_proxy_measured": float(measured.min()),
-                "n_proxies": len(measured),
+                "best_proxy_measured": float(optimum.measured.min()),
+                "n_proxies": len(optimum.measured),
                 "n_points": settings.search.n_points,
                 "top": settings.search.top,
             },

@@ -1,7 +1,7 @@
-"""Proof, not prediction: proxies trained at theta*, and at what it has to beat.
+"""Measures theta* against what it has to beat, by training proxies.
 
 On the proxy pool and by the proxies' own recipe, several seeds each: theta* of every objective, the
-best theta of the swarm (trained anew, since the luck that made it the best does not come twice),
+best theta of the swarm (trained anew, since the best of many measurements is too good to be true),
 documents drawn at random, and the best documents by each single criterion. The last two have as
 many tokens as the sample of theta* that the mix is made with.
 """
@@ -13,9 +13,13 @@ import numpy as np
 import polars as pl
 from scipy.stats import t as student
 
+from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.sampling import PoolDraw, Theta, uniform_of_ids
 from quadmix_assets.sampling.validation import FloatArray, IntArray
-from quadmix_assets.search.objective import Objective
+from quadmix_assets.search.objective import Objective, objective_losses
+from quadmix_assets.search.optimum import read_optimum
+from quadmix_assets.settings import Settings
+from quadmix_assets.store import Store
 from quadmix_assets.training.stacks import Sample
 
 UNIFORM = "uniform"
@@ -45,6 +49,27 @@ class Selection:
     copies: IntArray
 
 
+def compared_thetas(store: Store, settings: Settings) -> tuple[dict[str, Theta], dict[str, float]]:
+    """theta* and the best theta of the swarm for every objective, and their predictions.
+
+    For the best theta of the swarm the prediction is what was measured on it in the swarm.
+
+    Raises:
+        MissingOutputError: there is no evidence, or the search has not been done.
+    """
+    evidence = read_evidence(store, settings)
+    thetas, predicted = {}, {}
+    for wanted in settings.objectives:
+        theta, prediction = read_optimum(store, settings, wanted.name)
+        thetas[theta_star(wanted.name)] = theta
+        predicted[theta_star(wanted.name)] = float(prediction["predicted"])
+        losses = objective_losses(evidence.metrics, wanted)
+        best = int(np.argmin(losses))
+        thetas[best_of_swarm(wanted.name)] = evidence.parameters[best]
+        predicted[best_of_swarm(wanted.name)] = float(losses[best])
+    return thetas, predicted
+
+
 def selections(
     draw: PoolDraw,
     id_hashes: np.ndarray,
@@ -60,7 +85,7 @@ def selections(
     Args:
         draw: over the proxy pool.
         id_hashes, n_tokens: (D,) of its documents.
-        sigma: by criterion, (D,) normalised scores, smaller is better.
+        sigma: by criterion, (D,) normalized scores, smaller is better.
         thetas: by name.
         reference: the name of the theta whose sample says how many tokens the others get.
         seed: of the random sample.
@@ -80,8 +105,10 @@ def selections(
 def samples_of(
     chosen: Mapping[str, Selection], seeds: list[int]
 ) -> tuple[list[Sample], pl.DataFrame]:
-    """Every selection with every seed, and the table (theta, sample, seed) that says which is
-    which; the seed counts from 0.
+    """Every selection with every seed, as samples to train on.
+
+    Returns:
+        The samples, and a table of their names: sample_id, sample, seed, which counts from 0.
     """
     pairs = [(name, k) for name in chosen for k in range(len(seeds))]
     samples = [

@@ -25,15 +25,23 @@ from quadmix_assets.sampling.validation import FloatArray
 
 @styled
 def plot_trace(trace: pl.DataFrame, *, best_measured: float, unit: str, title: str) -> Figure:
-    """The best prediction along the search, with its deviation, and the best proxy measured.
+    """The best prediction along the search with its standard deviation, and the best proxy.
 
-    `trace` has the columns n_evaluated, predicted, deviation.
+    `trace` has the columns n_evaluated, predicted, standard_deviation.
     """
     figure = Figure(figsize=(6.8, 3.9))
     axes = figure.subplots()
-    n, best, off = (trace[name].to_numpy() for name in ("n_evaluated", "predicted", "deviation"))
+    n, best, off = (
+        trace[name].to_numpy() for name in ("n_evaluated", "predicted", "standard_deviation")
+    )
     axes.fill_between(
-        n, best - off, best + off, step="post", color=BLUE, alpha=0.2, label="one deviation"
+        n,
+        best - off,
+        best + off,
+        step="post",
+        color=BLUE,
+        alpha=0.2,
+        label="one standard deviation",
     )
     axes.step(n, best, where="post", color=BLUE, label="best of the thetas searched")
     axes.axhline(best_measured, color=GREEN, linestyle="--", label="best proxy, measured")
@@ -52,11 +60,8 @@ def quantiles_in_swarm(theta: Theta, swarm: Parameters) -> tuple[FloatArray, lis
         (M, N + 4) shares, and the names of the columns after those of the criteria. 0 or 1: theta*
         lies at or beyond the edge of what any proxy has seen.
     """
-    names = list(swarm.beta)
-    columns = [
-        *np.moveaxis(swarm.alpha, 2, 0),
-        *(getattr(swarm, name) for name in names),
-    ]
+    names = [name for name in swarm.beta if name != "scale" or swarm.is_scaled]
+    columns = [*np.moveaxis(swarm.alpha, 2, 0), *(swarm.beta[name] for name in names)]
     mine = [*theta.alpha.T, *(getattr(theta, name) for name in names)]
     shares = [
         ((values < own).mean(axis=0) + (values <= own).mean(axis=0)) / 2

@@ -26,7 +26,7 @@ from quadmix_assets.figures import (
 )
 from quadmix_assets.sampling.parameters import Theta
 
-_TOP_FEATURES = 20
+_TOP_INPUTS = 20
 
 
 @styled
@@ -53,12 +53,12 @@ def plot_predicted_against_true(
 
 
 @styled
-def plot_feature_importance(
+def plot_input_importance(
     importance: ArrayLike, names: Sequence[str], *, title: str = ""
 ) -> Figure:
-    """The 20 features whose splits removed most squared error, out of importance (F,)."""
+    """The 20 inputs whose splits removed most squared error, out of importance (F,)."""
     gain = np.asarray(importance, dtype=float)
-    shown = np.argsort(-gain, kind="stable")[:_TOP_FEATURES][::-1]
+    shown = np.argsort(-gain, kind="stable")[:_TOP_INPUTS][::-1]
     figure, axes = new_axes(
         _heading("What the loss depends on", title), 6.4, ROW_HEIGHT * len(shown) + 1.3
     )
@@ -66,7 +66,7 @@ def plot_feature_importance(
     axes.set_yticks(np.arange(len(shown)), [names[i] for i in shown], fontsize=9)
     axes.set_ylim(-0.6, len(shown) - 0.4)
     axes.xaxis.set_major_formatter(_percent)
-    axes.set_xlabel(f"share of the gain of all {len(gain)} features")
+    axes.set_xlabel(f"share of the gain of all {len(gain)} inputs")
     return figure
 
 
@@ -104,7 +104,7 @@ def plot_learning_curve(curve: pl.DataFrame, *, constant_mae: float, title: str 
     for ((name,), part), (colour, marker) in zip(groups, styles, strict=False):
         sizes, errors = part["n_train"].to_numpy(), part["mae_nats"].to_numpy()
         axes.plot(sizes, errors, marker=marker, markersize=5, color=colour, label=name)
-    axes.axhline(constant_mae, color=GREY, linewidth=1, linestyle="--", label="a constant")
+    axes.axhline(constant_mae, color=GREY, linewidth=1, linestyle="--", label="constant baseline")
     ticks = curve["n_train"].unique().sort().to_list()
     axes.set_xscale("log")
     axes.set_xticks(ticks, [str(size) for size in ticks])

@@ -1,13 +1,23 @@
 """A further round of thetas: some near the optima, some where the regressor is least sure."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+import polars as pl
 
+from quadmix_assets.outputs import REFINEMENT
+from quadmix_assets.proxies.evidence import read_evidence
+from quadmix_assets.proxies.parameter_sets import n_rounds
 from quadmix_assets.sampling import Parameters
-from quadmix_assets.sampling.validation import FloatArray
-from quadmix_assets.search.space import ThetaSpace
-from quadmix_assets.search.strategies import Predict
+from quadmix_assets.search.fit import load_regressors, make_regressor_inputs, objective_predictor
+from quadmix_assets.search.objective import Objective
+from quadmix_assets.search.optimum import read_optimum
+from quadmix_assets.search.space import ThetaSpace, make_space
+from quadmix_assets.search.strategies.base import Predict
+from quadmix_assets.seeds import derive_seed
+from quadmix_assets.settings import Settings
+from quadmix_assets.store import Store
 
 # Candidates that are predicted for every theta that is chosen.
 _CANDIDATES = 40
@@ -29,7 +39,7 @@ def propose(
 
     The share `explore` of them are the random thetas whose objectives are predicted least surely;
     the others stray from the optima, and of many such those are taken that the regressor allows to
-    be best: the lowest prediction less its deviation. Objectives take turns.
+    be best: the lowest prediction less its standard deviation. Objectives take turns.
 
     Args:
         predicts: one per objective.
@@ -43,7 +53,7 @@ def propose(
     n_explore = round(n * explore)
     n_near = n - n_explore
     rng = np.random.default_rng([seed, start])
-    chosen: list[FloatArray] = []
+    chosen: list[Parameters] = []
     centres = space.to_cube(optima)
     for k, predict in enumerate(predicts):
         wanted = n_near // len(predicts) + (k < n_near % len(predicts))
@@ -52,13 +62,61 @@ def propose(
             radii = rng.choice(_RADII, size=(len(steps), 1))
             near = space.from_cube(centres[k] + radii * steps)
             found = predict(near)
-            best = np.argsort(found.mean - found.deviation, kind="stable")[:wanted]
-            chosen.append(near[np.sort(best)].as_features())
+            best = np.argsort(found.mean - found.standard_deviation, kind="stable")[:wanted]
+            chosen.append(near[np.sort(best)])
     for k, predict in enumerate(predicts):
         wanted = n_explore // len(predicts) + (k < n_explore % len(predicts))
         if wanted:
             first = start + k * _CANDIDATES * n
             far = space.draw(_CANDIDATES * wanted, seed=seed, start=first)
-            unsure = np.argsort(-predict(far).deviation, kind="stable")[:wanted]
-            chosen.append(far[np.sort(unsure)].as_features())
-    return Parameters.from_features(np.concatenate(chosen), space.n_criteria, space.n_domains)
+            unsure = np.argsort(-predict(far).standard_deviation, kind="stable")[:wanted]
+            chosen.append(far[np.sort(unsure)])
+    return Parameters.concatenate(chosen)
+
+
+class Round(NamedTuple):
+    """A round that is proposed: its number, its thetas, and what is predicted for them.
+
+    `predicted` has one row per objective: objective, mean_predicted, least_predicted.
+    """
+
+    number: int
+    thetas: Parameters
+    predicted: pl.DataFrame
+
+
+def propose_round(store: Store, settings: Settings) -> Round:
+    """The next round of thetas; one of which no proxy has been trained yet is proposed anew.
+
+    Raises:
+        MissingOutputError: there is no evidence, no regressor or no theta*.
+        InfeasibleError: a theta cannot satisfy the constraints.
+    """
+    evidence = read_evidence(store, settings)
+    regressors = load_regressors(store, settings)
+    inputs_of = make_regressor_inputs(store, settings)
+    predicts = [
+        objective_predictor(Objective.of(wanted, evidence.metrics), regressors, inputs_of)
+        for wanted in settings.objectives
+    ]
+    last = n_rounds(store)
+    number = last if last and not (evidence.rounds == last).any() else last + 1
+    refine = settings.search.refine
+    thetas = propose(
+        predicts,
+        Parameters.stack([read_optimum(store, settings, o.name)[0] for o in settings.objectives]),
+        make_space(store, settings),
+        n=max(1, round(settings.parameters.n * refine.share)),
+        explore=refine.explore,
+        seed=derive_seed(settings.seed, f"{REFINEMENT}:{number}") % 2**31,
+        start=settings.search.n_points,
+    )
+    means = [predict(thetas).mean for predict in predicts]
+    predicted = pl.DataFrame(
+        {
+            "objective": [wanted.name for wanted in settings.objectives],
+            "mean_predicted": [float(mean.mean()) for mean in means],
+            "least_predicted": [float(mean.min()) for mean in means],
+        }
+    )
+    return Round(number, thetas, predicted)

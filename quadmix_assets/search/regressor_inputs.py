@@ -10,14 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from quadmix_assets.sampling import Parameters, PoolIndex, expectation, feature_names
+from quadmix_assets.sampling import Parameters, PoolIndex, feature_names
 from quadmix_assets.sampling.validation import FloatArray
 
-FeatureKind = Literal["theta", "mixture"]
 # Documents by which the quality of a mix is estimated, and how many a domain has at least.
 _SAMPLE = 8_192
 _MIN_PER_DOMAIN = 64
@@ -25,7 +24,7 @@ _MIN_PER_DOMAIN = 64
 _CHUNK = 1 << 21
 
 
-class FeatureMap(Protocol):
+class RegressorInputs(Protocol):
     """Thetas -> the matrix that regressors are fitted to."""
 
     @property
@@ -33,12 +32,12 @@ class FeatureMap(Protocol):
         """The columns (F)."""
 
     def __call__(self, parameters: Parameters) -> FloatArray:
-        """Features (n, F) of n thetas."""
+        """The matrix (n, F) of n thetas."""
 
 
 @dataclass(frozen=True)
-class ThetaFeatures:
-    """The entries of theta, as the paper has it; lam on a logarithmic scale."""
+class ThetaInputs:
+    """The entries of theta themselves, as in the paper."""
 
     criteria: Sequence[str]
     domains: Sequence[str]
@@ -50,12 +49,12 @@ class ThetaFeatures:
         return feature_names(self.criteria, self.domains, scaled=self.scaled)
 
     def __call__(self, parameters: Parameters) -> FloatArray:
-        """Features (n, F) of n thetas."""
-        return parameters.as_features()
+        """The matrix (n, F) of n thetas."""
+        return parameters.as_features(scaled=self.scaled)
 
 
 @dataclass(frozen=True, eq=False)
-class MixtureFeatures:
+class MixtureInputs:
     """The mix that a theta makes of the proxy pool, in expectation.
 
     Columns: the token share of every domain; the mean sigma of every criterion over the mix; the
@@ -82,8 +81,8 @@ class MixtureFeatures:
     @classmethod
     def of(
         cls, index: PoolIndex, criteria: Sequence[str], domains: Sequence[str]
-    ) -> "MixtureFeatures":
-        """Features of mixes of the indexed pool."""
+    ) -> "MixtureInputs":
+        """Describes mixes of the indexed pool."""
         places = np.flatnonzero(index.documents >= 0)
         of_domain = index.domains_of(places)
         starts = np.searchsorted(of_domain, np.arange(index.n_domains + 1))
@@ -110,7 +109,7 @@ class MixtureFeatures:
         ]
 
     def __call__(self, parameters: Parameters) -> FloatArray:
-        """Features (n, F) of n thetas."""
+        """The matrix (n, F) of n thetas."""
         n_documents = sum(map(len, self.weights))
         size = max(1, _CHUNK // max(n_documents, 1))
         parts = [
@@ -129,8 +128,7 @@ class MixtureFeatures:
         return means
 
     def _of_chunk(self, parameters: Parameters) -> FloatArray:
-        beta = [getattr(parameters, name) for name in parameters.beta]
-        tokens = self.n_tokens * expectation(*beta).epochs
+        tokens = self.n_tokens * parameters.expectation().epochs
         total = tokens.sum(axis=1, keepdims=True)
         share = tokens / np.maximum(total, 1.0)
         means = np.stack([self._taken_means(parameters, m) for m in range(len(self.domains))], 1)
@@ -155,10 +153,7 @@ class MixtureFeatures:
         ordered = weights[order]
         # The middle of a document's tokens is its fairest rank in so small a sample.
         ranks = (np.cumsum(ordered, axis=1) - ordered / 2) / whole
-        lam, omega, eta, epsilon = (
-            getattr(parameters, name)[:, m, None] for name in ("lam", "omega", "eta", "epsilon")
-        )
-        scale = 1.0 if parameters.scale is None else parameters.scale[:, m, None]
+        lam, omega, eta, epsilon, scale = (v[:, m, None] for v in parameters.beta.values())
         decay = np.exp(-lam * np.maximum(omega - ranks, 0.0))
         values = np.where(ranks <= omega, scale * (2.0 / (1.0 + decay)) ** eta, 0.0) + epsilon
         taken = values * ordered

@@ -5,12 +5,18 @@ for them, so no strategy needs to know of constraints.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from quadmix_assets.outputs import PROXY_POOL
+from quadmix_assets.proxies.proxy_pool import tokens_of_whole_pool
 from quadmix_assets.sampling import LambdaPrior, Parameters, sample_parameters
 from quadmix_assets.sampling.validation import FloatArray, check_shape
-from quadmix_assets.search.constraints import Constraints
+from quadmix_assets.search.constraints import Constraints, make_constraints
+from quadmix_assets.search.feasible import feasible_neighbours
+from quadmix_assets.settings import Settings
+from quadmix_assets.store import Store
 
 # Algorithm 1: lam = 10^(3u), or 1000u; epsilon = u / 1000.
 _LAM_DECADES, _LAM_MAX, _EPSILON_MAX = 3.0, 1_000.0, 1e-3
@@ -34,13 +40,17 @@ class ThetaSpace:
     n_tokens: FloatArray
     omega_max: float
     lambda_prior: LambdaPrior = "log_uniform"
-    scale_max: float | None = None
+    scale_max: float = 1.0
     constraints: Constraints | None = None
 
     @property
     def dimension(self) -> int:
         """Coordinates of a point of the cube: M (N + 4), and M more with scales."""
-        return self.n_domains * (self.n_criteria + 4 + (self.scale_max is not None))
+        return self.n_domains * (self.n_criteria + 4 + self._is_scaled)
+
+    @property
+    def _is_scaled(self) -> bool:
+        return self.scale_max > 1.0
 
     def draw(self, n: int, *, seed: int, start: int = 0) -> Parameters:
         """Thetas `start` to `start + n` of the stream that searches read, made feasible.
@@ -64,13 +74,13 @@ class ThetaSpace:
 
     def feasible(self, parameters: Parameters) -> Parameters:
         """The neighbours of thetas that satisfy the constraints."""
-        return parameters if self.constraints is None else self.constraints.apply(parameters)
+        if self.constraints is None:
+            return parameters
+        return feasible_neighbours(self.constraints, parameters)
 
     def mean(self, parameters: Parameters) -> Parameters:
         """The mean of thetas, as one theta that is feasible."""
-        arrays = {
-            name: getattr(parameters, name).mean(axis=0, keepdims=True) for name in parameters.beta
-        }
+        arrays = {name: v.mean(axis=0, keepdims=True) for name, v in parameters.beta.items()}
         alpha = parameters.alpha.mean(axis=0, keepdims=True)
         return self.feasible(Parameters(alpha / alpha.sum(axis=2, keepdims=True), **arrays))
 
@@ -88,7 +98,7 @@ class ThetaSpace:
                 omega=self.omega_max * beta[1],
                 eta=beta[2].copy(),
                 epsilon=_EPSILON_MAX * beta[3],
-                scale=None if self.scale_max is None else self.scale_max ** beta[4],
+                scale=self.scale_max ** beta[4] if self._is_scaled else np.ones(()),
             )
         )
 
@@ -105,10 +115,27 @@ class ThetaSpace:
             parameters.eta,
             parameters.epsilon / _EPSILON_MAX,
         ]
-        if self.scale_max is not None:
-            assert parameters.scale is not None
-            # With a limit of 1 there is only one scale, and any coordinate gives it.
-            width = max(np.log(self.scale_max), np.finfo(float).tiny)
-            beta.append(np.log(np.maximum(parameters.scale, 1.0)) / width)
+        if self._is_scaled:
+            beta.append(np.log(np.maximum(parameters.scale, 1.0)) / np.log(self.scale_max))
         unit = np.concatenate([(weights - _LEAST) / (1 - _LEAST), np.stack(beta, axis=2)], axis=2)
         return np.clip(unit.reshape(len(parameters), -1), 0.0, 1.0)
+
+
+def make_space(store: Store, settings: Settings) -> ThetaSpace:
+    """The thetas that may be searched; their tokens are counted in the whole pool.
+
+    Raises:
+        MissingOutputError: the proxy pool, which knows the whole pool's tokens, is not there.
+        InfeasibleError: no theta satisfies the constraints.
+    """
+    with store.local_folder(store.root / PROXY_POOL) as folder:
+        n_tokens = tokens_of_whole_pool(Path(folder))
+    return ThetaSpace(
+        n_criteria=len(settings.criterion_names),
+        n_domains=len(settings.domain_names),
+        n_tokens=n_tokens,
+        omega_max=settings.parameters.omega_max,
+        lambda_prior=settings.parameters.lambda_prior,
+        scale_max=settings.parameters.scale_max,
+        constraints=make_constraints(settings, n_tokens),
+    )

@@ -5,6 +5,8 @@ overridden by environment variables: `QUADMIX_` + the key's path, levels joined 
 for example `QUADMIX_PROXIES__BATCH_SIZE=16`. Nothing else is read from the environment.
 """
 
+from quadmix_assets.settings.automation import AutomationSettings
+from quadmix_assets.settings.comparison import ComparisonSettings
 from quadmix_assets.settings.constraints import ConstraintsSettings, DomainConstraintSettings
 from quadmix_assets.settings.corpus import CorpusSettings, PlantedSettings
 from quadmix_assets.settings.criteria import (
@@ -38,19 +40,15 @@ from quadmix_assets.settings.load import (
     PROFILES_FOLDER,
     load_settings,
 )
+from quadmix_assets.settings.mix import ExportSettings, MixSettings
+from quadmix_assets.settings.objectives import ObjectiveSettings
 from quadmix_assets.settings.parameters import ParametersSettings
 from quadmix_assets.settings.proxies import ProxiesSettings
+from quadmix_assets.settings.refinement import RefineSettings
+from quadmix_assets.settings.regressor import RegressorSettings
 from quadmix_assets.settings.root import OVERRIDE_PREFIX, Settings
-from quadmix_assets.settings.search import (
-    AutomationSettings,
-    ComparisonSettings,
-    ExportSettings,
-    MixSettings,
-    ObjectiveSettings,
-    RefineSettings,
-    RegressorKind,
-    SearchSettings,
-)
+from quadmix_assets.settings.search import SearchSettings
+from quadmix_assets.settings.strategy import StrategySettings
 from quadmix_assets.settings.targets import TargetSettings
 from quadmix_assets.settings.tokenizer import TokenizerSettings
 from quadmix_assets.settings.training import TrainingSettings
@@ -89,10 +87,11 @@ __all__ = [
     "PlantedSettings",
     "ProxiesSettings",
     "RefineSettings",
-    "RegressorKind",
+    "RegressorSettings",
     "SearchSettings",
     "Settings",
     "SettingsError",
+    "StrategySettings",
     "TargetFasttextSettings",
     "TargetSettings",
     "TokenizerSettings",

@@ -12,13 +12,16 @@ Epochs = Annotated[float, Field(gt=0.0)]
 class DomainConstraintSettings(Section):
     """What holds for one domain, as shares of the mix's tokens."""
 
-    share: Share | None = Field(default=None, description="fixes the share")
-    min_share: Share = 0.0
-    max_share: Share = 1.0
-    max_epochs: Epochs | None = Field(
-        default=None, description="tokens taken over tokens there, at most"
+    share: Share | None = Field(
+        default=None, description="fixes the share of the mix's tokens; null leaves it free"
     )
-    off: bool = Field(default=False, description="nothing is taken of the domain")
+    min_share: Share = Field(default=0.0, description="least share of the mix's tokens; none")
+    max_share: Share = Field(default=1.0, description="largest share of the mix's tokens; any")
+    max_epochs: Epochs | None = Field(
+        default=None,
+        description="tokens taken over tokens there, at most; null takes the general max_epochs",
+    )
+    off: bool = Field(default=False, description="takes nothing of the domain")
 
     @model_validator(mode="after")
     def _consistent(self) -> "DomainConstraintSettings":
@@ -35,20 +38,24 @@ class ConstraintsSettings(Section):
     """What every theta* must satisfy; tokens are those of the pool that the mix is made of."""
 
     mix_tokens: PositiveInt | None = Field(
-        default=None, description="expected tokens of the final mix; null leaves them free"
+        default=None, description="expected tokens of the final mix; null leaves them to theta"
     )
     budget: Literal["searched", "scaled"] = Field(
         default="searched",
         description="searched: only thetas that meet mix_tokens are looked at; scaled: theta* is "
-        "searched freely, then its omegas are scaled, beyond omega_max if need be",
+        "searched freely, then its omegas are scaled, beyond omega_max if need be. The default "
+        "lets the regressor see what the budget does",
     )
     max_copies: Annotated[float, Field(ge=1.0)] | None = Field(
-        default=None, description="expected copies of a document at most"
+        default=None, description="expected copies of a document, at most; null is no limit"
     )
     max_epochs: Epochs | None = Field(
-        default=None, description="tokens taken over tokens there, at most, in every domain"
+        default=None,
+        description="tokens taken over tokens there, at most, in every domain; null is no limit",
     )
-    domains: dict[Name, DomainConstraintSettings] = Field(default_factory=dict)
+    domains: dict[Name, DomainConstraintSettings] = Field(
+        default_factory=dict, description="limits of single domains, by name; none"
+    )
     criteria_off: tuple[Name, ...] = Field(
-        default=(), description="criteria that get no weight, as in the paper's Table 2"
+        default=(), description="criteria that get no weight, as in the paper's Table 2; none"
     )

@@ -25,8 +25,8 @@ class ParametersSettings(Section):
         description="how lambda is drawn: 10^(3u) or 1000u with u uniform in [0, 1], the two "
         "readings of the paper; log_uniform has as many small values as large ones",
     )
-    scale_max: Annotated[float, Field(ge=1.0)] | None = Field(
-        default=None,
+    scale_max: Annotated[float, Field(ge=1.0)] = Field(
+        default=1.0,
         description="an extension of the paper's space: a factor from 1 to this on each domain's "
-        "sampling function; null, as in the paper, leaves it out",
+        "sampling function; 1, as in the paper, leaves it out",
     )

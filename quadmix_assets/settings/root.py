@@ -8,7 +8,9 @@ from pydantic import Field, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from upath import UPath
 
+from quadmix_assets.settings.automation import AutomationSettings
 from quadmix_assets.settings.base import Name
+from quadmix_assets.settings.comparison import ComparisonSettings
 from quadmix_assets.settings.corpus import CorpusSettings
 from quadmix_assets.settings.criteria import (
     ColumnCriterionSettings,
@@ -21,15 +23,11 @@ from quadmix_assets.settings.domains import (
     FasttextDomainsSettings,
 )
 from quadmix_assets.settings.features import FeaturesSettings
+from quadmix_assets.settings.mix import MixSettings
+from quadmix_assets.settings.objectives import ObjectiveSettings
 from quadmix_assets.settings.parameters import ParametersSettings
 from quadmix_assets.settings.proxies import ProxiesSettings
-from quadmix_assets.settings.search import (
-    AutomationSettings,
-    ComparisonSettings,
-    MixSettings,
-    ObjectiveSettings,
-    SearchSettings,
-)
+from quadmix_assets.settings.search import SearchSettings
 from quadmix_assets.settings.targets import TargetSettings
 from quadmix_assets.settings.tokenizer import TokenizerSettings
 
@@ -56,7 +54,7 @@ class Settings(BaseSettings):
     features: FeaturesSettings
     parameters: ParametersSettings = ParametersSettings()
     proxies: ProxiesSettings = ProxiesSettings()
-    search: SearchSettings = SearchSettings()
+    search: SearchSettings = Field(default_factory=SearchSettings)
     mix: MixSettings = MixSettings()
     comparison: ComparisonSettings = ComparisonSettings()
     automation: AutomationSettings = AutomationSettings()

@@ -50,9 +50,9 @@ def _per_domain(values: list[float]) -> st.SearchStrategy[list[float]]:
     return st.lists(st.sampled_from(values), min_size=N_DOMAINS, max_size=N_DOMAINS)
 
 
-def _theta(share: list[float], *beta: list[float] | None) -> Theta:
+def _theta(share: list[float], *beta: list[float]) -> Theta:
     alpha = np.array([[s, 1 - s] for s in share])
-    return Theta(alpha, *(None if values is None else np.array(values) for values in beta))  # type: ignore[arg-type]
+    return Theta(alpha, *(np.array(values) for values in beta))
 
 
 thetas = st.builds(
@@ -62,7 +62,7 @@ thetas = st.builds(
     _per_domain([0.0, 0.2, 0.5, 1.0]),
     _per_domain([0.0, 0.7, 0.95, 1.0]),
     _per_domain([0.0, 0.001, 0.5, 1.0, 2.25]),
-    st.none() | _per_domain([0.0, 0.5, 3.25]),
+    st.just([1.0] * N_DOMAINS) | _per_domain([0.0, 0.5, 3.25]),
 )
 
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import ks_2samp, kstest
 
-from quadmix_assets.sampling import LambdaPrior, Parameters, feature_names, sample_parameters
+from quadmix_assets.sampling import LambdaPrior, Parameters, Theta, feature_names, sample_parameters
 
 BETA = ("lam", "omega", "eta", "epsilon")
 
@@ -209,22 +209,26 @@ def test_shapes_must_agree() -> None:
 def test_scales_are_an_extension_that_changes_nothing_else() -> None:
     plain = sample_parameters(6, 2, 3, seed=1)
     scaled = sample_parameters(6, 2, 3, seed=1, scale_max=8.0)
-    assert plain.scale is None
-    assert plain[0].scale is None
-    assert scaled.scale is not None
-    np.testing.assert_array_equal(scaled.as_features()[:, :-3], plain.as_features())
-    np.testing.assert_array_equal(scaled.as_features()[:, -3:], scaled.scale)
+    np.testing.assert_array_equal(plain.scale, np.ones((6, 3)))
+    entries = scaled.as_features(scaled=True)
+    np.testing.assert_array_equal(entries[:, :-3], plain.as_features())
+    np.testing.assert_array_equal(entries[:, -3:], scaled.scale)
+    with pytest.raises(ValueError, match="have scales other than 1"):
+        scaled.as_features()
     assert scaled.scale.min() >= 1.0
     assert scaled.scale.max() <= 8.0
     assert len(feature_names(["a", "b"], ["x", "y", "z"], scaled=True)) == 21
-    again = Parameters.from_features(scaled.as_features(), 2, 3)
+    again = Parameters.from_features(entries, 2, 3)
     np.testing.assert_array_equal(again.scale, scaled.scale)
     np.testing.assert_array_equal(scaled[2:4].scale, scaled.scale[2:4])
     later = sample_parameters(2, 2, 3, seed=1, scale_max=8.0, start=4)
     np.testing.assert_array_equal(later.scale, scaled.scale[4:])
     np.testing.assert_array_equal(scaled[5].scale, scaled.scale[5])
+    for parts in (Parameters.concatenate([scaled[:4], later]), Parameters.stack([*scaled])):
+        np.testing.assert_array_equal(parts.as_features(scaled=True), entries)
+    single = Theta(*plain[0][:5])
+    np.testing.assert_array_equal(Parameters.stack([single, scaled[0]]).scale[0], np.ones(3))
     many = sample_parameters(4_000, 1, 1, seed=0, scale_max=8.0).scale
-    assert many is not None
     np.testing.assert_allclose(np.median(many), 8**0.5, rtol=0.05)
     with pytest.raises(ValueError, match=r"scale_max is 0.5; expected 1 or more"):
         sample_parameters(1, 1, 1, seed=0, scale_max=0.5)

@@ -109,10 +109,10 @@ def test_scale_multiplies_what_is_within_omega() -> None:
     ranks, domains = np.array([0.01, 0.05, 0.2, 0.01]), np.array([0, 0, 0, 1])
     lam, omega, eta, floors = [50.0, 5.0], [0.1, 0.1], [0.5, 1.0], np.array([0.001, 0.01])
 
-    def values(scale: list[float] | None) -> np.ndarray:
+    def values(scale: list[float] | float) -> np.ndarray:
         return sampling_value(ranks, domains, lam, omega, eta, floors, scale)
 
-    plain, scaled = values(None), values([3.0, 0.5])
+    plain, scaled = values(1.0), values([3.0, 0.5])
     epsilon, factor = floors[domains], np.array([3.0, 3.0, 3.0, 0.5])
     expected = np.where(ranks <= 0.1, (plain - epsilon) * factor, 0.0) + epsilon
     np.testing.assert_allclose(scaled, expected, rtol=1e-14)

@@ -15,7 +15,7 @@ N_CRITERIA, N_DOMAINS, OMEGA_MAX = 2, 4, 0.3
 
 
 def make_swarm(n: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Features (n, F) and losses (n,) of thetas of Algorithm 1."""
+    """Regressor inputs (n, F) and losses (n,) of thetas of Algorithm 1."""
     thetas = sample_parameters(n, N_CRITERIA, N_DOMAINS, seed=SEED + seed, omega_max=OMEGA_MAX)
     return thetas.as_features(), true_losses(thetas, seed=seed)
 

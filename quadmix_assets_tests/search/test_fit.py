@@ -1,4 +1,4 @@
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,11 @@ from quadmix_assets.search.fit import (
     load_regressors,
     objective_predictor,
     read_metrics,
+    regressors_are_up_to_date,
 )
 from quadmix_assets.search.objective import Objective
-from quadmix_assets.search.regressor_inputs import ThetaFeatures
-from quadmix_assets.search.regressors import fit_regressor
+from quadmix_assets.search.regressor_inputs import ThetaInputs
+from quadmix_assets.search.regressors.fitting import fit_regressor
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings, load_settings
 from quadmix_assets.store import MissingOutputError, Store
@@ -26,9 +27,9 @@ from quadmix_assets_tests.conftest import write_profile
 from quadmix_assets_tests.search.swarm import N_CRITERIA, N_DOMAINS, OMEGA_MAX, make_swarm
 from quadmix_assets_tests.seed import SEED
 
-FEATURES, LOSSES = make_swarm(80)
+INPUTS, LOSSES = make_swarm(80)
 THETAS = sample_parameters(80, N_CRITERIA, N_DOMAINS, seed=SEED, omega_max=OMEGA_MAX)
-MAP = ThetaFeatures(["a", "b"], ["law", "food", "news", "unknown"], scaled=False)
+MAP = ThetaInputs(["a", "b"], ["law", "food", "news", "unknown"], scaled=False)
 
 
 def make_settings(folder: Path, **search: Any) -> Settings:
@@ -40,7 +41,7 @@ def make_settings(folder: Path, **search: Any) -> Settings:
                 "held_out_share": 0.2,
                 "regressor": "ridge_log",
                 "compared": ["svr_linear", "svr_rbf"],
-                "features": "theta",
+                "regressor_inputs": "theta",
                 **search,
             },
         )
@@ -83,11 +84,11 @@ def test_errors_are_those_of_rows_that_were_not_learnt_from(tmp_path: Path) -> N
         np.testing.assert_array_equal(found.losses, losses)
         alone = fit_regressor(
             "ridge_log",
-            FEATURES[found.train],
+            INPUTS[found.train],
             losses[found.train],
             seed=derive_seed(settings.seed, f"regressor:{target}") % 2**31,
         )
-        np.testing.assert_array_equal(found.predicted, alone.predict(FEATURES[found.held_out]))
+        np.testing.assert_array_equal(found.predicted, alone.predict(INPUTS[found.held_out]))
         off = np.abs(found.predicted - losses[found.held_out])
         assert found.metrics.mae.value == pytest.approx(off.mean())
         constant = np.abs(losses[found.train].mean() - losses[found.held_out])
@@ -111,11 +112,11 @@ def test_the_search_uses_a_regressor_of_all_rows_and_the_same_bytes_come_again(
     before = store.fingerprint(store.root / REGRESSOR)
     regressors = load_regressors(store, settings)
     for target, found in fits.items():
-        expected = found.regressor.predict(FEATURES)
-        np.testing.assert_array_equal(regressors[target].predict(FEATURES), expected)
+        expected = found.regressor.predict(INPUTS)
+        np.testing.assert_array_equal(regressors[target].predict(INPUTS), expected)
         seed = derive_seed(settings.seed, f"regressor:{target}") % 2**31
-        whole = fit_regressor("ridge_log", FEATURES, found.losses, seed=seed)
-        np.testing.assert_array_equal(whole.predict(FEATURES), expected)
+        whole = fit_regressor("ridge_log", INPUTS, found.losses, seed=seed)
+        np.testing.assert_array_equal(whole.predict(INPUTS), expected)
     fit(store, settings, make_evidence())
     assert store.fingerprint(store.root / REGRESSOR) == before
 
@@ -126,11 +127,11 @@ def test_predictor_of_an_objective_is_the_objective_of_the_predictions(tmp_path:
     regressors = {target: found.regressor for target, found in fits.items()}
     objective = Objective("both", "nats", {"planted": 0.75, "other": 0.25}, 0.0)
     found = objective_predictor(objective, regressors, MAP)(THETAS[:7])
-    parts = {t: r.predict(FEATURES[:7]) for t, r in regressors.items()}
+    parts = {t: r.predict(INPUTS[:7]) for t, r in regressors.items()}
     np.testing.assert_allclose(found.mean, 0.75 * parts["planted"] + 0.25 * parts["other"])
-    deviations = {t: r.deviation(FEATURES[:7]) for t, r in regressors.items()}
-    expected = 0.75 * deviations["planted"] + 0.25 * deviations["other"]
-    np.testing.assert_allclose(found.deviation, expected)
+    standard_deviations = {t: r.standard_deviation(INPUTS[:7]) for t, r in regressors.items()}
+    expected = 0.75 * standard_deviations["planted"] + 0.25 * standard_deviations["other"]
+    np.testing.assert_allclose(found.standard_deviation, expected)
 
 
 def test_failed_proxies_are_not_learnt_from(tmp_path: Path) -> None:
@@ -151,16 +152,39 @@ def test_too_few_proxies_are_an_error(tmp_path: Path) -> None:
         load_regressors(store, settings)
 
 
-@pytest.mark.parametrize("change", ["features", "proxy_pool"])
-def test_regressors_of_other_features_or_another_pool_are_refused(
+@pytest.mark.parametrize("change", ["regressor_inputs", "proxy_pool"])
+def test_regressors_of_other_inputs_or_another_pool_are_refused(
     tmp_path: Path, change: str
 ) -> None:
     settings = make_settings(tmp_path)
     store = make_store(settings)
     fit(store, settings, make_evidence())
-    if change == "features":
-        settings = make_settings(tmp_path, features="mixture")
+    if change == "regressor_inputs":
+        settings = make_settings(tmp_path, regressor_inputs="mixture")
     else:
         store.write_json(store.path(PROXY_POOL, "tokens.json"), "another pool")
     with pytest.raises(MissingOutputError, match=f"fitted with other {change} than there are now"):
         load_regressors(store, settings)
+
+
+def test_regressors_are_up_to_date_until_the_evidence_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As many proxies with other losses, or of other thetas, are other evidence."""
+    settings = make_settings(tmp_path, compared=[])
+    store, evidence = make_store(settings), make_evidence()
+    fit(store, settings, evidence)
+
+    def is_up_to_date(shown: Evidence, now: Settings = settings) -> bool:
+        monkeypatch.setattr("quadmix_assets.search.fit.read_evidence", lambda *_: shown)
+        return regressors_are_up_to_date(store, now)
+
+    assert is_up_to_date(make_evidence())
+    later = evidence.metrics.with_columns(pl.col("loss_nats") + 0.25)
+    assert not is_up_to_date(replace(evidence, metrics=later))
+    others = replace(evidence, parameters=evidence.parameters[list(range(80))[::-1]])
+    assert not is_up_to_date(others)
+    assert not is_up_to_date(make_evidence(79))
+    assert not is_up_to_date(evidence, make_settings(tmp_path, regressor="svr_rbf"))
+    fit(store, settings, others)
+    assert is_up_to_date(others)

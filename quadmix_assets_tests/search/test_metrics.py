@@ -7,23 +7,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import ArrayLike
 
-from quadmix_assets.search import evaluate, fit_regressor, learning_curve, split_held_out
-from quadmix_assets.search.metrics import training_sizes
+from quadmix_assets.search.metrics import (
+    evaluate,
+    learning_curve,
+    split_held_out,
+    training_sizes,
+)
+from quadmix_assets.search.regressors.fitting import fit_regressor
 from quadmix_assets_tests.search.swarm import make_swarm
 
 
 @dataclass
-class FirstFeature:
-    """Predicts the first feature; learned a mean of 3."""
+class FirstInput:
+    """Predicts the first input; its training mean is 3."""
 
     training_mean: float = 3.0
     kind: str = "first"
 
-    def predict(self, features: ArrayLike) -> np.ndarray:
-        return np.asarray(features, dtype=float)[:, 0]
+    def predict(self, inputs: ArrayLike) -> np.ndarray:
+        return np.asarray(inputs, dtype=float)[:, 0]
 
-    def deviation(self, features: ArrayLike) -> np.ndarray:
-        return np.zeros(len(np.asarray(features)))
+    def standard_deviation(self, inputs: ArrayLike) -> np.ndarray:
+        return np.zeros(len(np.asarray(inputs)))
 
     def to_json(self) -> dict[str, Any]:
         return {}
@@ -61,7 +66,7 @@ def test_a_split_that_cannot_be_is_named() -> None:
 
 
 def test_metrics_by_hand() -> None:
-    metrics = evaluate(FirstFeature(), [[1.0], [2.0], [4.0], [3.0]], [1.5, 2.0, 3.0, 4.0])
+    metrics = evaluate(FirstInput(), [[1.0], [2.0], [4.0], [3.0]], [1.5, 2.0, 3.0, 4.0])
     assert metrics.n == 4
     assert metrics.mae.value == pytest.approx((0.5 + 0.0 + 1.0 + 1.0) / 4)
     assert metrics.constant_mae == pytest.approx((1.5 + 1.0 + 0.0 + 1.0) / 4)
@@ -75,7 +80,7 @@ def test_recall_of_the_best() -> None:
     true = np.arange(60.0)
     predicted = true.copy()
     predicted[:2] += 100
-    metrics = evaluate(FirstFeature(), predicted[:, None], true)
+    metrics = evaluate(FirstInput(), predicted[:, None], true)
     assert (metrics.top_k, metrics.top_recall.value) == (10, 0.8)
 
 
@@ -85,14 +90,14 @@ def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     inside = 0
     for seed in range(200):
         errors = rng.normal(size=80)
-        mae = evaluate(FirstFeature(), errors[:, None], np.zeros(80), seed=seed).mae
+        mae = evaluate(FirstInput(), errors[:, None], np.zeros(80), seed=seed).mae
         assert mae.low <= mae.value <= mae.high
         inside += mae.low <= np.sqrt(2 / np.pi) <= mae.high
     assert 165 <= inside <= 194  # 180 are expected; bootstrap intervals are a little narrow
 
 
 def test_spearman_is_zero_where_there_is_no_order() -> None:
-    regressor = FirstFeature()
+    regressor = FirstInput()
     assert evaluate(regressor, [[1.0], [1.0]], [1.0, 2.0]).spearman.value == 0.0
     assert evaluate(regressor, [[1.0], [2.0]], [1.0, 1.0]).spearman.value == 0.0
     assert evaluate(regressor, [[1.0]], [1.0]).spearman.value == 0.0
@@ -100,9 +105,9 @@ def test_spearman_is_zero_where_there_is_no_order() -> None:
 
 def test_nothing_to_evaluate_is_named() -> None:
     with pytest.raises(ValueError, match="no rows to evaluate"):
-        evaluate(FirstFeature(), np.empty((0, 3)), [])
+        evaluate(FirstInput(), np.empty((0, 3)), [])
     with pytest.raises(ValueError, match=r"losses\[0\] is nan"):
-        evaluate(FirstFeature(), [[1.0]], [np.nan])
+        evaluate(FirstInput(), [[1.0]], [np.nan])
 
 
 def test_training_sizes_halve() -> None:
@@ -112,30 +117,30 @@ def test_training_sizes_halve() -> None:
 
 
 def test_learning_curve_compares_three_regressors_at_each_size() -> None:
-    features, losses = make_swarm(260)
+    inputs, losses = make_swarm(260)
     train, held_out = split_held_out(260, share=0.25, seed=0)
-    curve = learning_curve(features, losses, train, held_out, seed=0, sizes=[24, 195])
+    curve = learning_curve(inputs, losses, train, held_out, seed=0, sizes=[24, 195])
     assert curve.columns == ["regressor", "n_train", "mae_nats", "spearman"]
     assert curve["regressor"].to_list() == ["LightGBM", "SVR, linear", "SVR, RBF"] * 2
     assert curve["n_train"].to_list() == [24] * 3 + [195] * 3
     errors = curve["mae_nats"].to_list()
     assert all(many < few for few, many in zip(errors[:3], errors[3:], strict=True))
-    whole = fit_regressor("lightgbm", features[train], losses[train], seed=0)
-    assert errors[3] == evaluate(whole, features[held_out], losses[held_out]).mae.value
+    whole = fit_regressor("lightgbm", inputs[train], losses[train], seed=0)
+    assert errors[3] == evaluate(whole, inputs[held_out], losses[held_out]).mae.value
 
 
 def test_learning_curve_never_trains_on_held_out_rows() -> None:
-    features, losses = make_swarm(80)
+    inputs, losses = make_swarm(80)
     train, held_out = split_held_out(80, seed=0)
     spoiled = losses.copy()
     spoiled[held_out] += 100.0
-    curve = learning_curve(features, spoiled, train, held_out, seed=0, sizes=[40])
+    curve = learning_curve(inputs, spoiled, train, held_out, seed=0, sizes=[40])
     assert curve["mae_nats"].min() > 90.0  # type: ignore[operator]
 
 
 def test_a_training_size_out_of_range_is_named() -> None:
-    features, losses = make_swarm(60)
+    inputs, losses = make_swarm(60)
     train, held_out = split_held_out(60, seed=0)
     for size in (9, 53):
         with pytest.raises(ValueError, match=f"a training size is {size}; expected from 10 to"):
-            learning_curve(features, losses, train, held_out, seed=0, sizes=[size])
+            learning_curve(inputs, losses, train, held_out, seed=0, sizes=[size])

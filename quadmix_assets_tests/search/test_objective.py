@@ -48,7 +48,7 @@ def test_bits_per_byte_do_not_depend_on_the_tokenizer() -> None:
 
 
 def test_zscores_count_deviations_over_the_proxies() -> None:
-    """Losses 4 and 2 have mean 3 and deviation 1; 8 and 6 mean 7 and deviation 1."""
+    """Losses 4 and 2 have mean 3, 8 and 6 mean 7; the standard deviations are 1."""
     found = objective_losses(METRICS, scaled("zscore"))
     np.testing.assert_allclose(found, [1.0, -1.0], atol=1e-12)
     equal = METRICS.with_columns(
@@ -69,7 +69,7 @@ def test_predictions_are_weighted_as_if_they_were_measured(scale: str) -> None:
     moved = {target: values + 0.1 for target, values in losses.items()}
     errors = {target: np.full(2, 0.1) for target in losses}
     np.testing.assert_allclose(
-        objective.deviation(errors), objective.value(moved) - objective.value(losses)
+        objective.standard_deviation(errors), objective.value(moved) - objective.value(losses)
     )
 
 

@@ -18,7 +18,11 @@ CRITERIA, DOMAINS = ["a", "b"], ["law", "food", "unknown"]
 SWARM = sample_parameters(50, 2, 3, seed=0, scale_max=4.0)
 SHARES = {"one": np.array([0.5, 0.3, 0.2]), "two": np.array([0.1, 0.1, 0.8])}
 TRACE = pl.DataFrame(
-    {"n_evaluated": [1, 10, 1000], "predicted": [4.0, 3.5, 3.2], "deviation": [0.2, 0.1, 0.3]}
+    {
+        "n_evaluated": [1, 10, 1000],
+        "predicted": [4.0, 3.5, 3.2],
+        "standard_deviation": [0.2, 0.1, 0.3],
+    }
 )
 CHECK = pl.DataFrame(
     {

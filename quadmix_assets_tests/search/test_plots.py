@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 
 from quadmix_assets.sampling import feature_names, sample_parameters
 from quadmix_assets.search.plots import (
-    plot_feature_importance,
+    plot_input_importance,
     plot_learning_curve,
     plot_predicted_against_true,
     plot_predicted_histogram,
@@ -39,13 +39,13 @@ def against_true() -> Figure:
 
 def importance() -> Figure:
     names = feature_names(CRITERIA, DOMAINS)
-    return plot_feature_importance(np.arange(len(names))[::-1], names, title="openhermes")
+    return plot_input_importance(np.arange(len(names))[::-1], names, title="openhermes")
 
 
 def many_importances() -> Figure:
     gain = np.zeros(182)
     gain[150] = 3.0
-    return plot_feature_importance(gain, [f"feature {i}" for i in range(182)])
+    return plot_input_importance(gain, [f"input {i}" for i in range(182)])
 
 
 def histogram() -> Figure:
@@ -100,7 +100,7 @@ def test_points_are_the_proxies() -> None:
 def test_the_most_important_feature_is_on_top_of_at_most_20() -> None:
     labels = [label.get_text() for label in many_importances().axes[0].get_yticklabels()]
     assert len(labels) == 20
-    assert labels[-1] == "feature 150"
+    assert labels[-1] == "input 150"
     assert importance().axes[0].get_yticklabels()[-1].get_text() == "alpha[law,target_fasttext]"
     assert bars(many_importances().axes[0])[-1].get_width() == 1.0
 
@@ -116,8 +116,8 @@ def test_the_histogram_marks_theta_star_and_the_best_proxy() -> None:
 
 def test_the_learning_curve_has_one_line_a_regressor() -> None:
     lines = {line.get_label(): line.get_ydata() for line in curve().axes[0].lines}
-    assert lines.keys() == {*CURVE["regressor"], "a constant"}
-    assert set(np.asarray(lines["a constant"])) == {0.35}
+    assert lines.keys() == {*CURVE["regressor"], "constant baseline"}
+    assert set(np.asarray(lines["constant baseline"])) == {0.35}
     np.testing.assert_allclose(np.asarray(lines["LightGBM"]), [0.2, 0.1])
 
 

@@ -6,9 +6,9 @@ import pytest
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.search.refine import propose
 from quadmix_assets.search.space import ThetaSpace
-from quadmix_assets.search.strategies import Prediction
+from quadmix_assets.search.strategies.base import Prediction
+from quadmix_assets_tests.search.limits import constraints
 from quadmix_assets_tests.search.swarm import N_CRITERIA, N_DOMAINS, OMEGA_MAX, true_losses
-from quadmix_assets_tests.search.test_constraints import constraints
 
 SPACE = ThetaSpace(N_CRITERIA, N_DOMAINS, np.ones(N_DOMAINS), OMEGA_MAX)
 OPTIMA = SPACE.draw(2, seed=5)
@@ -42,8 +42,8 @@ def test_what_is_near_is_promising() -> None:
         SPACE.to_cube(OPTIMA)[[0] * 500]
         + 0.1 * np.random.default_rng(0).normal(size=(500, SPACE.dimension))
     )
-    hoped = predict(near).mean - predict(near).deviation
-    usual = predict(strayed).mean - predict(strayed).deviation
+    hoped = predict(near).mean - predict(near).standard_deviation
+    usual = predict(strayed).mean - predict(strayed).standard_deviation
     assert hoped.max() < np.median(usual)
 
 

@@ -8,26 +8,26 @@ import pytest
 from scipy.stats import spearmanr
 
 from quadmix_assets.sampling import feature_names
-from quadmix_assets.search import Regressor, evaluate, fit_regressor
-from quadmix_assets.search.regressors import (
-    KINDS,
-    EnsembleRegressor,
-    GaussianProcessRegressor,
-    LightGBMRegressor,
-    RidgeLogRegressor,
-    SVRRegressor,
-    regressor_from_json,
-)
+from quadmix_assets.search.metrics import evaluate
+from quadmix_assets.search.regressors.base import Regressor
+from quadmix_assets.search.regressors.ensemble import EnsembleRegressor
+from quadmix_assets.search.regressors.fitting import fit_regressor, regressor_from_json
+from quadmix_assets.search.regressors.gaussian_process import GaussianProcessRegressor
+from quadmix_assets.search.regressors.lightgbm import LightGBMRegressor, LightGBMSettings
+from quadmix_assets.search.regressors.registry import REGRESSORS
+from quadmix_assets.search.regressors.ridge import RidgeLogRegressor
+from quadmix_assets.search.regressors.support_vectors import SVRRegressor
 from quadmix_assets_tests.search.swarm import make_swarm
 
 REGMIX = Path(__file__).parents[3] / "shared" / "corpus" / "regmix"
-FEATURES, LOSSES = make_swarm(320)
+INPUTS, LOSSES = make_swarm(320)
+KINDS = REGRESSORS.kinds
 
 
 @pytest.fixture(scope="module")
 def fitted() -> dict[str, Regressor]:
     """Every regressor, fitted to the first 120 rows."""
-    return {kind: fit_regressor(kind, FEATURES[:120], LOSSES[:120], seed=0) for kind in KINDS}
+    return {kind: fit_regressor(kind, INPUTS[:120], LOSSES[:120], seed=0) for kind in KINDS}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -35,26 +35,26 @@ def test_learns_a_loss_that_follows_from_the_mix(fitted: dict[str, Regressor], k
     regressor = fitted[kind]
     assert regressor.kind == kind
     assert regressor.training_mean == pytest.approx(LOSSES[:120].mean())
-    metrics = evaluate(regressor, FEATURES[120:], LOSSES[120:])
+    metrics = evaluate(regressor, INPUTS[120:], LOSSES[120:])
     assert metrics.spearman.value > 0.75
     assert metrics.mae.value < 0.65 * metrics.constant_mae
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_is_as_far_off_as_it_says(fitted: dict[str, Regressor], kind: str) -> None:
-    """Errors in units of the deviation, within a factor of a few: it guides a search."""
+    """Errors in units of the standard deviation, within a factor of a few: it guides a search."""
     regressor = fitted[kind]
-    deviation = regressor.deviation(FEATURES[120:])
-    assert (deviation > 0).all()
-    errors = np.abs(regressor.predict(FEATURES[120:]) - LOSSES[120:])
-    assert 0.3 < np.mean(errors) / np.mean(deviation) < 4.0
+    standard_deviation = regressor.standard_deviation(INPUTS[120:])
+    assert (standard_deviation > 0).all()
+    errors = np.abs(regressor.predict(INPUTS[120:]) - LOSSES[120:])
+    assert 0.3 < np.mean(errors) / np.mean(standard_deviation) < 4.0
 
 
 @pytest.mark.parametrize("kind", ["gaussian_process", "ridge_log", "ensemble"])
 def test_is_less_sure_where_no_proxy_has_been(fitted: dict[str, Regressor], kind: str) -> None:
-    far = FEATURES[120:] + 4 * FEATURES.std(axis=0)
-    near = fitted[kind].deviation(FEATURES[120:]).mean()
-    assert fitted[kind].deviation(far).mean() > 1.5 * near
+    far = INPUTS[120:] + 4 * INPUTS.std(axis=0)
+    near = fitted[kind].standard_deviation(INPUTS[120:]).mean()
+    assert fitted[kind].standard_deviation(far).mean() > 1.5 * near
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -64,8 +64,10 @@ def test_a_stored_regressor_predicts_the_same_numbers(
     regressor = fitted[kind]
     text = json.dumps(regressor.to_json())
     stored = regressor_from_json(json.loads(text))
-    np.testing.assert_array_equal(stored.predict(FEATURES), regressor.predict(FEATURES))
-    np.testing.assert_array_equal(stored.deviation(FEATURES), regressor.deviation(FEATURES))
+    np.testing.assert_array_equal(stored.predict(INPUTS), regressor.predict(INPUTS))
+    np.testing.assert_array_equal(
+        stored.standard_deviation(INPUTS), regressor.standard_deviation(INPUTS)
+    )
     assert json.dumps(stored.to_json()) == text
     assert (stored.kind, stored.training_mean) == (kind, regressor.training_mean)
 
@@ -74,30 +76,33 @@ def test_a_stored_regressor_predicts_the_same_numbers(
 def test_the_same_rows_and_seed_give_the_same_bytes(
     fitted: dict[str, Regressor], kind: str
 ) -> None:
-    again = fit_regressor(kind, FEATURES[:120], LOSSES[:120], seed=0)
-    expected = fitted[kind].predict(FEATURES)
-    np.testing.assert_array_equal(again.predict(FEATURES), expected)
+    again = fit_regressor(kind, INPUTS[:120], LOSSES[:120], seed=0)
+    expected = fitted[kind].predict(INPUTS)
+    np.testing.assert_array_equal(again.predict(INPUTS), expected)
 
 
 def test_threads_of_lightgbm_change_no_bit() -> None:
-    x, y = FEATURES[:60], LOSSES[:60]
-    one, two = (LightGBMRegressor.fit(x, y, seed=3, n_threads=n, max_rounds=10) for n in (1, 2))
-    np.testing.assert_array_equal(two.predict(FEATURES), one.predict(FEATURES))
-    other = LightGBMRegressor.fit(x, y, seed=4, max_rounds=10)
-    assert (other.predict(FEATURES) != one.predict(FEATURES)).any()
+    x, y = INPUTS[:60], LOSSES[:60]
+    one, two = (
+        LightGBMRegressor.fit(x, y, seed=3, n_threads=n, settings=LightGBMSettings(max_rounds=10))
+        for n in (1, 2)
+    )
+    np.testing.assert_array_equal(two.predict(INPUTS), one.predict(INPUTS))
+    other = LightGBMRegressor.fit(x, y, seed=4, settings=LightGBMSettings(max_rounds=10))
+    assert (other.predict(INPUTS) != one.predict(INPUTS)).any()
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_equal_losses_are_predicted_as_they_are(kind: str) -> None:
-    regressor = fit_regressor(kind, FEATURES[:30], np.full(30, 3.5), seed=0)
-    np.testing.assert_allclose(regressor.predict(FEATURES), 3.5, rtol=1e-6)
+    regressor = fit_regressor(kind, INPUTS[:30], np.full(30, 3.5), seed=0)
+    np.testing.assert_allclose(regressor.predict(INPUTS), 3.5, rtol=1e-6)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_noise_alone_gives_about_a_constant(kind: str) -> None:
     losses = np.random.default_rng(0).normal(5.0, 0.1, 160)
     metrics = evaluate(
-        fit_regressor(kind, FEATURES[:80], losses[:80], seed=0), FEATURES[80:160], losses[80:]
+        fit_regressor(kind, INPUTS[:80], losses[:80], seed=0), INPUTS[80:160], losses[80:]
     )
     assert metrics.mae.value < 1.2 * metrics.constant_mae
 
@@ -105,8 +110,8 @@ def test_noise_alone_gives_about_a_constant(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_losses_of_a_tiny_spread_are_learned_as_well(kind: str) -> None:
     narrow = 8.0 + 1e-3 * LOSSES
-    regressor = fit_regressor(kind, FEATURES[:150], narrow[:150], seed=0)
-    assert evaluate(regressor, FEATURES[150:], narrow[150:]).spearman.value > 0.7
+    regressor = fit_regressor(kind, INPUTS[:150], narrow[:150], seed=0)
+    assert evaluate(regressor, INPUTS[150:], narrow[150:]).spearman.value > 0.7
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -122,33 +127,33 @@ def test_columns_that_are_constant_or_very_skewed_do_no_harm(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_wrong_input_is_named(kind: str) -> None:
-    features, losses = FEATURES[:20], LOSSES[:20]
+    inputs, losses = INPUTS[:20], LOSSES[:20]
 
     def fit(x: Any, y: Any) -> Regressor:
         return fit_regressor(kind, x, y, seed=2**31 - 1)
 
     with pytest.raises(ValueError, match="9 rows to fit a regressor to; expected at least 10"):
-        fit(features[:9], losses[:9])
-    with pytest.raises(ValueError, match=r"features has shape \(20, 24\); expected \(19, any\)"):
-        fit(features, losses[:19])
+        fit(inputs[:9], losses[:9])
+    with pytest.raises(ValueError, match=r"inputs has shape \(20, 24\); expected \(19, any\)"):
+        fit(inputs, losses[:19])
     broken = losses.copy()
     broken[7] = np.nan
     with pytest.raises(ValueError, match=r"losses\[7\] is nan"):
-        fit(features, broken)
-    regressor = fit(features, losses)
-    for method in (regressor.predict, regressor.deviation):
-        with pytest.raises(ValueError, match=r"features has shape \(20, 23\); expected \(any, 24"):
-            method(features[:, 1:])
-        assert method(features[:0]).shape == (0,)
+        fit(inputs, broken)
+    regressor = fit(inputs, losses)
+    for method in (regressor.predict, regressor.standard_deviation):
+        with pytest.raises(ValueError, match=r"inputs has shape \(20, 23\); expected \(any, 24"):
+            method(inputs[:, 1:])
+        assert method(inputs[:0]).shape == (0,)
 
 
 def test_unknown_names_are_told() -> None:
     with pytest.raises(ValueError, match="no regressor is named 'forest'; there are: lightgbm"):
-        fit_regressor("forest", FEATURES, LOSSES, seed=0)
+        fit_regressor("forest", INPUTS, LOSSES, seed=0)
     with pytest.raises(ValueError, match="kernel is 'poly'; expected 'linear' or 'rbf'"):
-        SVRRegressor.fit("poly", FEATURES, LOSSES, seed=0)  # type: ignore[arg-type]
+        SVRRegressor.fit("poly", INPUTS, LOSSES, seed=0)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"losses\[0\] is -1\.0; expected above 0"):
-        RidgeLogRegressor.fit(FEATURES[:20], np.linspace(-1, 1, 20))
+        RidgeLogRegressor.fit(INPUTS[:20], np.linspace(-1, 1, 20))
 
 
 @pytest.mark.parametrize("values", [{}, {"kind": "x"}, {"kind": "lightgbm"}, {"kind": "ensemble"}])
@@ -159,17 +164,18 @@ def test_values_of_no_regressor_are_refused(values: dict[str, Any]) -> None:
 
 def test_rounds_are_chosen_from_the_training_rows_alone() -> None:
     """More rounds than the limit are never used, fewer where they do no good."""
-    x, y = FEATURES[:100], LOSSES[:100]
-    assert LightGBMRegressor.fit(x, y, seed=0, max_rounds=20).n_rounds == 20
+    x, y = INPUTS[:100], LOSSES[:100]
+    few = LightGBMSettings(max_rounds=20)
+    assert LightGBMRegressor.fit(x, y, seed=0, settings=few).n_rounds == 20
     noise = np.random.default_rng(1).normal(size=100)
     assert LightGBMRegressor.fit(x, noise, seed=0).n_rounds < 200
     assert LightGBMRegressor.fit(x, y, seed=0).n_rounds > 200
 
 
-def test_importance_finds_the_features_that_matter() -> None:
+def test_importance_finds_the_inputs_that_matter() -> None:
     names = feature_names(["a", "b"], ["law", "food", "news", "unknown"])
-    losses = 4.0 - FEATURES[:, names.index("omega[news]")]
-    importance = LightGBMRegressor.fit(FEATURES, losses, seed=0).feature_importance()
+    losses = 4.0 - INPUTS[:, names.index("omega[news]")]
+    importance = LightGBMRegressor.fit(INPUTS, losses, seed=0).input_importance()
     assert importance.shape == (len(names),)
     assert importance.sum() == pytest.approx(1.0)
     assert names[int(np.argmax(importance))] == "omega[news]"
@@ -179,7 +185,7 @@ def test_importance_finds_the_features_that_matter() -> None:
 def test_lightgbms_own_text_is_in_the_file(fitted: dict[str, Regressor]) -> None:
     values = fitted["lightgbm"].to_json()
     plain = lgb.Booster(model_str=values["booster"])
-    np.testing.assert_array_equal(plain.predict(FEATURES), fitted["lightgbm"].predict(FEATURES))
+    np.testing.assert_array_equal(plain.predict(INPUTS), fitted["lightgbm"].predict(INPUTS))
 
 
 def test_the_linear_kernel_recovers_a_line() -> None:
@@ -189,7 +195,7 @@ def test_the_linear_kernel_recovers_a_line() -> None:
     assert evaluate(regressor, x[150:], y[150:]).spearman.value > 0.99
 
 
-def test_a_process_of_few_features_finds_out_which_of_them_matter() -> None:
+def test_a_process_of_few_inputs_finds_out_which_of_them_matter() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(150, 20))
     y = 5 + np.sin(2 * x[:, 3]) + 0.3 * x[:, 7]
@@ -200,11 +206,10 @@ def test_a_process_of_few_features_finds_out_which_of_them_matter() -> None:
     assert set(np.argsort(scales)[:2]) == {3, 7}
 
 
-def test_hyper_parameters_come_from_a_part_of_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("quadmix_assets.search.regressors.gaussian_process._HYPER_ROWS", 60)
-    part = GaussianProcessRegressor.fit(FEATURES[:200], LOSSES[:200], seed=0)
+def test_hyper_parameters_come_from_a_part_of_many_rows() -> None:
+    part = GaussianProcessRegressor.fit(INPUTS[:200], LOSSES[:200], seed=0, max_kernel_rows=60)
     assert len(part.rows) == 200
-    assert evaluate(part, FEATURES[200:], LOSSES[200:]).spearman.value > 0.8
+    assert evaluate(part, INPUTS[200:], LOSSES[200:]).spearman.value > 0.8
 
 
 def test_weights_of_an_ensemble_follow_what_members_predict_unseen() -> None:
@@ -215,7 +220,7 @@ def test_weights_of_an_ensemble_follow_what_members_predict_unseen() -> None:
     def good(x: np.ndarray, y: np.ndarray) -> Regressor:
         return fit_regressor("gaussian_process", x, y, seed=0)
 
-    found = EnsembleRegressor.fit([useless, good], FEATURES[:120], LOSSES[:120], seed=0)
+    found = EnsembleRegressor.fit([useless, good], INPUTS[:120], LOSSES[:120], seed=0)
     kinds = [member.kind for member in found.members]
     weights = dict(zip(kinds, found.weights, strict=True))
     # The useless one is a constant but for noise, and may pull the other towards the mean.

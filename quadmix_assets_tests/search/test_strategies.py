@@ -5,14 +5,11 @@ import pytest
 
 from quadmix_assets.sampling import Parameters, sample_parameters
 from quadmix_assets.search.space import ThetaSpace
-from quadmix_assets.search.strategies import (
-    Prediction,
-    SearchResult,
-    cma_es,
-    random_top_mean,
-)
+from quadmix_assets.search.strategies.base import Prediction, SearchResult
+from quadmix_assets.search.strategies.cma_es import cma_es
+from quadmix_assets.search.strategies.random_top_mean import random_top_mean
+from quadmix_assets_tests.search.limits import constraints
 from quadmix_assets_tests.search.swarm import N_CRITERIA, N_DOMAINS, OMEGA_MAX, true_losses
-from quadmix_assets_tests.search.test_constraints import constraints
 
 WEIGHTS = np.linspace(-1.0, 1.0, (N_CRITERIA + 4) * N_DOMAINS)
 
@@ -79,7 +76,7 @@ def test_caution_counts_when_thetas_are_compared() -> None:
 
 def test_chunks_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = search()
-    monkeypatch.setattr("quadmix_assets.search.strategies._CHUNK", 90)
+    monkeypatch.setattr("quadmix_assets.search.strategies.random_top_mean._CHUNK", 90)
     parts = search()
     np.testing.assert_array_equal(whole.theta.as_features(), parts.theta.as_features())
     np.testing.assert_array_equal(whole.drawn_predicted, parts.drawn_predicted)
@@ -141,8 +138,8 @@ def test_caution_stays_where_predictions_are_sure() -> None:
     options: dict[str, Any] = {"n_points": 300, "top": 5, "seed": 0}
     bold = cma_es(tempting, space(), **options, caution=0.0)
     careful = cma_es(tempting, space(), **options, caution=1.0)
-    assert bold.deviation == 20.0
-    assert careful.deviation == 0.0
+    assert bold.standard_deviation == 20.0
+    assert careful.standard_deviation == 0.0
     assert true_losses(careful.theta)[0] <= true_losses(space().draw(300, seed=0)).min()
 
 
@@ -181,5 +178,5 @@ def test_wrong_input_is_named() -> None:
         ValueError, match=r"predicted losses has shape \(500, 1\); expected \(500\)"
     ):
         search(lambda thetas: Prediction(np.ones((len(thetas), 1)), np.ones(len(thetas))))
-    with pytest.raises(ValueError, match=r"deviations\[0\] is -1"):
+    with pytest.raises(ValueError, match=r"standard_deviations\[0\] is -1"):
         search(lambda thetas: Prediction(np.ones(len(thetas)), -np.ones(len(thetas))))

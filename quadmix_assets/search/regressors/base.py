@@ -1,6 +1,6 @@
 """What all regressors share: their interface, the rows they may be fitted to, and the folds."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,44 +12,59 @@ N_FOLDS = 5
 
 
 class Regressor(Protocol):
-    """What predicts losses from features; fitted to the training part, and to that alone."""
+    """Predicts the loss of a theta's proxy from its regressor inputs.
+
+    F is the number of regressor inputs. It is fitted to the training part alone; the held-out part
+    is used for evaluation only.
+    """
 
     @property
     def kind(self) -> str:
-        """Its name in the settings."""
+        """The name of its kind in the settings."""
 
     @property
     def training_mean(self) -> float:
-        """Mean loss of the rows it was fitted to, in nats: what one that learned nothing says."""
+        """Mean loss of the rows it was fitted to, in nats: the constant baseline."""
 
-    def predict(self, features: ArrayLike) -> FloatArray:
-        """Predicted losses (n,) in nats of features (n, F).
+    def predict(self, inputs: ArrayLike) -> FloatArray:
+        """Predicted losses (n,) in nats of inputs (n, F).
 
         Raises:
             ValueError: not the columns of the training part, or a value is NaN or infinite.
         """
 
-    def deviation(self, features: ArrayLike) -> FloatArray:
-        """How far off each prediction (n,) may be, one standard deviation in nats.
+    def standard_deviation(self, inputs: ArrayLike) -> FloatArray:
+        """Standard deviation (n,) of each prediction, in nats.
 
-        Of the mean loss of such a theta, not of a single proxy with its luck. Errors as `predict`.
+        It is that of the expected loss at such a theta, without the noise of a single training.
+
+        Raises:
+            ValueError: as `predict`.
         """
 
     def to_json(self) -> dict[str, Any]:
-        """For a file; JSON keeps float64 exactly."""
+        """For a file; JSON keeps float64 exactly. The key `kind` says which class reads it."""
+
+
+@runtime_checkable
+class ExplainsInputs(Protocol):
+    """A regressor that knows which of its inputs it uses."""
+
+    def input_importance(self) -> FloatArray:
+        """How much of the explained variance is due to each input, (F,); the sum is 1."""
 
 
 def training_part(
-    features: ArrayLike, losses: ArrayLike, *, least: int = N_FOLDS
+    inputs: ArrayLike, losses: ArrayLike, *, least: int = N_FOLDS
 ) -> tuple[FloatArray, FloatArray]:
-    """Features (n, F) and losses (n,) to fit to.
+    """Regressor inputs (n, F) and losses (n,) to fit to, checked.
 
     Raises:
         ValueError: fewer than `least` rows, shapes that disagree, or a value that is NaN or
             infinite.
     """
     target = check_floats("losses", losses, (None,))
-    matrix = check_floats("features", features, (len(target), None))
+    matrix = check_floats("inputs", inputs, (len(target), None))
     if len(target) < least:
         raise ValueError(
             f"{len(target)} rows to fit a regressor to; expected at least {least}: "

@@ -1,4 +1,4 @@
-"""Brings the columns of features to comparable, unskewed scales, for regressors that are not trees.
+"""Brings the columns of inputs to comparable, unskewed scales, for regressors that are not trees.
 
 What becomes of a column is decided on the training rows alone: a share of a mix is many small
 numbers and few large ones, and lam runs over three decades; on such a scale most rows would look
@@ -22,20 +22,20 @@ _POWERS = (0.5, 0.15)
 
 @dataclass(frozen=True, eq=False)
 class ColumnScaler:
-    """Columns (F) -> features (P) of mean 0 and deviation 1; constant columns are left out.
+    """Columns (F) -> columns (P) of mean 0 and standard deviation 1, without constant ones.
 
     Attributes:
         n_columns: F.
-        columns: (P) the column that each feature is made of.
+        columns: (P) the column that each input is made of.
         powers: (P) its exponent; 1 is the column itself, 0 its logarithm.
-        means, deviations: (P,) over the training rows.
+        means, standard_deviations: (P,) over the training rows.
     """
 
     n_columns: int
     columns: tuple[int, ...]
     powers: tuple[float, ...]
     means: FloatArray
-    deviations: FloatArray
+    standard_deviations: FloatArray
 
     @classmethod
     def fit(cls, matrix: FloatArray) -> "ColumnScaler":
@@ -43,10 +43,10 @@ class ColumnScaler:
         columns: list[int] = []
         powers: list[float] = []
         for j, values in enumerate(matrix.T):
-            deviation = values.std()
-            if deviation <= 1e-12 * max(1.0, float(np.abs(values).max())):
+            spread = values.std()
+            if spread <= 1e-12 * max(1.0, float(np.abs(values).max())):
                 continue
-            skew = np.mean(((values - values.mean()) / deviation) ** 3)
+            skew = np.mean(((values - values.mean()) / spread) ** 3)
             chosen: tuple[float, ...] = (1.0,)
             if values.min() > 0 and values.max() > max(_DECADES * values.min(), 10.0):
                 chosen = (0.0,)
@@ -60,8 +60,8 @@ class ColumnScaler:
         )
 
     def __call__(self, matrix: FloatArray) -> FloatArray:
-        """Features (n, P) of columns (n, F)."""
-        return (_raw(matrix, self.columns, self.powers) - self.means) / self.deviations
+        """Inputs (n, P) of columns (n, F)."""
+        return (_raw(matrix, self.columns, self.powers) - self.means) / self.standard_deviations
 
     def to_json(self) -> dict[str, Any]:
         """For a file; JSON keeps float64 exactly."""
@@ -70,7 +70,7 @@ class ColumnScaler:
             "columns": list(self.columns),
             "powers": list(self.powers),
             "means": self.means.tolist(),
-            "deviations": self.deviations.tolist(),
+            "standard_deviations": self.standard_deviations.tolist(),
         }
 
     @classmethod
@@ -81,7 +81,7 @@ class ColumnScaler:
             tuple(values["columns"]),
             tuple(values["powers"]),
             np.asarray(values["means"], dtype=np.float64),
-            np.asarray(values["deviations"], dtype=np.float64),
+            np.asarray(values["standard_deviations"], dtype=np.float64),
         )
 
 

@@ -2,23 +2,73 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import nnls
+from pydantic import Field
 
 from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.regressors.base import Regressor, folds_of, others, training_part
+from quadmix_assets.search.regressors.fitting import regressor_from_json
+from quadmix_assets.search.regressors.registry import MEMBERS
+from quadmix_assets.settings.regressor import RegressorSettings
 
 Fit = Callable[[FloatArray, FloatArray], Regressor]
 # A member with less weight than this is left out: it costs time and says nothing.
 _LEAST_WEIGHT = 0.05
 
 
+class EnsembleSettings(RegressorSettings):
+    """A weighted mean of several regressors."""
+
+    kind: Literal["ensemble"] = "ensemble"
+    label: ClassVar[str] = "ensemble"
+    members: tuple[Annotated[RegressorSettings, MEMBERS], ...] = Field(
+        default=("lightgbm", "svr_rbf", "ridge_log", "gaussian_process"),
+        validate_default=True,
+        min_length=1,
+        description="regressors that are averaged; those that cannot be fitted to the losses are "
+        "left out; the default are four that err in different ways",
+    )
+
+    def fit(
+        self, inputs: FloatArray, losses: FloatArray, *, seed: int, n_threads: int
+    ) -> "EnsembleRegressor":
+        """As in `RegressorSettings`."""
+        fits = [
+            partial(member.fit, seed=seed, n_threads=n_threads)
+            for member in self.members
+            if member.can_fit(losses)
+        ]
+        if not fits:
+            raise ValueError(
+                f"no member of the {self.title} can be fitted to these losses, the least of which "
+                f"is {losses.min():.4g}: add one that can to its members"
+            )
+        return EnsembleRegressor.fit(fits, inputs, losses, seed=seed)
+
+    @property
+    def title(self) -> str:
+        """As in `RegressorSettings`."""
+        if self.members == EnsembleSettings().members:
+            return self.label
+        return f"{self.label} of {', '.join(member.title for member in self.members)}"
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "EnsembleRegressor":
+        """As in `RegressorSettings`."""
+        return EnsembleRegressor(
+            tuple(regressor_from_json(member) for member in values["members"]),
+            np.asarray(values["weights"]),
+            values["training_mean"],
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class EnsembleRegressor:
-    """A weighted mean of regressors; where they disagree, the deviation is large.
+    """A weighted mean of regressors; where they disagree, the standard deviation is large.
 
     Attributes:
         members: fitted to all rows.
@@ -37,7 +87,7 @@ class EnsembleRegressor:
 
     @classmethod
     def fit(
-        cls, fits: Sequence[Fit], features: ArrayLike, losses: ArrayLike, *, seed: int
+        cls, fits: Sequence[Fit], inputs: ArrayLike, losses: ArrayLike, *, seed: int
     ) -> "EnsembleRegressor":
         """Fit every member, and the weights on predictions for rows that members were not fitted to
         (non-negative least squares; Breiman 1996, stacked regressions).
@@ -45,12 +95,15 @@ class EnsembleRegressor:
         Raises:
             ValueError: as in `training_part`.
         """
-        matrix, target = training_part(features, losses)
+        # Imported here: settings are also read where nothing is fitted.
+        from scipy.optimize import nnls
+
+        matrix, target = training_part(inputs, losses)
         unseen = np.empty((len(target), len(fits)))
         for fold in folds_of(len(target), seed):
-            kept = others(len(target), fold)
+            rest = others(len(target), fold)
             for k, fit in enumerate(fits):
-                unseen[fold, k] = fit(matrix[kept], target[kept]).predict(matrix[fold])
+                unseen[fold, k] = fit(matrix[rest], target[rest]).predict(matrix[fold])
         mean = target.mean()
         weights, _ = nnls(unseen - mean, target - mean)
         if weights.sum() <= 0:
@@ -58,19 +111,19 @@ class EnsembleRegressor:
         weights /= weights.sum()
         weights[weights < _LEAST_WEIGHT] = 0.0
         weights /= weights.sum()
-        kept_members = np.flatnonzero(weights).tolist()
-        members = tuple(fits[k](matrix, target) for k in kept_members)
-        return cls(members, weights[kept_members], float(mean))
+        chosen = np.flatnonzero(weights).tolist()
+        members = tuple(fits[k](matrix, target) for k in chosen)
+        return cls(members, weights[chosen], float(mean))
 
-    def predict(self, features: ArrayLike) -> FloatArray:
+    def predict(self, inputs: ArrayLike) -> FloatArray:
         """As in `Regressor`."""
-        parts = [w * m.predict(features) for w, m in zip(self.weights, self.members, strict=True)]
+        parts = [w * m.predict(inputs) for w, m in zip(self.weights, self.members, strict=True)]
         return np.asarray(np.sum(parts, axis=0))
 
-    def deviation(self, features: ArrayLike) -> FloatArray:
+    def standard_deviation(self, inputs: ArrayLike) -> FloatArray:
         """As in `Regressor`: how unsure the members are, and how far apart."""
-        predicted = np.stack([member.predict(features) for member in self.members])
-        own = np.stack([member.deviation(features) for member in self.members])
+        predicted = np.stack([member.predict(inputs) for member in self.members])
+        own = np.stack([member.standard_deviation(inputs) for member in self.members])
         apart = (predicted - self.weights @ predicted) ** 2
         return np.asarray(np.sqrt(self.weights @ (own**2 + apart)))
 

@@ -2,35 +2,62 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessRegressor as Process
-from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
+from pydantic import Field
 
 from quadmix_assets.sampling.validation import FloatArray, check_floats
 from quadmix_assets.search.regressors.base import training_part
 from quadmix_assets.search.regressors.columns import ColumnScaler
+from quadmix_assets.settings.base import PositiveInt
+from quadmix_assets.settings.regressor import RegressorSettings
 
-# A length scale for every feature finds out which of them matter, as long as there are few: with
+if TYPE_CHECKING:
+    from sklearn.gaussian_process import GaussianProcessRegressor as Process
+    from sklearn.gaussian_process.kernels import Kernel
+
+# A length scale for every input finds out which of them matter, as long as there are few: with
 # hundreds, and as few rows, the evidence is spent on noise, and one scale for all does better.
 _MAX_SCALES = 64
-# Hyper-parameters are fitted on so many rows; their gradient takes rows x rows x features.
-_HYPER_ROWS = 800
 # The loss is modelled as log(loss - 0.8 · least loss): multiplicative effects become additive ones,
 # with room below the best proxy.
 _FLOOR_SHARE = 0.8
 
 
+class GaussianProcessSettings(RegressorSettings):
+    """A Gaussian process, which knows where it does not know."""
+
+    kind: Literal["gaussian_process"] = "gaussian_process"
+    label: ClassVar[str] = "Gaussian process"
+    max_kernel_rows: PositiveInt = Field(
+        default=800,
+        description="proxies on which the kernel's parameters are fitted, at most; time grows with "
+        "their cube, and more of them hardly move the parameters",
+    )
+
+    def fit(
+        self, inputs: FloatArray, losses: FloatArray, *, seed: int, n_threads: int
+    ) -> "GaussianProcessRegressor":
+        """As in `RegressorSettings`."""
+        return GaussianProcessRegressor.fit(
+            inputs, losses, seed=seed, max_kernel_rows=self.max_kernel_rows
+        )
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "GaussianProcessRegressor":
+        """As in `RegressorSettings`."""
+        return GaussianProcessRegressor.from_json(values)
+
+
 @dataclass(frozen=True, eq=False)
 class GaussianProcessRegressor:
-    """A Matern 5/2 process on scaled features, with noise, fitted by maximum evidence.
+    """A Matern 5/2 process on scaled inputs, with noise, fitted by maximum evidence.
 
     Attributes:
-        scaler: of the features.
-        rows: (n, P) scaled features of the training part, losses: (n,) theirs in nats.
+        scaler: of the inputs.
+        rows: (n, P) scaled inputs of the training part, losses: (n,) theirs in nats.
         hyper: logarithms of the kernel's parameters, as scikit-learn orders them.
         process: scikit-learn's, conditioned on the rows.
     """
@@ -39,7 +66,7 @@ class GaussianProcessRegressor:
     rows: FloatArray
     losses: FloatArray
     hyper: FloatArray
-    process: Process
+    process: "Process"
 
     @property
     def kind(self) -> str:
@@ -53,40 +80,44 @@ class GaussianProcessRegressor:
 
     @classmethod
     def fit(
-        cls, features: ArrayLike, losses: ArrayLike, *, seed: int
+        cls, inputs: ArrayLike, losses: ArrayLike, *, seed: int, max_kernel_rows: int = 800
     ) -> "GaussianProcessRegressor":
         """Fit; the evidence chooses the kernel's parameters.
 
         Raises:
             ValueError: as in `training_part`.
         """
-        matrix, target = training_part(features, losses)
+        # Imported in functions: settings are also read where nothing is fitted.
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.gaussian_process import GaussianProcessRegressor as Process
+
+        matrix, target = training_part(inputs, losses)
         scaler = ColumnScaler.fit(matrix)
         rows = scaler(matrix)
-        chosen = np.sort(np.random.default_rng(seed).permutation(len(target))[:_HYPER_ROWS])
+        chosen = np.sort(np.random.default_rng(seed).permutation(len(target))[:max_kernel_rows])
         warped = _warp(target, target)
         with warnings.catch_warnings():
-            # A length scale at its upper end is a feature that does not matter.
+            # A length scale at its upper end is an input that does not matter.
             warnings.simplefilter("ignore", ConvergenceWarning)
             tuned = Process(_kernel(rows.shape[1])).fit(rows[chosen], warped[chosen])
         hyper = np.asarray(tuned.kernel_.theta)
         return cls(scaler, rows, target, hyper, _conditioned(rows, target, hyper))
 
-    def predict(self, features: ArrayLike) -> FloatArray:
+    def predict(self, inputs: ArrayLike) -> FloatArray:
         """As in `Regressor`."""
-        matrix = check_floats("features", features, (None, self.scaler.n_columns))
+        matrix = check_floats("inputs", inputs, (None, self.scaler.n_columns))
         if not len(matrix):
             return np.empty(0)
         return _unwarp(self.process.predict(self.scaler(matrix)), self.losses)
 
-    def deviation(self, features: ArrayLike) -> FloatArray:
+    def standard_deviation(self, inputs: ArrayLike) -> FloatArray:
         """As in `Regressor`: of the process itself, without the noise of single proxies."""
-        matrix = check_floats("features", features, (None, self.scaler.n_columns))
+        matrix = check_floats("inputs", inputs, (None, self.scaler.n_columns))
         if not len(matrix):
             return np.empty(0)
-        mean, deviation = self.process.predict(self.scaler(matrix), return_std=True)
+        mean, spread = self.process.predict(self.scaler(matrix), return_std=True)
         noise = np.exp(self.hyper[-1])
-        latent = np.sqrt(np.maximum(deviation**2 - noise, 0.0))
+        latent = np.sqrt(np.maximum(spread**2 - noise, 0.0))
         floor = _FLOOR_SHARE * self.losses.min()
         return np.asarray((_unwarp(mean, self.losses) - floor) * _spread(self.losses) * latent)
 
@@ -109,15 +140,19 @@ class GaussianProcessRegressor:
         return cls(scaler, rows, losses, hyper, _conditioned(rows, losses, hyper))
 
 
-def _kernel(n_features: int) -> Kernel:
-    n_scales = n_features if n_features <= _MAX_SCALES else 1
-    scales = np.full(max(n_scales, 1), np.sqrt(max(n_features, 1)))
+def _kernel(n_inputs: int) -> "Kernel":
+    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+
+    n_scales = n_inputs if n_inputs <= _MAX_SCALES else 1
+    scales = np.full(max(n_scales, 1), np.sqrt(max(n_inputs, 1)))
     return ConstantKernel(1.0, (1e-3, 1e3)) * Matern(scales, (0.3, 1e4), nu=2.5) + WhiteKernel(
         0.1, (1e-6, 2.0)
     )
 
 
-def _conditioned(rows: FloatArray, losses: FloatArray, hyper: FloatArray) -> Process:
+def _conditioned(rows: FloatArray, losses: FloatArray, hyper: FloatArray) -> "Process":
+    from sklearn.gaussian_process import GaussianProcessRegressor as Process
+
     kernel = _kernel(rows.shape[1]).clone_with_theta(hyper)
     return Process(kernel, optimizer=None).fit(rows, _warp(losses, losses))
 

@@ -1,26 +1,29 @@
 """LightGBM, the paper's regressor."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-import lightgbm as lgb
 import numpy as np
 from numpy.typing import ArrayLike
+from pydantic import Field
 
 from quadmix_assets.sampling.validation import FloatArray, check_floats
 from quadmix_assets.search.regressors.base import folds_of, others, training_part
+from quadmix_assets.settings.base import PositiveInt
+from quadmix_assets.settings.regressor import RegressorSettings
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 PATIENCE_ROUNDS = 100
 _N_BAGS = 8
 
-# Shallow trees with random thresholds: on mixes of a known loss (48 to 512 rows, 35 to 77 features)
+# Shallow trees with random thresholds: on mixes of a known loss (48 to 512 rows, 35 to 77 inputs)
 # and on 60 and 512 of RegMix's published proxies they were within a few percent of the least error
 # of all settings tried. Deeper trees fit the noise of so few rows.
-_SETTINGS = {
+_PARAMETERS = {
     "objective": "regression",
     "metric": "l2",
-    "learning_rate": 0.05,
-    "num_leaves": 4,
     "extra_trees": True,
     "feature_fraction": 0.8,
     "bagging_fraction": 0.8,
@@ -33,19 +36,50 @@ _SETTINGS = {
 }
 
 
+class LightGBMSettings(RegressorSettings):
+    """Boosted trees, the paper's regressor."""
+
+    kind: Literal["lightgbm"] = "lightgbm"
+    label: ClassVar[str] = "LightGBM"
+    n_leaves: Annotated[int, Field(ge=2)] = Field(
+        default=4,
+        description="leaves of a tree; few, since larger trees fit the noise of some hundred "
+        "proxies",
+    )
+    learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
+        default=0.05,
+        description="shrinkage of each tree; cross-validation chooses the number of trees to match",
+    )
+    max_rounds: PositiveInt = Field(
+        default=3_000,
+        description="trees at most; far more than cross-validation chooses at the default rate",
+    )
+
+    def fit(
+        self, inputs: FloatArray, losses: FloatArray, *, seed: int, n_threads: int
+    ) -> "LightGBMRegressor":
+        """As in `RegressorSettings`."""
+        return LightGBMRegressor.fit(inputs, losses, seed=seed, n_threads=n_threads, settings=self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "LightGBMRegressor":
+        """As in `RegressorSettings`."""
+        return LightGBMRegressor.from_json(values)
+
+
 @dataclass(frozen=True, eq=False)
 class LightGBMRegressor:
-    """Boosted trees from features to loss.
+    """Boosted trees from regressor inputs to loss.
 
     Attributes:
         booster: LightGBM's model.
-        bags: models fitted to bootstrap samples of the rows; their spread is the deviation.
+        bags: models fitted to bootstrap samples of the rows; the standard deviation is theirs.
         training_mean: mean loss of the training part, in nats.
         n_threads: threads that predict; they do not change the result.
     """
 
-    booster: lgb.Booster
-    bags: tuple[lgb.Booster, ...]
+    booster: "lgb.Booster"
+    bags: tuple["lgb.Booster", ...]
     training_mean: float
     n_threads: int
 
@@ -57,38 +91,44 @@ class LightGBMRegressor:
     @classmethod
     def fit(
         cls,
-        features: ArrayLike,
+        inputs: ArrayLike,
         losses: ArrayLike,
         *,
         seed: int,
         n_threads: int = 1,
-        max_rounds: int = 3_000,
+        settings: LightGBMSettings | None = None,
     ) -> "LightGBMRegressor":
         """Fit boosted trees; cross-validation inside these rows chooses the number of rounds.
 
         Args:
-            features: (n, F), n at least 10.
+            inputs: (n, F), n at least 10.
             losses: (n,) in nats.
-            seed: of the folds, the row and feature samples and the thresholds.
+            seed: of the folds, the samples of rows and inputs, and the thresholds.
             n_threads: fixed by the caller, not by the machine. For so few rows one is about as
                 fast as several, and far faster where the cores are busy.
-            max_rounds: upper limit of the rounds.
+            settings: options; None takes the defaults.
 
         Raises:
             ValueError: as in `training_part`.
         """
-        matrix, target = training_part(features, losses)
+        # Imported in functions: settings are also read where nothing is fitted.
+        import lightgbm as lgb
+
+        matrix, target = training_part(inputs, losses)
         n = len(target)
-        settings = {
-            **_SETTINGS,
+        options = settings or LightGBMSettings()
+        parameters = {
+            **_PARAMETERS,
+            "num_leaves": options.n_leaves,
+            "learning_rate": options.learning_rate,
             "min_data_in_leaf": int(np.clip(n // 20, 3, 10)),
             "num_threads": n_threads,
             "seed": int(np.random.default_rng(seed).integers(2**31)),
         }
         history: dict[str, Any] = lgb.cv(
-            settings,
+            parameters,
             lgb.Dataset(matrix, target),
-            num_boost_round=max_rounds,
+            num_boost_round=options.max_rounds,
             folds=[(others(n, fold), fold) for fold in folds_of(n, seed)],
             callbacks=[lgb.early_stopping(PATIENCE_ROUNDS, verbose=False)],
         )
@@ -98,8 +138,8 @@ class LightGBMRegressor:
         for _ in range(_N_BAGS):
             rows = np.sort(rng.integers(n, size=n))
             data = lgb.Dataset(matrix[rows], target[rows])
-            bags.append(lgb.train(settings, data, num_boost_round=n_rounds))
-        booster = lgb.train(settings, lgb.Dataset(matrix, target), num_boost_round=n_rounds)
+            bags.append(lgb.train(parameters, data, num_boost_round=n_rounds))
+        booster = lgb.train(parameters, lgb.Dataset(matrix, target), num_boost_round=n_rounds)
         return cls(booster, tuple(bags), float(target.mean()), n_threads)
 
     @property
@@ -107,17 +147,17 @@ class LightGBMRegressor:
         """How many trees there are, as cross-validation chose."""
         return int(self.booster.current_iteration())
 
-    def predict(self, features: ArrayLike) -> FloatArray:
+    def predict(self, inputs: ArrayLike) -> FloatArray:
         """As in `Regressor`."""
-        return self._of(self.booster, features)
+        return self._of(self.booster, inputs)
 
-    def deviation(self, features: ArrayLike) -> FloatArray:
+    def standard_deviation(self, inputs: ArrayLike) -> FloatArray:
         """As in `Regressor`: the spread of trees fitted to bootstrap samples."""
-        predicted = [self._of(bag, features) for bag in self.bags]
+        predicted = [self._of(bag, inputs) for bag in self.bags]
         return np.asarray(np.std(predicted, axis=0, ddof=1))
 
-    def feature_importance(self) -> FloatArray:
-        """How much squared error each feature's splits removed, (F,), as a share of all."""
+    def input_importance(self) -> FloatArray:
+        """As in `ExplainsInputs`: the share of squared error that an input's splits removed."""
         gain = np.asarray(self.booster.feature_importance(importance_type="gain"), dtype=float)
         return gain / max(gain.sum(), np.finfo(float).tiny)
 
@@ -134,6 +174,8 @@ class LightGBMRegressor:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "LightGBMRegressor":
         """The inverse of `to_json`; predicts the very same numbers."""
+        import lightgbm as lgb
+
         return cls(
             lgb.Booster(model_str=values["booster"]),
             tuple(lgb.Booster(model_str=text) for text in values["bags"]),
@@ -141,8 +183,8 @@ class LightGBMRegressor:
             values["n_threads"],
         )
 
-    def _of(self, booster: lgb.Booster, features: ArrayLike) -> FloatArray:
-        matrix = check_floats("features", features, (None, booster.num_feature()))
+    def _of(self, booster: "lgb.Booster", inputs: ArrayLike) -> FloatArray:
+        matrix = check_floats("inputs", inputs, (None, booster.num_feature()))
         if not len(matrix):
             return np.empty(0)
         return np.asarray(booster.predict(matrix, num_threads=self.n_threads))

@@ -1,23 +1,45 @@
 """Ridge regression on the logarithm of the loss: few effects, all of them small and additive."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.linear_model import BayesianRidge
 
 from quadmix_assets.sampling.validation import FloatArray, check_floats
 from quadmix_assets.search.regressors.base import training_part
 from quadmix_assets.search.regressors.columns import ColumnScaler
+from quadmix_assets.settings.regressor import RegressorSettings
+
+
+class RidgeLogSettings(RegressorSettings):
+    """Ridge regression on the logarithm of the loss."""
+
+    kind: Literal["ridge_log"] = "ridge_log"
+    label: ClassVar[str] = "ridge on log-loss"
+
+    def fit(
+        self, inputs: FloatArray, losses: FloatArray, *, seed: int, n_threads: int
+    ) -> "RidgeLogRegressor":
+        """As in `RegressorSettings`; nothing in it is random."""
+        return RidgeLogRegressor.fit(inputs, losses)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "RidgeLogRegressor":
+        """As in `RegressorSettings`."""
+        return RidgeLogRegressor.from_json(values)
+
+    def can_fit(self, losses: FloatArray) -> bool:
+        """As in `RegressorSettings`: losses must have a logarithm."""
+        return bool((losses > 0).all())
 
 
 @dataclass(frozen=True, eq=False)
 class RidgeLogRegressor:
-    """log(loss) = intercept + features · coefficients, with the penalty that the evidence prefers.
+    """log(loss) = intercept + inputs · coefficients, with the penalty that the evidence prefers.
 
     Attributes:
-        scaler: of the features.
+        scaler: of the inputs.
         coefficients: (P,).
         intercept: of log(loss).
         covariance: (P, P) of the coefficients, given the rows.
@@ -36,37 +58,40 @@ class RidgeLogRegressor:
         return "ridge_log"
 
     @classmethod
-    def fit(cls, features: ArrayLike, losses: ArrayLike) -> "RidgeLogRegressor":
+    def fit(cls, inputs: ArrayLike, losses: ArrayLike) -> "RidgeLogRegressor":
         """Fit; the evidence (MacKay 1992) chooses penalty and noise, so no rows are spent on it.
 
         Raises:
             ValueError: a loss is not positive, or as in `training_part`.
         """
-        matrix, target = training_part(features, losses)
+        # Imported here: settings are also read where nothing is fitted.
+        from sklearn.linear_model import BayesianRidge
+
+        matrix, target = training_part(inputs, losses)
         if target.min() <= 0:
             raise ValueError(f"losses[{int(target.argmin())}] is {target.min()}; expected above 0")
         scaler = ColumnScaler.fit(matrix)
         logs = np.log(target)
         # The evidence is found in steps from priors that suppose values about 1.
-        deviation = float(logs.std()) or 1.0
-        model = BayesianRidge().fit(scaler(matrix), (logs - logs.mean()) / deviation)
+        spread = float(logs.std()) or 1.0
+        model = BayesianRidge().fit(scaler(matrix), (logs - logs.mean()) / spread)
         return cls(
             scaler,
-            np.asarray(model.coef_) * deviation,
-            float(model.intercept_ * deviation + logs.mean()),
-            np.asarray(model.sigma_) * deviation**2,
+            np.asarray(model.coef_) * spread,
+            float(model.intercept_ * spread + logs.mean()),
+            np.asarray(model.sigma_) * spread**2,
             float(target.mean()),
         )
 
-    def predict(self, features: ArrayLike) -> FloatArray:
+    def predict(self, inputs: ArrayLike) -> FloatArray:
         """As in `Regressor`."""
-        return np.asarray(np.exp(self._rows(features) @ self.coefficients + self.intercept))
+        return np.asarray(np.exp(self._rows(inputs) @ self.coefficients + self.intercept))
 
-    def deviation(self, features: ArrayLike) -> FloatArray:
+    def standard_deviation(self, inputs: ArrayLike) -> FloatArray:
         """As in `Regressor`: from the covariance of the coefficients."""
-        rows = self._rows(features)
+        rows = self._rows(inputs)
         variance = np.einsum("np,pq,nq->n", rows, self.covariance, rows)
-        return np.asarray(self.predict(features) * np.sqrt(np.maximum(variance, 0.0)))
+        return np.asarray(self.predict(inputs) * np.sqrt(np.maximum(variance, 0.0)))
 
     def to_json(self) -> dict[str, Any]:
         """As in `Regressor`."""
@@ -90,6 +115,6 @@ class RidgeLogRegressor:
             values["training_mean"],
         )
 
-    def _rows(self, features: ArrayLike) -> FloatArray:
-        matrix = check_floats("features", features, (None, self.scaler.n_columns))
+    def _rows(self, inputs: ArrayLike) -> FloatArray:
+        matrix = check_floats("inputs", inputs, (None, self.scaler.n_columns))
         return self.scaler(matrix)

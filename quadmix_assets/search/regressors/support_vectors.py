@@ -2,35 +2,75 @@
 
 import itertools
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.svm import SVR
 
 from quadmix_assets.sampling.validation import FloatArray, check_floats
 from quadmix_assets.search.regressors.base import folds_of, others, training_part
 from quadmix_assets.search.regressors.columns import ColumnScaler
+from quadmix_assets.settings.regressor import RegressorSettings
+
+if TYPE_CHECKING:
+    from sklearn.svm import SVR
 
 _GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
     "linear": {"C": (0.003, 0.03, 0.3)},
-    # gamma counts in units of 1 / features, scikit-learn's "scale" for columns of deviation 1.
+    # gamma counts in units of 1 / inputs, scikit-learn's "scale" for columns of
+    # standard deviation 1.
     "rbf": {"C": (1.0, 10.0), "gamma": (0.1, 0.3, 1.0)},
 }
 _EPSILON = 0.1
 
 
+class SVRLinearSettings(RegressorSettings):
+    """Support vector regression with a linear kernel; cross-validation chooses C."""
+
+    kind: Literal["svr_linear"] = "svr_linear"
+    label: ClassVar[str] = "SVR, linear"
+
+    def fit(
+        self, inputs: FloatArray, losses: FloatArray, *, seed: int, n_threads: int
+    ) -> "SVRRegressor":
+        """As in `RegressorSettings`."""
+        return SVRRegressor.fit("linear", inputs, losses, seed=seed)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "SVRRegressor":
+        """As in `RegressorSettings`."""
+        return SVRRegressor.from_json(values)
+
+
+class SVRRBFSettings(RegressorSettings):
+    """Support vector regression with an RBF kernel; cross-validation chooses C and gamma."""
+
+    kind: Literal["svr_rbf"] = "svr_rbf"
+    label: ClassVar[str] = "SVR, RBF"
+
+    def fit(
+        self, inputs: FloatArray, losses: FloatArray, *, seed: int, n_threads: int
+    ) -> "SVRRegressor":
+        """As in `RegressorSettings`."""
+        return SVRRegressor.fit("rbf", inputs, losses, seed=seed)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "SVRRegressor":
+        """As in `RegressorSettings`."""
+        return SVRRegressor.from_json(values)
+
+
 @dataclass(frozen=True, eq=False)
 class SVRRegressor:
-    """Support vectors on scaled features and losses.
+    """Support vectors on scaled inputs and losses.
 
     Losses are scaled too because the margin within which errors cost nothing is absolute, and all
     losses of proxies lie within it.
 
     Attributes:
         kernel: "linear" or "rbf".
-        scaler: of the features.
-        rows: (n, P) scaled features of the training part, losses: (n,) theirs in nats.
+        scaler: of the inputs.
+        rows: (n, P) scaled inputs of the training part, losses: (n,) theirs in nats.
         options: what cross-validation chose.
         error: root mean square error in cross-validation, in nats; the deviation everywhere.
         model: scikit-learn's, fitted to the rows.
@@ -42,7 +82,7 @@ class SVRRegressor:
     losses: FloatArray
     options: dict[str, float]
     error: float
-    model: SVR
+    model: "SVR"
 
     @property
     def kind(self) -> str:
@@ -56,7 +96,7 @@ class SVRRegressor:
 
     @classmethod
     def fit(
-        cls, kernel: Literal["linear", "rbf"], features: ArrayLike, losses: ArrayLike, *, seed: int
+        cls, kernel: Literal["linear", "rbf"], inputs: ArrayLike, losses: ArrayLike, *, seed: int
     ) -> "SVRRegressor":
         """Fit; cross-validation inside these rows chooses C, and gamma of RBF.
 
@@ -65,7 +105,7 @@ class SVRRegressor:
         """
         if kernel not in _GRIDS:
             raise ValueError(f"kernel is {kernel!r}; expected 'linear' or 'rbf'")
-        matrix, target = training_part(features, losses)
+        matrix, target = training_part(inputs, losses)
         scaler = ColumnScaler.fit(matrix)
         rows = scaler(matrix)
         grid = _GRIDS[kernel]
@@ -75,25 +115,25 @@ class SVRRegressor:
             options = dict(zip(grid, values, strict=True))
             squares = 0.0
             for fold in folds_of(len(target), seed):
-                kept = others(len(target), fold)
-                model = _fit(kernel, rows[kept], target[kept], options)
-                predicted = _predict(model, rows[fold], target[kept])
+                rest = others(len(target), fold)
+                model = _fit(kernel, rows[rest], target[rest], options)
+                predicted = _predict(model, rows[fold], target[rest])
                 squares += float(((predicted - target[fold]) ** 2).sum())
             if squares < least:
                 best, least = options, squares
         error = float(np.sqrt(least / len(target)))
         return cls(kernel, scaler, rows, target, best, error, _fit(kernel, rows, target, best))
 
-    def predict(self, features: ArrayLike) -> FloatArray:
+    def predict(self, inputs: ArrayLike) -> FloatArray:
         """As in `Regressor`."""
-        matrix = check_floats("features", features, (None, self.scaler.n_columns))
+        matrix = check_floats("inputs", inputs, (None, self.scaler.n_columns))
         if not len(matrix):
             return np.empty(0)
         return _predict(self.model, self.scaler(matrix), self.losses)
 
-    def deviation(self, features: ArrayLike) -> FloatArray:
+    def standard_deviation(self, inputs: ArrayLike) -> FloatArray:
         """As in `Regressor`; support vectors have no measure of their own."""
-        matrix = check_floats("features", features, (None, self.scaler.n_columns))
+        matrix = check_floats("inputs", inputs, (None, self.scaler.n_columns))
         return np.full(len(matrix), self.error)
 
     def to_json(self) -> dict[str, Any]:
@@ -123,16 +163,19 @@ class SVRRegressor:
         )
 
 
-def _fit(kernel: str, rows: FloatArray, losses: FloatArray, options: dict[str, float]) -> SVR:
+def _fit(kernel: str, rows: FloatArray, losses: FloatArray, options: dict[str, float]) -> "SVR":
+    # Imported here: settings are also read where nothing is fitted.
+    from sklearn.svm import SVR
+
     chosen = dict(options)
     if "gamma" in chosen:
         chosen["gamma"] /= max(rows.shape[1], 1)
-    deviation = losses.std() or 1.0
+    spread = losses.std() or 1.0
     return SVR(kernel=kernel, epsilon=_EPSILON, **chosen).fit(
-        rows, (losses - losses.mean()) / deviation
+        rows, (losses - losses.mean()) / spread
     )
 
 
-def _predict(model: SVR, rows: FloatArray, losses: FloatArray) -> FloatArray:
-    deviation = losses.std() or 1.0
-    return np.asarray(model.predict(rows) * deviation + losses.mean())
+def _predict(model: "SVR", rows: FloatArray, losses: FloatArray) -> FloatArray:
+    spread = losses.std() or 1.0
+    return np.asarray(model.predict(rows) * spread + losses.mean())

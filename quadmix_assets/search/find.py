@@ -1,0 +1,64 @@
+"""Searches theta* of every objective with the stored regressors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from quadmix_assets.outputs import OPTIMAL_PARAMS
+from quadmix_assets.proxies.evidence import Evidence
+from quadmix_assets.sampling import Theta, expectation
+from quadmix_assets.sampling.validation import FloatArray
+from quadmix_assets.search.fit import load_regressors, make_regressor_inputs, objective_predictor
+from quadmix_assets.search.objective import Objective, objective_losses
+from quadmix_assets.search.space import ThetaSpace
+from quadmix_assets.search.strategies.base import SearchResult
+from quadmix_assets.seeds import derive_seed
+from quadmix_assets.settings import Settings
+from quadmix_assets.store import Store
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """theta* of an objective.
+
+    Attributes:
+        objective: fitted to the proxies.
+        result: of the search.
+        measured: (n,) the objective of every proxy that was trained.
+    """
+
+    objective: Objective
+    result: SearchResult
+    measured: FloatArray
+
+
+def find_optima(
+    store: Store, settings: Settings, evidence: Evidence, space: ThetaSpace
+) -> dict[str, Optimum]:
+    """theta* of every objective, by name.
+
+    Raises:
+        MissingOutputError: there are no regressors that belong to the settings and the proxy pool.
+        InfeasibleError: a theta cannot satisfy the constraints.
+    """
+    regressors = load_regressors(store, settings)
+    inputs_of = make_regressor_inputs(store, settings)
+    found = {}
+    for wanted in settings.objectives:
+        objective = Objective.of(wanted, evidence.metrics)
+        result = settings.search.strategy.search(
+            objective_predictor(objective, regressors, inputs_of),
+            space,
+            n_points=settings.search.n_points,
+            top=settings.search.top,
+            seed=derive_seed(settings.seed, OPTIMAL_PARAMS),
+        )
+        measured = objective_losses(evidence.metrics, wanted)
+        found[wanted.name] = Optimum(objective, result, measured)
+    return found
+
+
+def domain_shares(theta: Theta, n_tokens: FloatArray) -> FloatArray:
+    """Expected share (M,) of every domain in the mix of a pool with n_tokens (M,)."""
+    taken = n_tokens * expectation(*theta[1:]).epochs
+    return np.asarray(taken / max(taken.sum(), 1.0))

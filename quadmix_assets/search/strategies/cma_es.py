@@ -1,0 +1,118 @@
+"""CMA-ES, which climbs from where the paper's search ends."""
+
+from collections.abc import Callable, Iterator
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import polars as pl
+from pydantic import Field
+
+from quadmix_assets.sampling.validation import FloatArray
+from quadmix_assets.search.space import ThetaSpace
+from quadmix_assets.search.strategies.base import (
+    TRACE_SCHEMA,
+    Predict,
+    Prediction,
+    SearchResult,
+    checked,
+)
+from quadmix_assets.search.strategies.random_top_mean import random_top_mean
+from quadmix_assets.settings.strategy import StrategySettings
+
+# The standard deviation that CMA-ES starts with: a fifth of the width of every coordinate.
+_SIGMA = 0.2
+
+
+class CmaEsSettings(StrategySettings):
+    """CMA-ES from where the paper's search ends."""
+
+    kind: Literal["cma_es"] = "cma_es"
+    caution: Annotated[float, Field(ge=0.0)] = Field(
+        default=1.0,
+        description="standard deviations of the regressor that are added to a predicted loss; one "
+        "keeps the search where proxies have been",
+    )
+
+    def search(
+        self, predict: Predict, space: ThetaSpace, *, n_points: int, top: int, seed: int
+    ) -> SearchResult:
+        """As in `StrategySettings`."""
+        return cma_es(predict, space, n_points=n_points, top=top, seed=seed, caution=self.caution)
+
+
+def cma_es(
+    predict: Predict, space: ThetaSpace, *, n_points: int, top: int, seed: int, caution: float
+) -> SearchResult:
+    """CMA-ES (Hansen 2016) from where a search like the paper's ends, over the unit cube of thetas.
+
+    What is minimised is the prediction plus `caution` times its standard deviation, so that the
+    search does not leave the region that proxies have seen, where a low prediction is worth
+    something. theta* is whichever of its two results, the best point and the mean of its last
+    distribution, and of the theta that it started from, is best by that measure.
+
+    Args:
+        predict: thetas -> predicted objectives.
+        space: what thetas are made of; all of them satisfy its constraints.
+        n_points: thetas to predict in each of the two stages.
+        top: how many of the best random thetas are averaged for the start, at most n_points.
+        seed: of the random thetas and of CMA-ES.
+        caution: standard deviations that are added to predictions when thetas are compared.
+
+    Raises:
+        ValueError: `top` out of range, or a prediction that is NaN, infinite or of a wrong shape.
+        InfeasibleError: a theta cannot satisfy the constraints.
+    """
+    # Imported here: the import configures pyplot, which few processes want.
+    import cma
+
+    first = random_top_mean(predict, space, n_points=n_points, top=top, seed=seed, caution=caution)
+
+    def cautious(prediction: Prediction) -> FloatArray:
+        return prediction.mean + caution * prediction.standard_deviation
+
+    start = space.to_cube(first.theta)[0]
+    options = {
+        "bounds": [0.0, 1.0],
+        "seed": seed % (2**31 - 2) + 1,  # 0 would take the clock
+        "maxfevals": n_points,
+        "verbose": -9,
+    }
+    strategy = cma.CMAEvolutionStrategy(start, _SIGMA, options)
+    rows: list[tuple[int, float, float]] = []
+    for points, prediction in _generations(strategy, predict, space, cautious):
+        best = int(np.argmin(cautious(prediction)))
+        if not rows or cautious(prediction)[best] < rows[-1][1] + caution * rows[-1][2]:
+            n = n_points + int(strategy.countevals)
+            rows.append(
+                (n, float(prediction.mean[best]), float(prediction.standard_deviation[best]))
+            )
+            best_point = points[best]
+    candidates = space.from_cube(np.stack([best_point, strategy.result.xfavorite]))
+    predictions = [checked(predict, first.theta), checked(predict, candidates)]
+    everything = Prediction(*(np.concatenate(parts) for parts in zip(*predictions, strict=True)))
+    chosen = int(np.argmin(cautious(everything)))
+    climbed = pl.DataFrame(rows, schema=TRACE_SCHEMA, orient="row")
+    return SearchResult(
+        theta=first.theta if chosen == 0 else candidates[[chosen - 1]],
+        predicted=float(everything.mean[chosen]),
+        standard_deviation=float(everything.standard_deviation[chosen]),
+        strategy="cma_es",
+        members=first.members,
+        members_predicted=first.members_predicted,
+        mean_predicted=first.mean_predicted,
+        drawn_predicted=first.drawn_predicted,
+        trace=pl.concat([first.trace, climbed]),
+    )
+
+
+def _generations(
+    strategy: Any,
+    predict: Predict,
+    space: ThetaSpace,
+    cautious: Callable[[Prediction], FloatArray],
+) -> Iterator[tuple[FloatArray, Prediction]]:
+    while not strategy.stop():
+        points = np.stack(strategy.ask())
+        prediction = checked(predict, space.from_cube(points))
+        strategy.tell(list(points), cautious(prediction).tolist())
+        yield points, prediction

@@ -1,0 +1,45 @@
+"""What the settings of every search strategy offer; the kinds are in `search/strategies/`."""
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic_settings import NoDecode
+
+from quadmix_assets.search.strategies.registry import STRATEGIES
+from quadmix_assets.settings.base import Section
+
+if TYPE_CHECKING:
+    from quadmix_assets.search.space import ThetaSpace
+    from quadmix_assets.search.strategies.base import Predict, SearchResult
+
+
+class StrategySettings(Section):
+    """A kind of search with its options.
+
+    A subclass has a field `kind` with its one value, which is also the name in the registry.
+    """
+
+    kind: str
+
+    @abstractmethod
+    def search(
+        self, predict: "Predict", space: "ThetaSpace", *, n_points: int, top: int, seed: int
+    ) -> "SearchResult":
+        """Search for theta*.
+
+        Args:
+            predict: thetas -> predicted objectives.
+            space: the thetas that may be looked at; all that it makes satisfy the constraints.
+            n_points: thetas to predict, in each stage.
+            top: of them, how many of the best are averaged, at most n_points.
+            seed: of all that is random.
+
+        Raises:
+            ValueError: `top` out of range, or a prediction that is NaN, infinite or of a wrong
+                shape.
+            InfeasibleError: a theta cannot satisfy the constraints.
+        """
+
+
+# NoDecode: from an environment variable a name is taken as it is, not as JSON.
+StrategyChoice = Annotated[StrategySettings, STRATEGIES, NoDecode]
