@@ -36,9 +36,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "instance", help="prepare the profile's Dagster instance and print where it lies"
     )
     commands.add_parser("summary", help="print where the mix lies and what it looks like")
+    sql = commands.add_parser("sql", help="query the lake, or list what there is to query")
+    sql.add_argument("query", nargs="?", help="SQL over the views; without it they are listed")
+    sql.add_argument(
+        "--format", choices=("table", "csv", "json"), default="table", help="(default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     try:
         settings = load_settings(options.profile)
+        if options.command == "sql":
+            from quadmix_assets.commands.sql import answer
+
+            store = Store(settings.resolve(settings.lake))
+            return answer(store, settings, options.query, options.format)
         return _dispatch(options, settings)
     except (SettingsError, MissingOutputError) as error:
         sys.stderr.write(f"{error}\n")

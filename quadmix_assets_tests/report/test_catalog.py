@@ -159,7 +159,7 @@ def test_thetas_name_domain_and_criterion(project: Project) -> None:
     rows = query(project, "SELECT * EXCLUDE (value) FROM thetas WHERE theta_id = 3 ORDER BY value")
     assert rows[:2] == [
         (3, 1, "round-1-batch-00000", "alpha", "law", "heuristics"),
-        (3, 1, "round-1-batch-00000", "alpha", "law", "quality"),
+        (3, 1, "round-1-batch-00000", "alpha", "law", "importance"),
     ]
     assert rows[6:9] == [
         (3, 1, "round-1-batch-00000", "lam", domain, None)

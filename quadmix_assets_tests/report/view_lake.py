@@ -27,7 +27,7 @@ from quadmix_assets.store import Store
 from quadmix_assets_tests.conftest import Project
 from quadmix_assets_tests.lakes import put_raw, put_scored
 
-CRITERIA, DOMAINS = ("heuristics", "quality"), ("law", "travel", "unknown")
+CRITERIA, DOMAINS = ("heuristics", "importance"), ("law", "travel", "unknown")
 SHARDS = ("one.jsonl", "two.jsonl")
 N = 12
 N_TOKENS = np.arange(1, N + 1)
@@ -38,11 +38,11 @@ BATCHES = {"batch-00000": [0, 1, 2], "round-1-batch-00000": [3]}
 
 def make_project(folder: Path, **changes: Any) -> Project:
     """A project of two criteria and three domains with an empty lake."""
-    column = {"kind": "column", "name": "quality", "column": "planted_quality"}
+    importance = {"kind": "importance", "target": "planted"}
     return Project(
         folder,
         features={
-            "criteria": [{"kind": "heuristics"}, column],
+            "criteria": [{"kind": "heuristics"}, importance],
             "domains": {"kind": "fasttext", "names": list(DOMAINS[:2])},
         },
         **changes,
@@ -62,7 +62,9 @@ def put_pool(store: Store) -> None:
     """Documents <shard>/0 to <shard>/11 of 1 to 12 tokens; shard one has a row without text."""
     random = np.random.default_rng(1)
     for shard in SHARDS:
-        rows = [{"id": f"{shard}/{n}", "text": f"Text {n}.", "year": 2000 + n} for n in range(N)]
+        rows: list[dict[str, Any]] = [
+            {"id": f"{shard}/{n}", "text": f"Text {n}.", "year": 2000 + n} for n in range(N)
+        ]
         bad = [{"id": "bad", "text": " "}] if shard == SHARDS[0] else []
         put_raw(store, shard, rows + bad, id_column="id", carried_columns={"year": "int"})
         scores = {name: random.normal(size=N).round(1) for name in CRITERIA}
@@ -149,7 +151,7 @@ def put_mix(store: Store) -> None:
     store.write_table(store.table_path(RANDOM_COMPARISON), losses(mixes, [4.5, 5.5]))
 
 
-def losses(names: Mapping[str, Sequence[Any]], loss_nats: Sequence[float]) -> pl.DataFrame:
+def losses(names: Mapping[str, Any], loss_nats: Sequence[float]) -> pl.DataFrame:
     """What the training of models gives, one row a model, after columns that name the models."""
     return pl.DataFrame({**names, "target": ["planted"] * len(loss_nats)}).with_columns(
         pl.Series("loss_nats", loss_nats),
