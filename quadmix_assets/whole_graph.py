@@ -48,6 +48,7 @@ MIX_STAGES = (
     Stage(("rank_calibration",), of_theta_star=True),
     Stage(("final_mix",), "shard", of_theta_star=True),
     Stage(("mix_manifest", "random_comparison"), of_theta_star=True),
+    Stage(("catalog",), of_theta_star=True),
 )
 
 

@@ -14,6 +14,7 @@ from quadmix_assets.features.normalize_pool import load_normalizers
 from quadmix_assets.features.scored_documents import read_scored
 from quadmix_assets.mix.theta_json import theta_from_json
 from quadmix_assets.outputs import (
+    CATALOG,
     EXPORT,
     FINAL_MIX,
     MIX_MANIFEST,
@@ -57,6 +58,7 @@ def test_every_asset_is_materialised(tiny: Project) -> None:
             "optimum_check",
             MIX_MANIFEST,
             RANDOM_COMPARISON,
+            CATALOG,
         ):
             assert instance.get_latest_materialization_event(dg.AssetKey(asset)), asset
 
