@@ -62,6 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ui.add_argument("--host", default="127.0.0.1", help="the address (default: %(default)s)")
     ui.add_argument("--port", type=int, default=3000, help="the port (default: %(default)s)")
     commands.add_parser("summary", help="print where the mix lies and what it looks like")
+    sql = commands.add_parser("sql", help="query the lake, or list what there is to query")
+    sql.add_argument("query", nargs="?", help="SQL over the views; without it they are listed")
+    sql.add_argument(
+        "--format", choices=("table", "csv", "json"), default="table", help="(default: %(default)s)"
+    )
     options = parser.parse_args(arguments)
     try:
         if options.command == "init":
@@ -88,6 +93,10 @@ def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
     if options.command == "check":
         sys.stdout.write(check(settings, store))
         return 0
+    if options.command == "sql":
+        from quadmix_assets.commands.sql import answer
+
+        return answer(store, settings, options.query, options.format)
     if options.command == "instance":
         use_instance_of(settings)
         sys.stdout.write(f"{os.environ['DAGSTER_HOME']}\n")

@@ -319,7 +319,7 @@ def test_a_later_round_is_trained_and_everything_after_it_is_made_again(
     assert new == {
         "refinement": 1, "merged_ranks": 1, "sampled_subset": 1, "proxy_metrics": 1,
         "regressor": 1, "optimal_params": 1, "optimum_check": 1, "rank_calibration": 1,
-        "final_mix": 3, "mix_manifest": 1, "random_comparison": 1,
+        "final_mix": 3, "mix_manifest": 1, "random_comparison": 1, "catalog": 1,
     }  # fmt: skip
     assert regressed.asset_materialization is not None
     rounds = str(regressed.asset_materialization.metadata["rounds"].value)

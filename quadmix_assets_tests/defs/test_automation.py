@@ -20,7 +20,7 @@ from quadmix_assets.defs.resources import ProjectResource
 from quadmix_assets_tests.conftest import Project
 
 PER_SHARD_ASSETS = {"raw_shards", "scored_shards", "domain_labels", "final_mix"}
-GATHERING_ASSETS = {"score_report", "mix_manifest"}
+GATHERING_ASSETS = {"score_report", "mix_manifest", "catalog"}
 
 
 class Automation:

@@ -1,0 +1,106 @@
+"""Group `report`: the lake as SQL views."""
+
+import dagster as dg
+import polars as pl
+
+from quadmix_assets.defs.comparison import random_comparison
+from quadmix_assets.defs.corpus import target_sets
+from quadmix_assets.defs.features import domain_labels, score_normalizers, scored_shards
+from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table
+from quadmix_assets.defs.mix import final_mix, mix_manifest, rank_calibration
+from quadmix_assets.defs.optimum_check import optimum_check
+from quadmix_assets.defs.proxies import parameter_sets, proxy_metrics, proxy_pool, sampled_subset
+from quadmix_assets.defs.raw_shards import raw_shards
+from quadmix_assets.defs.refinement import refinement
+from quadmix_assets.defs.resources import OWNERS, ProjectResource
+from quadmix_assets.defs.target_overlap import target_overlap
+from quadmix_assets.report.catalog import Catalog, open_catalog, write_catalog
+from quadmix_assets.store import MissingOutputError
+
+_EXAMPLE = "SELECT domain, sum(n_tokens * copies) AS n_tokens FROM mix GROUP BY ALL ORDER BY ALL"
+
+_Condition = dg.AutomationCondition
+
+# Views show new shards and new proxies by themselves. They are made again, in the run that makes
+# the manifest, so that they show what had not been there before the mix.
+WITH_THE_MANIFEST = (
+    _Condition.any_deps_updated().allow(dg.AssetSelection.assets(mix_manifest)).since_last_handled()
+    & ~_Condition.in_progress()
+).with_label("the mix changed")
+
+
+@dg.asset(
+    group_name="report",
+    kinds={"duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    deps=[
+        raw_shards,
+        target_sets,
+        target_overlap,
+        scored_shards,
+        domain_labels,
+        score_normalizers,
+        proxy_pool,
+        parameter_sets,
+        refinement,
+        sampled_subset,
+        proxy_metrics,
+        optimum_check,
+        rank_calibration,
+        final_mix,
+        mix_manifest,
+        random_comparison,
+    ],
+    automation_condition=WITH_THE_MANIFEST,
+)
+def catalog(project: ProjectResource) -> dg.MaterializeResult:
+    """SQL views over the lake in one DuckDB file: documents, scores, thetas, losses, mix.
+
+    No data is copied, and new shards show without making the catalog again. `quadmix sql "SELECT
+    ..."` queries the same views; any program that reads DuckDB opens the file. Outputs that have
+    not been made have no view yet.
+    """
+    cost = Cost()
+    settings, store = project.settings, project.store
+    with clear_errors(MissingOutputError):
+        path = write_catalog(store, settings)
+        with open_catalog(store, settings) as opened:
+            views, columns = _views_table(opened), _columns_table(opened)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/uri": str(path),
+            "n_views": views.height,
+            "views": markdown_table(views),
+            "columns": markdown_table(columns),
+            "example": dg.MetadataValue.md(
+                f'```sh\nquadmix --profile {settings.profile} sql "{_EXAMPLE}"\n```'
+            ),
+            **cost.metadata(),
+        }
+    )
+
+
+def _views_table(opened: Catalog) -> pl.DataFrame:
+    """Every view with its rows; views that join others are not counted, as that reads them all."""
+    return pl.DataFrame(
+        [
+            {
+                "view": view.name,
+                "rows": f"{opened.n_rows(view):,}" if view.is_table else "not counted",
+                "columns": len(columns),
+                "holds": view.comment,
+            }
+            for view, columns in opened.views.items()
+        ]
+    )
+
+
+def _columns_table(opened: Catalog) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {"view": view.name, "column": column.name, "type": column.type, "is": column.meaning}
+            for view, columns in opened.views.items()
+            for column in columns
+        ]
+    )

@@ -1,0 +1,180 @@
+"""The catalog: DuckDB views over the lake's Parquet files, no data copied.
+
+`write_catalog` keeps the views in `catalog/catalog.duckdb`, for every program that reads DuckDB;
+`open_catalog` makes them in memory, for the lake as it is now. Views name files by patterns, so
+that they show new shards by themselves; outputs without any file have no view.
+"""
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.parquet as pq
+from upath import UPath
+
+from quadmix_assets.outputs import CATALOG
+from quadmix_assets.report.mix_views import mix_views
+from quadmix_assets.report.pool_views import pool_views
+from quadmix_assets.report.proxy_views import proxy_views
+from quadmix_assets.report.view import FILES, View, identifier, literal
+from quadmix_assets.settings import Settings
+from quadmix_assets.store import MissingOutputError, Store, atomic_file, is_local
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+CATALOG_FILE = "catalog.duckdb"
+# The session variable that says where the lake is, if it is not where the catalog was written.
+LAKE_VARIABLE = "lake"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a view: its DuckDB type, its meaning and unit."""
+
+    name: str
+    type: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """An open catalog.
+
+    Attributes:
+        connection: to a database with the views.
+        views: that it has, with their columns.
+        missing: names of views whose outputs have not been made, each with the first such output.
+    """
+
+    connection: "DuckDBPyConnection"
+    views: Mapping[View, Sequence[Column]]
+    missing: Mapping[str, str]
+
+    def n_rows(self, view: View) -> int:
+        """Rows of a view; for a table they stand in the footers of its files."""
+        ((n_rows,),) = self.connection.execute(f"SELECT count(*) FROM {view.name}").fetchall()
+        return int(n_rows)
+
+
+def write_catalog(store: Store, settings: Settings) -> UPath:
+    """Write the catalog of the lake as it is now, whole or not at all.
+
+    Raises:
+        MissingOutputError: the lake holds nothing that a view could show.
+    """
+    path = store.path(CATALOG, CATALOG_FILE)
+    with tempfile.TemporaryDirectory() as folder:
+        local = Path(folder) / CATALOG_FILE
+        with _made(store, settings, local):
+            pass
+        with atomic_file(path) as file, local.open("rb") as made:
+            shutil.copyfileobj(made, file)
+    return path
+
+
+@contextmanager
+def open_catalog(store: Store, settings: Settings) -> Iterator[Catalog]:
+    """The catalog of the lake as it is now, in memory.
+
+    Raises:
+        MissingOutputError: the lake holds nothing that a view could show.
+    """
+    with _made(store, settings, ":memory:") as catalog:
+        yield catalog
+
+
+@contextmanager
+def _made(store: Store, settings: Settings, database: str | Path) -> Iterator[Catalog]:
+    """A new database with all views for which there are files."""
+    # Imported late, as in corpus.duplicates.
+    import duckdb
+
+    with tempfile.TemporaryDirectory() as folder:
+        options: dict[str, Any] = {
+            "autoinstall_known_extensions": False,
+            "temp_directory": str(Path(folder) / "spilled"),
+        }
+        with duckdb.connect(database, config=options) as connection:
+            if not is_local(store.root):
+                connection.register_filesystem(store.root.fs)
+            yield _make_views(connection, store, settings, Path(folder) / "empty")
+
+
+def _make_views(
+    connection: "DuckDBPyConnection", store: Store, settings: Settings, folder: Path
+) -> Catalog:
+    """Create all views; `folder` takes a lake of empty tables.
+
+    DuckDB looks at the files of a view when it is created. It is shown the empty tables then, of
+    which each has the columns of the first file of its output: a catalog of thousands of shards
+    costs no more than one of a single shard.
+    """
+    columns = _write_empty_tables(store, folder)
+    if not columns:
+        raise MissingOutputError(
+            f"{store.root} holds no tables yet: materialise the asset 'raw_shards' first"
+        )
+    views = [
+        *pool_views(settings.criterion_names, columns),
+        *proxy_views(settings.domain_names),
+        *mix_views(settings.criterion_names, settings.domain_names, columns),
+    ]
+    missing = {
+        view.name: next(output for output in view.outputs if output not in columns)
+        for view in views
+        if not columns.keys() >= set(view.outputs)
+    }
+    lake = literal(_escaped(str(store.root)))
+    connection.execute(
+        f"CREATE MACRO lake() AS coalesce(getvariable({literal(LAKE_VARIABLE)}), {lake})"
+    )
+    connection.execute(f"SET VARIABLE {LAKE_VARIABLE} = {literal(_escaped(str(folder)))}")
+    made = {view: _make_view(connection, view) for view in views if view.name not in missing}
+    connection.execute(f"RESET VARIABLE {LAKE_VARIABLE}")
+    return Catalog(connection, made, missing)
+
+
+def _make_view(connection: "DuckDBPyConnection", view: View) -> list[Column]:
+    """Create a view with its comments; its columns, in order."""
+    connection.execute(f"CREATE VIEW {view.name} AS {view.query}")
+    connection.execute(f"COMMENT ON VIEW {view.name} IS {literal(view.comment)}")
+    rows = connection.execute(f"DESCRIBE {view.name}").fetchall()
+    columns = [Column(name, kind, view.meaning(name)) for name, kind, *_ in rows]
+    for column in columns:
+        name = f"{view.name}.{identifier(column.name)}"
+        connection.execute(f"COMMENT ON COLUMN {name} IS {literal(column.meaning)}")
+    return columns
+
+
+def _write_empty_tables(store: Store, folder: Path) -> dict[str, list[str]]:
+    """Write an empty table for every output that is there; the columns of each."""
+    columns: dict[str, list[str]] = {}
+    for output, patterns in FILES.items():
+        for pattern in patterns:
+            first = min(_files(store, pattern), default=None)
+            if first is None:
+                continue
+            with first.open("rb") as file:
+                schema = pq.read_schema(file)
+            copy = folder / first.relative_to(store.root).as_posix()
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            pq.write_table(schema.empty_table(), copy)
+            columns.setdefault(output, schema.names)
+    return columns
+
+
+def _files(store: Store, pattern: str) -> Iterator[UPath]:
+    folder, name = pattern.split("/")
+    if (store.root / folder).exists():
+        yield from (store.root / folder).glob(name)
+
+
+def _escaped(path: str) -> str:
+    """A path as a glob pattern that matches it alone."""
+    return re.sub(r"([*?[])", r"[\1]", path)

@@ -1,0 +1,188 @@
+"""Views over the pool: its shards, documents, scores, domains, and what was left out."""
+
+from collections.abc import Sequence
+
+from quadmix_assets.outputs import (
+    DOMAIN_LABELS,
+    QUARANTINE,
+    RAW_SHARDS,
+    SCORE_NORMALIZERS,
+    SCORED_SHARDS,
+    TARGET_OVERLAP,
+    TARGET_SETS,
+)
+from quadmix_assets.report.view import (
+    Columns,
+    View,
+    identifier,
+    raw_scores,
+    read_files,
+    read_partitions,
+    read_summaries,
+)
+
+CARRIED = "carried from the input (corpus.carried_columns)"
+_CONFIDENCE = {"confidence": "confidence of the domain classifier in [0, 1]"}
+_FURTHER = "further output of a criterion"
+
+# Breakpoints of every criterion, each with the next one. One at minus infinity stands before all:
+# it gives the best share to documents that beat the whole pool, and holds the linear kinds.
+_SIGMA = """\
+WITH points AS (
+    SELECT criterion, kind, centre, scale, coalesce(value, '-infinity') AS value, share,
+        lead(value) OVER following AS next_value,
+        lead(share_below) OVER following AS next_share_below
+    FROM normalizers WINDOW following AS (PARTITION BY criterion ORDER BY value)
+    UNION ALL BY NAME
+    SELECT criterion, 'rank' AS kind, '-infinity'::DOUBLE AS value, arg_min(share, value) AS share
+    FROM normalizers WHERE kind = 'rank' GROUP BY criterion
+)
+SELECT shard, id, points.criterion, score, CASE kind
+    WHEN 'rank' THEN share + coalesce(
+        greatest(next_share_below - share, 0)
+        * (-score / 2 - points.value / 2) / (next_value / 2 - points.value / 2), 0)
+    WHEN 'minmax' THEN
+        CASE WHEN scale = 0 THEN 0 ELSE greatest(0, least(1, (centre - score) / scale)) END
+    ELSE CASE WHEN scale = 0 THEN 0 ELSE (centre - score) / scale END
+    END AS sigma
+FROM (UNPIVOT (SELECT shard, id, {criteria} FROM scores) ON {criteria}
+      INTO NAME criterion VALUE score) AS scored
+ASOF JOIN points ON scored.criterion = points.criterion AND -scored.score >= points.value"""
+
+
+def pool_views(criteria: Sequence[str], columns: Columns) -> list[View]:
+    """Views over what groups `corpus` and `features` write.
+
+    Args:
+        criteria: names of the settings' criteria.
+        columns: of the outputs that are there.
+    """
+    views = [
+        View(
+            "shards",
+            (RAW_SHARDS,),
+            "One row per shard: what its input file held and what became of its rows.",
+            "SELECT shard, summary->>'$.input.file' AS file, "
+            "summary->>'$.input.checksum' AS checksum, "
+            "(summary->>'$.n_rows')::BIGINT AS n_rows, "
+            "(summary->>'$.n_documents')::BIGINT AS n_documents, "
+            "n_rows - n_documents AS n_quarantined, "
+            "(summary->>'$.n_bytes')::BIGINT AS n_bytes "
+            f"FROM ({read_summaries(RAW_SHARDS, 'shard')})",
+            {
+                "file": "name of the input file",
+                "checksum": "hash of the input file's bytes when it was read",
+                "n_rows": "rows of the input file",
+                "n_documents": "rows that became documents of the pool",
+                "n_quarantined": "rows that could not be used",
+                "n_bytes": "bytes of the documents' texts in UTF-8",
+            },
+        ),
+        View(
+            "documents",
+            (RAW_SHARDS,),
+            "One row per document of the pool, with its text.",
+            read_partitions(RAW_SHARDS, "shard", columns.get(RAW_SHARDS, ())),
+            {
+                "source": "where the document comes from; the shard where the input does not say",
+                "n_bytes": "bytes of the text in UTF-8",
+            },
+            CARRIED,
+        ),
+        View(
+            "quarantine",
+            (RAW_SHARDS, QUARANTINE),
+            "One row per row of the input that could not be used.",
+            f"SELECT * FROM {read_files(QUARANTINE)}",
+            {
+                "row": "row of the input file, counted from 1; the line number in JSON lines",
+                "id": "the row's id; null where it is unknown",
+                "reason": "kind of defect",
+                "detail": "what exactly is wrong",
+                "excerpt": "at most 200 characters of the row",
+            },
+        ),
+        View(
+            "scores",
+            (SCORED_SHARDS,),
+            "One row per document of the pool: tokens and raw scores, one column per criterion.",
+            read_partitions(SCORED_SHARDS, "shard", ()),
+            raw_scores(criteria),
+            _FURTHER,
+        ),
+        View(
+            "domains",
+            (DOMAIN_LABELS,),
+            "One row per document of the pool: its domain.",
+            read_partitions(DOMAIN_LABELS, "shard", ()),
+            _CONFIDENCE,
+        ),
+        View(
+            "scored_documents",
+            (SCORED_SHARDS, DOMAIN_LABELS),
+            "One row per document of the pool: scores and domains joined.",
+            "SELECT * FROM scores JOIN domains USING (shard, id)",
+            raw_scores(criteria) | _CONFIDENCE,
+            _FURTHER,
+            is_table=False,
+        ),
+        View(
+            "normalizers",
+            (SCORE_NORMALIZERS,),
+            "Tables that map a criterion's raw scores to sigma; one row per breakpoint.",
+            read_partitions(SCORE_NORMALIZERS, "criterion", ()),
+            {
+                "criterion": "name of the criterion",
+                "kind": "rank, zscore or minmax",
+                "centre": "token-weighted mean (zscore) or maximum (minmax) of the raw scores",
+                "scale": "standard deviation (zscore) or range (minmax) of the raw scores",
+                "value": "rank: a raw score times -1, so that the best comes first",
+                "share_below": "rank: share of the pool's tokens that score better, in [0, 1]",
+                "share": "rank: share of the pool's tokens that score better or equal, in (0, 1]",
+            },
+        ),
+        View(
+            "targets",
+            (TARGET_SETS,),
+            "One row per document of the target sets.",
+            "SELECT regexp_extract(name, '^(.*)[.]([^.]+)$', 1) AS target, "
+            "regexp_extract(name, '^(.*)[.]([^.]+)$', 2) AS part, * EXCLUDE (name) "
+            f"FROM ({read_partitions(TARGET_SETS, 'name', ())})",
+            {
+                "part": "fit: criteria may learn from it; held_out: losses are measured on it",
+                "id": "id of the document in the target set",
+            },
+            "further column of the target set",
+        ),
+        View(
+            "target_overlap",
+            (TARGET_OVERLAP,),
+            "One row per pair of a pool's document and a held-out target document with a common "
+            "run of 13 words.",
+            read_partitions(TARGET_OVERLAP, "shard", ()),
+            {
+                "target_id": "id of the document in the target set",
+                "n_runs": "number of different runs of words that both have",
+            },
+        ),
+    ]
+    scored = columns.get(SCORED_SHARDS, ())
+    with_sigma = [criterion for criterion in criteria if criterion in scored]
+    if with_sigma:
+        names = ", ".join(identifier(criterion) for criterion in with_sigma)
+        views.append(
+            View(
+                "sigma",
+                (SCORED_SHARDS, SCORE_NORMALIZERS),
+                "One row per document of the pool and criterion: its normalized score.",
+                _SIGMA.format(criteria=names),
+                {
+                    "criterion": "name of the criterion",
+                    "score": "raw score, larger is better",
+                    "sigma": "normalized score, smaller is better; kind rank: the share of the "
+                    "pool's tokens that score better or equal, in (0, 1]",
+                },
+                is_table=False,
+            )
+        )
+    return views

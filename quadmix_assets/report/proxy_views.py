@@ -1,0 +1,109 @@
+"""Views over the swarm: thetas, what each proxy was trained on, and its losses."""
+
+from collections.abc import Sequence
+
+from quadmix_assets.outputs import (
+    OPTIMUM_CHECK,
+    PARAMETER_SETS,
+    PROXY_METRICS,
+    PROXY_POOL,
+    SAMPLED_SUBSET,
+)
+from quadmix_assets.report.view import (
+    View,
+    name_at,
+    read_files,
+    read_partitions,
+    read_summaries,
+)
+
+_ROUND = "coalesce(try_cast(regexp_extract(proxy_batch, '^round-([0-9]+)-', 1) AS INTEGER), 0)"
+_ROUND_COMMENT = "0: drawn by Algorithm 1; from 1 on: rounds of refinement"
+
+TRAINING_COLUMNS = {
+    "loss_nats": "mean loss on the target set, nats per token",
+    "bits_per_byte": "mean loss on the target set, bits per byte of text",
+    "status": "trained or failed",
+    "reason": "why the training failed; null where it did not",
+    "n_tokens": "tokens that the model was trained on",
+    "n_tokens_sample": "tokens of the sample that it was trained on, copies included",
+    "epochs": "how often it saw its sample: n_tokens / n_tokens_sample",
+    "precision": "number format of the training",
+    "seed": "number of the repetition, from 0",
+}
+
+
+def proxy_views(domains: Sequence[str]) -> list[View]:
+    """Views over what groups `proxies` and `search` write.
+
+    Args:
+        domains: names of the settings' domains; proxy pools hold their index.
+    """
+    return [
+        View(
+            "proxy_pool",
+            (PROXY_POOL,),
+            "One row per document of the pool's sample that proxies are trained on.",
+            f"SELECT file_row_number AS document, * EXCLUDE (file_row_number, id_hash) "
+            f"REPLACE ({name_at(domains, 'domain')} AS domain) "
+            f"FROM {read_files(PROXY_POOL, 'file_row_number = true')}",
+            {"document": "number of the document in the proxy pool, from 0"},
+            "normalized score by this criterion, smaller is better",
+        ),
+        View(
+            "thetas",
+            (PARAMETER_SETS,),
+            "One row per parameter of each theta.",
+            f"SELECT theta_id, {_ROUND} AS round, proxy_batch, "
+            "regexp_extract(entry, '^[a-z]+') AS parameter, "
+            "regexp_extract(entry, CASE parameter WHEN 'alpha' THEN '\\[(.*),[^,]*\\]$' "
+            "ELSE '\\[(.*)\\]$' END, 1) AS domain, "
+            "nullif(regexp_extract(entry, '^alpha\\[.*,([^,]*)\\]$', 1), '') AS criterion, value "
+            f"FROM (UNPIVOT (SELECT * FROM {read_files(PARAMETER_SETS)}) "
+            "ON COLUMNS(* EXCLUDE (theta_id, proxy_batch)) INTO NAME entry VALUE value)",
+            {
+                "round": _ROUND_COMMENT,
+                "parameter": "alpha (Eq. 1), lam, omega, eta, epsilon (Eq. 3), or scale, a factor "
+                "on S",
+                "domain": "domain that the parameter belongs to",
+                "criterion": "criterion that alpha weighs; null for the other parameters",
+                "value": "value of the parameter",
+            },
+        ),
+        View(
+            "samples",
+            (SAMPLED_SUBSET, PROXY_POOL),
+            "One row per theta and document that its proxy is trained on.",
+            "SELECT proxy_batch, theta_id, id, shard, domain, n_tokens, copies "
+            f"FROM ({read_partitions(SAMPLED_SUBSET, 'proxy_batch', ())}) "
+            "JOIN proxy_pool USING (document)",
+            is_table=False,
+        ),
+        View(
+            "losses",
+            (PROXY_METRICS,),
+            "One row per proxy and target set. Compare proxies of one evidence_version only.",
+            f"SELECT theta_id, {_ROUND} AS round, proxy_batch, "
+            "* EXCLUDE (theta_id, proxy_batch, summary), "
+            "md5(summary::VARCHAR)[:8] AS evidence_version "
+            f"FROM ({read_partitions(PROXY_METRICS, 'proxy_batch', ())}) "
+            f"LEFT JOIN ({read_summaries(PROXY_METRICS, 'proxy_batch')}) USING (proxy_batch)",
+            {
+                **TRAINING_COLUMNS,
+                "round": _ROUND_COMMENT,
+                "evidence_version": "hash of the proxy pool, thetas, target sets and recipe that "
+                "the loss was measured with",
+            },
+        ),
+        View(
+            "optimum_check",
+            (OPTIMUM_CHECK,),
+            "One row per proxy and target set of the measurement of theta*.",
+            f"SELECT * FROM {read_files(OPTIMUM_CHECK)}",
+            {
+                **TRAINING_COLUMNS,
+                "sample": "what it was trained on: theta*, the best theta of the swarm, documents "
+                "at random, or the best documents by one criterion",
+            },
+        ),
+    ]

@@ -1,0 +1,144 @@
+"""What a view of the catalog is, and the SQL that its queries share."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from quadmix_assets.outputs import (
+    DOMAIN_LABELS,
+    FINAL_MIX,
+    OPTIMUM_CHECK,
+    PARAMETER_SETS,
+    PROXY_METRICS,
+    PROXY_POOL,
+    QUARANTINE,
+    RANDOM_COMPARISON,
+    RANK_CALIBRATION,
+    RAW_SHARDS,
+    REFINEMENT,
+    SAMPLED_SUBSET,
+    SCORE_NORMALIZERS,
+    SCORED_SHARDS,
+    TARGET_OVERLAP,
+    TARGET_SETS,
+)
+from quadmix_assets.store.tables import SUMMARY_KEY
+
+# Columns that the Parquet files of an output hold, by output; outputs without files are left out.
+Columns = Mapping[str, Sequence[str]]
+
+# The Parquet files of every output that views read, as glob patterns below the lake.
+FILES = {
+    **{
+        output: (f"{output}/*.parquet",)
+        for output in (
+            RAW_SHARDS,
+            QUARANTINE,
+            TARGET_OVERLAP,
+            SCORED_SHARDS,
+            DOMAIN_LABELS,
+            SCORE_NORMALIZERS,
+            PROXY_POOL,
+            SAMPLED_SUBSET,
+            PROXY_METRICS,
+            OPTIMUM_CHECK,
+            RANK_CALIBRATION,
+            FINAL_MIX,
+            RANDOM_COMPARISON,
+        )
+    },
+    TARGET_SETS: (f"{TARGET_SETS}/*.fit.parquet", f"{TARGET_SETS}/*.held_out.parquet"),
+    # Rounds of refinement have files of their own.
+    PARAMETER_SETS: (f"{PARAMETER_SETS}/*.parquet", f"{REFINEMENT}/*.parquet"),
+}
+_FILE = "lake_file"
+
+# What columns that several views share mean.
+COMMON = {
+    "shard": "partition key of the input file",
+    "id": "document id, unique in the pool",
+    "text": "the document's text",
+    "n_tokens": "tokens of the document by the project's tokenizer",
+    "domain": "domain of the document; 'unknown' below the confidence floor",
+    "proxy_batch": "partition key of the batch of proxies",
+    "theta_id": "number of the theta, through all rounds",
+    "target": "name of the target set",
+    "copies": "how many times the document is taken",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """A view over the lake's files, or over other views.
+
+    Attributes:
+        name: what queries call it.
+        outputs: folders of the lake that it reads; without files in one of them there is no view.
+        comment: what one row is.
+        query: its SQL; `lake()` is the lake's root.
+        columns: meaning and unit by column, in addition to `COMMON`.
+        other_columns: meaning of columns whose names depend on the settings or the input.
+        is_table: its rows are rows of files, so that Parquet footers know their number.
+    """
+
+    name: str
+    outputs: tuple[str, ...]
+    comment: str
+    query: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    other_columns: str = ""
+    is_table: bool = True
+
+    def meaning(self, column: str) -> str:
+        """What a column holds, and in which unit."""
+        return self.columns.get(column) or COMMON.get(column) or self.other_columns
+
+
+def raw_scores(criteria: Sequence[str]) -> dict[str, str]:
+    """Meaning of the columns that hold raw scores, by criterion."""
+    return {name: f"raw score by the criterion {name}, larger is better" for name in criteria}
+
+
+def read_files(output: str, *options: str) -> str:
+    """SQL: a table function that reads all files of an output."""
+    globs = ", ".join(f"lake() || {literal('/' + pattern)}" for pattern in FILES[output])
+    # Of several patterns one may match nothing: there are thetas before they are refined.
+    more = ["allow_empty = true"] if len(FILES[output]) > 1 else []
+    return f"read_parquet({', '.join([f'[{globs}]', *options, *more])})"
+
+
+def read_partitions(output: str, key: str, columns: Sequence[str]) -> str:
+    """SQL: all rows of an output's partitions, with the partition in a column `key`.
+
+    Files may differ in their columns, as long as a changed setting has not reached all shards;
+    what a file lacks is null. An input's own column of the name `key` is called `input_<key>`.
+    """
+    renamed = f" RENAME ({key} AS input_{key})" if key in columns else ""
+    files = read_files(output, "union_by_name = true", f"filename = '{_FILE}'")
+    return (
+        f"SELECT parse_filename({_FILE}, true) AS {key}, * EXCLUDE ({_FILE}){renamed} FROM {files}"
+    )
+
+
+def read_summaries(output: str, key: str) -> str:
+    """SQL: what the footers of an output's files say, as columns `key` and `summary` (JSON)."""
+    (pattern,) = FILES[output]
+    return (
+        f"SELECT parse_filename(file_name, true) AS {key}, decode(value)::JSON AS summary "
+        f"FROM parquet_kv_metadata(lake() || {literal('/' + pattern)}) "
+        f"WHERE decode(key) = {literal(SUMMARY_KEY)}"
+    )
+
+
+def literal(text: str) -> str:
+    """SQL: a string."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """SQL: a name, whatever characters it has."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def name_at(names: Sequence[str], index: str) -> str:
+    """SQL: the name at an index that counts from 0."""
+    return f"[{', '.join(literal(name) for name in names)}][{index} + 1]"

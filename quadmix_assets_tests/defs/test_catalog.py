@@ -1,0 +1,98 @@
+"""The asset that writes the catalog: what it shows, when it runs, and that it fits real tables."""
+
+import datetime
+import io
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+import pytest
+
+from quadmix_assets.commands.sql import run_query
+from quadmix_assets.definitions import defs as load_definitions
+from quadmix_assets.defs.catalog import catalog
+from quadmix_assets.defs.resources import ProjectResource
+from quadmix_assets.outputs import CATALOG, FINAL_MIX, MIX_MANIFEST, QUARANTINE, RAW_SHARDS
+from quadmix_assets.report.catalog import open_catalog
+from quadmix_assets.report.view import FILES
+from quadmix_assets_tests.commands.sql_page import blocks
+from quadmix_assets_tests.conftest import Project
+from quadmix_assets_tests.report.view_lake import fill_lake, make_project
+
+
+def materialize(project: Project) -> dg.ExecuteInProcessResult:
+    """Run the asset alone."""
+    return dg.materialize(
+        [catalog],
+        resources={"project": ProjectResource(profile=str(project.profile))},
+        instance=dg.DagsterInstance.ephemeral(),
+        raise_on_error=False,
+    )
+
+
+def test_asset_shows_views_columns_rows_and_an_example(tmp_path: Path) -> None:
+    project = make_project(tmp_path)
+    fill_lake(project.store)
+    (event,) = materialize(project).asset_materializations_for_node(CATALOG)
+    metadata = {name: str(value.value) for name, value in event.metadata.items()}
+    assert "| documents | 24 | " in metadata["views"]
+    assert "| sigma | not counted | " in metadata["views"]
+    assert "| mix | copies | BIGINT | how many times" in metadata["columns"]
+    query = metadata["example"].split('"')[1]
+    with duckdb.connect(metadata["dagster/uri"], read_only=True) as connection:
+        assert connection.execute(query).fetchall() == [("law", 88)]
+
+
+def test_empty_lake_is_one_clear_error(tmp_path: Path) -> None:
+    result = materialize(make_project(tmp_path))
+    assert not result.success
+    (failure,) = result.get_step_failure_events()
+    error = failure.step_failure_data.error
+    assert error is not None and "materialise the asset 'raw_shards' first" in error.message
+
+
+def test_asset_depends_on_everything_that_views_read() -> None:
+    (keys,) = [spec.deps for spec in catalog.specs]
+    depended = {dep.asset_key.to_user_string() for dep in keys}
+    assert depended >= set(FILES) - {QUARANTINE}
+
+
+def test_catalog_follows_the_mix_and_no_single_shard() -> None:
+    """In one run with the manifest, and not again after it."""
+    definitions, instance = load_definitions(), dg.DagsterInstance.ephemeral()
+    instance.add_dynamic_partitions("shard", ["one.jsonl"])
+    now, cursor = datetime.datetime(2026, 1, 1, 0, 0, 30), None
+
+    def requested_after(*materialized: dg.AssetMaterialization) -> set[str]:
+        nonlocal now, cursor
+        for event in materialized:
+            instance.report_runless_asset_event(event)
+        now += datetime.timedelta(minutes=1)
+        result = dg.evaluate_automation_conditions(
+            definitions, instance, evaluation_time=now, cursor=cursor
+        )
+        cursor = result.cursor
+        keys = {one.key for one in result.results if not one.true_subset.is_empty}
+        return {key.to_user_string() for key in keys} & {CATALOG, MIX_MANIFEST}
+
+    assert requested_after() == set()
+    assert requested_after(dg.AssetMaterialization(RAW_SHARDS, partition="one.jsonl")) == set()
+    both = {CATALOG, MIX_MANIFEST}
+    assert requested_after(dg.AssetMaterialization(FINAL_MIX, partition="one.jsonl")) == both
+    assert requested_after() == set()
+    assert requested_after(dg.AssetMaterialization(MIX_MANIFEST)) == {CATALOG}, "made by hand"
+    assert requested_after() == set()
+
+
+def test_views_and_queries_fit_the_tables_of_the_graph(
+    tiny: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with open_catalog(tiny.store, tiny.settings) as opened:
+        assert opened.missing == {}
+        unnamed = [(v.name, c.name) for v, cs in opened.views.items() for c in cs if not c.meaning]
+        assert unnamed == []
+        versions = opened.connection.execute("SELECT DISTINCT evidence_version FROM losses")
+        assert [len(version) for (version,) in versions.fetchall()] == [8]
+    for query in blocks("sql"):
+        run_query(tiny.store, tiny.settings, query, "table", io.StringIO())

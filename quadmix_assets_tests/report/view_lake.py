@@ -1,0 +1,165 @@
+"""A lake of two small shards with every table that views read, made without training anything."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from quadmix_assets.features.normalizers import NormalizerKind, fit_normalizer
+from quadmix_assets.outputs import (
+    FINAL_MIX,
+    OPTIMUM_CHECK,
+    PARAMETER_SETS,
+    PROXY_METRICS,
+    PROXY_POOL,
+    RANDOM_COMPARISON,
+    RANK_CALIBRATION,
+    REFINEMENT,
+    SAMPLED_SUBSET,
+    SCORE_NORMALIZERS,
+    TARGET_OVERLAP,
+    TARGET_SETS,
+)
+from quadmix_assets.sampling import feature_names
+from quadmix_assets.store import Store
+from quadmix_assets_tests.conftest import Project
+from quadmix_assets_tests.lakes import put_raw, put_scored
+
+CRITERIA, DOMAINS = ("heuristics", "importance"), ("law", "travel", "unknown")
+SHARDS = ("one.jsonl", "two.jsonl")
+N = 12
+N_TOKENS = np.arange(1, N + 1)
+LABELS = ["law", "travel", "travel"] * (N // 3)
+# Of round 0 and of a round of refinement.
+BATCHES = {"batch-00000": [0, 1, 2], "round-1-batch-00000": [3]}
+
+
+def make_project(folder: Path, **changes: Any) -> Project:
+    """A project of two criteria and three domains with an empty lake."""
+    importance = {"kind": "importance", "target": "planted"}
+    return Project(
+        folder,
+        features={
+            "criteria": [{"kind": "heuristics"}, importance],
+            "domains": {"kind": "fasttext", "names": list(DOMAINS[:2])},
+        },
+        **changes,
+    )
+
+
+def fill_lake(store: Store) -> None:
+    """Write every table."""
+    put_pool(store)
+    put_normalizers(store)
+    put_targets(store)
+    put_swarm(store)
+    put_mix(store)
+
+
+def put_pool(store: Store) -> None:
+    """Documents <shard>/0 to <shard>/11 of 1 to 12 tokens; shard one has a row without text."""
+    random = np.random.default_rng(1)
+    for shard in SHARDS:
+        rows: list[dict[str, Any]] = [
+            {"id": f"{shard}/{n}", "text": f"Text {n}.", "year": 2000 + n} for n in range(N)
+        ]
+        bad = [{"id": "bad", "text": " "}] if shard == SHARDS[0] else []
+        put_raw(store, shard, rows + bad, id_column="id", carried_columns={"year": "int"})
+        scores = {name: random.normal(size=N).round(1) for name in CRITERIA}
+        put_scored(store, shard, scores, LABELS, N_TOKENS)
+
+
+def put_normalizers(
+    store: Store, kind: NormalizerKind = "rank", *, max_breakpoints: int = 100
+) -> None:
+    """Fit sigma to the first shard alone, so that the second one goes beyond its tables."""
+    scores = store.read_table(store.table_path("scored_shards", SHARDS[0]))
+    for name in CRITERIA:
+        normalizer = fit_normalizer(kind, scores[name], N_TOKENS, max_breakpoints=max_breakpoints)
+        store.write_table(store.table_path(SCORE_NORMALIZERS, name), normalizer.to_frame())
+
+
+def put_targets(store: Store) -> None:
+    """A target set, of which one held-out document shares words with the first document."""
+    for part, ids in (("fit", ["t-0"]), ("held_out", ["t-1", "t-2"])):
+        documents = pl.DataFrame({"id": ids, "text": ["Words of a target."] * len(ids)})
+        store.write_table(store.table_path(TARGET_SETS, f"planted.{part}"), documents)
+    found = {"target": ["planted"], "target_id": ["t-1"], "id": [f"{SHARDS[0]}/0"], "n_runs": [3]}
+    table = pl.DataFrame(found)
+    store.write_table(store.table_path(TARGET_OVERLAP, SHARDS[0]), table)
+    store.write_table(store.table_path(TARGET_OVERLAP, SHARDS[1]), table.clear())
+
+
+def put_swarm(store: Store) -> None:
+    """Thetas and proxies; proxy k takes document k of shard one twice and the next one once."""
+    pool = {
+        "id": [f"{SHARDS[0]}/{n}" for n in range(N)],
+        "id_hash": pl.int_range(N, dtype=pl.UInt64, eager=True),
+        "shard": [SHARDS[0]] * N,
+        "domain": [DOMAINS.index(label) for label in LABELS],
+        "n_tokens": N_TOKENS,
+        **{f"sigma_{name}": np.linspace(0.1, 1.0, N) for name in CRITERIA},
+    }
+    store.write_table(store.path(PROXY_POOL, "documents.parquet"), pl.DataFrame(pool))
+    names = feature_names(CRITERIA, DOMAINS)
+    for batch, numbers in BATCHES.items():
+        entries = {name: [number + k / 100 for number in numbers] for k, name in enumerate(names)}
+        thetas = pl.DataFrame(
+            {"theta_id": numbers, "proxy_batch": [batch] * len(numbers), **entries}
+        )
+        path = store.table_path(PARAMETER_SETS)
+        if batch.startswith("round-1"):
+            path = store.table_path(REFINEMENT, "round-1")
+        store.write_table(path, thetas)
+        rows = [row for n in numbers for row in ((n, n, 2), (n, n + 1, 1))]
+        subset = pl.DataFrame(rows, schema=["theta_id", "document", "copies"], orient="row")
+        store.write_table(store.table_path(SAMPLED_SUBSET, batch), subset)
+        metrics = losses({"theta_id": numbers}, [5.0 - n / 10 for n in numbers])
+        version = {"version": {"recipe": batch}}
+        store.write_table(store.table_path(PROXY_METRICS, batch), metrics, version)
+    check = {"sample": ["theta* (planted)"] * 2 + ["uniform"] * 2, "seed": [0, 1, 0, 1]}
+    store.write_table(store.table_path(OPTIMUM_CHECK), losses(check, [4.0, 4.2, 5.0, 5.2]))
+
+
+def put_mix(store: Store) -> None:
+    """Every document of domain `law` twice; the others are left out."""
+    breakpoints = {"domain": [0, 0, 1], "value": [0.1, 0.2, 0.1], "share": [0.5, 1.0, 1.0]}
+    calibration = pl.DataFrame({**breakpoints, "share_below": [0.0, 0.5, 0.0]})
+    store.write_table(store.table_path(RANK_CALIBRATION), calibration)
+    for shard in SHARDS:
+        documents = store.read_table(store.table_path("raw_shards", shard))
+        scores = store.read_table(store.table_path("scored_shards", shard)).drop("id")
+        labels = store.read_table(store.table_path("domain_labels", shard)).select("domain")
+        decided = pl.DataFrame(
+            {"merged_score": 0.5, "rank": 0.5, "sampling_value": 2.0, "copies": 2}
+        )
+        decided = pl.concat([decided] * N)
+        mix = pl.concat([documents, labels, scores, decided], how="horizontal")
+        mix = mix.filter(pl.col("domain") == "law")
+        counts = {
+            "n_documents_in": N,
+            "n_tokens_in": int(N_TOKENS.sum()),
+            "n_documents_out": mix.height,
+            "n_copies_out": 2 * mix.height,
+            "n_tokens_out": int(2 * mix["n_tokens"].sum()),
+            "max_copies": 2,
+        }
+        store.write_table(store.table_path(FINAL_MIX, shard), mix, counts)
+    mixes = {"mix": ["final mix", "random mix"], "seed": [0, 0]}
+    store.write_table(store.table_path(RANDOM_COMPARISON), losses(mixes, [4.5, 5.5]))
+
+
+def losses(names: Mapping[str, Any], loss_nats: Sequence[float]) -> pl.DataFrame:
+    """What the training of models gives, one row a model, after columns that name the models."""
+    return pl.DataFrame({**names, "target": ["planted"] * len(loss_nats)}).with_columns(
+        pl.Series("loss_nats", loss_nats),
+        pl.Series("bits_per_byte", loss_nats) / 3,
+        pl.lit("trained").alias("status"),
+        pl.lit(None, pl.String).alias("reason"),
+        pl.lit(100).alias("n_tokens"),
+        pl.lit(50).alias("n_tokens_sample"),
+        pl.lit(2.0).alias("epochs"),
+        pl.lit("float32").alias("precision"),
+    )
