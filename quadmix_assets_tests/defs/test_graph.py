@@ -53,8 +53,8 @@ def test_every_asset_is_materialised(tiny: Project) -> None:
     _, partitions = graph_of(load_definitions())
     registered = {"shard": set(SHARDS), "proxy_batch": {"batch-00000", "batch-00001"}}
     with tiny.instance() as instance:
-        for name, keys in registered.items():
-            assert set(instance.get_dynamic_partitions(name)) == keys
+        for definition, keys in registered.items():
+            assert set(instance.get_dynamic_partitions(definition)) == keys
         for asset, name in partitions.items():
             key = dg.AssetKey.from_user_string(asset)
             if name is not None:
