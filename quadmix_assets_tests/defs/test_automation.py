@@ -168,7 +168,7 @@ def counts(instance: dg.DagsterInstance) -> dict[str, int]:
 
 
 @pytest.mark.slow
-def test_only_new_and_changed_shards_are_worked_off(automated: Automation) -> None:
+def test_only_new_and_changed_shards_are_processed(automated: Automation) -> None:
     project, instance = automated.project, automated.instance
     assert automated.settle() == [], "nothing is new"
     before = counts(instance)
