@@ -2,9 +2,8 @@
 PROFILE ?= demo
 PYTHON ?= python3
 BIN := .venv/bin
-INSTANCE := $(CURDIR)/data/dagster/$(notdir $(basename $(PROFILE)))
 
-.PHONY: demo run test ui lint clean
+.PHONY: demo run test ui lint format clean
 
 demo: .venv/installed
 	$(BIN)/quadmix --profile demo run
@@ -16,15 +15,17 @@ test: .venv/installed-dev
 	$(BIN)/python -m pytest
 
 ui: .venv/installed
-	mkdir -p $(INSTANCE) && cp dagster.yaml $(INSTANCE)/
-	DAGSTER_HOME=$(INSTANCE) $(BIN)/quadmix --profile $(PROFILE) instance
-	QUADMIX_PROFILE=$(PROFILE) DAGSTER_HOME=$(INSTANCE) $(BIN)/dg dev --host 127.0.0.1
+	$(BIN)/quadmix --profile $(PROFILE) ui
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/dg check defs
+
+format: .venv/installed-dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

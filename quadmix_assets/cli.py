@@ -2,11 +2,10 @@
 
 import argparse
 import os
-import shutil
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
+from quadmix_assets.instance import serve_ui, use_instance_of
 from quadmix_assets.settings import (
     DEFAULT_PROFILE,
     PROFILE_VARIABLE,
@@ -16,9 +15,6 @@ from quadmix_assets.settings import (
 )
 from quadmix_assets.store import MissingOutputError, Store
 
-SCORING_POOL = "scoring"
-PROJECT_ROOT = Path(__file__).parents[1]
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; the exit status is 0 when all went well."""
@@ -26,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--profile",
         default=os.environ.get(PROFILE_VARIABLE, DEFAULT_PROFILE),
-        help="a name in profiles/ or the path of a YAML file (default: %(default)s)",
+        help="a profile of the package, or the path of a YAML file (default: %(default)s)",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="materialise the whole graph, then print the summary")
@@ -35,6 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser(
         "instance", help="prepare the profile's Dagster instance and print where it lies"
     )
+    ui = commands.add_parser("ui", help="serve Dagster's UI on the profile's instance")
+    ui.add_argument("--host", default="127.0.0.1", help="the address (default: %(default)s)")
+    ui.add_argument("--port", type=int, default=3000, help="the port (default: %(default)s)")
     commands.add_parser("summary", help="print where the mix lies and what it looks like")
     options = parser.parse_args(arguments)
     try:
@@ -62,8 +61,11 @@ def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
         use_instance_of(settings)
         sys.stdout.write(f"{os.environ['DAGSTER_HOME']}\n")
         return 0
+    os.environ[PROFILE_VARIABLE] = options.profile
+    if options.command == "ui":
+        use_instance_of(settings)
+        serve_ui(options.host, options.port)
     if options.command == "run":
-        os.environ[PROFILE_VARIABLE] = options.profile
         use_instance_of(settings)
         from quadmix_assets.whole_graph import materialize_whole_graph
 
@@ -71,25 +73,6 @@ def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
             return 1
     sys.stdout.write(summary_text(settings, store))
     return 0
-
-
-def use_instance_of(settings: Settings) -> None:
-    """Point Dagster to the profile's own instance, unless DAGSTER_HOME names another; set it up.
-
-    Every profile has an instance of its own: partitions and materialisations of one pool have
-    nothing to do with those of another. The pool that limits how many scoring steps run at once
-    gets the limit of the settings.
-    """
-    if "DAGSTER_HOME" not in os.environ:
-        home = settings.root / "data" / "dagster" / settings.profile
-        home.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(PROJECT_ROOT / "dagster.yaml", home / "dagster.yaml")
-        os.environ["DAGSTER_HOME"] = str(home)
-    import dagster as dg
-
-    with dg.DagsterInstance.get() as instance:
-        slots = settings.features.inference.concurrent_partitions
-        instance.event_log_storage.set_concurrency_slots(SCORING_POOL, slots)
 
 
 if __name__ == "__main__":

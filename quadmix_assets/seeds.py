@@ -1,6 +1,6 @@
 """One seed in the settings, a stream of its own for every purpose."""
 
-import xxhash
+from quadmix_assets.hashing import hash_number
 
 
 def derive_seed(seed: int, purpose: str) -> int:
@@ -9,4 +9,4 @@ def derive_seed(seed: int, purpose: str) -> int:
     Two purposes never share random numbers: the search does not replay the proxies' thetas, and a
     document's luck in one sample says nothing of its luck in another.
     """
-    return xxhash.xxh3_64_intdigest(f"{purpose}:{seed}".encode()) >> 1
+    return hash_number(f"{purpose}:{seed}".encode()) >> 1

@@ -1,9 +1,7 @@
 """Materialises the whole graph stage by stage in this process, as the UI's clicks would."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import Literal
 
 import dagster as dg
 
@@ -11,44 +9,13 @@ from quadmix_assets.corpus.inputs import check_inputs, discover_inputs
 from quadmix_assets.definitions import defs as load_definitions
 from quadmix_assets.defs.automation import observation
 from quadmix_assets.defs.resources import ProjectResource
-from quadmix_assets.outputs import PLANTED_CORPUS
-from quadmix_assets.proxies.batches import n_rounds, round_of
+from quadmix_assets.outputs import OPTIMAL_PARAMS, PLANTED_CORPUS, RAW_SHARDS, REFINEMENT
+from quadmix_assets.proxies.parameter_sets import n_rounds, round_of
 from quadmix_assets.search.fit import regressors_are_up_to_date
+from quadmix_assets.stages import Stage, cut_into_stages, descendants
 
 _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Assets that are materialised by one run (or one run per range of partitions).
-
-    What is made of theta* counts as materialised only while it is newer than theta*.
-    """
-
-    assets: tuple[str, ...]
-    partitions: Literal["shard", "proxy_batch"] | None = None
-    of_theta_star: bool = False
-
-
-RAW_SHARDS_STAGE = Stage(("raw_shards",), "shard")
-STAGES = (
-    RAW_SHARDS_STAGE,
-    Stage(("tokenizer", "target_sets", "fitted_models")),
-    Stage(("target_overlap", "scored_shards", "domain_labels"), "shard"),
-    Stage(("score_normalizers", "proxy_pool", "parameter_sets")),
-    Stage(("score_report",)),
-    Stage(("merged_ranks", "sampled_subset", "proxy_metrics"), "proxy_batch"),
-    Stage(("regressor", "optimal_params")),
-)
-PROXY_STAGE, SEARCH_STAGE = STAGES[-2:]
-REFINEMENT_STAGE = Stage(("refinement",))
-MIX_STAGES = (
-    Stage(("optimum_check",), of_theta_star=True),
-    Stage(("rank_calibration",), of_theta_star=True),
-    Stage(("final_mix",), "shard", of_theta_star=True),
-    Stage(("mix_manifest", "random_comparison"), of_theta_star=True),
-)
 
 
 class _Runner:
@@ -59,74 +26,100 @@ class _Runner:
             "loggers": {"console": {"config": {}}},
         }
         self.resume = resume
-        self.job = load_definitions().resolve_implicit_global_asset_job_def()
+        definitions = load_definitions()
+        self.job = definitions.resolve_implicit_global_asset_job_def()
+        self.parents, partitions = graph_of(definitions)
+        self.stages = cut_into_stages(self.parents, partitions)
+        self.made_with_theta_star = descendants(self.parents, OPTIMAL_PARAMS)
 
     def run(self, stage: Stage) -> bool:
         """Materialise a stage; whether what follows can go on."""
         if stage.partitions is None:
-            return (self.resume and self._is_done(stage)) or self._execute(stage)
+            done = {asset for asset in stage.assets if self._is_done(asset)}
+            assets = self._to_make(stage, done)
+            return not assets or self._execute(assets)
         registered = list(self.instance.get_dynamic_partitions(stage.partitions))
-        wanted = self._wanted(stage, set(registered))
-        size = 1 if stage.partitions == "proxy_batch" else max(len(wanted), 1)
-        for start, end in _ranges(registered, wanted, size):
-            if not self._execute(stage, start, end):
+        wanted = self._to_make_by_partition(stage, registered)
+        size = 1 if stage.partitions == "proxy_batch" else len(registered)
+        for start, end, assets in _ranges(registered, wanted, size):
+            if not self._execute(assets, start, end):
                 return False
         # A shard that failed alone is left out from here on; without any there is no going on.
-        return bool(self._materialized(stage.assets))
+        return bool(set.intersection(*(self._done_partitions(asset, 0) for asset in stage.assets)))
 
     def search(self) -> bool:
         """Fit regressors and search, whether that was done before or not."""
-        return self._execute(SEARCH_STAGE)
+        return self._execute(self.stages.search.assets)
 
     def refine(self, number: int) -> bool:
         """Propose and train a further round of proxies, and search again."""
-        proposed = self._execute(REFINEMENT_STAGE)
+        if not self._execute((REFINEMENT,)):
+            return False
         keys = [
             key
             for key in self.instance.get_dynamic_partitions("proxy_batch")
             if round_of(key) == number
         ]
-        return (
-            proposed and all(self._execute(PROXY_STAGE, key, key) for key in keys) and self.search()
+        trained = all(
+            self._execute(stage.assets, key, key)
+            for stage in self.stages.partitioned_by("proxy_batch")
+            for key in keys
         )
+        return trained and self.search()
 
-    def _wanted(self, stage: Stage, registered: set[str]) -> set[str]:
-        wanted = set(registered)
-        if stage.partitions == "shard" and stage.assets != RAW_SHARDS_STAGE.assets:
-            wanted &= self._materialized(RAW_SHARDS_STAGE.assets)
+    def _to_make(self, stage: Stage, done: set[str]) -> tuple[str, ...]:
+        """What of a stage has to be made: what is not done, and what of the stage depends on it."""
         if not self.resume:
-            return wanted
-        return wanted - self._materialized(stage.assets, self._oldest_that_counts(stage))
+            return stage.assets
+        assets: list[str] = []
+        for asset in stage.assets:
+            if asset not in done or not self.parents[asset].isdisjoint(assets):
+                assets.append(asset)
+        return tuple(assets)
 
-    def _is_done(self, stage: Stage) -> bool:
-        oldest = self._oldest_that_counts(stage)
-        return all(self._last(asset) > oldest for asset in stage.assets)
+    def _to_make_by_partition(
+        self, stage: Stage, registered: Sequence[str]
+    ) -> dict[str, tuple[str, ...]]:
+        done = {
+            asset: self._done_partitions(asset, self._oldest_that_counts(asset))
+            for asset in stage.assets
+        }
+        wanted = set(registered)
+        if stage.partitions == "shard" and RAW_SHARDS not in stage.assets:
+            wanted &= self._done_partitions(RAW_SHARDS, 0)
+        return {
+            key: self._to_make(stage, {asset for asset in stage.assets if key in done[asset]})
+            for key in registered
+            if key in wanted
+        }
 
-    def _oldest_that_counts(self, stage: Stage) -> int:
+    def _is_done(self, asset: str) -> bool:
+        return self._last(asset) > self._oldest_that_counts(asset)
+
+    def _oldest_that_counts(self, asset: str) -> int:
         """The event in the instance's log that a materialisation has to come after."""
-        return self._last("optimal_params") if stage.of_theta_star else 0
+        return self._last(OPTIMAL_PARAMS) if asset in self.made_with_theta_star else 0
 
     def _last(self, asset: str) -> int:
         """The number of an asset's last materialisation in the instance's log; 0 if it has none."""
-        records = self.instance.fetch_materializations(dg.AssetKey(asset), limit=1).records
+        records = self.instance.fetch_materializations(
+            dg.AssetKey.from_user_string(asset), limit=1
+        ).records
         return records[0].storage_id if records else 0
 
-    def _materialized(self, assets: Iterable[str], oldest: int = 0) -> set[str]:
-        """Partitions of which every asset was materialised after the event `oldest`."""
-        last = (
-            self.instance.get_latest_storage_id_by_partition(
-                dg.AssetKey(asset), dg.DagsterEventType.ASSET_MATERIALIZATION
-            )
-            for asset in assets
+    def _done_partitions(self, asset: str, oldest: int) -> set[str]:
+        """Partitions of an asset that were materialised after the event `oldest`."""
+        last = self.instance.get_latest_storage_id_by_partition(
+            dg.AssetKey.from_user_string(asset), dg.DagsterEventType.ASSET_MATERIALIZATION
         )
-        return set.intersection(
-            *({key for key, number in of_key.items() if number > oldest} for of_key in last)
-        )
+        return {key for key, number in last.items() if number > oldest}
 
-    def _execute(self, stage: Stage, start: str | None = None, end: str | None = None) -> bool:
+    def _execute(
+        self, assets: Sequence[str], start: str | None = None, end: str | None = None
+    ) -> bool:
         result = self.job.execute_in_process(
             instance=self.instance,
-            asset_selection=[dg.AssetKey(asset) for asset in stage.assets],
+            asset_selection=[dg.AssetKey.from_user_string(asset) for asset in assets],
             run_config=self.run_config,
             partition_key=start if start == end else None,
             tags={_RANGE_START: start, _RANGE_END: end} if start and end and start != end else {},
@@ -138,7 +131,28 @@ class _Runner:
             check.blocking and not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
             for check in result.get_asset_check_evaluations()
         )
-        return result.success or (stage == RAW_SHARDS_STAGE and not blocked)
+        return result.success or (RAW_SHARDS in assets and not blocked)
+
+
+def graph_of(
+    definitions: dg.Definitions,
+) -> tuple[dict[str, set[str]], dict[str, str | None]]:
+    """The assets that can be materialised: per asset its parents, and the name of its partitions.
+
+    Names are keys as users write them, levels separated by slashes.
+    """
+    graph = definitions.resolve_asset_graph()
+    keys = graph.materializable_asset_keys
+    parents = {
+        key.to_user_string(): {p.to_user_string() for p in graph.get(key).parent_keys & keys}
+        for key in keys
+    }
+    partitions = {}
+    for key in keys:
+        definition = graph.get(key).partitions_def
+        name = definition.name if isinstance(definition, dg.DynamicPartitionsDefinition) else None
+        partitions[key.to_user_string()] = name
+    return parents, partitions
 
 
 def materialize_whole_graph(profile: str, *, resume: bool) -> bool:
@@ -165,7 +179,7 @@ def materialize_whole_graph(profile: str, *, resume: bool) -> bool:
         instance.add_dynamic_partitions("shard", [shard.key for shard in shards])
         for shard in shards:
             instance.report_runless_asset_event(observation(shard))
-        if not all(runner.run(stage) for stage in STAGES):
+        if not all(runner.run(stage) for stage in runner.stages.until_search):
             return False
         behind = resume and not regressors_are_up_to_date(store, settings)
         if behind and not runner.search():
@@ -173,14 +187,23 @@ def materialize_whole_graph(profile: str, *, resume: bool) -> bool:
         for number in range(n_rounds(store), settings.search.refine.rounds):
             if not runner.refine(number + 1):
                 return False
-        return all(runner.run(stage) for stage in MIX_STAGES)
+        return all(runner.run(stage) for stage in runner.stages.after_search)
 
 
-def _ranges(registered: list[str], wanted: set[str], size: int) -> Iterable[tuple[str, str]]:
-    """The wanted partitions as ranges of neighbours in the order in which Dagster knows them."""
-    numbers = [number for number, key in enumerate(registered) if key in wanted]
-    for _, group in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
-        run = [number for _, number in group]
-        for first in range(0, len(run), size):
-            part = run[first : first + size]
-            yield registered[part[0]], registered[part[-1]]
+def _ranges(
+    registered: Sequence[str], wanted: Mapping[str, tuple[str, ...]], size: int
+) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Ranges of neighbours for which the same is wanted: first and last partition, and assets.
+
+    Args:
+        registered: all partitions in the order in which Dagster knows them.
+        wanted: per partition the assets to materialise; a partition may be absent.
+        size: the most partitions of a range.
+    """
+    for assets, group in groupby(registered, lambda key: wanted.get(key, ())):
+        if not assets:
+            continue
+        keys = list(group)
+        for first in range(0, len(keys), size):
+            part = keys[first : first + size]
+            yield part[0], part[-1], assets

@@ -13,10 +13,12 @@ import yaml
 
 from quadmix_assets.settings import PROFILES_FOLDER, Settings, load_settings
 from quadmix_assets.store import Store
+from quadmix_assets_tests.seed import SEED
 
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
 
 TINY: dict[str, Any] = {
+    "seed": SEED,
     "corpus": {
         "source": "planted",
         "carried_columns": {"planted_domain": "string", "planted_quality": "float"},
@@ -34,8 +36,8 @@ TINY: dict[str, Any] = {
         "pool_tokens": 200_000,
         "batch_size": 8,
         "training": {
-            "shape": "tiny",
-            "n_tokens": 4_096,
+            "architecture": "tiny",
+            "n_tokens_per_proxy": 4_096,
             "batch_windows": 8,
             "learning_rate": 5e-3,
             "warmup_steps": 1,

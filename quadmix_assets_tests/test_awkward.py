@@ -12,7 +12,7 @@ from quadmix_assets.outputs import FINAL_MIX, QUARANTINE, RAW_SHARDS
 from quadmix_assets.settings import PROFILES_FOLDER
 from quadmix_assets_tests.conftest import Project
 
-CORPUS = PROFILES_FOLDER.parents[1] / "shared" / "corpus"
+CORPUS = PROFILES_FOLDER.parents[2] / "shared" / "corpus"
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.corpus,

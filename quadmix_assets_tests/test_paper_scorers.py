@@ -39,7 +39,7 @@ def test_whole_graph_with_the_papers_criteria_and_domains(
     project = Project(
         tmp_path / "paper",
         features=features,
-        corpus={"planted": {"n_documents": 240, "n_shards": 2, "n_target": 60}},
+        corpus={"planted": {"n_documents": 120, "n_shards": 2, "n_target": 60}},
     )
     assert project.run()
     store, settings = project.store, project.settings

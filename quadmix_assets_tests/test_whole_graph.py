@@ -16,16 +16,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quadmix_assets.cli import main
+from quadmix_assets.definitions import defs as load_definitions
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FINAL_MIX,
     MIX_MANIFEST,
     OPTIMAL_PARAMS,
+    PLANTED_CORPUS,
     RAW_SHARDS,
+    REFINEMENT,
     REGRESSOR,
     SCORED_SHARDS,
 )
-from quadmix_assets.proxies.batches import batch_names
+from quadmix_assets.proxies.parameter_sets import batch_names
 from quadmix_assets.sampling import (
     draw_copies,
     merge_scores,
@@ -35,7 +38,8 @@ from quadmix_assets.sampling import (
 from quadmix_assets.sampling.theta_json import theta_from_json
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import PROFILE_VARIABLE
-from quadmix_assets.whole_graph import _ranges, _Runner
+from quadmix_assets.stages import Stage, cut_into_stages
+from quadmix_assets.whole_graph import _ranges, _Runner, graph_of
 from quadmix_assets_tests.conftest import TINY, Project, instance_in
 from quadmix_assets_tests.features.texts import TOPICS, prose, spam
 from quadmix_assets_tests.lakes import write_lines
@@ -43,23 +47,49 @@ from quadmix_assets_tests.lakes import write_lines
 LABELS = {"Recht": "law", "cooking": "cooking", "astronomy": "unknown", None: "unknown"}
 
 
-@given(st.lists(st.booleans(), max_size=30), st.integers(1, 8))
-def test_ranges_cover_the_wanted_partitions_and_no_others(wanted: list[bool], size: int) -> None:
+@given(st.lists(st.sampled_from(["", "ab", "b"]), max_size=30), st.integers(1, 8))
+def test_ranges_cover_what_is_wanted_and_nothing_else(wanted: list[str], size: int) -> None:
     registered = [f"key-{number * 7919 % 1_000}" for number in range(len(wanted))]
-    chosen = {key for key, take in zip(registered, wanted, strict=True) if take}
-    covered: list[str] = []
-    for start, end in _ranges(registered, chosen, size):
+    assets = {key: tuple(names) for key, names in zip(registered, wanted, strict=True)}
+    covered: dict[str, tuple[str, ...]] = {}
+    for start, end, made in _ranges(registered, assets, size):
         first, last = registered.index(start), registered.index(end)
         assert 1 <= last - first + 1 <= size
-        covered += registered[first : last + 1]
-    assert covered == [key for key in registered if key in chosen]
+        covered |= dict.fromkeys(registered[first : last + 1], made)
+    assert covered == {key: made for key, made in assets.items() if made}
 
 
 def test_ranges_are_as_long_as_they_may_be() -> None:
     registered = list("abcdefgh")
-    assert list(_ranges(registered, set("abcefgh"), 3)) == [("a", "c"), ("e", "g"), ("h", "h")]
-    assert list(_ranges(registered, set(registered), 100)) == [("a", "h")]
-    assert list(_ranges(registered, set(), 1)) == []
+    all_of_it = dict.fromkeys(registered, ("x", "y"))
+    without_d = {key: made for key, made in all_of_it.items() if key != "d"}
+    assert list(_ranges(registered, without_d, 3)) == [
+        ("a", "c", ("x", "y")),
+        ("e", "g", ("x", "y")),
+        ("h", "h", ("x", "y")),
+    ]
+    assert list(_ranges(registered, all_of_it, 100)) == [("a", "h", ("x", "y"))]
+    assert list(_ranges(registered, {**all_of_it, "a": ("y",)}, 100)) == [
+        ("a", "a", ("y",)),
+        ("b", "h", ("x", "y")),
+    ]
+    assert list(_ranges(registered, {}, 1)) == []
+
+
+def test_every_asset_has_one_stage_after_what_it_depends_on() -> None:
+    parents, partitions = graph_of(load_definitions())
+    assert len(parents) > 15
+    stages = cut_into_stages(parents, partitions)
+    order = [*stages.until_search, *stages.after_search]
+    assets = [asset for stage in order for asset in stage.assets]
+    assert sorted(assets) == sorted(parents.keys() - {PLANTED_CORPUS, REFINEMENT})
+    made = {PLANTED_CORPUS}
+    for stage in order:
+        assert {partitions[asset] for asset in stage.assets} == {stage.partitions}
+        for asset in stage.assets:
+            assert parents[asset] <= made, asset
+            made.add(asset)
+    assert order[0] == Stage((RAW_SHARDS,), "shard"), "what cannot be read fails before any work"
 
 
 def documents(name: str, n: int) -> list[dict[str, Any]]:
@@ -102,7 +132,10 @@ def files_project(folder: Path, **changes: Any) -> Project:
         },
         search={"objectives": [{"name": "planted", "targets": {"law": 1.0}}]},
         parameters={"n": 12},
-        proxies={"batch_size": 12, "training": {**TINY["proxies"]["training"], "n_tokens": 1_024}},
+        proxies={
+            "batch_size": 12,
+            "training": {**TINY["proxies"]["training"], "n_tokens_per_proxy": 1_024},
+        },
         mix={"export": {"format": "jsonl.zst"}},
         **changes,
     )  # fmt: skip
@@ -244,6 +277,19 @@ def test_resumed_run_does_nothing_twice(files: Run) -> None:
     assert materializations(files.project) == before
 
 
+def test_resumed_run_makes_what_is_missing_and_nothing_beside_it(
+    files: Run, tmp_path: Path
+) -> None:
+    project = files.project.copy(tmp_path / "copy")
+    before = materializations(project)
+    missing = ["score_report", "target_overlap"]
+    with instance_of(project) as instance:
+        instance.wipe_assets([dg.AssetKey(asset) for asset in missing])
+    assert materializations(project).keys() == before.keys() - set(missing)
+    assert quadmix(project, "run", "--resume")[0] == 0
+    assert materializations(project) == before
+
+
 def test_a_later_round_is_trained_and_everything_after_it_is_made_again(
     files: Run, tmp_path: Path
 ) -> None:
@@ -281,8 +327,8 @@ def test_a_later_round_is_trained_and_everything_after_it_is_made_again(
 
 
 def _killed_after_refinement(execute: Any) -> Any:
-    def killed(self: Any, stage: Any, *partitions: Any) -> bool:
-        return bool("proxy_metrics" not in stage.assets and execute(self, stage, *partitions))
+    def killed(self: Any, assets: Any, *partitions: Any) -> bool:
+        return bool("proxy_metrics" not in assets and execute(self, assets, *partitions))
 
     return killed
 

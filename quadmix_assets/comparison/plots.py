@@ -1,10 +1,13 @@
-"""Pictures of comparisons."""
+"""Plots of comparisons."""
 
 import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
+from quadmix_assets.figures import BLUE, DARK_BLUE, styled
 
+
+@styled
 def plot_losses_of_mixes(losses: pl.DataFrame) -> Figure:
     """Loss of every seed (a dot) and their mean (a bar) per mix; one panel a target set.
 
@@ -13,19 +16,18 @@ def plot_losses_of_mixes(losses: pl.DataFrame) -> Figure:
     """
     targets = losses["target"].unique(maintain_order=True).to_list()
     mixes = losses["mix"].unique(maintain_order=True).to_list()
-    figure = Figure(figsize=(3.4 * len(targets) + 0.6, 3.6), layout="constrained")
+    figure = Figure(figsize=(3.4 * len(targets) + 0.6, 3.6))
     for axes, target in zip(
         figure.subplots(1, len(targets), squeeze=False)[0], targets, strict=True
     ):
         for x, mix in enumerate(mixes):
             rows = losses.filter((pl.col("target") == target) & (pl.col("mix") == mix))
             values = rows["loss_nats"].drop_nulls().to_numpy()
-            axes.scatter(np.full(len(values), x), values, s=28, color="#2f6db5", zorder=3)
+            axes.scatter(np.full(len(values), x), values, s=28, color=BLUE, zorder=3)
             if len(values):
-                axes.hlines(values.mean(), x - 0.25, x + 0.25, color="#20344f", linewidth=2)
+                axes.hlines(values.mean(), x - 0.25, x + 0.25, color=DARK_BLUE, linewidth=2)
         axes.set_xticks(range(len(mixes)), mixes)
         axes.set_xlim(-0.6, len(mixes) - 0.4)
         axes.set_title(target)
         axes.set_ylabel("loss (nats per token)")
-        axes.spines[["top", "right"]].set_visible(False)
     return figure

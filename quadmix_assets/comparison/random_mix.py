@@ -1,33 +1,41 @@
 """The same model trained on the final mix and on random mixes of the same size."""
 
+import logging
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
+from quadmix_assets.comparison.losses import FINAL, RANDOM
 from quadmix_assets.corpus.text_sample import in_sample
-from quadmix_assets.corpus.tokenizer import load_tokenizer
-from quadmix_assets.outputs import FINAL_MIX, RANDOM_COMPARISON, SCORED_SHARDS, TOKENIZER
-from quadmix_assets.proxies.tokenise import append_tokens
+from quadmix_assets.corpus.tokenizer import project_tokenizer
+from quadmix_assets.outputs import FINAL_MIX, RANDOM_COMPARISON, SCORED_SHARDS
 from quadmix_assets.sampling import hash_ids, uniform_of_ids
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
+from quadmix_assets.training.shard_tokens import append_tokens
 from quadmix_assets.training.stacks import Sample
-from quadmix_assets.training.token_file import TokenPoolWriter
+from quadmix_assets.training.token_file import TokenFileWriter
 from quadmix_assets.training.train_samples import train_samples
 
-FINAL, RANDOM = "final mix", "random mix"
+_LOG = logging.getLogger(__name__)
 # A sample is thinned to this many times the training tokens before it is tokenised: enough that
 # luck in the thinning does not make it repeat.
 _MARGIN = 1.2
 
 
-def compare_with_random(
-    store: Store, shards: Sequence[str], settings: Settings, log: Callable[[str], None]
-) -> pl.DataFrame:
+class _Mix(NamedTuple):
+    name: str
+    seed: int
+    # (D,) of the documents of the pool.
+    copies: np.ndarray
+
+
+def compare_with_random(store: Store, shards: Sequence[str], settings: Settings) -> pl.DataFrame:
     """Losses on every target set (mix, seed, target, loss_nats, bits_per_byte, epochs, ...).
 
     For every seed there is a random mix of its own, as many tokens as the final mix, drawn from
@@ -38,37 +46,25 @@ def compare_with_random(
         MissingOutputError: a shard has no scores or no final mix.
     """
     pool = _pool_with_copies(store, shards)
-    n_tokens = settings.comparison.n_tokens or settings.proxies.training.n_tokens
-    tokens = pool["n_tokens"].to_numpy()
-    n_tokens_mix = int((tokens * pool["copies"].to_numpy()).sum())
-    mixes: list[tuple[str, int, np.ndarray]] = []
-    for seed in range(settings.comparison.n_seeds):
-        stream = derive_seed(settings.seed, f"{RANDOM_COMPARISON}:{seed}")
-        ids = pool["id"].to_list()
-        for name, copies in (
-            (FINAL, pool["copies"].to_numpy()),
-            (RANDOM, random_copies(hash_ids(ids), tokens, n_tokens_mix, seed=stream)),
-        ):
-            share = min(1.0, _MARGIN * n_tokens / max(n_tokens_mix, 1))
-            kept = in_sample(ids, share, purpose=f"{RANDOM_COMPARISON}:thin", seed=stream)
-            mixes.append((name, seed, np.where(kept, copies, 0)))
-    used = np.any([copies > 0 for _, _, copies in mixes], axis=0)
+    n_tokens = settings.comparison.n_tokens or settings.proxies.training.n_tokens_per_proxy
+    mixes = _mixes(pool, settings, n_tokens)
+    used = np.any([mix.copies > 0 for mix in mixes], axis=0)
     position = np.cumsum(used) - 1
-    tokenizer = load_tokenizer(str(store.require(store.path(TOKENIZER, "tokenizer.json"))))
+    tokenizer = project_tokenizer(store)
     with tempfile.TemporaryDirectory() as folder:
-        with TokenPoolWriter(Path(folder), vocab_size=tokenizer.get_vocab_size()) as writer:
+        with TokenFileWriter(Path(folder), vocab_size=tokenizer.get_vocab_size()) as writer:
             for shard in shards:
                 chosen = used[(pool["shard"] == shard).to_numpy()]
                 append_tokens(store, shard, chosen, tokenizer, writer)
-        log(f"{int(used.sum())} documents tokenised, training {len(mixes)} models")
+        _LOG.info("%d documents tokenised, training %d models", used.sum(), len(mixes))
         samples = [
             Sample(
                 number,
-                position[copies > 0],
-                copies[copies > 0],
-                derive_seed(settings.seed, f"{RANDOM_COMPARISON}:model:{seed}"),
+                position[mix.copies > 0],
+                mix.copies[mix.copies > 0],
+                derive_seed(settings.seed, f"{RANDOM_COMPARISON}:model:{mix.seed}"),
             )
-            for number, (_, seed, copies) in enumerate(mixes)
+            for number, mix in enumerate(mixes)
         ]
         result = train_samples(
             store,
@@ -76,39 +72,68 @@ def compare_with_random(
             Path(folder),
             hash_ids(pool.filter(pl.Series(used))["id"].to_list()),
             samples,
-            n_tokens=n_tokens,
-            on_progress=lambda progress: log(str(progress)),
+            n_tokens_per_proxy=n_tokens,
             one_by_one=True,
         )
     names = pl.DataFrame(
         {
             "sample_id": range(len(mixes)),
-            "mix": [name for name, _, _ in mixes],
-            "seed": [seed for _, seed, _ in mixes],
+            "mix": [mix.name for mix in mixes],
+            "seed": [mix.seed for mix in mixes],
         },
         schema_overrides={"sample_id": pl.Int32},
     )
     return names.join(result.metrics, on="sample_id", maintain_order="left_right").drop("sample_id")
 
 
+def _mixes(pool: pl.DataFrame, settings: Settings, n_tokens: int) -> list[_Mix]:
+    """For every seed the final mix and a random mix, thinned to what `n_tokens` of training need.
+
+    Args:
+        pool: the documents (D rows): id, n_tokens, copies in the final mix.
+        settings: of the comparison.
+        n_tokens: training tokens of each model.
+    """
+    ids = pool["id"].to_list()
+    id_hashes = hash_ids(ids)
+    n_tokens_per_document, final = pool["n_tokens"].to_numpy(), pool["copies"].to_numpy()
+    n_tokens_mix = int((n_tokens_per_document * final).sum())
+    share = min(1.0, _MARGIN * n_tokens / max(n_tokens_mix, 1))
+    mixes = []
+    for seed in range(settings.comparison.n_seeds):
+        stream = derive_seed(settings.seed, f"{RANDOM_COMPARISON}:{seed}")
+        thinned = in_sample(ids, share, purpose=f"{RANDOM_COMPARISON}:thin", seed=stream)
+        drawn = random_copies(id_hashes, n_tokens_per_document, n_tokens_mix, seed=stream)
+        for name, copies in ((FINAL, final), (RANDOM, drawn)):
+            mixes.append(_Mix(name, seed, np.where(thinned, copies, 0)))
+    return mixes
+
+
 def random_copies(
-    id_hashes: np.ndarray, tokens: np.ndarray, n_tokens: int, *, seed: int
+    id_hashes: np.ndarray, n_tokens_per_document: np.ndarray, n_tokens_total: int, *, seed: int
 ) -> np.ndarray:
-    """Copies (D,) of a random mix of about `n_tokens` tokens: documents in random order until full.
+    """Copies (D,) of a random mix: documents in random order until it has its tokens.
 
     Where the mix is larger than the pool every document is first taken as often as fits.
+
+    Args:
+        id_hashes: (D,) hashes of the documents' ids.
+        n_tokens_per_document: (D,) their tokens.
+        n_tokens_total: tokens of the mix, missed by less than a document.
+        seed: of the order.
     """
-    total = int(tokens.sum())
-    if total == 0:
-        return np.zeros(len(tokens), dtype=np.int64)
-    whole, rest = divmod(n_tokens, total)
+    n_tokens_pool = int(n_tokens_per_document.sum())
+    if n_tokens_pool == 0:
+        return np.zeros(len(n_tokens_per_document), dtype=np.int64)
+    whole, rest = divmod(n_tokens_total, n_tokens_pool)
     order = np.argsort(uniform_of_ids(id_hashes, seed), kind="stable")
-    taken = np.zeros(len(tokens), dtype=np.int64)
-    taken[order] = np.cumsum(tokens[order]) <= rest
+    taken = np.zeros(len(n_tokens_per_document), dtype=np.int64)
+    taken[order] = np.cumsum(n_tokens_per_document[order]) <= rest
     return whole + taken
 
 
 def _pool_with_copies(store: Store, shards: Sequence[str]) -> pl.DataFrame:
+    """The documents of the pool: id, n_tokens, copies in the final mix, shard."""
     frames = []
     for shard in shards:
         scored = store.read_table(store.table_path(SCORED_SHARDS, shard), ["id", "n_tokens"])

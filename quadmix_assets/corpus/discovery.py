@@ -10,9 +10,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
-import xxhash
 from fsspec.utils import glob_translate
 from upath import UPath
+
+from quadmix_assets.hashing import hash_number
 
 _LOCAL_PROTOCOLS = ("", "file", "local")
 _UNFINISHED_SUFFIXES = (".tmp", ".part", ".crdownload")
@@ -42,7 +43,7 @@ class InputShard:
     `key` is its partition key (see `shard_key`), `fingerprint` a string that changes when the
     file does: size and modification time for local files, size and etag (or what the storage has
     in its place) elsewhere. It is cheap and may change although the content did not;
-    `file_checksum` reads the content.
+    `hash_file` reads the content.
     """
 
     key: str
@@ -102,18 +103,9 @@ def shard_key(relative: str) -> str:
     key = key.replace("/", "__")
     key = re.sub(r"\.{3,}", lambda dots: "%2E" * len(dots[0]), key)
     if len(key) > _MAX_KEY_LENGTH:
-        digest = xxhash.xxh3_64_hexdigest(relative.encode(errors="surrogateescape"))
+        digest = f"{hash_number(relative.encode(errors='surrogateescape')):016x}"
         key = f"{key[: _MAX_KEY_LENGTH - len(digest) - 1]}-{digest}"
     return key
-
-
-def file_checksum(path: UPath) -> str:
-    """xxh3-128 of the file's bytes as 32 hexadecimal digits, read as a stream."""
-    digest = xxhash.xxh3_128()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _is_passed_over(relative: str) -> bool:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from quadmix_assets.corpus.discovery import InputShard, file_checksum
+from quadmix_assets.corpus.discovery import InputShard
 from quadmix_assets.corpus.normalise import QUARANTINE_SCHEMA, documents_schema, normalise
+from quadmix_assets.hashing import hash_file
 from quadmix_assets.outputs import QUARANTINE, RAW_SHARDS
 from quadmix_assets.settings import CorpusSettings
 from quadmix_assets.store import Store
@@ -38,7 +39,7 @@ def write_raw_shard(store: Store, shard: InputShard, settings: CorpusSettings) -
     """
     quarantined: dict[str, int] = {}
     n_bytes = 0
-    checksum = file_checksum(shard.path)
+    checksum = hash_file(shard.path)
     documents_path = store.table_path(RAW_SHARDS, shard.key)
     with (
         store.table_writer(documents_path, documents_schema(settings.carried_columns)) as documents,

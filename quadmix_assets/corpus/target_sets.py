@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import xxhash
 from upath import UPath
 
 from quadmix_assets.corpus.normalise import normalise
@@ -19,6 +18,7 @@ from quadmix_assets.corpus.readers.jsonl import read_records
 from quadmix_assets.corpus.readers.parquet import read_parquet_rows
 from quadmix_assets.corpus.readers.values import id_of
 from quadmix_assets.corpus.target_formats import FORMATS, TargetFormat
+from quadmix_assets.hashing import hash_number
 
 _MAX_TEXT_BYTES = 64 << 20
 _SCHEMA = {"id": pl.String, "text": pl.String}
@@ -122,7 +122,7 @@ def n_evaluated(n_tokens: np.ndarray, max_tokens: int | None) -> int:
 
 
 def _hash(value: str, seed: int) -> int:
-    return xxhash.xxh3_64_intdigest(value.encode(), seed)
+    return hash_number(value.encode(), seed)
 
 
 def _text_documents(

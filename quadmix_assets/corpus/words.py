@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 import pyarrow as pa
-import xxhash
+
+from quadmix_assets.hashing import hash_number
 
 WORDS_AND_MARKS = r"\w+|[^\w\s]+"
 """Runs of letters and digits, and runs of marks (NLTK's wordpunct, which DSIR uses)."""
@@ -72,9 +73,7 @@ def word_table(texts: pl.Series, pattern: str) -> WordTable:
     encoded = words.filter(words.list.len() > 0).explode().to_arrow().dictionary_encode()
     vocabulary = pl.Series("word", encoded.dictionary, dtype=pl.String)
     content = encoded.dictionary.cast(pa.large_binary()).to_pylist()
-    hashes = np.fromiter(
-        map(xxhash.xxh3_64_intdigest, content), dtype=np.uint64, count=len(content)
-    )
+    hashes = np.fromiter(map(hash_number, content), dtype=np.uint64, count=len(content))
     codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
     return WordTable(n_words, codes, vocabulary, hashes)
 

@@ -1,10 +1,11 @@
-"""Group `comparison`: what the mix is worth, measured."""
+"""Group `comparison`: models trained on the final mix against models trained on random mixes."""
 
 import dagster as dg
 import polars as pl
 
+from quadmix_assets.comparison.losses import gains_over_random, mean_losses
 from quadmix_assets.comparison.plots import plot_losses_of_mixes
-from quadmix_assets.comparison.random_mix import FINAL, RANDOM, compare_with_random
+from quadmix_assets.comparison.random_mix import compare_with_random
 from quadmix_assets.defs.corpus import target_sets, tokenizer
 from quadmix_assets.defs.features import scored_shards
 from quadmix_assets.defs.metadata import (
@@ -38,20 +39,13 @@ def random_comparison(
     cost = Cost()
     settings, store = project.settings, project.store
     with clear_errors(MissingOutputError, ValueError):
-        losses = compare_with_random(
-            store, shards_with(context, FINAL_MIX), settings, context.log.info
-        )
+        losses = compare_with_random(store, shards_with(context, FINAL_MIX), settings)
     path = store.table_path(RANDOM_COMPARISON)
     store.write_table(path, losses)
-    means = losses.group_by("target", "mix", maintain_order=True).agg(
-        pl.col("loss_nats").mean().alias("mean_loss_nats"),
-        pl.col("bits_per_byte").mean().alias("mean_bits_per_byte"),
-        pl.col("epochs").mean().alias("mean_epochs"),
-    )
     return dg.MaterializeResult(
         metadata={
             **table_metadata(path, losses.schema, losses.height),
-            "means": markdown_table(means),
+            "means": markdown_table(mean_losses(losses)),
             "losses": figure(store, RANDOM_COMPARISON, "losses", plot_losses_of_mixes(losses)),
             **cost.metadata(),
         }
@@ -62,10 +56,7 @@ def random_comparison(
 def mix_beats_random(project: ProjectResource) -> dg.AssetCheckResult:
     """Whether the final mix gives a lower loss than a random mix, seed by seed."""
     settings, store = project.settings, project.store
-    losses = store.read_table(store.table_path(RANDOM_COMPARISON)).pivot(
-        "mix", index=["target", "seed"], values="loss_nats"
-    )
-    gains = losses.with_columns((pl.col(RANDOM) - pl.col(FINAL)).alias("gain"))
+    gains = gains_over_random(store.read_table(store.table_path(RANDOM_COMPARISON)))
     targets = {
         target
         for objective in settings.objectives

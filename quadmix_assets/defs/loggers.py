@@ -1,4 +1,4 @@
-"""What a run prints to the terminal: time, step, message; errors with their trace in the UI."""
+"""The console log of a run: one line a message, without Dagster's own events."""
 
 import logging
 from typing import Any
@@ -13,12 +13,12 @@ class _OneLine(logging.Formatter):
         """The time, the step and the message that was logged, without the run's ids."""
         meta = getattr(record, "dagster_meta", {})
         step = meta.get("step_key") or meta.get("op_name") or ""
-        text = _trouble(meta) or meta.get("orig_message") or record.getMessage()
+        text = _failure(meta) or meta.get("orig_message") or record.getMessage()
         return f"{self.formatTime(record, '%H:%M:%S')}  {step:<20}  {text}"
 
 
-def _trouble(meta: dict[str, Any]) -> str | None:
-    """What a failed check or step says: the message of what was expected, else the whole trace."""
+def _failure(meta: dict[str, Any]) -> str | None:
+    """The message of a failed check or step: of an expected failure its text, else the trace."""
     data = getattr(meta.get("dagster_event"), "event_specific_data", None)
     if isinstance(data, dg.AssetCheckEvaluation):
         return None if data.passed else f"check {data.check_name} failed: {data.description}"
@@ -39,11 +39,11 @@ class _Progress(logging.Filter):
         self._level = logging.getLevelNamesMapping()[level]
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Keep what assets say, and trouble; drop the events of Dagster's own machinery."""
+        """Keep messages of the code, failures and retries; drop Dagster's other events."""
         meta = getattr(record, "dagster_meta", {})
         if meta.get("dagster_event") is None:
             return record.levelno >= self._level
-        return _trouble(meta) is not None
+        return _failure(meta) is not None
 
 
 @dg.logger(
@@ -53,7 +53,7 @@ class _Progress(logging.Filter):
 def progress_logger(context: dg.InitLoggerContext) -> logging.Logger:
     """The console logger of all runs."""
     logger = logging.getLogger("quadmix.progress")
-    # To Dagster a failed check or a second try is a detail, so the level is the filter's business.
+    # Dagster logs failed checks and retries as DEBUG, so the level is applied by the filter.
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
     handler = logging.StreamHandler()

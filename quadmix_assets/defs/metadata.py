@@ -1,4 +1,4 @@
-"""What assets show in the UI: pictures, tables, counts, cost."""
+"""What assets show in the UI: figures, tables, counts, cost."""
 
 import base64
 import io
@@ -23,7 +23,7 @@ _DAGSTER_TYPES = {pl.String: "string", pl.Boolean: "bool"}
 def figure(store: Store, asset: str, name: str, fig: Figure) -> dg.MetadataValue:
     """Save a figure as PNG beside the asset's data and show it inline in the UI."""
     buffer = io.BytesIO()
-    # Without the version in the PNG's header the same picture is the same bytes.
+    # Without the library's version in the PNG's header equal figures are equal bytes.
     fig.savefig(buffer, format="png", dpi=100, bbox_inches="tight", metadata={"Software": None})
     png = buffer.getvalue()
     with atomic_file(store.path(PLOTS, f"{asset}.{name}.png")) as file:
@@ -95,7 +95,11 @@ class Cost:
 
 @contextmanager
 def clear_errors(*expected: type[Exception]) -> Iterator[None]:
-    """Report expected errors by their message alone, and do not retry them."""
+    """Report expected errors by their message alone, and do not retry them.
+
+    Raises:
+        dg.Failure: one of the expected errors was raised inside.
+    """
     try:
         yield
     except expected as error:

@@ -6,7 +6,7 @@ from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table
 from quadmix_assets.defs.resources import OWNERS, ProjectResource
 from quadmix_assets.defs.search import GROUP, optimal_params, regressor
 from quadmix_assets.outputs import REFINEMENT
-from quadmix_assets.proxies.batches import write_round
+from quadmix_assets.proxies.parameter_sets import write_round
 from quadmix_assets.search.constraints import InfeasibleError
 from quadmix_assets.search.refine import propose_round
 from quadmix_assets.store import MissingOutputError

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import fasttext
 import numpy as np
-import xxhash
+
+from quadmix_assets.hashing import hash_bytes, hash_number
 
 _LABEL_PREFIX = "__label__"
 _END_OF_LINE = "</s>"
@@ -101,7 +102,7 @@ class FasttextModel:
                 f"a classifier needs texts of at least two labels; {len(lines)} of {len(texts)} "
                 f"texts have words, and they have {len(found)} label(s)"
             )
-        lines.sort(key=lambda line: (xxhash.xxh3_64_intdigest(line, seed=seed), line))
+        lines.sort(key=lambda line: (hash_number(line, seed), line))
         with tempfile.TemporaryDirectory() as folder:
             data, model = Path(folder, "train.txt"), Path(folder, "model.bin")
             with data.open("wb") as file:
@@ -158,7 +159,7 @@ class FasttextModel:
     @cached_property
     def fingerprint(self) -> str:
         """xxh3-128 of the model's bytes."""
-        return xxhash.xxh3_128_hexdigest(self.content)
+        return hash_bytes(self.content)
 
 
 def _pieces(texts: Sequence[str]) -> Iterator[tuple[int, list[str]]]:

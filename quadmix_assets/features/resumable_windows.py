@@ -16,8 +16,8 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
-import xxhash
 
+from quadmix_assets.hashing import hash_bytes
 from quadmix_assets.outputs import RAW_SHARDS
 from quadmix_assets.store import BATCH_ROWS, Store
 
@@ -105,7 +105,7 @@ def _content(batch: pl.DataFrame) -> str:
     """A hash of everything that units can read of a window."""
     buffer = io.BytesIO()
     batch.write_ipc(buffer, compression="uncompressed")
-    return xxhash.xxh3_128_hexdigest(buffer.getbuffer())
+    return hash_bytes(buffer.getbuffer())
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class _Parts:
         """The window's result, computed only if no part of the same making is there."""
         if None in made_from["versions"].values():
             return compute()
-        key = xxhash.xxh3_128_hexdigest(json.dumps(made_from, sort_keys=True).encode())
+        key = hash_bytes(json.dumps(made_from, sort_keys=True).encode())
         path = self._folder / f"{index:06d}-{key}.parquet"
         try:
             return self._store.read_table(path)

@@ -1,4 +1,4 @@
-"""The tokens of a mix: what theta takes of the pool in expectation, and theta for a budget."""
+"""Expected tokens of a mix, and theta scaled to meet a token budget."""
 
 import numpy as np
 
@@ -26,10 +26,16 @@ def expected_tokens(
 def scale_to_budget(
     theta: Theta, ranks: np.ndarray, domains: np.ndarray, n_tokens: np.ndarray, budget: float
 ) -> Theta:
-    """theta with all omegas multiplied by one factor, at most to 1, so that the expected tokens of
-    the mix meet the budget as closely as whole documents allow.
+    """theta with its omegas scaled so that the expected tokens of the mix meet a budget.
 
-    Merged scores and ranks do not depend on omega, so theta's preferences among documents stay.
+    All omegas are multiplied by one factor, and are at most 1. Merged scores and ranks do not
+    depend on omega, so theta's preferences among documents stay. The budget is met as closely as
+    whole documents allow.
+
+    Args:
+        theta: the parameters.
+        ranks, domains, n_tokens: (D,) of the documents of the pool.
+        budget: tokens of the mix.
 
     Raises:
         ValueError: the pool has not enough tokens even with every omega at 1, or epsilon alone

@@ -15,7 +15,7 @@ class RankCalibration:
 
     Exact at every merged score of the pool while a domain has at most `max_breakpoints` of them,
     else off by at most `max_error`. A domain that had no tokens when it was calibrated gives the
-    worst rank, 1: nothing is known about it, so it is sampled at epsilon.
+    worst rank, 1, and so is sampled at epsilon.
     """
 
     def __init__(self, tables: Sequence[TokenShareTable]) -> None:
@@ -52,7 +52,7 @@ class RankCalibration:
 
     @property
     def max_error(self) -> float:
-        """How far the rank of a document of the pool can be off."""
+        """The largest error of the rank of a document that it was fitted on."""
         return max(table.max_error for table in self.tables)
 
     def to_frame(self) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""The plain files that a trainer reads: id and text, each document repeated by its copies."""
+"""Files for trainers: id and text, each document repeated by its copies."""
 
 import io
 from typing import Literal
@@ -21,7 +21,7 @@ def export_path(store: Store, shard: str, file_format: Literal["parquet", "jsonl
 
 
 def export_shard(store: Store, shard: str, file_format: Literal["parquet", "jsonl.zst"]) -> int:
-    """Write the export of a shard from its final mix, as a stream; rows written.
+    """Write the export of a shard from its final mix as a stream; returns the rows written.
 
     Raises:
         MissingOutputError: the shard's final mix is not there.

@@ -17,7 +17,17 @@ from quadmix_assets.store import BATCH_ROWS, Store
 
 @dataclass(frozen=True)
 class MixModel:
-    """Everything that decides the mix, the same for all shards."""
+    """Everything that decides the mix, the same for all shards.
+
+    Attributes:
+        criteria: names of the N criteria.
+        domain_names: names of the M domains.
+        normalizers: sigma of each criterion.
+        theta: theta*.
+        calibration: merged score -> rank under theta*.
+        seed: of the draw.
+        fingerprints: hashes of the files that the above was read from, by asset.
+    """
 
     criteria: tuple[str, ...]
     domain_names: tuple[str, ...]
@@ -35,7 +45,7 @@ def mix_shard(store: Store, shard: str, model: MixModel) -> dict[str, Any]:
     seed, so the result does not depend on how documents are spread over shards.
 
     Raises:
-        MissingOutputError: the shard is not normalised, scored or labelled.
+        MissingOutputError: the shard has no texts, scores or domain labels yet.
         ValueError: its documents, scores and labels do not belong together.
     """
     raw = store.table_path(RAW_SHARDS, shard)
@@ -51,7 +61,7 @@ def mix_shard(store: Store, shard: str, model: MixModel) -> dict[str, Any]:
     summary["inputs"] = {**model.fingerprints, "raw_shard": raw_checksum}
 
     texts_schema = pl.DataFrame(schema=store.read_schema(raw))
-    names = _names_beside(texts_schema.columns, decisions.columns)
+    names = _renamed_inputs(texts_schema.columns, decisions.columns)
     texts_schema = texts_schema.rename(names)
     schema = pl.concat([texts_schema, decisions.clear()], how="horizontal").to_arrow().schema
     start = 0
@@ -69,8 +79,21 @@ def mix_shard(store: Store, shard: str, model: MixModel) -> dict[str, Any]:
     return summary
 
 
-def _names_beside(columns: Sequence[str], ours: Sequence[str]) -> dict[str, str]:
-    """Other names for the input columns that are called like one of ours, which keep theirs."""
+def column_lineage(criteria: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
+    """Per column of a final mix, the assets and columns that it is made from."""
+    scores = [(SCORED_SHARDS, name) for name in criteria]
+    decided = [*scores, (DOMAIN_LABELS, "domain"), (SCORED_SHARDS, "n_tokens")]
+    return {
+        **{name: [(RAW_SHARDS, name)] for name in ("id", "text", "source", "n_bytes")},
+        **{name: [(asset, name)] for asset, name in scores},
+        "domain": [(DOMAIN_LABELS, "domain")],
+        "n_tokens": [(SCORED_SHARDS, "n_tokens")],
+        **dict.fromkeys(("merged_score", "rank", "sampling_value", "copies"), decided),
+    }
+
+
+def _renamed_inputs(columns: Sequence[str], ours: Sequence[str]) -> dict[str, str]:
+    """New names for the input columns whose name a column of the mix has already."""
     names = {}
     for column in columns:
         name = column
@@ -112,6 +135,7 @@ def decide(documents: ScoredDocuments, model: MixModel) -> pl.DataFrame:
 def _summary(
     documents: ScoredDocuments, decisions: pl.DataFrame, model: MixModel
 ) -> dict[str, Any]:
+    """Counts of a shard before and after, in total and per domain."""
     n_domains = len(model.domain_names)
     copies = decisions["copies"].to_numpy()
     tokens_out = documents.n_tokens * copies

@@ -1,4 +1,4 @@
-"""The manifest: one JSON that says everything that made a mix."""
+"""The manifest: one JSON with everything that a mix was made from."""
 
 import importlib.metadata
 import json
@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xxhash
 from upath import UPath
 
+from quadmix_assets.corpus.tokenizer import tokenizer_path
+from quadmix_assets.hashing import hash_files
+from quadmix_assets.mix.calibrate_pool import read_calibration, read_prediction
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FINAL_MIX,
@@ -20,9 +22,7 @@ from quadmix_assets.outputs import (
     RAW_SHARDS,
     SCORE_NORMALIZERS,
     SCORED_SHARDS,
-    TOKENIZER,
 )
-from quadmix_assets.sampling import Theta
 from quadmix_assets.sampling.theta_json import theta_to_json
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store, atomic_folder
@@ -43,31 +43,26 @@ _PACKAGES = (
 
 
 def pinned_fingerprints(store: Store) -> dict[str, str]:
-    """Fingerprints of what every shard of a mix has in common.
+    """Fingerprints of the pinned assets that every shard of a mix is made with.
 
     Raises:
         MissingOutputError: one of them has not been made.
     """
     return {
-        "tokenizer": store.fingerprint(store.path(TOKENIZER, "tokenizer.json")),
+        "tokenizer": store.fingerprint(tokenizer_path(store)),
         FITTED_MODELS: store.fingerprint(store.root / FITTED_MODELS),
         SCORE_NORMALIZERS: store.fingerprint(store.root / SCORE_NORMALIZERS),
         RANK_CALIBRATION: store.fingerprint(store.root / RANK_CALIBRATION),
     }
 
 
-def build_manifest(
-    store: Store,
-    shards: Sequence[str],
-    settings: Settings,
-    theta: Theta,
-    prediction: Mapping[str, Any],
-) -> dict[str, Any]:
+def build_manifest(store: Store, shards: Sequence[str], settings: Settings) -> dict[str, Any]:
     """Gather the manifest of the mix of `shards`; nothing in it depends on when it was made.
 
     Raises:
         MissingOutputError: an input of the mix is not there.
     """
+    theta, _ = read_calibration(store, settings)
     per_shard = {shard: _shard_entry(store, shard) for shard in shards}
     totals = {
         key: sum(entry["counts"][key] for entry in per_shard.values())
@@ -83,7 +78,7 @@ def build_manifest(
         "theta": theta_to_json(theta),
         "criteria": list(settings.criterion_names),
         "domains": list(settings.domain_names),
-        "prediction": dict(prediction),
+        "prediction": read_prediction(store),
         "fingerprints": pinned_fingerprints(store),
         "tables": {name: store.fingerprint(path) for name, path in _tables(store, settings)},
         "totals": {**totals, "n_tokens_out": int(tokens_out.sum())},
@@ -97,7 +92,7 @@ def build_manifest(
 
 
 def write_manifest(store: Store, settings: Settings, manifest: Mapping[str, Any]) -> UPath:
-    """Write the manifest, and beside it the normaliser and calibration tables that it names.
+    """Write the manifest, and beside it the normalizer and calibration tables that it names.
 
     The tables are copies: the manifest stays complete when the assets are fitted anew.
     """
@@ -123,7 +118,7 @@ def read_manifest(store: Store) -> dict[str, Any]:
 
 
 def stale_shards(store: Store, shards: Sequence[str]) -> dict[str, list[str]]:
-    """Shards whose mix was made from other inputs than are there now, and which inputs those are.
+    """Per shard whose mix was made from other inputs than are there now, the inputs that changed.
 
     This compares fingerprints of contents: Dagster itself stops looking at data versions upstream
     where a step has a hundred or more upstream partitions.
@@ -172,13 +167,10 @@ def _tables(store: Store, settings: Settings) -> list[tuple[str, UPath]]:
 
 
 def _code_fingerprint() -> str:
-    """A hash of this package's own sources: the version alone says little of a working copy."""
+    """A hash of this package's sources, which a working copy changes without a new version."""
     package = Path(__file__).parents[1]
-    digest = xxhash.xxh3_128()
-    for file in sorted(package.rglob("*.py")):
-        digest.update(file.relative_to(package).as_posix().encode())
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+    files = sorted(package.rglob("*.py"))
+    return hash_files(package, [file.relative_to(package).as_posix() for file in files])
 
 
 def _versions() -> dict[str, str]:

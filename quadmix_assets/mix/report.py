@@ -1,4 +1,4 @@
-"""What a run came to, as text for the terminal."""
+"""The summary that a run prints: where its outputs are, and the mix in numbers."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ from quadmix_assets.outputs import (
     PLOTS,
     RANDOM_COMPARISON,
 )
-from quadmix_assets.proxies.batches import read_evidence
+from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.search.objective import objective_losses, objective_named
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
 
 
 def summary_text(settings: Settings, store: Store) -> str:
-    """Where the final mix, the manifest and the plots are, and the mix in small tables.
+    """Where the final mix, the manifest and the plots are, and the mix in tables.
 
     Raises:
         MissingOutputError: there is no manifest yet.

@@ -1,4 +1,4 @@
-"""The mix as a small table, and against what was asked of it."""
+"""Tokens of a mix per domain, and the constraints that it misses."""
 
 import math
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ import polars as pl
 
 from quadmix_assets.settings import ConstraintsSettings
 
-# The draw decides document by document, so that a mix is never exactly what was expected of it.
+# Copies are drawn document by document, so that a mix differs a little from its expectation.
 _TOLERANCE = 0.01
 
 
@@ -28,7 +28,7 @@ def domain_table(manifest: Mapping[str, Any]) -> pl.DataFrame:
 
 
 def unmet_constraints(manifest: Mapping[str, Any], asked: ConstraintsSettings) -> list[str]:
-    """What of the constraints the mix of a manifest misses by more than a hundredth, in words."""
+    """The constraints that a mix misses by more than 1 %, one sentence each."""
     totals, table = manifest["totals"], domain_table(manifest)
     problems = []
     if asked.mix_tokens is not None:

@@ -1,8 +1,6 @@
-"""Small language models that tell how good a sample is.
+"""Which proxies are trained, and what they showed.
 
-In the order data flows: `ranks` (which documents each theta takes), `token_pool` (their tokens),
-`packing` (windows of tokens in a reproducible order), `shapes`, `recipe`, `model` and `training`
-(K proxies trained at once; `layers` and `cross_entropy` are the model's fast steps), `evaluation`
-(their losses on target sets), `plots`. Nothing is re-exported here, so that importing one light
-module does not load torch.
+In the order data flows: `proxy_pool` (the documents that proxies are trained on), `parameter_sets`
+(a theta for each proxy), `ranks` and `samples` (the documents each theta takes), `train_batch`, and
+`evidence` (the losses). The training itself is in `quadmix_assets.training`.
 """

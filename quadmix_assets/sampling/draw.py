@@ -5,17 +5,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from xxhash import xxh3_64_intdigest
 
+from quadmix_assets.hashing import hash_number
 from quadmix_assets.sampling.validation import IntArray, check_floats, check_shape, describe
+from quadmix_assets.splitmix64 import UIntArray, splitmix64
 
-UIntArray = NDArray[np.uint64]
 Ids = Sequence[str] | Sequence[int] | NDArray[Any] | Iterable[str]
-
-# Constants of splitmix64 (Steele, Lea and Flood 2014), a bijection that mixes all 64 bits.
-_GAMMA = np.uint64(0x9E3779B97F4A7C15)
-_FIRST = np.uint64(0xBF58476D1CE4E5B9)
-_SECOND = np.uint64(0x94D049BB133111EB)
 
 
 def hash_ids(ids: Ids) -> UIntArray:
@@ -38,7 +33,7 @@ def hash_ids(ids: Ids) -> UIntArray:
     if values and isinstance(values[0], int):
         return _whole_numbers(values)
     try:
-        digests = map(xxh3_64_intdigest, map(str.encode, values))
+        digests = map(hash_number, map(str.encode, values))
         return np.fromiter(digests, dtype=np.uint64, count=len(values))
     except TypeError:
         raise _wrong_type(values, str, "string, as the first id is") from None
@@ -69,12 +64,10 @@ def uniform_of_ids(ids: Ids, seed: int) -> NDArray[np.float64]:
     """
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed is {seed}; expected a number from 0 to 2**64 - 1")
-    key = _mix(np.array([seed], dtype=np.uint64) + _GAMMA)
     # Mixing before the key comes in keeps ids that are consecutive numbers apart.
-    bits = _mix(hash_ids(ids) + _GAMMA)
-    bits ^= key
-    bits += _GAMMA
-    bits = _mix(bits)
+    bits = splitmix64(hash_ids(ids))
+    bits ^= splitmix64(np.array([seed], dtype=np.uint64))
+    bits = splitmix64(bits)
     bits >>= np.uint64(11)
     return bits.astype(np.float64) * 2.0**-53
 
@@ -101,13 +94,3 @@ def draw_copies(values: ArrayLike, ids: Ids, seed: int) -> IntArray:
     whole = np.floor(expected)
     extra = uniform_of_ids(hashes, seed) < expected - whole
     return whole.astype(np.int64) + extra
-
-
-def _mix(bits: UIntArray) -> UIntArray:
-    """The finaliser of splitmix64, in place."""
-    bits ^= bits >> np.uint64(30)
-    bits *= _FIRST
-    bits ^= bits >> np.uint64(27)
-    bits *= _SECOND
-    bits ^= bits >> np.uint64(31)
-    return bits

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from quadmix_assets.outputs import OPTIMAL_PARAMS
-from quadmix_assets.proxies.batches import Evidence
+from quadmix_assets.proxies.evidence import Evidence
 from quadmix_assets.sampling import Theta, expectation
 from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.fit import load_regressors, make_regressor_inputs, objective_predictor

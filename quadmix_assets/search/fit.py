@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import xxhash
 
+from quadmix_assets.hashing import Digest
 from quadmix_assets.outputs import PROXY_POOL, REGRESSOR
-from quadmix_assets.proxies.batches import Evidence, read_evidence
+from quadmix_assets.proxies.evidence import Evidence, read_evidence
 from quadmix_assets.proxies.proxy_pool import open_index
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.validation import FloatArray
@@ -208,7 +208,7 @@ def _inputs_version(store: Store, settings: Settings) -> dict[str, Any]:
 
 def _evidence_hash(evidence: Evidence) -> str:
     """A hash of the thetas that were trained and of their losses."""
-    digest = xxhash.xxh3_128()
+    digest = Digest()
     digest.update(evidence.parameters.as_features(scaled=True).tobytes())
     losses = evidence.metrics.select("theta_id", "target", "status", "loss_nats")
     digest.update(losses.sort("theta_id", "target").write_csv().encode())

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from scipy.stats import t as student
 
-from quadmix_assets.proxies.batches import read_evidence
+from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.sampling import PoolDraw, Theta, uniform_of_ids
 from quadmix_assets.sampling.validation import FloatArray, IntArray
 from quadmix_assets.search.objective import Objective, objective_losses

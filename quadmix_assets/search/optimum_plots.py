@@ -6,19 +6,30 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
+from quadmix_assets.figures import (
+    BLUE,
+    DIVERGING,
+    GREEN,
+    LIGHT_GREY,
+    ORANGE,
+    ROW_HEIGHT,
+    SERIES,
+    legend_below,
+    name_cells,
+    styled,
+    write_cells,
+)
 from quadmix_assets.sampling import Parameters, Theta
 from quadmix_assets.sampling.validation import FloatArray
 
-_COLOURS = ("#2f6db5", "#d9732b", "#3f8f5f", "#8a5fb0", "#b0455f")
-_GREY = "#b9c2cf"
 
-
+@styled
 def plot_trace(trace: pl.DataFrame, *, best_measured: float, unit: str, title: str) -> Figure:
     """The best prediction along the search with its standard deviation, and the best proxy.
 
     `trace` has the columns n_evaluated, predicted, standard_deviation.
     """
-    figure = Figure(figsize=(6.8, 3.9), layout="constrained")
+    figure = Figure(figsize=(6.8, 3.9))
     axes = figure.subplots()
     n, best, off = (
         trace[name].to_numpy() for name in ("n_evaluated", "predicted", "standard_deviation")
@@ -28,18 +39,17 @@ def plot_trace(trace: pl.DataFrame, *, best_measured: float, unit: str, title: s
         best - off,
         best + off,
         step="post",
-        color=_COLOURS[0],
+        color=BLUE,
         alpha=0.2,
         label="one standard deviation",
     )
-    axes.step(n, best, where="post", color=_COLOURS[0], label="best of the thetas searched")
-    axes.axhline(best_measured, color=_COLOURS[2], linestyle="--", label="best proxy, measured")
+    axes.step(n, best, where="post", color=BLUE, label="best of the thetas searched")
+    axes.axhline(best_measured, color=GREEN, linestyle="--", label="best proxy, measured")
     axes.set_xscale("log")
     axes.set_xlabel("thetas predicted")
     axes.set_ylabel(f"predicted objective ({unit})")
     axes.set_title(f"The search: {title}")
-    axes.legend(frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
+    legend_below(figure)
     return figure
 
 
@@ -60,31 +70,24 @@ def quantiles_in_swarm(theta: Theta, swarm: Parameters) -> tuple[FloatArray, lis
     return np.stack(shares, axis=1), names
 
 
+@styled
 def plot_theta_in_swarm(
     theta: Theta, swarm: Parameters, criteria: Sequence[str], domains: Sequence[str], title: str
 ) -> Figure:
     """Where theta* lies among the thetas that proxies were trained for, entry by entry."""
     shares, names = quantiles_in_swarm(theta, swarm)
     columns = [*(f"alpha {name}" for name in criteria), *names]
-    figure = Figure(
-        figsize=(2.6 + 0.62 * len(columns), 0.3 * len(domains) + 2.0), layout="constrained"
-    )
+    figure = Figure(figsize=(2.6 + 0.62 * len(columns), ROW_HEIGHT * len(domains) + 2.0))
     axes = figure.subplots()
-    image = axes.imshow(shares, cmap="RdBu_r", vmin=0.0, vmax=1.0, aspect="auto")
-    for (m, n), share in np.ndenumerate(shares):
-        colour = "white" if abs(share - 0.5) > 0.35 else "black"
-        axes.text(n, m, f"{share:.2f}", ha="center", va="center", fontsize=7, color=colour)
-    axes.set_xticks(
-        np.arange(len(columns)), columns, rotation=30, ha="right", rotation_mode="anchor"
-    )
-    axes.set_yticks(np.arange(len(domains)), domains)
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    axes.set_title(f"theta* among the proxies' thetas: {title}", fontsize=10)
+    image = axes.imshow(shares, cmap=DIVERGING, vmin=0.0, vmax=1.0, aspect="auto")
+    write_cells(axes, shares, np.abs(shares - 0.5) > 0.35, size=7)
+    name_cells(axes, domains, columns)
+    axes.set_title(f"theta* among the proxies' thetas: {title}")
     figure.colorbar(image, ax=axes, label="share of proxies with less", shrink=0.6)
     return figure
 
 
+@styled
 def plot_shares_of_optima(
     shares: Mapping[str, FloatArray], pool: FloatArray, domains: Sequence[str]
 ) -> Figure:
@@ -93,23 +96,24 @@ def plot_shares_of_optima(
     The left half of the paper's Figure 4.
     """
     order = np.argsort(np.mean([*shares.values()], axis=0))
-    figure = Figure(figsize=(7.4, 0.34 * len(domains) + 1.6), layout="constrained")
+    figure = Figure(figsize=(7.4, ROW_HEIGHT * len(domains) + 1.7))
     axes = figure.subplots()
     height = 0.8 / (len(shares) + 1)
     rows = np.arange(len(domains))
     everything = {"pool": pool, **shares}
     for k, (name, values) in enumerate(everything.items()):
-        colour = _GREY if k == 0 else _COLOURS[(k - 1) % len(_COLOURS)]
+        colour = LIGHT_GREY if k == 0 else SERIES[(k - 1) % len(SERIES)]
         offset = (k - len(shares) / 2) * height
         axes.barh(rows + offset, 100 * values[order], height, color=colour, label=name)
     axes.set_yticks(rows, [domains[m] for m in order])
+    axes.margins(y=0.01)
     axes.set_xlabel("share of tokens (%)")
     axes.set_title("Domains in the mix of each objective")
-    axes.legend(frameon=False, loc="lower right")
-    axes.spines[["top", "right"]].set_visible(False)
+    legend_below(figure)
     return figure
 
 
+@styled
 def plot_weights_of_optima(
     thetas: Mapping[str, Theta],
     shares: Mapping[str, FloatArray],
@@ -119,30 +123,30 @@ def plot_weights_of_optima(
 
     The right half of the paper's Figure 4.
     """
-    figure = Figure(figsize=(1.6 * len(criteria) + 2.4, 3.6), layout="constrained")
+    figure = Figure(figsize=(1.6 * len(criteria) + 2.4, 3.6))
     axes = figure.subplots()
     width = 0.8 / len(thetas)
     places = np.arange(len(criteria))
     for k, (name, theta) in enumerate(thetas.items()):
         weights = shares[name] @ theta.alpha
         offset = (k - (len(thetas) - 1) / 2) * width
-        bars = axes.bar(places + offset, weights, width, color=_COLOURS[k % 5], label=name)
+        bars = axes.bar(places + offset, weights, width, color=SERIES[k % len(SERIES)], label=name)
         axes.bar_label(bars, fmt="%.2f", fontsize=8)
-    axes.axhline(1 / len(criteria), color=_GREY, linestyle="--", label="equal weights")
+    axes.axhline(1 / len(criteria), color=LIGHT_GREY, linestyle="--", label="equal weights")
     axes.set_xticks(places, criteria)
     axes.set_ylabel("weight in the merged score")
     axes.set_title("Criteria of each objective")
-    figure.legend(loc="outside lower center", ncols=3, frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
+    legend_below(figure)
     return figure
 
 
+@styled
 def plot_optimum_check(table: pl.DataFrame, *, unit: str, title: str) -> Figure:
     """Measured objectives with their intervals, next to predictions.
 
     `table` has one row per sample with the columns sample, mean, low, high, predicted.
     """
-    figure = Figure(figsize=(7.2, 0.5 * table.height + 1.6), layout="constrained")
+    figure = Figure(figsize=(7.2, 0.5 * table.height + 1.6))
     axes = figure.subplots()
     rows = np.arange(table.height)[::-1]
     mean, low, high = (table[name].to_numpy() for name in ("mean", "low", "high"))
@@ -151,18 +155,17 @@ def plot_optimum_check(table: pl.DataFrame, *, unit: str, title: str) -> Figure:
         rows,
         xerr=[mean - low, high - mean],
         fmt="o",
-        color=_COLOURS[0],
+        color=BLUE,
         capsize=4,
         label="measured, 90 % interval of the mean",
     )
     predicted = table["predicted"].to_numpy().astype(float)
     known = np.isfinite(predicted)
     axes.scatter(
-        predicted[known], rows[known], marker="D", color=_COLOURS[1], zorder=3, label="predicted"
+        predicted[known], rows[known], marker="D", color=ORANGE, zorder=3, label="predicted"
     )
     axes.set_yticks(rows, table["sample"].to_list())
     axes.set_xlabel(f"objective ({unit}), less is better")
     axes.set_title(f"Is theta* better? {title}")
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
+    legend_below(figure, n_columns=2)
     return figure

@@ -10,27 +10,37 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import spearmanr
 
+from quadmix_assets.figures import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    ROW_HEIGHT,
+    SEQUENTIAL,
+    SERIES,
+    legend_below,
+    name_cells,
+    new_axes,
+    styled,
+    write_cells,
+)
 from quadmix_assets.sampling.parameters import Theta
 
-_BLUE = "#2f6db5"
-_ORANGE = "#d9732b"
-_GREEN = "#3f8f5f"
-_GREY = "#7a828c"
-_PURPLE = "#8a5aa8"
 _TOP_INPUTS = 20
 
 
+@styled
 def plot_predicted_against_true(
     true: ArrayLike, predicted: ArrayLike, *, title: str = ""
 ) -> Figure:
     """Predicted against true losses (n,) of the held-out proxies, with the line of no error."""
     x, y = np.asarray(true, dtype=float), np.asarray(predicted, dtype=float)
-    figure, axes = _figure(_heading("Held-out proxies", title), (4.8, 4.8))
+    figure, axes = new_axes(_heading("Held-out proxies", title), 4.8, 4.8)
     low, high = min(x.min(), y.min()), max(x.max(), y.max())
     margin = 0.05 * (high - low) or 0.01
     limits = (low - margin, high + margin)
-    axes.plot(limits, limits, color=_GREY, linewidth=1, linestyle="--", label="no error")
-    axes.scatter(x, y, s=22, color=_BLUE, alpha=0.75, linewidths=0)
+    axes.plot(limits, limits, color=GREY, linewidth=1, linestyle="--", label="no error")
+    axes.scatter(x, y, s=22, color=BLUE, alpha=0.75, linewidths=0)
     axes.set(xlim=limits, ylim=limits, aspect="equal")
     axes.set_xlabel("true loss (nats)")
     axes.set_ylabel("predicted loss (nats)")
@@ -38,20 +48,21 @@ def plot_predicted_against_true(
     if np.ptp(x) > 0 and np.ptp(y) > 0:
         notes.append(f"Spearman {spearmanr(x, y).statistic:.3f}")
     axes.text(0.04, 0.96, "\n".join(notes), transform=axes.transAxes, va="top", fontsize=9)
-    axes.legend(loc="lower right", frameon=False)
+    axes.legend(loc="lower right")
     return figure
 
 
+@styled
 def plot_input_importance(
     importance: ArrayLike, names: Sequence[str], *, title: str = ""
 ) -> Figure:
     """The 20 inputs whose splits removed most squared error, out of importance (F,)."""
     gain = np.asarray(importance, dtype=float)
     shown = np.argsort(-gain, kind="stable")[:_TOP_INPUTS][::-1]
-    figure, axes = _figure(
-        _heading("What the loss depends on", title), (6.4, 0.26 * len(shown) + 1.3)
+    figure, axes = new_axes(
+        _heading("What the loss depends on", title), 6.4, ROW_HEIGHT * len(shown) + 1.3
     )
-    axes.barh(np.arange(len(shown)), gain[shown] / (gain.sum() or 1.0), color=_BLUE, height=0.7)
+    axes.barh(np.arange(len(shown)), gain[shown] / (gain.sum() or 1.0), color=BLUE, height=0.7)
     axes.set_yticks(np.arange(len(shown)), [names[i] for i in shown], fontsize=9)
     axes.set_ylim(-0.6, len(shown) - 0.4)
     axes.xaxis.set_major_formatter(_percent)
@@ -59,24 +70,26 @@ def plot_input_importance(
     return figure
 
 
+@styled
 def plot_predicted_histogram(
     predicted: ArrayLike, *, theta_star: float, best_measured: float, title: str = ""
 ) -> Figure:
     """Predicted losses of all thetas searched, with theta* and the best proxy that was trained."""
     losses = np.asarray(predicted, dtype=float)
-    figure, axes = _figure(_heading("Predicted losses of the search", title), (6.8, 3.9))
-    axes.hist(losses, bins=80, color=_BLUE, alpha=0.55)
+    figure, axes = new_axes(_heading("Predicted losses of the search", title), 6.8, 3.9)
+    axes.hist(losses, bins=80, color=BLUE, alpha=0.55)
     for loss, colour, style, words in (
-        (theta_star, _ORANGE, "-", "theta*, predicted"),
-        (best_measured, _GREEN, "--", "best proxy, measured"),
+        (theta_star, ORANGE, "-", "theta*, predicted"),
+        (best_measured, GREEN, "--", "best proxy, measured"),
     ):
         axes.axvline(loss, color=colour, linestyle=style, label=f"{words}: {loss:.4f}")
     axes.set_xlabel("predicted loss (nats)")
     axes.set_ylabel(f"thetas, of {len(losses):,}")
-    axes.legend(frameon=False)
+    legend_below(figure)
     return figure
 
 
+@styled
 def plot_learning_curve(curve: pl.DataFrame, *, constant_mae: float, title: str = "") -> Figure:
     """Held-out MAE against training size, as in the paper's Figure 3.
 
@@ -85,13 +98,13 @@ def plot_learning_curve(curve: pl.DataFrame, *, constant_mae: float, title: str 
         constant_mae: error of the mean of all training losses, in nats.
         title: what was predicted.
     """
-    figure, axes = _figure(_heading("Error against training size", title), (6.0, 3.9))
+    figure, axes = new_axes(_heading("Error against training size", title), 6.0, 3.9)
     groups = curve.group_by("regressor", maintain_order=True)
-    styles = cycle(((_BLUE, "o"), (_ORANGE, "s"), (_GREEN, "^"), (_PURPLE, "D")))
+    styles = cycle(zip(SERIES, "os^DvPX*", strict=True))
     for ((name,), part), (colour, marker) in zip(groups, styles, strict=False):
         sizes, errors = part["n_train"].to_numpy(), part["mae_nats"].to_numpy()
         axes.plot(sizes, errors, marker=marker, markersize=5, color=colour, label=name)
-    axes.axhline(constant_mae, color=_GREY, linewidth=1, linestyle="--", label="constant baseline")
+    axes.axhline(constant_mae, color=GREY, linewidth=1, linestyle="--", label="constant baseline")
     ticks = curve["n_train"].unique().sort().to_list()
     axes.set_xscale("log")
     axes.set_xticks(ticks, [str(size) for size in ticks])
@@ -99,49 +112,34 @@ def plot_learning_curve(curve: pl.DataFrame, *, constant_mae: float, title: str 
     axes.set_ylim(bottom=0.0)
     axes.set_xlabel("training proxies")
     axes.set_ylabel("MAE on held-out proxies (nats)")
-    axes.legend(frameon=False)
+    legend_below(figure)
     return figure
 
 
+@styled
 def plot_theta(theta: Theta, criteria: Sequence[str], domains: Sequence[str]) -> Figure:
     """theta*: the weights alpha (M, N) as a heat map, omega (M,) as bars beside it."""
     n_domains, n_criteria = theta.alpha.shape
-    size = (3.6 + 0.9 * n_criteria + 2.6, 0.3 * n_domains + 1.9)
-    figure = Figure(figsize=size, layout="constrained")
+    size = (3.6 + 0.9 * n_criteria + 2.6, ROW_HEIGHT * n_domains + 1.9)
+    figure = Figure(figsize=size)
     left, right = figure.subplots(
         1, 2, sharey=True, gridspec_kw={"width_ratios": [0.9 * n_criteria, 2.6]}
     )
     figure.suptitle("theta*")
-    left.imshow(theta.alpha, cmap="Blues", vmin=0.0, vmax=1.0, aspect="auto")
-    for (m, n), weight in np.ndenumerate(theta.alpha):
-        colour = "white" if weight > 0.65 else "black"
-        left.text(n, m, f"{weight:.2f}", ha="center", va="center", color=colour, fontsize=8)
-    left.set_xticks(
-        np.arange(n_criteria), criteria, rotation=30, ha="right", rotation_mode="anchor"
-    )
-    left.set_yticks(np.arange(n_domains), domains)
+    left.imshow(theta.alpha, cmap=SEQUENTIAL, vmin=0.0, vmax=1.0, aspect="auto")
+    write_cells(left, theta.alpha, theta.alpha > 0.65)
+    name_cells(left, domains, criteria)
     left.set_title("weight of each criterion, alpha", fontsize=10)
-    left.tick_params(length=0)
-    left.spines[:].set_visible(False)
     _bars(right, theta.omega)
     return figure
 
 
 def _bars(axes: Axes, omega: NDArray[np.float64]) -> None:
-    axes.barh(np.arange(len(omega)), omega, color=_BLUE, height=0.7)
+    axes.barh(np.arange(len(omega)), omega, color=BLUE, height=0.7)
     axes.xaxis.set_major_formatter(_percent)
     axes.set_xlabel("share of the domain's tokens")
     axes.set_title("taken by rank, omega", fontsize=10)
     axes.tick_params(axis="y", length=0)
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def _figure(title: str, size: tuple[float, float]) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots()
-    axes.set_title(title)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
 
 
 def _heading(what: str, title: str) -> str:

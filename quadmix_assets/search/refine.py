@@ -7,7 +7,8 @@ import numpy as np
 import polars as pl
 
 from quadmix_assets.outputs import REFINEMENT
-from quadmix_assets.proxies.batches import n_rounds, read_evidence
+from quadmix_assets.proxies.evidence import read_evidence
+from quadmix_assets.proxies.parameter_sets import n_rounds
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.search.fit import load_regressors, make_regressor_inputs, objective_predictor
 from quadmix_assets.search.objective import Objective

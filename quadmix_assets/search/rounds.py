@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from quadmix_assets.proxies.batches import Evidence
+from quadmix_assets.proxies.evidence import Evidence
 from quadmix_assets.search.objective import objective_losses
 from quadmix_assets.settings import ObjectiveSettings
 

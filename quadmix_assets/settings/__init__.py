@@ -1,8 +1,8 @@
 """Typed settings: one YAML file (a profile), validated when it is loaded.
 
-A profile is chosen by name (`profiles/<name>.yaml`) or by path. Single keys can be overridden by
-environment variables: `QUADMIX_` + the key's path, levels joined by two underscores, for example
-`QUADMIX_PROXIES__BATCH_SIZE=16`. Nothing else is read from the environment.
+A profile is chosen by name (one of `profiles/` in this package) or by path. Single keys can be
+overridden by environment variables: `QUADMIX_` + the key's path, levels joined by two underscores,
+for example `QUADMIX_PROXIES__BATCH_SIZE=16`. Nothing else is read from the environment.
 """
 
 from quadmix_assets.settings.automation import AutomationSettings
@@ -47,12 +47,14 @@ from quadmix_assets.settings.load import (
 )
 from quadmix_assets.settings.mix import ExportSettings, MixSettings
 from quadmix_assets.settings.objectives import ObjectiveSettings
-from quadmix_assets.settings.proxies import ParametersSettings, ProxiesSettings, TrainingSettings
+from quadmix_assets.settings.parameters import ParametersSettings
+from quadmix_assets.settings.proxies import ProxiesSettings
 from quadmix_assets.settings.refinement import RefineSettings
 from quadmix_assets.settings.regressor import RegressorSettings
 from quadmix_assets.settings.root import OVERRIDE_PREFIX, Settings
 from quadmix_assets.settings.search import SearchSettings
 from quadmix_assets.settings.strategy import StrategySettings
+from quadmix_assets.settings.training import TrainingSettings
 
 __all__ = [
     "DEFAULT_PROFILE",

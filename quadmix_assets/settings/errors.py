@@ -13,8 +13,10 @@ class SettingsError(ValueError):
 
 def describe_validation_error(error: ValidationError, file: str, model: type[BaseModel]) -> str:
     """One line per wrong key of `file`, which was validated as `model`."""
-    lines = [f"{file}: {error.error_count()} setting(s) cannot be used:"]
-    for problem in error.errors():
+    # A default that follows another key is not made where that section has an error of its own.
+    problems = [p for p in error.errors() if p["type"] != "default_factory_not_called"]
+    lines = [f"{file}: {len(problems)} setting(s) cannot be used:"]
+    for problem in problems:
         key = _key(problem["loc"])
         if problem["type"] == "extra_forbidden":
             allowed = _fields_beside(model, problem["loc"])

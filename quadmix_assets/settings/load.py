@@ -15,7 +15,8 @@ from pydantic_settings import (
 from quadmix_assets.settings.errors import SettingsError, describe_validation_error
 from quadmix_assets.settings.root import OVERRIDE_PREFIX, Settings
 
-PROFILES_FOLDER = Path(__file__).parents[2] / "profiles"
+PACKAGE = Path(__file__).parents[1]
+PROFILES_FOLDER = PACKAGE / "profiles"
 DEFAULT_PROFILE = "demo"
 PROFILE_VARIABLE = "QUADMIX_PROFILE"
 
@@ -32,7 +33,6 @@ def load_settings(profile: str | Path | None = None) -> Settings:
             value; the message names every such key, its value and what is allowed.
     """
     path = _profile_path(str(profile or os.environ.get(PROFILE_VARIABLE) or DEFAULT_PROFILE))
-    root = path.parent.parent if path.parent.name == "profiles" else path.parent
     _refuse_unknown_overrides()
 
     class _Profile(Settings):
@@ -48,7 +48,7 @@ def load_settings(profile: str | Path | None = None) -> Settings:
             return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, path)
 
     try:
-        values: dict[str, Any] = {"profile": path.stem, "root": root.resolve()}
+        values: dict[str, Any] = {"profile": path.stem, "root": _root_of(path).resolve()}
         return _Profile(**values)
     except ValidationError as error:
         raise SettingsError(describe_validation_error(error, str(path), Settings)) from None
@@ -66,6 +66,14 @@ def _profile_path(profile: str) -> Path:
             f"{path}: there is no such profile; give the path of a YAML file or one of: {known}"
         )
     return path
+
+
+def _root_of(path: Path) -> Path:
+    """Where a profile's relative paths start."""
+    if path.parent == PROFILES_FOLDER:
+        in_checkout = (PACKAGE.parent / "pyproject.toml").is_file()
+        return PACKAGE.parent if in_checkout else Path.cwd()
+    return path.parent.parent if path.parent.name == "profiles" else path.parent
 
 
 def _refuse_unknown_overrides() -> None:

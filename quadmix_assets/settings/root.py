@@ -25,7 +25,8 @@ from quadmix_assets.settings.domains import (
 from quadmix_assets.settings.features import FeaturesSettings
 from quadmix_assets.settings.mix import MixSettings
 from quadmix_assets.settings.objectives import ObjectiveSettings
-from quadmix_assets.settings.proxies import ParametersSettings, ProxiesSettings
+from quadmix_assets.settings.parameters import ParametersSettings
+from quadmix_assets.settings.proxies import ProxiesSettings
 from quadmix_assets.settings.search import SearchSettings
 
 OVERRIDE_PREFIX = "QUADMIX_"

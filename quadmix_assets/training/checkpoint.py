@@ -1,4 +1,4 @@
-"""Puts the state of a swarm in training away, so that a killed training goes on where it was."""
+"""Checkpoints of a stack in training, so that a killed training resumes."""
 
 import time
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ from quadmix_assets.store import atomic_file
 
 @dataclass
 class Checkpoint:
-    """A file for the state of one swarm.
+    """The checkpoint file of one stack.
 
     Attributes:
-        path: where it lies.
-        key: says what is trained: a state of another key is as good as none.
-        seconds: time between two states; more where writing one takes long.
+        path: of the file.
+        key: a hash of what is trained; a checkpoint with another key is ignored.
+        seconds: time between two checkpoints; longer if writing one takes long.
     """
 
     path: UPath
@@ -28,11 +28,11 @@ class Checkpoint:
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time for another state: writing takes a twentieth of the time at most."""
+        """Whether it is time for another one: writing takes a twentieth of the time at most."""
         return time.monotonic() - self._last >= max(self.seconds, 20 * self._cost)
 
     def save(self, state: dict[str, Any]) -> None:
-        """Put a state away; it replaces the one before as a whole."""
+        """Write a state; it replaces the one before as a whole."""
         start = time.monotonic()
         with atomic_file(self.path) as file:
             torch.save({"key": self.key, "state": state}, file)
@@ -40,14 +40,14 @@ class Checkpoint:
         self._cost = self._last - start
 
     def load(self) -> dict[str, Any] | None:
-        """The last state; None where there is none of this key, or it cannot be read."""
+        """The last state; None if there is none with this key, or it cannot be read."""
         try:
             with self.path.open("rb") as file:
                 saved = torch.load(file, map_location="cpu", weights_only=True)
-        except Exception:  # torch raises whatever it stumbles over in a damaged file
+        except Exception:  # a damaged file raises errors of many classes
             return None
         return saved["state"] if saved.get("key") == self.key else None
 
     def remove(self) -> None:
-        """Delete the state."""
+        """Delete the file, if it is there."""
         self.path.unlink(missing_ok=True)

@@ -1,8 +1,8 @@
 """The output projection and its cross-entropy, without ever holding all the logits.
 
-For a small model most of the work lies here: vocabulary x width dwarfs the layers. Logits are
-made block by block, a block small enough to stay in the processor's cache, and in training the
-gradients are taken while the block is there. So memory does not grow with proxies x tokens x
+For a small model most of the work is here, since vocabulary x width is much larger than the layers.
+Logits are computed block by block, each small enough for the processor's cache, and in training the
+gradients are computed from the same block. So memory does not grow with proxies x tokens x
 vocabulary.
 """
 
@@ -17,7 +17,7 @@ _BLOCK_GPU = 1 << 28
 
 
 def block_logits(device: torch.device) -> int:
-    """Logits that are held at once on a device of that type."""
+    """Number of logits that are held at once on a device of that type."""
     return _BLOCK_CPU if device.type == "cpu" else _BLOCK_GPU
 
 
@@ -49,14 +49,17 @@ def _flat_places(targets: Tensor, vocab_size: int) -> Tensor:
 
 
 def _nats(chosen: Tensor) -> Tensor:
-    # The floor keeps an utterly wrong but finite prediction finite: 87 nats.
+    # A probability that underflows to 0 counts as the smallest float: a loss of 87 nats.
     return -chosen.float().clamp_min(torch.finfo(torch.float32).tiny).log_()
 
 
 def token_losses(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     """Loss of every token in nats, (K, T) float32, without gradients.
 
-    hidden (K, T, width) and weight (K, vocabulary, width) of one dtype, targets (K, T) integers.
+    Args:
+        hidden: (K, T, width).
+        weight: (K, vocabulary, width) in the same dtype.
+        targets: (K, T) integers.
     """
     out = hidden.new_empty(targets.shape, dtype=torch.float32)
     for ks, ts in _blocks(targets, weight.shape[1]):

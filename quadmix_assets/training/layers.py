@@ -1,4 +1,4 @@
-"""The steps of the swarm's decoder, in plain operations that torch.compile can fuse.
+"""The layers of the stacked decoder, in plain operations that torch.compile can fuse.
 
 Arrays hold K proxies of T = B windows x C tokens each.
 """
@@ -33,7 +33,7 @@ def rotations(context: int, head_width: int, base: float) -> Tensor:
 
 
 def split_heads(qkv: Tensor, turns: Tensor, n_heads: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Cut (n, C, 3 * width) into rotated queries, rotated keys and values, (n, heads, C, .) each.
+    """Split (n, C, 3 * width) into rotated queries, rotated keys and values, (n, heads, C, .) each.
 
     `turns` are the `rotations` of C positions.
     """
@@ -51,7 +51,7 @@ def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 def causal_attention(q: Tensor, k: Tensor, v: Tensor, *, explicit: bool) -> Tensor:
     """Softmax attention to this and earlier positions; all arrays (n, heads, C, head width).
 
-    `explicit` writes the C x C weights out. It is the faster way for short windows on a CPU,
+    `explicit` computes the C x C weights as an array. That is faster for short windows on a CPU,
     whose fused kernel has a slow backward pass; elsewhere the fused kernel is used.
     """
     if not explicit:

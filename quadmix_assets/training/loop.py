@@ -1,4 +1,4 @@
-"""Train K proxies at once, each on its own stream of windows, none able to touch another."""
+"""Train K proxies at once, each on its own stream of windows."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from quadmix_assets.device import choose_compiled, choose_device
-from quadmix_assets.training.architectures import ProxyShape
+from quadmix_assets.settings import TrainingSettings
+from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.checkpoint import Checkpoint
-from quadmix_assets.training.model import SwarmLM
-from quadmix_assets.training.recipe import Recipe
-from quadmix_assets.training.trainer import ProxyTraining, SwarmTrainer
+from quadmix_assets.training.model import StackedLM
+from quadmix_assets.training.trainer import ProxyTraining, StackTrainer
 from quadmix_assets.training.window_stream import WindowStream
 
-_TELL_SECONDS = 5.0
+_REPORT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class SwarmProgress:
-    """Where the training of one swarm stands.
+class StackProgress:
+    """The progress of one stack in training.
 
     Attributes:
         step: steps that all proxies have made.
@@ -40,50 +40,54 @@ class SwarmProgress:
 
 
 @dataclass(frozen=True)
-class TrainedSwarm:
+class TrainedStack:
     """The trained model, the record of each of its K proxies, and the seconds they took."""
 
-    model: SwarmLM
-    recipe: Recipe
+    model: StackedLM
+    recipe: TrainingSettings
     proxies: tuple[ProxyTraining, ...]
     seconds: float
 
 
-def train_swarm(
+def train_on_streams(
     streams: Sequence[WindowStream],
-    shape: ProxyShape,
-    recipe: Recipe,
+    architecture: Architecture,
+    recipe: TrainingSettings,
     *,
     vocab_size: int,
     seeds: Sequence[int],
     device: str = "auto",
     compiled: str = "off",
-    on_progress: Callable[[SwarmProgress], None] | None = None,
+    on_progress: Callable[[StackProgress], None] | None = None,
     checkpoint: Checkpoint | None = None,
-) -> TrainedSwarm:
+) -> TrainedStack:
     """Train one proxy per stream from scratch, all of them as one batched model.
 
     Args:
-        streams: the K samples, each cut to windows of `shape.context` + 1 tokens.
-        shape: the proxies' size.
-        recipe: budget and optimiser.
-        vocab_size: of the pool's tokenizer.
+        streams: K samples as windows of `architecture.context` + 1 tokens.
+        architecture: of the proxies.
+        recipe: budget, optimiser and precision.
+        vocab_size: of the tokenizer.
         seeds: (K) of the initial weights; equal seeds start equal proxies.
         device: "auto", "cpu" or "cuda".
         compiled: "on", "off" or "auto": whether torch.compile fuses the training step.
         on_progress: called at the start, about every five seconds, and at the end.
-        checkpoint: where the state is put away in between, and where the training goes on from
-            if there is one.
+        checkpoint: where the state is written in between; if there is one already, the training
+            resumes from it.
 
-    A stream without tokens gives a failed proxy, not an error. Raises ValueError where streams,
-    seeds and shape do not fit each other, or a token is outside the vocabulary.
+    Returns:
+        The trained models. A stream without tokens gives a failed proxy, not an error.
+
+    Raises:
+        ValueError: streams, seeds and architecture do not fit each other, or a token is outside
+            the vocabulary.
     """
     if not streams or len(streams) != len(seeds):
         raise ValueError(f"{len(streams)} streams and {len(seeds)} seeds: one of each per proxy")
     chosen = choose_device(device)
-    trainer = SwarmTrainer(
+    trainer = StackTrainer(
         streams,
-        shape,
+        architecture,
         recipe,
         vocab_size,
         seeds,
@@ -94,21 +98,21 @@ def train_swarm(
     state = checkpoint.load() if checkpoint else None
     if state is not None:
         trainer.load_state(state)
-    told_step, told_at = trainer.step, -np.inf
+    reported_step, reported_at = trainer.step, -np.inf
     while trainer.step < trainer.n_steps:
-        if on_progress and time.monotonic() - told_at >= _TELL_SECONDS:
-            on_progress(_progress(trainer, told_step))
-            told_step, told_at = trainer.step, time.monotonic()
+        if on_progress and time.monotonic() - reported_at >= _REPORT_SECONDS:
+            on_progress(_progress(trainer, reported_step))
+            reported_step, reported_at = trainer.step, time.monotonic()
         trainer.advance()
         if checkpoint and checkpoint.is_due:
             checkpoint.save(trainer.state())
     if on_progress:
-        on_progress(_progress(trainer, told_step))
-    return TrainedSwarm(trainer.model, recipe, trainer.finish(), time.monotonic() - start)
+        on_progress(_progress(trainer, reported_step))
+    return TrainedStack(trainer.model, recipe, trainer.finish(), time.monotonic() - start)
 
 
-def _progress(trainer: SwarmTrainer, since: int) -> SwarmProgress:
-    return SwarmProgress(
+def _progress(trainer: StackTrainer, since: int) -> StackProgress:
+    return StackProgress(
         step=trainer.step,
         n_steps=trainer.n_steps,
         n_tokens=trainer.n_tokens,

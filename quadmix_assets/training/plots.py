@@ -1,4 +1,4 @@
-"""Figures of a swarm's training: what a person looks at to see that the proxies learned."""
+"""Figures of the training of proxies, from which a person sees whether they learned."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,21 +6,23 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from quadmix_assets.training.loop import ProxyTraining
+from quadmix_assets.figures import BLUE, RED, legend_below, styled
+from quadmix_assets.training.trainer import ProxyTraining
 
 _MAX_BINS = 30
 
 
+@styled
 def plot_losses(
     proxies: Sequence[ProxyTraining], target_losses: Mapping[str, np.ndarray]
 ) -> Figure:
     """Training loss of every proxy over tokens, and the spread of losses on each target.
 
     Args:
-        proxies: the K records of a swarm, or of several.
+        proxies: the K records of a batch.
         target_losses: per target set the losses in nats, (K,); NaN (failed) is left out.
     """
-    figure = Figure(figsize=(10, 4), layout="constrained")
+    figure = Figure(figsize=(10, 4))
     curves, spread = figure.subplots(1, 2)
     _draw_curves(curves, proxies)
     for name, losses in target_losses.items():
@@ -28,11 +30,11 @@ def plot_losses(
         finite = finite[np.isfinite(finite)]
         if finite.size:
             n_bins = int(np.clip(2 * np.sqrt(finite.size), 5, _MAX_BINS))
-            label = f"{name} (mean {finite.mean():.3f}, deviation {finite.std():.3f})"
+            label = f"{name} (mean {finite.mean():.3f}, standard deviation {finite.std():.3f})"
             spread.hist(finite, bins=n_bins, alpha=0.6, label=label)
     spread.set(title="Target losses", xlabel="loss (nats per token)", ylabel="proxies")
     if spread.has_data():
-        spread.legend()
+        legend_below(figure, n_columns=2)
     return figure
 
 
@@ -43,7 +45,7 @@ def _draw_curves(axes: Axes, proxies: Sequence[ProxyTraining]) -> None:
         n_failed += failed
         if proxy.train_loss:
             n_tokens, losses = zip(*proxy.train_loss, strict=True)
-            color, zorder = ("tab:red", 3) if failed else ("tab:blue", 2)
+            color, zorder = (RED, 3) if failed else (BLUE, 2)
             axes.plot(n_tokens, losses, color=color, zorder=zorder, linewidth=0.8, alpha=0.6)
     n_trained = len(proxies) - n_failed
     axes.set(

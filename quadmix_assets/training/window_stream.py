@@ -1,27 +1,24 @@
 """Turn a sample of documents, with repeats, into the windows of tokens a proxy trains on.
 
 Every (document, copy) of the sample gets a key that depends on the document's id, the copy, the
-epoch and the seed alone, and the sample is read in the order of the keys. So all proxies share one
-rule of order (QuaDMix section 3.3), and neither the listing order nor the layout of the pool can
-change what a proxy sees. A separator goes before every document; windows are cut from the stream
-end to end, none padded and none overlapping; a sample that runs out is read again in a new order.
+epoch and the seed alone, and the sample is read in the order of the keys. So what a proxy reads
+depends neither on the order in which documents are listed nor on the layout of the file. A
+separator is put before every document; windows are cut from the stream end to end, none padded and
+none overlapping; a sample that runs out is read again in a new order.
 """
-
-from dataclasses import dataclass
 
 import numpy as np
 
-from quadmix_assets.training.token_file import TokenPool
-
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+from quadmix_assets.splitmix64 import GAMMA, splitmix64
+from quadmix_assets.training.token_file import TokenFile
 
 
 class WindowStream:
-    """The endless stream of windows of one sample; memory is bounded by its document list.
+    """The endless stream of windows of one sample; memory is bounded by its list of documents.
 
     Args:
-        pool: where the tokens lie.
-        documents: (S,) row numbers in the pool.
+        token_file: where the tokens lie.
+        documents: (S,) indices of its documents.
         copies: (S,) how often each document is taken in one pass; 0 leaves it out.
         id_hashes: (S,) uint64 hashes of the documents' ids, distinct.
         seed: of the order.
@@ -30,12 +27,13 @@ class WindowStream:
 
     Documents without tokens are left out: their separators alone would teach nothing.
 
-    Raises ValueError where the arrays do not match or a number of copies is negative.
+    Raises:
+        ValueError: the arrays do not match, or a number of copies is negative.
     """
 
     def __init__(
         self,
-        pool: TokenPool,
+        token_file: TokenFile,
         documents: np.ndarray,
         copies: np.ndarray,
         id_hashes: np.ndarray,
@@ -54,17 +52,17 @@ class WindowStream:
         if copies.size and copies.min() < 0:
             raise ValueError("copies must not be negative")
         self.window_tokens = context + 1
-        self._pool = pool
+        self._token_file = token_file
         self._seed = seed
         self._separator = separator_id
-        # In the order of ids, so that even equal keys do not depend on how documents were listed.
+        # In the order of id hashes, so that the order of equal keys does not depend on the listing.
         order = np.lexsort((documents, id_hashes))
-        times = copies[order] * (pool.n_tokens[documents[order]] > 0)
+        times = copies[order] * (token_file.n_tokens[documents[order]] > 0)
         self._documents = np.repeat(documents[order], times)
         self._hashes = np.repeat(id_hashes[order], times)
         firsts = np.repeat(np.cumsum(times) - times, times)
         self._copy = np.arange(times.sum()) - firsts
-        self.n_tokens_sample = int((pool.n_tokens[self._documents] + 1).sum())
+        self.n_tokens_sample = int((token_file.n_tokens[self._documents] + 1).sum())
         self.n_tokens_read = 0
         self._epoch = -1
         self._ends = np.zeros(1, np.int64)
@@ -76,9 +74,10 @@ class WindowStream:
         return self.n_tokens_read / self.n_tokens_sample if self.n_tokens_sample else 0.0
 
     def read(self, n_windows: int) -> np.ndarray:
-        """The next windows, (n_windows, context + 1) in the pool's dtype.
+        """The next windows, (n_windows, context + 1) in the dtype of the token file.
 
-        Raises ValueError where the sample holds no tokens.
+        Raises:
+            ValueError: the sample holds no tokens.
         """
         if not self.n_tokens_sample:
             raise ValueError("its sample holds no tokens")
@@ -95,12 +94,12 @@ class WindowStream:
         return np.concatenate(parts).reshape(n_windows, self.window_tokens)
 
     def seek(self, n_tokens: int) -> None:
-        """Go to where reading `n_tokens` tokens from the start leads."""
+        """Move to the position after the first `n_tokens` tokens of the stream."""
         self.n_tokens_read = n_tokens
         if not self.n_tokens_sample or not n_tokens:
             self._epoch, self._position, self._ends = -1, 0, np.zeros(1, np.int64)
             return
-        # A pass that has just ended is still the current one: the next begins when it is read.
+        # A pass that has just ended is still the current one: the next begins at the next read.
         passes, rest = divmod(n_tokens - 1, self.n_tokens_sample)
         self._epoch = passes - 1
         self._start_epoch()
@@ -110,7 +109,7 @@ class WindowStream:
         self._epoch += 1
         keys = order_keys(self._hashes, self._copy, epoch=self._epoch, seed=self._seed)
         self._order = self._documents[np.argsort(keys, kind="stable")]
-        self._ends = np.cumsum(self._pool.n_tokens[self._order] + 1)
+        self._ends = np.cumsum(self._token_file.n_tokens[self._order] + 1)
         self._position = 0
 
     def _gather(self, start: int, stop: int) -> np.ndarray:
@@ -119,49 +118,17 @@ class WindowStream:
         ends = self._ends[first : last + 1]
         bounds = np.concatenate([[start], np.minimum(ends, stop)])
         counts = bounds[1:] - bounds[:-1]
-        # Where a token stands in the pool less where it stands in the stream, per document.
-        shift = self._pool.offsets[self._order[first : last + 1] + 1] - ends
+        # Where a token stands in the file less where it stands in the stream, per document.
+        shift = self._token_file.offsets[self._order[first : last + 1] + 1] - ends
         places = np.arange(start, stop) + np.repeat(shift, counts)
-        # A document's separator stands where the token before its first one lies in the pool.
+        # A document's separator stands where the token before its first one lies in the file.
         separators = ends[:-1] - start
         if start in (0, self._ends[first - 1]):
             separators = np.concatenate([[0], separators])
         places[separators] = 0
-        out = self._pool.tokens[places]
+        out = self._token_file.tokens[places]
         out[separators] = self._separator
         return out
-
-
-@dataclass(frozen=True)
-class PackedSample:
-    """Windows of one sample: `windows` (n_windows, context + 1), and how often it was read.
-
-    `n_tokens_sample` is the length of one pass, separators included; `epochs` the passes that the
-    windows took.
-    """
-
-    windows: np.ndarray
-    epochs: float
-    n_tokens_sample: int
-
-
-def pack_windows(
-    pool: TokenPool,
-    documents: np.ndarray,
-    copies: np.ndarray,
-    id_hashes: np.ndarray,
-    *,
-    seed: int,
-    n_windows: int,
-    context: int,
-    separator_id: int,
-) -> PackedSample:
-    """The first `n_windows` windows of a `WindowStream`, all at once. Arguments as there."""
-    stream = WindowStream(
-        pool, documents, copies, id_hashes, seed=seed, context=context, separator_id=separator_id
-    )
-    windows = stream.read(n_windows)
-    return PackedSample(windows, stream.epochs, stream.n_tokens_sample)
 
 
 def order_keys(id_hashes: np.ndarray, copies: np.ndarray, *, epoch: int, seed: int) -> np.ndarray:
@@ -169,13 +136,8 @@ def order_keys(id_hashes: np.ndarray, copies: np.ndarray, *, epoch: int, seed: i
 
     id_hashes (S,) uint64; copies (S,) the number of the copy, from 0.
     """
-    salt = _mix(np.asarray([seed], np.uint64) + _mix(np.asarray([epoch + 1], np.uint64)))
-    return _mix(_mix(id_hashes ^ salt) + (copies.astype(np.uint64) + np.uint64(1)) * _GOLDEN)
-
-
-def _mix(x: np.ndarray) -> np.ndarray:
-    """The output function of SplitMix64 (Steele, Lea and Flood 2014)."""
-    x = x + _GOLDEN
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+    salt = splitmix64(
+        np.asarray([seed], np.uint64) + splitmix64(np.asarray([epoch + 1], np.uint64))
+    )
+    numbers = (copies.astype(np.uint64) + np.uint64(1)) * GAMMA
+    return splitmix64(splitmix64(id_hashes ^ salt) + numbers)

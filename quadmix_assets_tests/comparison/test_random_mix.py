@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quadmix_assets.comparison.random_mix import FINAL, RANDOM, compare_with_random, random_copies
+from quadmix_assets.comparison.losses import FINAL, RANDOM
+from quadmix_assets.comparison.random_mix import compare_with_random, random_copies
 from quadmix_assets.outputs import FINAL_MIX, RANDOM_COMPARISON
 from quadmix_assets.store import MissingOutputError
 from quadmix_assets_tests.conftest import Project
@@ -45,7 +46,7 @@ def test_choice_is_by_id_and_seed() -> None:
 
 
 def test_every_document_has_the_same_chance_whatever_its_length() -> None:
-    """400 draws of a quarter of the pool; counts within four deviations of a binomial."""
+    """400 draws of a quarter of the pool; counts within four standard deviations of a binomial."""
     rng = np.random.default_rng(0)
     tokens = rng.integers(1, 500, 200)
     ids = rng.integers(0, 2**63, 200).astype(np.uint64)
@@ -72,7 +73,7 @@ def test_an_empty_mix_is_recorded_as_failed(tiny: Project, tmp_path: Path) -> No
     for shard in SHARDS:
         path = store.table_path(FINAL_MIX, shard)
         store.write_table(path, store.read_table(path).clear())
-    losses = compare_with_random(store, SHARDS, project.settings, lambda message: None)
+    losses = compare_with_random(store, SHARDS, project.settings)
     final = losses.filter(pl.col("mix") == FINAL)
     assert final["status"].to_list() == ["failed"]
     assert final["loss_nats"].to_list() == [None]
@@ -81,4 +82,4 @@ def test_an_empty_mix_is_recorded_as_failed(tiny: Project, tmp_path: Path) -> No
 
 def test_shard_without_a_mix_is_named(tiny: Project) -> None:
     with pytest.raises(MissingOutputError, match="scored_shards"):
-        compare_with_random(tiny.store, ["nowhere"], tiny.settings, lambda message: None)
+        compare_with_random(tiny.store, ["nowhere"], tiny.settings)

@@ -5,13 +5,12 @@ from typing import Any, ClassVar
 
 import fsspec
 import pytest
-import xxhash
 from fsspec.implementations.memory import MemoryFileSystem
 from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
-from quadmix_assets.corpus.discovery import discover, file_checksum, shard_key
+from quadmix_assets.corpus.discovery import discover, shard_key
 
 FILES = [
     "b.parquet",
@@ -168,9 +167,3 @@ def test_keys_are_fit_for_partitions_and_file_names(relative: str) -> None:
 def test_different_files_have_different_keys(first: str, second: str) -> None:
     if first != second and "_" not in first + second:
         assert shard_key(first) != shard_key(second)
-
-
-def test_checksum(tmp_path: Path) -> None:
-    content = bytes(range(256)) * 10_000
-    (tmp_path / "a").write_bytes(content)
-    assert file_checksum(UPath(tmp_path / "a")) == xxhash.xxh3_128(content).hexdigest()

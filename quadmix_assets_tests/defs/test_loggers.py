@@ -1,10 +1,15 @@
+import logging
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from quadmix_assets.defs.loggers import progress_logger
+
+# What the package's dagster.yaml says of Python's own loggers.
+CAPTURED = {"managed_python_loggers": ["quadmix_assets"], "python_log_level": "INFO"}
 
 
 @dg.asset
@@ -41,10 +46,30 @@ def checked() -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     yield dg.MaterializeResult()
 
 
-def run(*assets: dg.AssetsDefinition) -> bool:
+@dg.asset
+def pure() -> None:
+    """Calls a pure part, which logs as any module does."""
+    log = logging.getLogger("quadmix_assets.features.scores")
+    log.info("%d of %d documents are scored", 1, 2)
+    log.debug("a detail")
+    logging.getLogger("another_library").warning("not ours")
+
+
+def in_step_processes() -> dg.JobDefinition:
+    """The assets as a job whose steps are processes, as runs of the UI are."""
+    definitions = dg.Definitions(
+        assets=[pure],
+        jobs=[dg.define_asset_job("pure_job")],
+        loggers={"console": progress_logger},
+        executor=dg.multiprocess_executor,
+    )
+    return definitions.resolve_job_def("pure_job")
+
+
+def run(*assets: dg.AssetsDefinition, settings: dict[str, object] | None = None) -> bool:
     definitions = dg.Definitions(assets=assets, loggers={"console": progress_logger})
     job = definitions.resolve_implicit_global_asset_job_def()
-    with dg.DagsterInstance.ephemeral() as instance:
+    with dg.DagsterInstance.ephemeral(settings=settings) as instance:
         return job.execute_in_process(
             instance=instance,
             run_config={"loggers": {"console": {"config": {}}}},
@@ -90,3 +115,29 @@ def test_failed_check_says_what_it_found(capsys: pytest.CaptureFixture[str]) -> 
         ["checked", "check bad failed: an id occurs twice"],
         ["checked", "failed: what follows must wait until the check passes"],
     ]
+
+
+def test_logs_of_the_package_are_printed_once_with_their_step(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(pure, settings={"python_logs": CAPTURED})
+    ours = [line for line in capsys.readouterr().err.splitlines() if "not ours" not in line]
+    (line,) = ours
+    assert re.fullmatch(r"\d\d:\d\d:\d\d  pure {17} 1 of 2 documents are scored", line)
+
+
+@pytest.mark.slow
+def test_logs_of_a_step_process_are_printed_once(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    overrides = {"python_logs": CAPTURED}
+    with dg.DagsterInstance.local_temp(str(tmp_path), overrides=overrides) as instance:
+        result = dg.execute_job(
+            dg.reconstructable(in_step_processes),
+            instance=instance,
+            run_config={"loggers": {"console": {"config": {}}}},
+        )
+        assert result.success
+    lines = [line for line in capfd.readouterr().err.splitlines() if "documents are" in line]
+    (line,) = lines
+    assert re.fullmatch(r"\d\d:\d\d:\d\d  pure {17} 1 of 2 documents are scored", line)

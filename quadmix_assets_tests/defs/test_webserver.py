@@ -12,15 +12,13 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from quadmix_assets.settings import PROFILES_FOLDER
+from quadmix_assets.settings.load import PACKAGE
 from quadmix_assets_tests.conftest import Project
 
-ROOT = PROFILES_FOLDER.parent
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 LAUNCH = """
 mutation Launch($params: ExecutionParams!) {
@@ -69,26 +67,27 @@ class Server:
 @pytest.fixture(scope="module")
 def server(tiny: Project, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     project = tiny.copy(tmp_path_factory.mktemp("served") / "copy")
-    shutil.copyfile(ROOT / "dagster.yaml", project.folder / "dagster" / "dagster.yaml")
+    shutil.copyfile(PACKAGE / "dagster.yaml", project.folder / "dagster" / "dagster.yaml")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     environment = {
         **os.environ,
-        "QUADMIX_PROFILE": str(project.profile),
         "DAGSTER_HOME": str(project.folder / "dagster"),
     }
     log = (project.folder / "server.log").open("wb")
     process = subprocess.Popen(
         [
-            str(Path(sys.executable).parent / "dg"),
-            "dev",
-            "--host",
-            "127.0.0.1",
+            sys.executable,
+            "-m",
+            "quadmix_assets.cli",
+            "--profile",
+            str(project.profile),
+            "ui",
             "--port",
             str(port),
         ],
-        cwd=ROOT,
+        cwd=project.folder,
         env=environment,
         stdout=log,
         stderr=subprocess.STDOUT,

@@ -9,19 +9,20 @@ from quadmix_assets.sampling import (
     sample_parameters,
     sampling_value,
 )
+from quadmix_assets_tests.seed import SEED
 
 N_CRITERIA, N_DOMAINS, OMEGA_MAX = 2, 4, 0.3
 
 
 def make_swarm(n: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Inputs (n, F) and losses (n,) of thetas of Algorithm 1."""
-    thetas = sample_parameters(n, N_CRITERIA, N_DOMAINS, seed=seed, omega_max=OMEGA_MAX)
+    """Regressor inputs (n, F) and losses (n,) of thetas of Algorithm 1."""
+    thetas = sample_parameters(n, N_CRITERIA, N_DOMAINS, seed=SEED + seed, omega_max=OMEGA_MAX)
     return thetas.as_features(), true_losses(thetas, seed=seed)
 
 
 def make_pool(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """sigma (D, N), domains (D,) and tokens (D,) of a small pool."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(SEED + seed)
     domains, tokens = rng.integers(0, N_DOMAINS, 1_000), rng.integers(50, 800, 1_000)
     return rng.random((1_000, N_CRITERIA)), domains, tokens
 

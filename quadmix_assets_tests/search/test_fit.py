@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from quadmix_assets.outputs import PROXY_POOL, REGRESSOR
-from quadmix_assets.proxies.batches import Evidence
+from quadmix_assets.proxies.evidence import Evidence
 from quadmix_assets.sampling import sample_parameters
 from quadmix_assets.search.fit import (
     TargetFit,
@@ -25,9 +25,10 @@ from quadmix_assets.settings import Settings, load_settings
 from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets_tests.conftest import write_profile
 from quadmix_assets_tests.search.swarm import N_CRITERIA, N_DOMAINS, OMEGA_MAX, make_swarm
+from quadmix_assets_tests.seed import SEED
 
 INPUTS, LOSSES = make_swarm(80)
-THETAS = sample_parameters(80, N_CRITERIA, N_DOMAINS, seed=0, omega_max=OMEGA_MAX)
+THETAS = sample_parameters(80, N_CRITERIA, N_DOMAINS, seed=SEED, omega_max=OMEGA_MAX)
 MAP = ThetaInputs(["a", "b"], ["law", "food", "news", "unknown"], scaled=False)
 
 

@@ -106,12 +106,11 @@ def test_the_most_important_feature_is_on_top_of_at_most_20() -> None:
 
 
 def test_the_histogram_marks_theta_star_and_the_best_proxy() -> None:
-    axes = histogram().axes[0]
+    figure = histogram()
+    axes = figure.axes[0]
     assert sum(bar.get_height() for bar in bars(axes)) == 5_000
     assert [float(np.ravel(line.get_xdata())[0]) for line in axes.lines] == [3.6, 3.7]
-    legend = axes.get_legend()
-    assert legend is not None
-    words = [text.get_text() for text in legend.get_texts()]
+    words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert words == ["theta*, predicted: 3.6000", "best proxy, measured: 3.7000"]
 
 

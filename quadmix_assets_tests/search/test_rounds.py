@@ -2,7 +2,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from quadmix_assets.proxies.batches import Evidence
+from quadmix_assets.proxies.evidence import Evidence
 from quadmix_assets.sampling import Theta, sample_parameters
 from quadmix_assets.search.find import domain_shares
 from quadmix_assets.search.rounds import table_of_rounds

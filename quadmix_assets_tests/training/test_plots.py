@@ -19,12 +19,10 @@ def test_every_curve_and_every_finite_loss_is_drawn() -> None:
     assert drawn == [[[64, 4.0], [128, 3.0]], [[64, 4.5]]]
     assert curves.get_title() == "Training: 1 trained, 2 failed (red)"
     assert sum(p.get_height() for p in spread.patches if isinstance(p, Rectangle)) == 4
-    legend = spread.get_legend()
-    assert legend is not None
-    labels = [text.get_text() for text in legend.get_texts()]
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == [
-        "one (mean 3.250, deviation 0.250)",
-        "two (mean 2.250, deviation 0.250)",
+        "one (mean 3.250, standard deviation 0.250)",
+        "two (mean 2.250, standard deviation 0.250)",
     ]
 
 

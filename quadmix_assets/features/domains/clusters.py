@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import xxhash
 from upath import UPath
 
 from quadmix_assets.features.domains.base import DomainClassifier
 from quadmix_assets.features.fasttext_model import has_words, one_line
 from quadmix_assets.features.learned.pinned import NotFittedError
 from quadmix_assets.features.learned.published import Published
+from quadmix_assets.hashing import hash_number
 from quadmix_assets.settings import UNKNOWN_DOMAIN, ClustersSettings
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ def read_clusters(path: UPath) -> pl.DataFrame:
 
 
 def _order(text: str, seed: int) -> tuple[int, str]:
-    return xxhash.xxh3_64_intdigest(text.encode(), seed=seed), text
+    return hash_number(text.encode(), seed), text
 
 
 def _typical_words(texts: Sequence[str], members: np.ndarray, k: int) -> list[str]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import xxhash
+from quadmix_assets.hashing import hash_files
 
 if TYPE_CHECKING:
     from quadmix_assets.features.inference.runtime import Runtime
@@ -118,12 +118,5 @@ def _from_hub(
 
 
 def _content_hash(folder: Path, files: Sequence[str]) -> str:
-    digest: Any = xxhash.xxh3_128()
     found = sorted({path for pattern in files for path in folder.glob(pattern) if path.is_file()})
-    for path in found:
-        digest.update(path.relative_to(folder).as_posix().encode())
-        with path.open("rb") as stream:
-            while block := stream.read(1 << 22):
-                digest.update(block)
-    content: str = digest.hexdigest()
-    return content
+    return hash_files(folder, [path.relative_to(folder).as_posix() for path in found])

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import torch
 
+from quadmix_assets.device import is_out_of_memory, torch_threads
 from quadmix_assets.features.inference.batches import length_sorted_batches
 from quadmix_assets.features.inference.runtime import Runtime
 
@@ -91,7 +92,7 @@ class BatchedForward:
         try:
             return self._network(ids.to(device), mask.to(device)).float()
         except (torch.OutOfMemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
         # Outside of the handler: the error's traceback held on to the batch's tensors.
         if device.type == "cuda":
@@ -126,19 +127,10 @@ class BatchedForward:
     @contextmanager
     def _computing(self) -> Iterator[None]:
         runtime = self._runtime
-        before = torch.get_num_threads()
-        torch.set_num_threads(runtime.settings.n_threads)
         reduced = runtime.dtype != torch.float32
-        try:
-            with (
-                torch.inference_mode(),
-                torch.autocast(runtime.device.type, runtime.dtype, enabled=reduced),
-            ):
-                yield
-        finally:
-            torch.set_num_threads(before)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    # The CPU's allocator raises a plain RuntimeError.
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+        with (
+            torch_threads(runtime.settings.n_threads),
+            torch.inference_mode(),
+            torch.autocast(runtime.device.type, runtime.dtype, enabled=reduced),
+        ):
+            yield

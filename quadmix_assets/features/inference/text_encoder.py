@@ -8,8 +8,9 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-import xxhash
 from tokenizers import Tokenizer
+
+from quadmix_assets.hashing import hash_bytes
 
 # Characters read for a token that is wanted, at first; English has four to five a token.
 _CHARACTERS_PER_TOKEN = 8
@@ -67,7 +68,7 @@ class TextEncoder:
     def fingerprint(self) -> str:
         """Equal for encoders that give every text the same ids."""
         content = f"{self.literal}\n{self.tokenizer.to_str()}"
-        return xxhash.xxh3_128_hexdigest(content.encode())
+        return hash_bytes(content.encode())
 
     def ids(self, text: str, *, special: bool = False) -> list[int]:
         """All token ids of a prompt, without special tokens around it.

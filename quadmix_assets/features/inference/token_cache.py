@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
-import xxhash
 
 from quadmix_assets.features.inference.text_encoder import TextEncoder
+from quadmix_assets.hashing import Digest
 
 
 @dataclass
@@ -41,7 +41,7 @@ class TokenCache:
 
 def _digest(texts: pl.Series) -> bytes:
     # Of the content: the same texts come as a new series each time.
-    digest = xxhash.xxh3_128()
+    digest = Digest()
     for text in texts:
         content = text.encode()
         digest.update(len(content).to_bytes(8, "little"))

@@ -7,24 +7,35 @@ import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-_COLOUR = "#3b6ea8"
-_LIGHT = "#a9c4e4"
-_GREY = "#d3d6db"
-_MARKERS = ((_COLOUR, "o", 30), ("#d9732b", "D", 16))
+from quadmix_assets.figures import (
+    BLUE,
+    DIVERGING,
+    LIGHT_BLUE,
+    LIGHT_GREY,
+    ORANGE,
+    ROW_HEIGHT,
+    legend_below,
+    name_cells,
+    styled,
+    write_cells,
+)
+
+_MARKERS = ((BLUE, "o", 30), (ORANGE, "D", 16))
 
 
+@styled
 def plot_domain_counts(counts: pl.DataFrame) -> Figure:
     """Bars of each domain's share of documents and of tokens.
 
     Args:
         counts: columns domain, n_documents, n_tokens; one row per domain, drawn top to bottom.
     """
-    figure = Figure(figsize=(7.0, 1.2 + 0.36 * max(counts.height, 1)), layout="constrained")
+    figure = Figure(figsize=(7.0, 1.4 + ROW_HEIGHT * max(counts.height, 1)))
     panel = figure.subplots()
     y = np.arange(counts.height)
     for offset, column, label, colour in (
-        (-0.2, "n_documents", "documents", "#a9c4e4"),
-        (0.2, "n_tokens", "tokens", _COLOUR),
+        (-0.2, "n_documents", "documents", LIGHT_BLUE),
+        (0.2, "n_tokens", "tokens", BLUE),
     ):
         values = counts[column].to_numpy().astype(np.float64)
         total = values.sum()
@@ -32,13 +43,14 @@ def plot_domain_counts(counts: pl.DataFrame) -> Figure:
         title = f"{label} ({int(total):,} in all)"
         panel.barh(y + offset, 100 * shares, height=0.4, color=colour, label=title)
     panel.set_yticks(y, counts["domain"].to_list())
+    panel.margins(y=0.01)
     panel.invert_yaxis()
     panel.set_xlabel("share of the pool, %")
-    panel.legend(frameon=False, fontsize=8)
-    panel.spines[["top", "right"]].set_visible(False)
+    legend_below(figure)
     return figure
 
 
+@styled
 def plot_domain_shares(
     domain_names: Sequence[str],
     pool: np.ndarray,
@@ -57,22 +69,21 @@ def plot_domain_shares(
     """
     order = [m for m in np.argsort(-pool, kind="stable") if pool[m] > 0]
     shares = 100 * pool[order] / (pool.sum() or 1)
-    size = (max(1.8 + 2.5 * len(criteria), 5.4), 1.9 + 0.27 * len(order))
-    figure = Figure(figsize=size, layout="constrained")
+    size = (max(1.8 + 2.5 * len(criteria), 5.4), 1.9 + ROW_HEIGHT * len(order))
+    figure = Figure(figsize=size)
     panels = figure.subplots(1, len(criteria), sharex=True, sharey=True, squeeze=False).ravel()
     y = np.arange(len(order))
     for n, (panel, name) in enumerate(zip(panels, criteria, strict=True)):
-        panel.barh(y, shares, height=0.72, color=_GREY, label="whole pool")
+        panel.barh(y, shares, height=0.72, color=LIGHT_GREY, label="whole pool")
         for (share, table), (colour, marker, area) in zip(top.items(), _MARKERS, strict=False):
             label = f"best {100 * share:g} % of tokens"
             values = 100 * table[n, order]
             panel.scatter(values, y, s=area, color=colour, marker=marker, label=label, zorder=3)
-        panel.set_title(name, fontsize=10)
+        panel.set_title(name)
         panel.xaxis.set_major_locator(MaxNLocator(4))
         panel.grid(axis="x", color="#eeeeee")
         panel.set_axisbelow(True)
         panel.tick_params(axis="y", length=0)
-        panel.spines[["top", "right"]].set_visible(False)
     # Set for all at once: the panels share their axes, and a limit set early hides later points.
     largest = max(100 * np.max(table, initial=0.0) for table in (shares / 100, *top.values()))
     panels[0].set_xlim(0.0, 1.05 * largest or 1.0)
@@ -85,12 +96,11 @@ def plot_domain_shares(
         [labels[-1], *labels[:-1]],
         loc="outside upper center",
         ncols=3,
-        frameon=False,
-        fontsize=9,
     )
     return figure
 
 
+@styled
 def plot_domain_criterion(
     means: np.ndarray, domain_names: Sequence[str], criteria: Sequence[str]
 ) -> Figure:
@@ -106,27 +116,18 @@ def plot_domain_criterion(
     order = seen[np.argsort(means[seen].mean(axis=1), kind="stable")]
     shown = np.vstack([means[-1:], means[order]])
     labels = ["whole pool", *(domain_names[m] for m in order)]
-    size = (3.8 + 1.0 * len(criteria), max(1.8 + 0.28 * len(labels), 3.8))
-    figure = Figure(figsize=size, layout="constrained")
+    size = (3.8 + 1.0 * len(criteria), max(1.8 + ROW_HEIGHT * len(labels), 3.8))
+    figure = Figure(figsize=size)
     panel = figure.subplots()
     finite = shown[np.isfinite(shown)]
     centre = float(np.nanmean(means[-1])) if finite.size else 0.5
     reach = float(np.max(np.abs(finite - centre), initial=0.0)) or 1.0
     image = panel.imshow(
-        shown, vmin=centre - reach, vmax=centre + reach, cmap="RdBu_r", aspect="auto"
+        shown, vmin=centre - reach, vmax=centre + reach, cmap=DIVERGING, aspect="auto"
     )
     panel.axhline(0.5, color="white", linewidth=3)
-    for row, column in np.ndindex(shown.shape):
-        value = float(shown[row, column])
-        colour = "white" if abs(value - centre) > 0.65 * reach else "black"
-        text = "–" if np.isnan(value) else f"{value:.2f}"
-        panel.text(column, row, text, ha="center", va="center", color=colour, fontsize=8)
-    panel.set_xticks(
-        range(len(criteria)), criteria, rotation=30, ha="right", rotation_mode="anchor"
-    )
-    panel.set_yticks(range(len(labels)), labels)
-    panel.tick_params(length=0)
-    panel.spines[:].set_visible(False)
+    write_cells(panel, shown, np.abs(shown - centre) > 0.65 * reach)
+    name_cells(panel, labels, criteria)
     label = "mean normalised score sigma;\nsmaller (blue) is better"
     figure.colorbar(image, ax=panel, label=label, shrink=0.8)
     return figure

@@ -6,11 +6,19 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
-_COLOUR = "#3b6ea8"
-_GREY = "#666666"
-_ORANGE = "#d9732b"
+from quadmix_assets.figures import (
+    BLUE,
+    DIVERGING,
+    GREY,
+    ORANGE,
+    legend_below,
+    name_cells,
+    styled,
+    write_cells,
+)
 
 
+@styled
 def plot_score_histograms(scores: pl.DataFrame, criteria: Sequence[str]) -> Figure:
     """One histogram of raw scores per criterion, side by side, with the median marked.
 
@@ -20,7 +28,7 @@ def plot_score_histograms(scores: pl.DataFrame, criteria: Sequence[str]) -> Figu
     """
     n_columns = min(len(criteria), 3)
     n_rows = -(-len(criteria) // n_columns)
-    figure = Figure(figsize=(4.2 * n_columns, 3.0 * n_rows), layout="constrained")
+    figure = Figure(figsize=(4.2 * n_columns, 3.0 * n_rows))
     axes = figure.subplots(n_rows, n_columns, squeeze=False).ravel()
     for panel, name in zip(axes, criteria, strict=False):
         values = scores[name].drop_nulls().to_numpy()
@@ -28,16 +36,16 @@ def plot_score_histograms(scores: pl.DataFrame, criteria: Sequence[str]) -> Figu
         panel.set_xlabel("raw score, larger is better")
         panel.set_ylabel("documents")
         if len(values):
-            panel.hist(values, bins=60, color=_COLOUR)
+            panel.hist(values, bins=60, color=BLUE)
             median = float(np.median(values))
-            panel.axvline(median, color=_GREY, linestyle="--", label=f"median {median:.3g}")
-            panel.legend(frameon=False, fontsize=8)
-        panel.spines[["top", "right"]].set_visible(False)
+            panel.axvline(median, color=GREY, linestyle="--", label=f"median {median:.3g}")
+            panel.legend()
     for panel in axes[len(criteria) :]:
         panel.set_visible(False)
     return figure
 
 
+@styled
 def plot_rank_correlation(matrix: np.ndarray | pl.DataFrame, names: Sequence[str]) -> Figure:
     """A heat map of Spearman correlations between criteria, with the numbers in it.
 
@@ -49,20 +57,16 @@ def plot_rank_correlation(matrix: np.ndarray | pl.DataFrame, names: Sequence[str
     if isinstance(matrix, pl.DataFrame):
         matrix = matrix.select(names).to_numpy()
     n = len(names)
-    figure = Figure(figsize=(2.6 + 0.9 * n, 1.8 + 0.8 * n), layout="constrained")
+    figure = Figure(figsize=(2.6 + 0.9 * n, 1.8 + 0.8 * n))
     panel = figure.subplots()
-    image = panel.imshow(matrix, vmin=-1.0, vmax=1.0, cmap="RdBu_r")
-    panel.set_xticks(range(n), names, rotation=30, ha="right")
-    panel.set_yticks(range(n), names)
-    for row, column in np.ndindex(n, n):
-        value = float(matrix[row, column])
-        colour = "white" if abs(value) > 0.6 else "black"
-        text = "–" if np.isnan(value) else f"{value:.2f}"
-        panel.text(column, row, text, ha="center", va="center", color=colour)
+    image = panel.imshow(matrix, vmin=-1.0, vmax=1.0, cmap=DIVERGING)
+    name_cells(panel, names, names)
+    write_cells(panel, matrix, np.abs(matrix) > 0.6, size=10)
     figure.colorbar(image, ax=panel, label="Spearman correlation", shrink=0.8)
     return figure
 
 
+@styled
 def plot_confidence(counts: np.ndarray, floor: float) -> Figure:
     """A histogram of the domain labels' confidence, with the floor marked.
 
@@ -70,16 +74,15 @@ def plot_confidence(counts: np.ndarray, floor: float) -> Figure:
         counts: (B,) documents in B equal steps of confidence from 0 to 1.
         floor: documents of a smaller confidence are labelled `unknown`; 0 marks nothing.
     """
-    figure = Figure(figsize=(6.4, 3.4), layout="constrained")
+    figure = Figure(figsize=(6.4, 3.4))
     panel = figure.subplots()
     width = 1.0 / len(counts)
-    panel.bar(np.arange(len(counts)) * width, counts, width=width, align="edge", color=_COLOUR)
+    panel.bar(np.arange(len(counts)) * width, counts, width=width, align="edge", color=BLUE)
     if floor > 0:
         label = f"confidence_floor {floor:g}: to the left of it `unknown`"
-        panel.axvline(floor, color=_ORANGE, linestyle="--", label=label)
-        figure.legend(frameon=False, fontsize=8, loc="outside upper center")
+        panel.axvline(floor, color=ORANGE, linestyle="--", label=label)
+        legend_below(figure)
     panel.set_xlim(0.0, 1.0)
     panel.set_xlabel("confidence of the domain label")
     panel.set_ylabel(f"documents, of {int(counts.sum()):,}")
-    panel.spines[["top", "right"]].set_visible(False)
     return figure

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
-from quadmix_assets import store as store_module
 from quadmix_assets.features.report.extremes import extreme_documents, extreme_rows
 from quadmix_assets.features.scored_documents import read_scored
 from quadmix_assets.store import MissingOutputError, Store
+from quadmix_assets.store import tables as tables_module
 from quadmix_assets_tests.lakes import put_raw, put_scored
 
 DOMAINS = ("law", "unknown")
@@ -47,7 +47,7 @@ def test_rows_are_the_ends_of_the_order_by_score_then_id(
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
     # Several row groups in a shard, as large shards have.
-    monkeypatch.setattr(store_module, "ROW_GROUP_ROWS", 4)
+    monkeypatch.setattr(tables_module, "ROW_GROUP_ROWS", 4)
     store = Store(UPath(tmp_path / "lake"))
     put(store, "a", [f"a{k}" for k in range(11)], [k / 2 for k in range(11)])
     put(store, "empty", [], [])

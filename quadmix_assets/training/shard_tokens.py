@@ -1,4 +1,4 @@
-"""Appends the tokens of chosen documents of a shard to a token pool."""
+"""Appends the tokens of chosen documents of a shard to a token file."""
 
 import numpy as np
 import polars as pl
@@ -7,16 +7,23 @@ from tokenizers import Tokenizer
 from quadmix_assets.corpus.tokenizer import encode
 from quadmix_assets.outputs import RAW_SHARDS
 from quadmix_assets.store import Store
-from quadmix_assets.training.token_file import TokenPoolWriter
+from quadmix_assets.training.token_file import TokenFileWriter
 
 
 def append_tokens(
-    store: Store, shard: str, chosen: np.ndarray, tokenizer: Tokenizer, writer: TokenPoolWriter
+    store: Store, shard: str, chosen: np.ndarray, tokenizer: Tokenizer, writer: TokenFileWriter
 ) -> None:
-    """Tokenise the documents of `shard` that are chosen (D,) bool, in the order of the shard.
+    """Tokenise chosen documents of a raw shard, in the order of the shard.
+
+    Args:
+        store: the lake.
+        shard: its key.
+        chosen: (D,) bool, of the shard's documents.
+        tokenizer: of the project.
+        writer: of the token file.
 
     Raises:
-        MissingOutputError: the shard is not normalised.
+        MissingOutputError: the shard has not been normalized.
     """
     start = 0
     for batch in store.iter_table(store.table_path(RAW_SHARDS, shard), ["text"]):

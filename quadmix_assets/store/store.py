@@ -1,115 +1,35 @@
-"""Where data lies in the lake, and how it is written: whole or not at all.
-
-An output is `<lake>/<asset>/<name>`. Local files are written to a temporary sibling and moved into
-place; on object storage a finished upload is atomic by itself and is written directly.
-"""
+"""Where data lies in the lake: an output is `<lake>/<asset>/<name>`."""
 
 import json
-import os
-import shutil
 import tempfile
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
-import xxhash
 from upath import UPath
 
-ROW_GROUP_ROWS = 8_192
-# Rows of text that a step holds at once.
-BATCH_ROWS = 2_048
-ZSTD_LEVEL = 3
-SUMMARY_KEY = "quadmix"
-
-
-class MissingOutputError(FileNotFoundError):
-    """An output that a step reads has not been written yet."""
-
-
-def is_local(path: UPath) -> bool:
-    """Whether `path` is on this machine's file system."""
-    return path.protocol in {"", "file", "local"}
-
-
-@contextmanager
-def atomic_file(path: UPath) -> Iterator[BinaryIO]:
-    """Open `path` for writing; it appears, replacing what was there, when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not is_local(path):
-        with path.open("wb") as file:
-            yield file
-        return
-    # A unique name, so that two runs that write the same partition at once cannot mix their bytes.
-    temporary = Path(f"{path}.{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(str(path))
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-@contextmanager
-def atomic_folder(path: UPath) -> Iterator[Path]:
-    """A local folder to fill; its content becomes the folder `path` when the block ends well."""
-    if is_local(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(f"{path}.{uuid.uuid4().hex}.tmp")
-        temporary.mkdir()
-        try:
-            yield temporary
-            old = Path(f"{path}.{uuid.uuid4().hex}.tmp")
-            if path.exists():
-                Path(str(path)).rename(old)
-            temporary.rename(str(path))
-            shutil.rmtree(old, ignore_errors=True)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-        return
-    with tempfile.TemporaryDirectory() as name:
-        yield Path(name)
-        for file in sorted(p for p in Path(name).rglob("*") if p.is_file()):
-            target = path / file.relative_to(name).as_posix()
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(file.read_bytes())
-
-
-class TableWriter:
-    """Writes Arrow tables of one schema as row groups of one zstd Parquet file, as they come."""
-
-    def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
-        self._writer = pq.ParquetWriter(
-            file, schema, compression="zstd", compression_level=ZSTD_LEVEL
-        )
-        self.n_rows = 0
-
-    def write(self, table: pa.Table) -> None:
-        """Append the rows of `table`."""
-        if table.num_rows:
-            self._writer.write_table(table, row_group_size=ROW_GROUP_ROWS)
-            self.n_rows += table.num_rows
-
-    def describe(self, summary: Mapping[str, Any]) -> None:
-        """Store `summary` in the file's footer, so that the table and its summary are one file."""
-        self._writer.add_key_value_metadata({SUMMARY_KEY: json.dumps(summary, sort_keys=True)})
-
-    def close(self) -> None:
-        """Write the footer."""
-        self._writer.close()
+from quadmix_assets.hashing import hash_file, hash_files
+from quadmix_assets.store.atomic import (
+    MissingOutputError,
+    atomic_file,
+    file_names,
+    is_local,
+    read_listing,
+)
+from quadmix_assets.store.tables import ROW_GROUP_ROWS, SUMMARY_KEY, TableWriter
 
 
 class Store:
     """The lake: one folder per asset, one file (or folder) per partition."""
 
     def __init__(self, root: UPath) -> None:
-        self.root = root
+        # File systems of fsspec remember listings for as long as the process lives: what another
+        # process writes or deletes meanwhile would not be seen.
+        self.root = root if is_local(root) else UPath(root, use_listings_cache=False)
 
     def path(self, asset: str, name: str) -> UPath:
         """Where the output `name` of `asset` lies."""
@@ -183,18 +103,15 @@ class Store:
         """A hash of the bytes of a file, or of all files of a folder with their names.
 
         Raises:
-            MissingOutputError: it has not been written.
+            MissingOutputError: it has not been written, or not to its end.
         """
         self.require(path)
-        digest = xxhash.xxh3_128()
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        for file in files:
-            if file != path:
-                digest.update(file.relative_to(path).as_posix().encode())
-            with file.open("rb") as stream:
-                while block := stream.read(1 << 20):
-                    digest.update(block)
-        return digest.hexdigest()
+        if path.is_file():
+            return hash_file(path)
+        listing = None if is_local(path) else read_listing(path)
+        if listing is None:
+            return hash_files(path, file_names(path))
+        return _verified(path, hash_files(path, listing.names), listing.fingerprint)
 
     def write_json(self, path: UPath, value: Any) -> None:
         """Write JSON with sorted keys, so that equal values give equal bytes."""
@@ -211,13 +128,16 @@ class Store:
         return json.loads(path.read_bytes())
 
     def require(self, path: UPath) -> UPath:
-        """`path`, if it is there.
+        """`path`, if it is there and the folder of its asset is complete.
 
         Raises:
             MissingOutputError: it is not; the message names the asset to materialise.
         """
+        parts = path.relative_to(self.root).parts if path.is_relative_to(self.root) else ()
+        if parts and not is_local(path):
+            read_listing(self.root / parts[0])
         if not path.exists():
-            asset = path.relative_to(self.root).parts[0] if path.is_relative_to(self.root) else path
+            asset = parts[0] if parts else path
             raise MissingOutputError(
                 f"{path} is not there: materialise the asset {asset!r} "
                 f"(partition {path.stem!r} if it has partitions) first"
@@ -236,10 +156,22 @@ class Store:
         if is_local(path):
             yield Path(str(path))
             return
-        with tempfile.TemporaryDirectory() as name:
-            for file in path.rglob("*"):
-                if file.is_file():
-                    target = Path(name, *file.relative_to(path).parts)
-                    target.parent.mkdir(parents=True, exist_ok=True)
-                    target.write_bytes(file.read_bytes())
-            yield Path(name)
+        listing = read_listing(path)
+        names = file_names(path) if listing is None else listing.names
+        with tempfile.TemporaryDirectory() as temporary:
+            for name in names:
+                copy = Path(temporary, name)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                path.fs.get_file((path / name).path, str(copy))
+            if listing is not None:
+                _verified(path, hash_files(Path(temporary), names), listing.fingerprint)
+            yield Path(temporary)
+
+
+def _verified(folder: UPath, found: str, expected: str) -> str:
+    if found != expected:
+        raise MissingOutputError(
+            f"{folder} does not hold the files that its listing names: two runs wrote it at once; "
+            f"materialise the asset {folder.name!r} again"
+        )
+    return found

@@ -1,0 +1,100 @@
+"""The look of all figures: colours, sizes, spines and legends.
+
+A function that draws is decorated with `styled`; what it creates then has this look, and the
+settings of matplotlib elsewhere in the process stay as they are.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from typing import Any, ParamSpec
+
+import matplotlib as mpl
+import numpy as np
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+BLUE = "#2f6db5"
+ORANGE = "#d9732b"
+GREEN = "#3f8f5f"
+PURPLE = "#8a5aa8"
+RED = "#b0455f"
+# For series beyond two or three: told apart in print and by most colour-blind readers.
+SERIES = (BLUE, ORANGE, GREEN, PURPLE, RED, "#8c6d31", "#4aa3b5", "#5b6470")
+LIGHT_BLUE = "#a9c4e4"
+DARK_BLUE = "#20344f"
+# What others are compared with: the pool, a constant, no error.
+GREY = "#7a828c"
+LIGHT_GREY = "#c9ced6"
+
+DIVERGING = "RdBu_r"
+SEQUENTIAL = "Blues"
+
+# Inches a row of names takes, for figures that grow with the number of domains.
+ROW_HEIGHT = 0.27
+
+_STYLE: dict[Any, Any] = {
+    "figure.constrained_layout.use": True,
+    "axes.prop_cycle": cycler(color=SERIES),
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 11,
+    "axes.labelsize": 10,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "legend.frameon": False,
+    "legend.fontsize": 9,
+    "lines.linewidth": 1.4,
+}
+
+P = ParamSpec("P")
+
+
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """Give the figure that `draw` returns the common look."""
+
+    @wraps(draw)
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
+        with mpl.rc_context(_STYLE):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+def new_axes(title: str, width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure of one panel; width and height in inches."""
+    figure = Figure(figsize=(width, height))
+    axes = figure.subplots()
+    axes.set_title(title)
+    return figure, axes
+
+
+def legend_below(figure: Figure, n_columns: int = 3) -> None:
+    """One legend of all panels under the figure, where it hides nothing."""
+    figure.legend(loc="outside lower center", ncols=n_columns)
+
+
+def write_cells(
+    axes: Axes, values: np.ndarray, white: np.ndarray, *, size: float = 8, missing: str = "–"
+) -> None:
+    """Write the numbers into the cells of a heat map.
+
+    Args:
+        axes: where `imshow` has drawn `values`.
+        values: (rows, columns).
+        white: (rows, columns) whether the cell is so dark that the number has to be white.
+        size: of the font, in points.
+        missing: written for NaN.
+    """
+    for (row, column), value in np.ndenumerate(values):
+        text = missing if np.isnan(value) else f"{value:.2f}"
+        colour = "white" if white[row, column] else "black"
+        axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=size)
+
+
+def name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
+    """Name the rows and columns of a heat map, and take its frame away."""
+    axes.set_xticks(range(len(columns)), columns, rotation=30, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(rows)), rows)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)

@@ -1,0 +1,50 @@
+"""Hashes of contents, the same on every machine and in every process: xxh3 throughout."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import BinaryIO, TypeAlias
+
+import xxhash
+from upath import UPath
+
+# An xxh3-128 that takes its content in pieces.
+Digest: TypeAlias = xxhash.xxh3_128
+
+# hash_number(content, seed=0): xxh3-64 as a whole number below 2**64; every seed is a hash function
+# of its own. The library's own function, because it is called for every word of a pool.
+hash_number = xxhash.xxh3_64_intdigest
+
+_BLOCK_BYTES = 1 << 20
+
+
+def hash_bytes(content: bytes | memoryview) -> str:
+    """xxh3-128 of `content` as 32 hexadecimal digits."""
+    return xxhash.xxh3_128_hexdigest(content)
+
+
+def hash_file(path: Path | UPath) -> str:
+    """xxh3-128 of a file's bytes as 32 hexadecimal digits, read as a stream."""
+    digest = Digest()
+    with path.open("rb") as stream:
+        _add_stream(digest, stream)
+    return digest.hexdigest()
+
+
+def hash_files(folder: Path | UPath, names: Iterable[str]) -> str:
+    """xxh3-128 of the names and bytes of files in `folder`, as 32 hexadecimal digits.
+
+    Args:
+        folder: where the files are.
+        names: their paths relative to `folder`, in the order in which they are hashed.
+    """
+    digest = Digest()
+    for name in names:
+        digest.update(name.encode())
+        with (folder / name).open("rb") as stream:
+            _add_stream(digest, stream)
+    return digest.hexdigest()
+
+
+def _add_stream(digest: Digest, stream: BinaryIO) -> None:
+    while block := stream.read(_BLOCK_BYTES):
+        digest.update(block)

@@ -1,0 +1,37 @@
+"""The Dagster instance of a profile, and the UI on it."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from quadmix_assets.settings import Settings
+
+SCORING_POOL = "scoring"
+_DAGSTER_YAML = Path(__file__).with_name("dagster.yaml")
+_WORKSPACE_YAML = Path(__file__).with_name("workspace.yaml")
+
+
+def use_instance_of(settings: Settings) -> None:
+    """Point Dagster to the profile's own instance, unless DAGSTER_HOME names another; set it up.
+
+    Every profile has an instance of its own: partitions and materialisations of one pool have
+    nothing to do with those of another. The pool that limits how many scoring steps run at once
+    gets the limit of the settings.
+    """
+    if "DAGSTER_HOME" not in os.environ:
+        home = settings.root / "data" / "dagster" / settings.profile
+        home.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(_DAGSTER_YAML, home / "dagster.yaml")
+        os.environ["DAGSTER_HOME"] = str(home)
+    import dagster as dg
+
+    with dg.DagsterInstance.get() as instance:
+        slots = settings.features.inference.concurrent_partitions
+        instance.event_log_storage.set_concurrency_slots(SCORING_POOL, slots)
+
+
+def serve_ui(host: str, port: int) -> None:
+    """Become the process that serves the UI and runs schedules, sensors and backfills."""
+    command = ["dagster", "dev", "--workspace", str(_WORKSPACE_YAML), "--host", host]
+    os.execv(sys.executable, [sys.executable, "-m", *command, "--port", str(port)])

@@ -1,0 +1,49 @@
+"""Train the proxies of one batch, and store their losses with the version of their inputs."""
+
+import dataclasses
+from collections.abc import Callable
+
+from quadmix_assets.outputs import PROXY_METRICS, PROXY_POOL, SAMPLED_SUBSET, UNFINISHED_PROXIES
+from quadmix_assets.proxies.evidence import evidence_version, read_current
+from quadmix_assets.proxies.parameter_sets import read_batch
+from quadmix_assets.proxies.proxy_pool import read_documents, token_folder
+from quadmix_assets.proxies.samples import samples_of_subset
+from quadmix_assets.seeds import derive_seed
+from quadmix_assets.settings import Settings
+from quadmix_assets.store import Store
+from quadmix_assets.training.progress import BatchProgress
+from quadmix_assets.training.train_samples import BatchResult, train_samples
+
+
+def train_batch(
+    store: Store, settings: Settings, batch: str, on_progress: Callable[[BatchProgress], None]
+) -> BatchResult:
+    """Train one proxy per theta of the batch, on theta's sample, and store their losses.
+
+    Returns:
+        The trainings; the metrics are the stored table, with a theta_id in place of the sample_id.
+
+    Raises:
+        MissingOutputError: an input is not there, or belongs to other thetas or another pool.
+        ValueError: a target set holds no tokens, or TensorBoard files cannot be written.
+    """
+    subset = read_current(store, SAMPLED_SUBSET, batch)
+    theta_ids = list(read_batch(store, settings, batch))
+    version = evidence_version(store, settings, batch)
+    unfinished_folder = store.root / UNFINISHED_PROXIES / batch
+    with store.local_folder(store.root / PROXY_POOL) as folder:
+        result = train_samples(
+            store,
+            settings,
+            token_folder(folder),
+            read_documents(folder, ["id_hash"])["id_hash"],
+            samples_of_subset(subset, theta_ids, seed=derive_seed(settings.seed, PROXY_METRICS)),
+            n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
+            on_progress=on_progress,
+            unfinished_folder=unfinished_folder,
+            inputs_version=version,
+        )
+    metrics = result.metrics.rename({"sample_id": "theta_id"})
+    store.write_table(store.table_path(PROXY_METRICS, batch), metrics, {"version": version})
+    store.remove_folder(unfinished_folder)
+    return dataclasses.replace(result, metrics=metrics)

@@ -1,0 +1,106 @@
+"""The asset graph cut into stages: assets that one run can materialise together."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+
+from quadmix_assets.outputs import OPTIMAL_PARAMS, PLANTED_CORPUS, REFINEMENT
+
+# Assets that no stage holds: the planted corpus is generated before there are shards, and a
+# refinement is asked for as often as the settings say.
+_RUN_BY_THEMSELVES = frozenset({PLANTED_CORPUS, REFINEMENT})
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Assets with the same partitions, each after the ones that it depends on.
+
+    Attributes:
+        assets: their names.
+        partitions: the name of their partitions definition; None for unpartitioned assets.
+    """
+
+    assets: tuple[str, ...]
+    partitions: str | None = None
+
+
+@dataclass(frozen=True)
+class Stages:
+    """All stages in the order in which they are run.
+
+    Attributes:
+        until_search: ends with the stage that gives theta*. Further rounds of proxies follow it.
+        after_search: what theta* has to be final for.
+    """
+
+    until_search: tuple[Stage, ...]
+    after_search: tuple[Stage, ...]
+
+    @property
+    def search(self) -> Stage:
+        """The stage that gives theta*."""
+        return next(stage for stage in self.until_search if OPTIMAL_PARAMS in stage.assets)
+
+    def partitioned_by(self, partitions: str) -> tuple[Stage, ...]:
+        """The stages before the end of the search whose assets have these partitions."""
+        return tuple(stage for stage in self.until_search if stage.partitions == partitions)
+
+
+def cut_into_stages(
+    parents: Mapping[str, AbstractSet[str]], partitions: Mapping[str, str | None]
+) -> Stages:
+    """The fewest stages in which every asset follows what it depends on.
+
+    An asset shares a stage with what it depends on where both have the same partitions, and is in
+    a later one where they differ. An asset that depends on nothing is made just before it is
+    needed. Nothing that depends on theta* shares the stage that gives it: refinement comes between.
+
+    Args:
+        parents: per asset, the assets that it depends on.
+        partitions: per asset, the name of its partitions definition; None without partitions.
+    """
+    inside = parents.keys() - _RUN_BY_THEMSELVES
+    within = {asset: parents[asset] & inside for asset in inside}
+
+    def gap(parent: str, child: str) -> int:
+        return int(partitions[parent] != partitions[child] or parent == OPTIMAL_PARAMS)
+
+    order = list(_topological_order(within))
+    level: dict[str, int] = {}
+    for asset in order:
+        level[asset] = max((level[p] + gap(p, asset) for p in within[asset]), default=0)
+    for asset in inside:
+        children = [child for child in inside if asset in within[child]]
+        if not within[asset] and children:
+            level[asset] = min(level[child] - gap(asset, child) for child in children)
+
+    members: dict[tuple[int, str], list[str]] = defaultdict(list)
+    for asset in order:
+        members[level[asset], partitions[asset] or ""].append(asset)
+    ordered = [(key[0], Stage(tuple(members[key]), key[1] or None)) for key in sorted(members)]
+    last = level[OPTIMAL_PARAMS]
+    return Stages(
+        until_search=tuple(stage for number, stage in ordered if number <= last),
+        after_search=tuple(stage for number, stage in ordered if number > last),
+    )
+
+
+def descendants(parents: Mapping[str, AbstractSet[str]], asset: str) -> set[str]:
+    """The assets that depend on `asset`, directly or through others."""
+    found = {asset}
+    for other in _topological_order(parents):
+        if parents.get(other, set()) & found:
+            found.add(other)
+    return found - {asset}
+
+
+def _topological_order(parents: Mapping[str, AbstractSet[str]]) -> Iterator[str]:
+    """Every asset after its parents; by name where the graph leaves a choice."""
+    sorter = TopologicalSorter(parents)
+    sorter.prepare()
+    while sorter:
+        ready = sorted(sorter.get_ready())
+        yield from ready
+        sorter.done(*ready)

@@ -1,0 +1,27 @@
+"""The lake: where data lies, and how it is written, whole or not at all."""
+
+from quadmix_assets.store.atomic import (
+    LISTING_FILE,
+    MissingOutputError,
+    atomic_file,
+    atomic_folder,
+    is_local,
+)
+from quadmix_assets.store.store import Store
+from quadmix_assets.store.tables import ROW_GROUP_ROWS, ZSTD_LEVEL, TableWriter
+
+# Rows of text that a step holds at once.
+BATCH_ROWS = 2_048
+
+__all__ = [
+    "BATCH_ROWS",
+    "LISTING_FILE",
+    "ROW_GROUP_ROWS",
+    "ZSTD_LEVEL",
+    "MissingOutputError",
+    "Store",
+    "TableWriter",
+    "atomic_file",
+    "atomic_folder",
+    "is_local",
+]

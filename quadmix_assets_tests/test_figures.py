@@ -1,0 +1,52 @@
+import matplotlib as mpl
+import numpy as np
+from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
+
+from quadmix_assets.figures import SERIES, legend_below, name_cells, new_axes, styled, write_cells
+
+
+@styled
+def draw() -> Figure:
+    figure, axes = new_axes("title", 4.0, 3.0)
+    for n in range(2 * len(SERIES)):
+        axes.plot([0, 1], [n, n], label=str(n))
+    legend_below(figure)
+    return figure
+
+
+def test_series_have_the_common_colours_and_no_frame() -> None:
+    figure = draw()
+    (axes,) = figure.axes
+    assert [to_hex(line.get_color()) for line in axes.lines] == [*SERIES, *SERIES]
+    assert not axes.spines["top"].get_visible()
+    assert axes.spines["left"].get_visible()
+    assert not figure.legends[0].get_frame_on()
+
+
+def test_a_legend_below_hides_nothing() -> None:
+    figure = draw()
+    figure.draw_without_rendering()
+    assert figure.legends[0].get_window_extent().y1 <= figure.axes[0].get_window_extent().y0
+
+
+def test_style_ends_with_the_figure() -> None:
+    before = dict(mpl.rcParams)
+    draw()
+    assert dict(mpl.rcParams) == before
+
+
+def test_cells_of_a_heat_map() -> None:
+    _, axes = new_axes("", 4.0, 3.0)
+    values = np.array([[0.125, np.nan], [1.0, -2.0]])
+    axes.imshow(values)
+    write_cells(axes, values, values > 0.5)
+    name_cells(axes, ["a", "b"], ["x", "y"])
+    assert [(text.get_text(), text.get_color()) for text in axes.texts] == [
+        ("0.12", "black"),
+        ("–", "black"),
+        ("1.00", "white"),
+        ("-2.00", "black"),
+    ]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["x", "y"]
