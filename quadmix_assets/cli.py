@@ -1,9 +1,10 @@
-"""The command `quadmix`: the whole graph in one process, and what came of it."""
+"""The command `quadmix`: a starter profile, checks, the whole graph in one process, its summary."""
 
 import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from quadmix_assets.instance import serve_ui, use_instance_of
 from quadmix_assets.settings import (
@@ -13,6 +14,7 @@ from quadmix_assets.settings import (
     SettingsError,
     load_settings,
 )
+from quadmix_assets.starter.errors import ProfileNotWrittenError
 from quadmix_assets.store import MissingOutputError, Store
 
 
@@ -27,7 +29,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="materialise the whole graph, then print the summary")
     run.add_argument("--resume", action="store_true", help="leave out what is materialised already")
-    commands.add_parser("check", help="check settings and inputs, without any work")
+    init = commands.add_parser(
+        "init",
+        help="write a commented starter profile by looking at your own shards",
+        description="Looks at some rows of the shards and of the target sets, and writes a profile "
+        "whose comments say what was found, what is guessed, and what is left to decide.",
+    )
+    init.add_argument(
+        "raw",
+        nargs="?",
+        default="data/raw",
+        help="folder or URI of the shards (default: %(default)s)",
+    )
+    init.add_argument(
+        "--targets", default="data/targets", help="folder of the target sets (default: %(default)s)"
+    )
+    init.add_argument(
+        "--output",
+        type=Path,
+        default=Path("quadmix.yaml"),
+        help="the profile to write; its relative paths start at its folder (default: %(default)s)",
+    )
+    init.add_argument("--force", action="store_true", help="replace a file that is there")
+    commands.add_parser(
+        "check",
+        help="look at some rows of every input, without any work, and print what was found",
+    )
     commands.add_parser(
         "instance", help="prepare the profile's Dagster instance and print where it lies"
     )
@@ -37,25 +64,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser("summary", help="print where the mix lies and what it looks like")
     options = parser.parse_args(arguments)
     try:
-        settings = load_settings(options.profile)
-        return _dispatch(options, settings)
-    except (SettingsError, MissingOutputError) as error:
+        if options.command == "init":
+            return _init(options)
+        return _dispatch(options, load_settings(options.profile))
+    except (SettingsError, MissingOutputError, ProfileNotWrittenError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
 
 
+def _init(options: argparse.Namespace) -> int:
+    from quadmix_assets.commands.init import init
+
+    sys.stdout.write(init(options.raw, options.targets, options.output, force=options.force))
+    return 0
+
+
 def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
     # Imported late: --help and a wrong setting answer at once.
-    from quadmix_assets.corpus.inputs import check_inputs
+    from quadmix_assets.commands.check import check, check_checkpoints
     from quadmix_assets.mix.report import summary_text
 
     store = Store(settings.resolve(settings.lake))
     if options.command == "check":
-        if settings.corpus.source == "files":
-            discovery = check_inputs(settings, store)
-            sys.stdout.write(f"{len(discovery.shards)} shards, all inputs are there\n")
-        else:
-            sys.stdout.write("the settings are valid; the corpus is generated\n")
+        sys.stdout.write(check(settings, store))
         return 0
     if options.command == "instance":
         use_instance_of(settings)
@@ -66,6 +97,7 @@ def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
         use_instance_of(settings)
         serve_ui(options.host, options.port)
     if options.command == "run":
+        check_checkpoints(settings)
         use_instance_of(settings)
         from quadmix_assets.whole_graph import materialize_whole_graph
 

@@ -5,7 +5,8 @@ from itertools import groupby
 
 import dagster as dg
 
-from quadmix_assets.corpus.inputs import check_inputs, discover_inputs
+from quadmix_assets.corpus.check import check_inputs
+from quadmix_assets.corpus.inputs import discover_inputs
 from quadmix_assets.definitions import defs as load_definitions
 from quadmix_assets.defs.automation import observation
 from quadmix_assets.defs.resources import ProjectResource

@@ -28,7 +28,7 @@ def write_lines(path: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
 def put_raw(
     store: Store, key: str, rows: Sequence[Mapping[str, Any]], **settings: Any
 ) -> RawShardSummary:
-    """Normalise `rows` as the shard `key`."""
+    """Normalize `rows` as the shard `key`."""
     path = write_lines(Path(str(store.root)).parent / "inputs" / f"{key}.jsonl", rows)
     return write_raw_shard(store, InputShard(key, UPath(path), "1"), CorpusSettings(**settings))
 

@@ -85,7 +85,22 @@ def test_wrong_input_is_one_clear_error_before_any_work(
 def test_check_counts_the_shards(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     profile = files_profile(tmp_path)
     assert main(["--profile", str(profile), "check"]) == 0
-    assert capsys.readouterr().out == "2 shards, all inputs are there\n"
+    out = capsys.readouterr().out
+    assert f"shards      2 in {tmp_path / 'raw'}" in out
+    assert out.endswith("all inputs are there\n")
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_checkpoint_that_is_not_there_is_one_clear_error_before_any_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    features = {"criteria": [{"kind": "fineweb_edu"}], "inference": {"checkpoints": "models"}}
+    profile = write_profile(tmp_path, features=features)
+    assert main(["--profile", str(profile), command]) == 2
+    err = capsys.readouterr().err
+    assert f"features.criteria[fineweb_edu].model: {tmp_path / 'models'}" in err
+    assert "is not there" in err
     assert not (tmp_path / "data").exists()
 
 

@@ -1,1 +1,1 @@
-"""From input shards to documents: discovery, reading, normalising, target sets, the tokenizer."""
+"""From input shards to documents: discovery, reading, normalizing, target sets, the tokenizer."""

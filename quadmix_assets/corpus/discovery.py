@@ -40,10 +40,12 @@ _IDENTITY_FIELDS = (
 class InputShard:
     """One input file.
 
-    `key` is its partition key (see `shard_key`), `fingerprint` a string that changes when the
-    file does: size and modification time for local files, size and etag (or what the storage has
-    in its place) elsewhere. It is cheap and may change although the content did not;
-    `hash_file` reads the content.
+    Attributes:
+        key: its partition key, see `shard_key`.
+        path: the file.
+        fingerprint: a string that changes when the file does: size and modification time of a local
+            file, size and etag (or the storage's equivalent) elsewhere. It is cheap, and may change
+            although the content did not; `hash_file` reads the content.
     """
 
     key: str
@@ -53,7 +55,12 @@ class InputShard:
 
 @dataclass(frozen=True)
 class Discovery:
-    """What lies in an input folder: shards sorted by key; other files as sorted relative paths."""
+    """The content of an input folder.
+
+    Attributes:
+        shards: the files that match a pattern, sorted by key.
+        ignored: sorted relative paths of the other files.
+    """
 
     shards: list[InputShard]
     ignored: list[str]

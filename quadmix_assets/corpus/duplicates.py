@@ -20,9 +20,11 @@ _MAX_SHARDS_SHOWN = 20
 class DuplicateIds:
     """Ids that more than one document has.
 
-    `n_documents_affected` counts all documents with such an id. `examples` are the ids that occur
-    most often (ties by id), each with the shards of its occurrences: a shard that holds the id
-    twice is named twice, and at most 20 are named.
+    Attributes:
+        n_duplicate_ids: how many such ids there are.
+        n_documents_affected: all documents with such an id.
+        examples: the ids that occur most often (ties by id), each with the shards of its
+            occurrences: a shard that holds the id twice is named twice; at most 20 are named.
     """
 
     n_duplicate_ids: int
@@ -33,10 +35,11 @@ class DuplicateIds:
 def find_duplicate_ids(
     paths: Sequence[str | UPath], *, max_examples: int = 20, memory_limit: str = "1GB"
 ) -> DuplicateIds:
-    """Look through the `id` columns of normalised shards; a shard's name is its file's stem.
+    """Find repeated values in the `id` columns of normalized shards.
 
-    Memory stays within about `memory_limit` (DuckDB's notation); what does not fit is spilled to
-    a temporary folder. The ids are read twice if there are duplicates, else once.
+    A shard is named by its file's stem. Memory stays within about `memory_limit` (DuckDB's
+    notation); what does not fit is spilled to a temporary folder. The ids are read twice if there
+    are duplicates, else once.
 
     Raises:
         ValueError: a file has no `id` column.
@@ -97,7 +100,7 @@ def _ids(files: Sequence[UPath]) -> Iterator[pa.Table]:
         with path.open("rb") as stream, pq.ParquetFile(stream) as file:
             if "id" not in file.schema_arrow.names:
                 raise ValueError(
-                    f"{path}: expected a normalised shard with a column 'id', found the columns "
+                    f"{path}: expected a normalized shard with a column 'id', found the columns "
                     f"{', '.join(file.schema_arrow.names)}. Materialise raw_shards again."
                 )
             for batch in file.iter_batches(_BATCH_ROWS, columns=["id"]):

@@ -3,7 +3,7 @@
 import polars as pl
 from upath import UPath
 
-from quadmix_assets.corpus.normalise import normalise
+from quadmix_assets.corpus.normalize import normalize
 from quadmix_assets.settings import FasttextDomainsSettings
 
 _MAX_TEXT_BYTES = 64_000_000
@@ -17,7 +17,7 @@ def read_labels(path: UPath, settings: FasttextDomainsSettings) -> pl.DataFrame:
         ValueError: an example cannot be used, or has no label; the message names file and row.
     """
     frames = []
-    for batch in normalise(
+    for batch in normalize(
         path,
         shard_key="labels",
         text_column=settings.text_column,
@@ -28,8 +28,8 @@ def read_labels(path: UPath, settings: FasttextDomainsSettings) -> pl.DataFrame:
     ):
         for bad in batch.quarantined.slice(0, 1).to_pylist():
             raise ValueError(
-                f"{path}, row {bad['row']}: {bad['reason']} ({bad['detail']}); labelled examples "
-                "are learnt from as they are: correct or remove the row"
+                f"{path}, row {bad['row']}: {bad['reason']} ({bad['detail']}); every labelled "
+                "example is used: correct or remove the row"
             )
         frame = pl.from_arrow(batch.documents)
         assert isinstance(frame, pl.DataFrame)

@@ -1,26 +1,15 @@
 """Read a target set (curated text that the mix should make a model good at) and split it."""
 
-import string
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 from upath import UPath
 
-from quadmix_assets.corpus.normalise import normalise
-from quadmix_assets.corpus.readers import (
-    MissingTextColumnError,
-    RowError,
-    is_parquet,
-)
-from quadmix_assets.corpus.readers.jsonl import read_records
-from quadmix_assets.corpus.readers.parquet import read_parquet_rows
-from quadmix_assets.corpus.readers.values import id_of
-from quadmix_assets.corpus.target_formats import FORMATS, TargetFormat
+from quadmix_assets.corpus.readers import MissingTextColumnError
+from quadmix_assets.corpus.target_documents import target_documents
 from quadmix_assets.hashing import hash_number
 
-_MAX_TEXT_BYTES = 64 << 20
 _SCHEMA = {"id": pl.String, "text": pl.String}
 
 
@@ -38,8 +27,8 @@ def read_target_set(
     """The documents of a target set as (id, text), in the order of the files and their rows.
 
     The text is `text_column`, or `template` filled in with the columns of each row as by
-    `str.format`, for example "{prompt}\\n\\n{response}", or with the fields that `format`, one of
-    `target_formats.FORMATS`, makes of the row. A row without an id gets "<name>:<row>" (of the
+    `str.format`, for example "{prompt}\\n\\n{response}", or with the fields that the target
+    format named `format` makes of the row. A row without an id gets "<name>:<row>" (of the
     second and later files "<name>-<file>:<row>"). Of more than `max_documents`, a sample is taken
     that depends on the ids and `seed` alone.
 
@@ -59,11 +48,15 @@ def read_target_set(
             )
         key = name if number == 0 else f"{name}-{number}"
         try:
-            if template is None and format is None:
-                documents = _text_documents(path, key, text_column, id_column)
-            else:
-                kind = None if format is None else FORMATS[format]
-                documents = _filled_documents(path, name, key, template, kind, id_column)
+            documents = target_documents(
+                path,
+                name=name,
+                key=key,
+                text_column=text_column,
+                id_column=id_column,
+                template=template,
+                format=format,
+            )
             frames.append(pl.DataFrame(list(documents), schema=_SCHEMA, orient="row"))
         except MissingTextColumnError as error:
             raise ValueError(
@@ -123,96 +116,6 @@ def n_evaluated(n_tokens: np.ndarray, max_tokens: int | None) -> int:
 
 def _hash(value: str, seed: int) -> int:
     return hash_number(value.encode(), seed)
-
-
-def _text_documents(
-    path: UPath, key: str, text_column: str, id_column: str
-) -> Iterator[tuple[str, str]]:
-    for batch in normalise(
-        path,
-        shard_key=key,
-        text_column=text_column,
-        id_column=id_column,
-        source_column=None,
-        carried_columns={},
-        max_text_bytes=_MAX_TEXT_BYTES,
-    ):
-        for bad in batch.quarantined.slice(0, 1).to_pylist():
-            raise _bad_row(path, bad["row"], f"{bad['reason']}: {bad['detail']}")
-        documents = batch.documents
-        yield from zip(documents["id"].to_pylist(), documents["text"].to_pylist(), strict=True)
-
-
-class _Filler(string.Formatter):
-    """`str.format` that refuses null, which would be filled in as the word None."""
-
-    def format_field(self, value: Any, format_spec: str) -> str:
-        if value is None:
-            raise ValueError("a column that the template needs is null")
-        return str(super().format_field(value, format_spec))
-
-
-def _filled_documents(
-    path: UPath,
-    name: str,
-    key: str,
-    template: str | None,
-    format: TargetFormat | None,
-    id_column: str,
-) -> Iterator[tuple[str, str]]:
-    filler = _Filler()
-    pattern = template if template is not None else (format.template if format else "")
-    _check_template(filler, name, pattern)
-    for row, record in _records(path):
-        try:
-            pieces = [record] if format is None else format.fields(record)
-            text = "\n\n".join(filler.vformat(pattern, (), fields) for fields in pieces)
-            id_ = id_of(record.get(id_column))
-        except RowError as error:
-            raise _bad_row(path, row, error.detail) from error
-        except (LookupError, AttributeError, ValueError, TypeError) as error:
-            expected = "" if format is None else f" its format expects {format.columns};"
-            raise _bad_row(
-                path,
-                row,
-                f"targets[{name}].template {pattern!r} cannot be filled in "
-                f"({type(error).__name__}: {error});{expected} the row has the columns "
-                f"{', '.join(record)}",
-            ) from error
-        if not text.strip():
-            raise _bad_row(path, row, "the filled-in template is empty")
-        yield id_ or f"{key}:{row}", text
-
-
-def _check_template(filler: _Filler, name: str, template: str) -> None:
-    try:
-        has_field = any(field is not None for _, field, _, _ in filler.parse(template))
-    except ValueError as error:
-        raise ValueError(
-            f"targets[{name}].template: {template!r} is malformed ({error})."
-        ) from error
-    if not has_field:
-        raise ValueError(
-            f"targets[{name}].template: {template!r} names no column; write them in braces, as in "
-            "'{prompt}\\n\\n{response}'."
-        )
-
-
-def _records(path: UPath) -> Iterator[tuple[int, dict[str, Any]]]:
-    if is_parquet(path):
-        yield from enumerate(read_parquet_rows(path), start=1)
-        return
-    for line, record in read_records(path, max_text_bytes=_MAX_TEXT_BYTES):
-        if isinstance(record, RowError):
-            raise _bad_row(path, line.row, f"{record.reason}: {record.detail}")
-        yield line.row, record
-
-
-def _bad_row(path: UPath, row: int, problem: str) -> ValueError:
-    return ValueError(
-        f"{path}, row {row}: {problem}. Correct or delete the row: every row of a target set is "
-        "used."
-    )
 
 
 def _check(frame: pl.DataFrame, path: UPath) -> None:

@@ -1,7 +1,7 @@
 """Byte-level byte-pair tokenizer: train it on the pool or load it, then count and encode.
 
-Loading switches off what would make counts wrong or unsteady: truncation, padding, dropout, and
-reading a special token's spelling inside a document as the special token.
+Loading switches off what would make counts wrong or random: truncation, padding, dropout, and
+the recognition of special tokens that are spelt out in a document.
 """
 
 import re

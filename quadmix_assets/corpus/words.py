@@ -1,4 +1,4 @@
-"""Texts as arrays of word hashes, so that counting words and n-grams is numpy work.
+"""Texts as arrays of word hashes, so that words and n-grams are counted with numpy.
 
 Each distinct word is hashed once per chunk, by xxh3-64 of its UTF-8 bytes: a hash that is the same
 on every machine and in every version, so that tables of hashed n-grams can be stored.
@@ -28,8 +28,11 @@ MIN_DOCUMENT_BYTES = 32
 class WordTable:
     """The words of D documents, in order: W words, of which V are distinct.
 
-    n_words: (D,) int64, words per document; codes: (W,) int64, index into the vocabulary;
-    vocabulary: (V,) the distinct words, lower-cased; hashes: (V,) uint64.
+    Attributes:
+        n_words: (D,) int64, words per document.
+        codes: (W,) int64, index into the vocabulary.
+        vocabulary: (V,) the distinct words, lower-cased.
+        hashes: (V,) uint64, of the distinct words.
     """
 
     n_words: np.ndarray

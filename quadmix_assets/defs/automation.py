@@ -1,4 +1,4 @@
-"""How new and changed shards are noticed and worked off, without anybody's click."""
+"""How new and changed shards are noticed and processed automatically."""
 
 import json
 import time
@@ -22,9 +22,9 @@ SETTLE_SECONDS = 5.0
 
 _Condition = dg.AutomationCondition
 
-# Exactly the missing and the changed shards, at every tick. A shard that failed waits for a new
-# version of its file or of what it is made with; new code alone recomputes nothing (the UI shows
-# it as unsynced), because scoring a large pool again has to be somebody's decision.
+# The missing and the changed shards, at every tick. A shard that failed is tried again when its
+# file or another input has changed. New code alone recomputes nothing (the UI shows it as
+# unsynced): to score a large pool again is for a person to decide.
 PER_INPUT_FILE = (
     _Condition.cron_tick_passed(CRON)
     & (
@@ -34,8 +34,8 @@ PER_INPUT_FILE = (
     & ~_Condition.in_progress()
 ).with_label("missing or changed input files")
 
-# A step waits until what it reads is there, instead of joining its run: in one run, a shard that
-# fails would take the steps of all other shards with it.
+# A step waits until its inputs are materialised, instead of joining their run: in one run, a shard
+# that fails would fail the later steps of all other shards.
 PER_SHARD = (
     PER_INPUT_FILE
     & ~_Condition.any_deps_missing()
@@ -44,7 +44,7 @@ PER_SHARD = (
     & _Condition.all_deps_blocking_checks_passed()
 ).with_label("missing or changed shards")
 
-# What gathers shards follows them, and does not wait for the ones that failed.
+# What summarises all shards is updated after them, and does not wait for those that failed.
 ON_SHARDS = (
     _Condition.any_deps_match(_Condition.newly_updated()).since_last_handled()
     & ~_Condition.any_deps_in_progress()
@@ -53,7 +53,7 @@ ON_SHARDS = (
 
 
 def observation(shard: InputShard) -> dg.AssetObservation:
-    """Tells Dagster which version of an input file is there."""
+    """The event that reports the present version of an input file."""
     return dg.AssetObservation(
         asset_key=INPUT_FILES,
         partition=shard.key,
@@ -79,7 +79,10 @@ _STATUS = dg.DefaultSensorStatus.RUNNING if AUTOMATION_ENABLED else dg.DefaultSe
 def discover_shards(
     context: dg.SensorEvaluationContext, project: ProjectResource
 ) -> dg.SensorResult | dg.SkipReason:
-    """Compares the input folder with the fingerprints of the last look, kept in the cursor."""
+    """Register new input files and report changed ones.
+
+    The cursor holds the fingerprint that each file had at the last evaluation.
+    """
     discovery = discover_inputs(project.settings, project.store)
     seen: dict[str, str] = json.loads(context.cursor or "{}")
     registered = set(context.instance.get_dynamic_partitions("shard"))

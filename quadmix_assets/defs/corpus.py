@@ -1,36 +1,30 @@
-"""Group `corpus`: the input files, the normalised shards, the tokenizer, the target sets."""
+"""Group `corpus`: the input files, the tokenizer, the target sets."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import dagster as dg
 import polars as pl
 from upath import UPath
 
-from quadmix_assets.corpus.duplicates import find_duplicate_ids
-from quadmix_assets.corpus.inputs import check_inputs, discover_inputs
+from quadmix_assets.corpus.check import check_inputs
+from quadmix_assets.corpus.inputs import discover_inputs
 from quadmix_assets.corpus.planted import TARGET_BLEND, write_planted_corpus
-from quadmix_assets.corpus.raw_shard import read_summary, write_raw_shard
-from quadmix_assets.corpus.readers import UnreadableShardError
+from quadmix_assets.corpus.pool_tokenizer import named_tokenizer, train_on_pool
 from quadmix_assets.corpus.target_tables import write_target_tables
-from quadmix_assets.corpus.text_sample import sample_texts
 from quadmix_assets.corpus.tokenizer import (
-    load_tokenizer,
     project_tokenizer,
     tokenizer_fingerprint,
     tokenizer_path,
-    train_tokenizer,
 )
-from quadmix_assets.defs.automation import INPUT_FILES, PER_INPUT_FILE, observation
-from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
-from quadmix_assets.defs.partitions import SHARDS, shard_keys, shards_with, work_through
-from quadmix_assets.defs.resources import OWNERS, PLANTED, SHARDS_PER_RUN, ProjectResource
-from quadmix_assets.outputs import PLANTED_CORPUS, QUARANTINE, RAW_SHARDS
+from quadmix_assets.defs.automation import INPUT_FILES, observation
+from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table
+from quadmix_assets.defs.partitions import SHARDS, shards_with
+from quadmix_assets.defs.resources import OWNERS, PLANTED, ProjectResource
+from quadmix_assets.outputs import PLANTED_CORPUS, RAW_SHARDS
 from quadmix_assets.settings import SettingsError
-from quadmix_assets.store import MissingOutputError, Store, atomic_file, atomic_folder
+from quadmix_assets.store import MissingOutputError, atomic_file, atomic_folder
 
 GROUP = "corpus"
-IDS_ARE_UNIQUE = "ids_are_unique"
-FEW_ROWS_IN_QUARANTINE = "few_rows_in_quarantine"
 
 
 @dg.asset(
@@ -80,7 +74,7 @@ def planted_corpus(project: ProjectResource) -> dg.MaterializeResult:
             owners=OWNERS,
             partitions_def=SHARDS,
             description="The files in the raw folder, as the sensor saw them last. A file's data "
-            "version is its fingerprint: a rewritten file is worked off again.",
+            "version is its fingerprint: a rewritten file is processed again.",
         )
     ]
 )
@@ -95,159 +89,27 @@ def input_files(
 
 @dg.asset(
     group_name=GROUP,
-    kinds={"polars", "parquet"},
-    owners=OWNERS,
-    code_version="1",
-    partitions_def=SHARDS,
-    deps=[INPUT_FILES],
-    backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),
-    automation_condition=PER_INPUT_FILE,
-    check_specs=[
-        dg.AssetCheckSpec(
-            IDS_ARE_UNIQUE,
-            asset=RAW_SHARDS,
-            blocking=True,
-            description="No document id occurs twice in the pool: the draw goes by id.",
-        ),
-        dg.AssetCheckSpec(
-            FEW_ROWS_IN_QUARANTINE,
-            asset=RAW_SHARDS,
-            description="The share of unusable rows stays under `corpus.max_quarantine_share`.",
-        ),
-    ],
-)
-def raw_shards(
-    context: dg.AssetExecutionContext, project: ProjectResource
-) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
-    """One normalised Parquet per input shard: id, text, source, n_bytes and carried columns.
-
-    Rows that cannot be used go to `raw_shards_quarantine/<shard>.parquet` with row and reason.
-    """
-    settings, store = project.settings, project.store
-    with clear_errors(SettingsError):
-        inputs = {shard.key: shard for shard in check_inputs(settings, store).shards}
-
-    def work(key: str) -> dict[str, object]:
-        cost = Cost()
-        if key not in inputs:
-            raise FileNotFoundError(
-                f"no input file belongs to the shard {key!r} any more: put it back, or delete "
-                "the partition (Partitions > shard)"
-            )
-        summary = write_raw_shard(store, inputs[key], settings.corpus)
-        path = store.table_path(RAW_SHARDS, key)
-        reasons = pl.DataFrame(
-            {
-                "reason": list(summary.quarantined),
-                "n_rows": list(summary.quarantined.values()),
-            }
-        )
-        return {
-            **table_metadata(path, store.read_schema(path), summary.n_documents),
-            "n_bytes": summary.n_bytes,
-            "n_quarantined": summary.n_quarantined,
-            "quarantine_share": summary.quarantine_share,
-            "quarantine": markdown_table(reasons),
-            "quarantine_table": str(store.table_path(QUARANTINE, key)),
-            "input_checksum": summary.checksum,
-            **cost.metadata(),
-        }
-
-    outcome = work_through(context, work, (UnreadableShardError, FileNotFoundError))
-    # The checks belong to this step and not to one after it: they also speak where a shard failed.
-    materialized = context.instance.get_materialized_partitions(context.asset_key)
-    shards = sorted((materialized & set(shard_keys(context))) | set(outcome.done))
-    yield _ids_are_unique(store, shards)
-    yield _few_rows_in_quarantine(store, shards, settings.corpus.max_quarantine_share)
-    outcome.record(context)
-    yield dg.MaterializeResult()
-
-
-def _ids_are_unique(store: Store, shards: Sequence[str]) -> dg.AssetCheckResult:
-    found = find_duplicate_ids([store.table_path(RAW_SHARDS, key) for key in shards])
-    examples = pl.DataFrame(
-        {
-            "id": [example for example, _ in found.examples],
-            "shards": [", ".join(where) for _, where in found.examples],
-        }
-    )
-    return dg.AssetCheckResult(
-        check_name=IDS_ARE_UNIQUE,
-        passed=found.n_duplicate_ids == 0,
-        description=f"no id occurs twice in {len(shards)} shards"
-        if found.n_duplicate_ids == 0
-        else f"{found.n_duplicate_ids} ids occur more than once, for example "
-        f"{', '.join(f'{i!r} in {sorted(set(where))}' for i, where in found.examples[:3])}: "
-        "remove the duplicates, or set corpus.id_column to null to have ids made from shard "
-        "and row",
-        metadata={
-            "n_duplicate_ids": found.n_duplicate_ids,
-            "n_documents_affected": found.n_documents_affected,
-            "examples": markdown_table(examples),
-        },
-    )
-
-
-def _few_rows_in_quarantine(
-    store: Store, shards: Sequence[str], limit: float
-) -> dg.AssetCheckResult:
-    summaries = {key: read_summary(store, key) for key in shards}
-    over = {key: s for key, s in summaries.items() if s.quarantine_share > limit}
-    table = pl.DataFrame(
-        {
-            "shard": list(over),
-            "n_rows": [s.n_rows for s in over.values()],
-            "quarantine_share": [s.quarantine_share for s in over.values()],
-            "reasons": [str(s.quarantined) for s in over.values()],
-        }
-    )
-    return dg.AssetCheckResult(
-        check_name=FEW_ROWS_IN_QUARANTINE,
-        passed=not over,
-        description=f"{len(over)} of {len(summaries)} shards have more than {limit:.1%} "
-        "of their rows in quarantine" + (f", the first {next(iter(over))!r}" if over else ""),
-        metadata={
-            "n_quarantined": sum(s.n_quarantined for s in summaries.values()),
-            "shards_over_the_limit": markdown_table(table),
-        },
-    )
-
-
-@dg.asset(
-    group_name=GROUP,
     kinds={"huggingface"},
     owners=OWNERS,
     code_version="1",
-    deps=[raw_shards],
+    deps=[RAW_SHARDS],
 )
 def tokenizer(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """Byte-pair tokenizer trained on a sample of the pool, or the one the settings name. Pinned."""
     cost = Cost()
     settings, store = project.settings, project.store
-    if settings.tokenizer.source is not None:
-        source = settings.tokenizer.source
-        local = settings.resolve(source)
-        trained = load_tokenizer(
-            str(local) if local.exists() else source, revision=settings.tokenizer.revision
-        )
+    source = settings.tokenizer.source
+    if source is not None:
+        chosen = named_tokenizer(settings, source)
     else:
-        shards = shards_with(context, RAW_SHARDS)
-        n_bytes = sum(read_summary(store, key).n_bytes for key in shards)
-        share = min(1.0, settings.tokenizer.sample_bytes / max(n_bytes, 1))
-        context.log.info(f"training on {share:.1%} of {n_bytes / 1e6:,.0f} MB of text")
-        texts = (
-            text
-            for batch in sample_texts(store, shards, share, purpose="tokenizer", seed=settings.seed)
-            for text in batch["text"]
-        )
-        trained = train_tokenizer(texts, vocab_size=settings.tokenizer.vocab_size)
+        chosen = train_on_pool(store, settings, shards_with(context, RAW_SHARDS))
     path = tokenizer_path(store)
     with atomic_file(path) as file:
-        file.write(trained.to_str().encode())
+        file.write(chosen.to_str().encode())
     return dg.MaterializeResult(
         metadata={
-            "vocab_size": trained.get_vocab_size(),
-            "fingerprint": tokenizer_fingerprint(trained),
+            "vocab_size": chosen.get_vocab_size(),
+            "fingerprint": tokenizer_fingerprint(chosen),
             "dagster/uri": str(path),
             **cost.metadata(),
         }

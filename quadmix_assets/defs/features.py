@@ -5,9 +5,10 @@ import polars as pl
 
 from quadmix_assets.corpus.tokenizer import project_tokenizer, tokenizer_path
 from quadmix_assets.defs.automation import ON_SHARDS, PER_SHARD
-from quadmix_assets.defs.corpus import raw_shards, target_sets, tokenizer
+from quadmix_assets.defs.corpus import target_sets, tokenizer
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
 from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shards_with
+from quadmix_assets.defs.raw_shards import raw_shards
 from quadmix_assets.defs.resources import (
     OWNERS,
     PLANTED,

@@ -4,10 +4,10 @@ import dagster as dg
 import polars as pl
 
 from quadmix_assets.defs.automation import ON_SHARDS, PER_SHARD
-from quadmix_assets.defs.corpus import raw_shards
 from quadmix_assets.defs.features import domain_labels, score_normalizers, scored_shards
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
 from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shards_with
+from quadmix_assets.defs.raw_shards import raw_shards
 from quadmix_assets.defs.resources import OWNERS, SHARDS_PER_RUN, ProjectResource
 from quadmix_assets.defs.search import optimal_params
 from quadmix_assets.mix.calibrate_pool import calibrate_pool, calibration_drift

@@ -1,4 +1,4 @@
-"""The two kinds of partitions, and how one step works through many of them."""
+"""The two kinds of partitions, and how one step processes many of them."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ PROXY_BATCHES = dg.DynamicPartitionsDefinition(name="proxy_batch")
 
 
 def shard_keys(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[str]:
-    """All registered shards in their one order, which does not depend on who came first."""
+    """All registered shards, sorted: the order in which they were registered does not matter."""
     return sorted(context.instance.get_dynamic_partitions("shard"))
 
 
@@ -36,22 +36,27 @@ def shards_with(
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a step's partitions: metadata of the good ones, errors of the others."""
+    """The results of a step's partitions.
+
+    Attributes:
+        done: by partition that succeeded, its metadata.
+        failed: by partition that failed, the message.
+    """
 
     done: dict[str, Mapping[str, Any]]
     failed: dict[str, str]
 
     def record(self, context: dg.AssetExecutionContext) -> None:
-        """Record the good partitions.
+        """Record the partitions that succeeded.
 
         Raises:
-            dg.Failure: there are others; it carries their messages.
+            dg.Failure: others failed; it carries their messages.
         """
         if not self.failed:
             for key, metadata in self.done.items():
                 context.add_asset_metadata(dict(metadata), partition_key=key)
             return
-        # A failed step records nothing by itself, also not what it has done.
+        # Dagster records nothing of a step that fails, so the partitions that succeeded are logged.
         for key, metadata in self.done.items():
             context.log_event(
                 dg.AssetMaterialization(
@@ -71,9 +76,12 @@ def work_through(
     work: Callable[[str], Mapping[str, Any]],
     expected_errors: Sequence[type[Exception]],
 ) -> Outcome:
-    """Do `work` for every partition of the step; it returns the partition's metadata.
+    """Call `work` for every partition of the step.
 
-    A partition that raises one of `expected_errors` fails with that message; the others go on.
+    Args:
+        context: of the step.
+        work: makes one partition and returns its metadata.
+        expected_errors: what fails one partition with its message, while the others go on.
     """
     keys = sorted(context.partition_keys)
     done: dict[str, Mapping[str, Any]] = {}
@@ -95,7 +103,7 @@ def for_each_partition(
     *,
     expected_errors: Sequence[type[Exception]] = (),
 ) -> None:
-    """`work_through` all partitions of the step and record what became of them.
+    """Call `work` for every partition of the step, and record the results; see `work_through`.
 
     Raises:
         dg.Failure: a partition failed; the others are recorded as materialised.

@@ -4,10 +4,10 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from quadmix_assets.defs.corpus import raw_shards
 from quadmix_assets.defs.features import domain_labels, score_normalizers, scored_shards
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table
 from quadmix_assets.defs.partitions import shards_with
+from quadmix_assets.defs.raw_shards import raw_shards
 from quadmix_assets.defs.resources import OWNERS, ProjectResource
 from quadmix_assets.features.normalize_pool import load_normalizers
 from quadmix_assets.features.normalizers import rank_correlations

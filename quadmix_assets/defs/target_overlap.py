@@ -5,9 +5,10 @@ import polars as pl
 
 from quadmix_assets.corpus.overlap import SCHEMA, TargetRuns
 from quadmix_assets.defs.automation import ON_SHARDS, PER_SHARD
-from quadmix_assets.defs.corpus import raw_shards, target_sets
+from quadmix_assets.defs.corpus import target_sets
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
 from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shards_with
+from quadmix_assets.defs.raw_shards import raw_shards
 from quadmix_assets.defs.resources import OWNERS, SHARDS_PER_RUN, ProjectResource
 from quadmix_assets.outputs import RAW_SHARDS, TARGET_OVERLAP, TARGET_SETS
 from quadmix_assets.settings import Settings
@@ -59,7 +60,8 @@ def targets_are_not_in_the_pool(
 ) -> dg.AssetCheckResult:
     """Whether few documents of every target share a run of 13 words with the pool.
 
-    A pool that holds a target makes its loss meaningless: theta* would be whatever takes that text.
+    A pool that holds the text of a target makes its loss meaningless: the best theta would be the
+    one that selects that text.
     """
     settings, store = project.settings, project.store
     shards = shards_with(context, TARGET_OVERLAP)

@@ -8,12 +8,7 @@ for example `QUADMIX_PROXIES__BATCH_SIZE=16`. Nothing else is read from the envi
 from quadmix_assets.settings.automation import AutomationSettings
 from quadmix_assets.settings.comparison import ComparisonSettings
 from quadmix_assets.settings.constraints import ConstraintsSettings, DomainConstraintSettings
-from quadmix_assets.settings.corpus import (
-    CorpusSettings,
-    PlantedSettings,
-    TargetSettings,
-    TokenizerSettings,
-)
+from quadmix_assets.settings.corpus import CorpusSettings, PlantedSettings
 from quadmix_assets.settings.criteria import (
     AskllmSettings,
     ColumnCriterionSettings,
@@ -54,6 +49,8 @@ from quadmix_assets.settings.regressor import RegressorSettings
 from quadmix_assets.settings.root import OVERRIDE_PREFIX, Settings
 from quadmix_assets.settings.search import SearchSettings
 from quadmix_assets.settings.strategy import StrategySettings
+from quadmix_assets.settings.targets import TargetSettings
+from quadmix_assets.settings.tokenizer import TokenizerSettings
 from quadmix_assets.settings.training import TrainingSettings
 
 __all__ = [

@@ -1,41 +1,82 @@
-"""Settings of the corpus: input shards, tokenizer, target sets."""
+"""Settings of the corpus: where the input shards lie, and which of their columns are used."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
-from quadmix_assets.settings.base import Name, PositiveInt, Section, Share
+from quadmix_assets.settings.base import PositiveInt, Section, Share
+
+_COLUMNS_OF_EVERY_SHARD = ("id", "text", "source", "n_bytes")
 
 
 class PlantedSettings(Section):
-    """The generated corpus with planted truth (`corpus.source: planted`)."""
+    """The generated corpus, whose right answer is known (`corpus.source: planted`)."""
 
-    n_documents: PositiveInt = 20_000
-    n_shards: PositiveInt = 8
-    n_labelled_per_domain: PositiveInt = 120
-    n_target: PositiveInt = 1_200
+    n_documents: PositiveInt = Field(
+        default=20_000,
+        description="documents of the pool; so many that the search finds the planted blend, and "
+        "few enough for minutes on two cores",
+    )
+    n_shards: PositiveInt = Field(
+        default=8, description="files that they lie in, of several formats in turn"
+    )
+    n_labelled_per_domain: PositiveInt = Field(
+        default=120, description="labelled examples for each domain, for the domain classifier"
+    )
+    n_target: PositiveInt = Field(default=1_200, description="documents of the target set")
 
 
 class CorpusSettings(Section):
-    """Where the raw shards come from and which of their columns are used."""
+    """Where the raw shards come from and which of their columns are used.
 
-    source: Literal["files", "planted"] = "files"
-    raw: str = "data/raw"
-    patterns: tuple[str, ...] = (
-        "**/*.parquet",
-        "**/*.jsonl",
-        "**/*.jsonl.gz",
-        "**/*.jsonl.zst",
-        "**/*.ndjson",
+    A column may be the field of an object: "meta.url" is the field url of the column meta, where no
+    column has that name itself.
+    """
+
+    source: Literal["files", "planted"] = Field(
+        default="files", description="read files of your own, or generate the demo's corpus"
     )
-    text_column: str = "text"
-    id_column: str | None = "id"
-    source_column: str | None = "source"
+    raw: str = Field(
+        default="data/raw", description="folder or URI of the input shards; not used if planted"
+    )
+    patterns: tuple[str, ...] = Field(
+        default=(
+            "**/*.parquet",
+            "**/*.jsonl",
+            "**/*.jsonl.gz",
+            "**/*.jsonl.zst",
+            "**/*.ndjson",
+        ),
+        description="which files below `raw` are shards: with a slash, of the whole path (** is "
+        "any number of folders), without one, of the name alone. `.json` can be read too, with one "
+        "object a line, but is no default: such files are mostly something else",
+    )
+    text_column: str = Field(default="text", description="holds the document's text")
+    id_column: str | None = Field(
+        default="id",
+        description="holds a document's id, which is unique in the pool. The default may be "
+        "absent, and ids are made from shard and row then, as with null; a shard without the "
+        "column that the profile names fails",
+    )
+    source_column: str | None = Field(
+        default="source",
+        description="says where a document comes from; absent or null: the shard's key does",
+    )
     carried_columns: dict[str, Literal["string", "int", "float", "bool"]] = Field(
-        default_factory=dict
+        default_factory=dict,
+        description="further columns and their types, which go through to the final mix; those "
+        "that give domains or scores must be among them",
     )
-    max_text_bytes: PositiveInt = 4_000_000
-    max_quarantine_share: Share = 0.05
+    max_text_bytes: PositiveInt = Field(
+        default=4_000_000,
+        description="bytes (UTF-8) of the longest text; longer ones go to quarantine. The default "
+        "lets whole novels pass, and bounds the memory that one document takes",
+    )
+    max_quarantine_share: Share = Field(
+        default=0.05,
+        description="share of a shard's rows that may go to quarantine before a check fails: some "
+        "rows of any crawl are empty, but not every twentieth",
+    )
     max_target_overlap: Share = Field(
         default=0.01,
         description="share of a target's documents that may share a run of 13 words with the pool "
@@ -44,71 +85,27 @@ class CorpusSettings(Section):
     datasets: str | None = Field(
         default=None,
         description="folder with local copies of data sets that targets name by hub id "
-        "(`<folder>/<organisation>/<name>/<config>/<split>/*.parquet`)",
+        "(`<folder>/<organisation>/<name>/<config>/<split>/*.parquet`); null: from the hub",
     )
-    planted: PlantedSettings = PlantedSettings()
+    planted: PlantedSettings = Field(
+        default=PlantedSettings(), description="sizes of the generated corpus"
+    )
+
+    @property
+    def names_id_column(self) -> bool:
+        """Whether the profile itself names the id column, which every shard must have then."""
+        return self.id_column is not None and "id_column" in self.model_fields_set
+
+    @property
+    def names_source_column(self) -> bool:
+        """Whether the profile itself names the source column."""
+        return self.source_column is not None and "source_column" in self.model_fields_set
 
     @model_validator(mode="after")
     def _carried_columns_are_apart(self) -> "CorpusSettings":
-        for name in ("id", "text", "source", "n_bytes"):
+        for name in _COLUMNS_OF_EVERY_SHARD:
             if name in self.carried_columns:
                 raise ValueError(
                     f"carried_columns holds {name!r}, which every shard has anyway: leave it out"
                 )
-        return self
-
-
-class TokenizerSettings(Section):
-    """The tokenizer that counts the pool's tokens and feeds the proxies."""
-
-    source: str | None = Field(
-        default=None,
-        description="tokenizer.json, a folder that holds one, or a hub id; trained if null",
-    )
-    revision: str | None = None
-    vocab_size: Annotated[int, Field(ge=300, le=1_000_000)] = 8_192
-    sample_bytes: PositiveInt = 30_000_000
-
-    @model_validator(mode="after")
-    def _revision_needs_source(self) -> "TokenizerSettings":
-        if self.revision is not None and self.source is None:
-            raise ValueError("revision is given without source: name the tokenizer it belongs to")
-        return self
-
-
-class TargetSettings(Section):
-    """One target set: text that the mix should make a model good at."""
-
-    name: Name
-    path: str | None = Field(
-        default=None,
-        description="file or URI, or a pattern with *; null takes `dataset`, or the planted target "
-        "of the demo",
-    )
-    dataset: str | None = Field(
-        default=None,
-        description="hub id of a data set, read as Parquet; a local copy under corpus.datasets "
-        "comes first",
-    )
-    config: str = "default"
-    split: str = "train"
-    revision: str = Field(
-        default="refs/convert/parquet",
-        description="branch, tag or commit of the data set; the default is where the hub keeps "
-        "every data set as Parquet",
-    )
-    text_column: str = "text"
-    template: str | None = None
-    format: Literal["conversations", "hellaswag", "arc", "mmlu", "triviaqa"] | None = Field(
-        default=None, description="rows of a published data set, brought to question and answer"
-    )
-    max_documents: PositiveInt | None = 10_000
-    fit_share: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
-        default=0.5, description="the part that criteria may learn from; the rest is evaluated on"
-    )
-
-    @model_validator(mode="after")
-    def _one_source(self) -> "TargetSettings":
-        if self.path is not None and self.dataset is not None:
-            raise ValueError("path and dataset are both given: keep the one to read from")
         return self

@@ -48,7 +48,7 @@ def load_settings(profile: str | Path | None = None) -> Settings:
             return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, path)
 
     try:
-        values: dict[str, Any] = {"profile": path.stem, "root": _root_of(path).resolve()}
+        values: dict[str, Any] = {"profile": path.stem, "root": root_of(path).resolve()}
         return _Profile(**values)
     except ValidationError as error:
         raise SettingsError(describe_validation_error(error, str(path), Settings)) from None
@@ -68,7 +68,7 @@ def _profile_path(profile: str) -> Path:
     return path
 
 
-def _root_of(path: Path) -> Path:
+def root_of(path: Path) -> Path:
     """Where a profile's relative paths start."""
     if path.parent == PROFILES_FOLDER:
         in_checkout = (PACKAGE.parent / "pyproject.toml").is_file()

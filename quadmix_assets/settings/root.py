@@ -11,7 +11,7 @@ from upath import UPath
 from quadmix_assets.settings.automation import AutomationSettings
 from quadmix_assets.settings.base import Name
 from quadmix_assets.settings.comparison import ComparisonSettings
-from quadmix_assets.settings.corpus import CorpusSettings, TargetSettings, TokenizerSettings
+from quadmix_assets.settings.corpus import CorpusSettings
 from quadmix_assets.settings.criteria import (
     ColumnCriterionSettings,
     ImportanceSettings,
@@ -28,6 +28,8 @@ from quadmix_assets.settings.objectives import ObjectiveSettings
 from quadmix_assets.settings.parameters import ParametersSettings
 from quadmix_assets.settings.proxies import ProxiesSettings
 from quadmix_assets.settings.search import SearchSettings
+from quadmix_assets.settings.targets import TargetSettings
+from quadmix_assets.settings.tokenizer import TokenizerSettings
 
 OVERRIDE_PREFIX = "QUADMIX_"
 # QuaDMix section 4.1: the training sets of five benchmarks.

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from upath import UPath
 
-from quadmix_assets.corpus.normalise import QUARANTINE_SCHEMA, documents_schema, normalise
+from quadmix_assets.corpus.normalize import QUARANTINE_SCHEMA, documents_schema, normalize
 
 CORPUS = Path(__file__).parents[2].parent / "shared" / "corpus"
 AWKWARD = CORPUS / "awkward"
@@ -32,7 +32,7 @@ def read(
 ) -> tuple[pa.Table, pa.Table]:
     """All documents and all quarantined rows of a file."""
     batches = list(
-        normalise(
+        normalize(
             UPath(path),
             shard_key=shard_key,
             text_column=text,

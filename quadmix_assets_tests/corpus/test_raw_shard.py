@@ -9,7 +9,7 @@ from upath import UPath
 
 from quadmix_assets.corpus.discovery import InputShard
 from quadmix_assets.corpus.raw_shard import RawShardSummary, read_summary, write_raw_shard
-from quadmix_assets.corpus.readers import UnreadableShardError
+from quadmix_assets.corpus.readers import MissingIdColumnError, UnreadableShardError
 from quadmix_assets.outputs import QUARANTINE, RAW_SHARDS
 from quadmix_assets.settings import CorpusSettings
 from quadmix_assets.store import Store
@@ -54,6 +54,7 @@ def test_rows_are_documents_or_quarantined_and_all_are_counted(
         n_bytes=11,
         quarantined={"broken_json": 1, "empty_text": 1, "missing_text": 1},
         checksum=xxhash.xxh3_128_hexdigest(path.read_bytes()),
+        absent_columns=(),
     )
     assert (summary.n_quarantined, summary.quarantine_share) == (3, 0.6)
     assert read_summary(store, "s.jsonl") == summary
@@ -106,6 +107,38 @@ def _cut_in_the_middle(path: Path) -> Path:
     content[len(content) // 2 : len(content) - 20_000] = b"\xff" * (len(content) // 2 - 20_000)
     path.write_bytes(bytes(content))
     return path
+
+
+def test_columns_that_no_row_has_are_told(store: Store) -> None:
+    rows = [{"text": "a"}, {"text": "b"}]
+    summary = put_raw(store, "s", rows, carried_columns={"score": "float"})
+    assert summary.absent_columns == ("id", "source", "score")
+    assert read_summary(store, "s") == summary
+    rows[1] |= {"id": "x", "score": "1"}
+    assert put_raw(store, "s", rows, carried_columns={"score": "float"}).absent_columns == (
+        "source",
+    )
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "parquet"])
+def test_id_column_of_the_profile_that_no_row_has(
+    store: Store, tmp_path: Path, suffix: str
+) -> None:
+    path = tmp_path / f"s.{suffix}"
+    frame = pl.DataFrame({"doc_id": ["a", "b"], "text": ["one", "two"]})
+    frame.write_parquet(path) if suffix == "parquet" else frame.write_ndjson(path)
+    with pytest.raises(MissingIdColumnError, match=r"no column 'docid'.*did you mean 'doc_id'\?"):
+        write_raw_shard(store, shard_of(path), CorpusSettings(id_column="docid"))
+    assert not list(tmp_path.joinpath("lake").rglob("*.parquet"))
+    write_raw_shard(store, shard_of(path), CorpusSettings())
+    made = store.read_table(store.table_path(RAW_SHARDS, path.name))["id"].to_list()
+    assert made == [f"{path.name}:1", f"{path.name}:2"], "the default column may be absent"
+
+
+def test_shard_without_a_document_may_lack_the_id_column(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "empty.jsonl"
+    path.write_text('{"text": ""}\n')
+    assert write_raw_shard(store, shard_of(path), CorpusSettings(id_column="key")).n_documents == 0
 
 
 def test_same_input_gives_the_same_bytes(store: Store, tmp_path: Path) -> None:

@@ -6,9 +6,13 @@ from typing import Any
 
 import polars as pl
 import pytest
+from pydantic import ValidationError
 from upath import UPath
 
+from quadmix_assets.corpus.target_formats.base import Fields, Row, TargetFormat
+from quadmix_assets.corpus.target_formats.registry import FORMATS
 from quadmix_assets.corpus.target_sets import read_target_set
+from quadmix_assets.settings import TargetSettings
 
 ROWS: dict[str, dict[str, Any]] = {
     "conversations": {
@@ -93,3 +97,26 @@ def test_several_files_are_one_set(tmp_path: Path) -> None:
     assert read_target_set(paths, name="t").rows() == [
         ("t:1", "a1"), ("t:2", "a2"), ("t-1:1", "b1"), ("t-1:2", "b2"),
     ]  # fmt: skip
+
+
+def _riddle(row: Row) -> list[Fields]:
+    return [{"riddle": row["riddle"], "solution": row["solution"]}]
+
+
+RIDDLES = TargetFormat(_riddle, "{riddle} It is {solution}.", "riddle, solution")
+
+
+def test_a_format_is_a_module_and_a_line_of_the_registry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FORMATS, "riddles", f"{__name__}:RIDDLES")
+    target = TargetSettings(name="t", path="riddles.jsonl", format="riddles")
+    path = UPath(tmp_path / "riddles.jsonl")
+    path.write_text('{"riddle": "Who speaks all languages?", "solution": "the echo"}')
+    found = read_target_set(path, name=target.name, format=target.format)
+    assert found["text"].to_list() == ["Who speaks all languages? It is the echo."]
+
+
+def test_format_that_is_not_there_lists_those_that_are() -> None:
+    with pytest.raises(ValidationError, match="no target format 'ark'; there are: .*arc, mmlu"):
+        TargetSettings(name="t", path="t.jsonl", format="ark")

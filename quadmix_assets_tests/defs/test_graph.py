@@ -56,10 +56,10 @@ def test_every_asset_is_materialised(tiny: Project) -> None:
     with tiny.instance() as instance:
         for name, keys in registered.items():
             assert set(instance.get_dynamic_partitions(name)) == keys
-        for asset, name in partitions.items():
+        for asset, kind in partitions.items():
             key = dg.AssetKey.from_user_string(asset)
-            if name is not None:
-                assert instance.get_materialized_partitions(key) == registered[name], asset
+            if kind is not None:
+                assert instance.get_materialized_partitions(key) == registered[kind], asset
             elif asset != REFINEMENT:
                 assert instance.get_latest_materialization_event(key), asset
 

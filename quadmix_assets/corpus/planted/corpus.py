@@ -61,7 +61,8 @@ def write_planted_corpus(
     regroups them, and when `n_documents` and `n_shards` are raised in proportion the corpus grows
     by new shards while the earlier ones keep their bytes.
 
-    Raises ValueError if there are fewer documents than shards, or no shard.
+    Raises:
+        ValueError: there are fewer documents than shards, or no shard.
     """
     if not 1 <= n_shards <= n_documents:
         raise ValueError(

@@ -51,7 +51,7 @@ MAX_AMOUNT = 0.85
 def draw_damage(uniform: Uniform, quality: float) -> Damage:
     """The damage of a document of latent quality `quality` in [0, 1].
 
-    The kinds' shares of the total are uniform over the simplex (normalised exponential draws).
+    The kinds' shares of the total are uniform over the simplex (normalized exponential draws).
     """
     weights = [-log(1.0 - uniform()) for _ in range(N_KINDS)]
     total = N_KINDS * MEAN_AMOUNT * (1.0 - quality) ** STEEPNESS

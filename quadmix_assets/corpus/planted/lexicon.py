@@ -105,7 +105,8 @@ def _with_s(word: str) -> str:
 def compile_template(text: str) -> Template:
     """Compile a sentence with slots.
 
-    Raises ValueError for a slot whose class or form is not in `FORMS`.
+    Raises:
+        ValueError: the class or form of a slot is not in `FORMS`.
     """
     pattern: list[str] = []
     names: list[str] = []

@@ -10,28 +10,34 @@ from upath import UPath
 
 from quadmix_assets.corpus.readers.batch import Columns, ReadBatch, Rejection, excerpt
 from quadmix_assets.corpus.readers.errors import (
+    MissingIdColumnError,
     MissingTextColumnError,
     Reason,
     RowError,
     UnreadableShardError,
+    no_such_column,
 )
-from quadmix_assets.corpus.readers.jsonl import check_jsonl_text_column, read_jsonl
-from quadmix_assets.corpus.readers.parquet import check_parquet_text_column, read_parquet
+from quadmix_assets.corpus.readers.jsonl import read_jsonl
+from quadmix_assets.corpus.readers.parquet import read_parquet
+from quadmix_assets.corpus.readers.sample import FileSample, sample_jsonl, sample_parquet
 from quadmix_assets.corpus.readers.values import CARRIED_TYPES
 
 __all__ = [
     "CARRIED_TYPES",
     "SUPPORTED_SUFFIXES",
     "Columns",
+    "FileSample",
+    "MissingIdColumnError",
     "MissingTextColumnError",
     "ReadBatch",
     "Reason",
     "Rejection",
     "RowError",
     "UnreadableShardError",
-    "check_text_column",
     "excerpt",
     "is_parquet",
+    "no_such_column",
+    "read_sample",
     "read_shard",
 ]
 
@@ -71,13 +77,10 @@ def read_shard(
     return read_jsonl(path, columns, max_text_bytes=max_text_bytes, batch_rows=batch_rows)
 
 
-def check_text_column(path: UPath, *, text_column: str) -> None:
-    """Look for the text column without reading the file: in its schema or its first lines.
+def read_sample(path: UPath, *, n_rows: int) -> FileSample:
+    """Look at the first rows of an input file, all columns included.
 
     Raises:
-        UnreadableShardError: it is not there, or the file cannot be read.
+        UnreadableShardError: the file as a whole cannot be used.
     """
-    if is_parquet(path):
-        check_parquet_text_column(path, text_column)
-    else:
-        check_jsonl_text_column(path, text_column)
+    return sample_parquet(path, n_rows) if is_parquet(path) else sample_jsonl(path, n_rows)

@@ -17,7 +17,11 @@ MAX_EXCERPT_CHARACTERS = 200
 class Columns:
     """The input columns to read; "a.b" means field b of column a where no column is named "a.b".
 
-    `carried` maps a column that is passed on as it is to its type: string, int, float or bool.
+    Attributes:
+        text: holds the document's text.
+        id: holds its id, if any column does.
+        source: holds its source, if any column does.
+        carried: columns that go through to the mix, each with its type: string, int, float or bool.
     """
 
     text: str
@@ -33,7 +37,15 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """A row that cannot be used. `row` counts from 1 (for JSON lines: the line number)."""
+    """A row that cannot be used.
+
+    Attributes:
+        row: counted from 1; the line number in JSON lines.
+        id: of the document, where it is known.
+        reason: a stable code.
+        detail: a sentence for people.
+        excerpt: the start of the row or of its text.
+    """
 
     row: int
     id: str | None
@@ -46,8 +58,14 @@ class Rejection:
 class ReadBatch:
     """Consecutive rows of a file: the readable ones as equally long arrays, and the others.
 
-    `rows` int64 (from 1), `text` large_string without nulls, `ids` and `source` string with null
-    where the input has no value, `carried` one array a column with null where it has no value.
+    Attributes:
+        rows: int64, from 1.
+        text: large_string, without nulls.
+        ids, source: string, null where the input has no value.
+        carried: by column, an array with null where the input has no value.
+        rejected: the rows that cannot be used.
+        present: the asked-for columns that there are: in the schema of a Parquet file, in any row
+            so far of JSON lines.
     """
 
     rows: pa.Array
@@ -56,6 +74,7 @@ class ReadBatch:
     source: pa.Array
     carried: dict[str, pa.Array]
     rejected: list[Rejection]
+    present: frozenset[str]
 
 
 def excerpt(value: object) -> str:

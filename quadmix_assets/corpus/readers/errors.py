@@ -1,14 +1,23 @@
 """What can be wrong with a whole input file, and with one row of it."""
 
+import difflib
 from collections.abc import Iterable
 from enum import StrEnum
 from typing import Self
 
 from upath import UPath
 
+_MAX_COLUMNS_SHOWN = 30
+
 
 class UnreadableShardError(ValueError):
-    """A whole input file cannot be used: `reason` says what is wrong, `remedy` what to do."""
+    """A whole input file cannot be used.
+
+    Attributes:
+        path: the file.
+        reason: a sentence that says what is wrong.
+        remedy: a sentence that says what to do.
+    """
 
     def __init__(self, path: UPath, reason: str, remedy: str) -> None:
         """The path, and two sentences."""
@@ -30,9 +39,34 @@ class MissingTextColumnError(UnreadableShardError):
         """The error for a file that has these `columns` only."""
         return cls(
             path,
-            f"it has no column {text_column!r}; its columns are: {', '.join(list(columns)[:30])}.",
+            no_such_column(text_column, columns),
             "Set corpus.text_column to the one that holds the text.",
         )
+
+
+class MissingIdColumnError(UnreadableShardError):
+    """A file lacks the id column that the settings name."""
+
+    @classmethod
+    def of(cls, path: UPath, id_column: str, columns: Iterable[str]) -> Self:
+        """The error for a file that has these `columns` only."""
+        return cls(
+            path,
+            no_such_column(id_column, columns),
+            "Set corpus.id_column to the one that holds the ids, or to null to have ids made from "
+            "shard and row.",
+        )
+
+
+def no_such_column(name: str, columns: Iterable[str]) -> str:
+    """A clause that says what is missing, which columns there are, and which is spelt alike."""
+    there = list(columns)
+    near = difflib.get_close_matches(name, there, n=1)
+    return (
+        f"it has no column {name!r}; its columns are: {', '.join(there[:_MAX_COLUMNS_SHOWN])}"
+        + ("" if len(there) <= _MAX_COLUMNS_SHOWN else ", ...")
+        + (f"; did you mean {near[0]!r}?" if near else ".")
+    )
 
 
 class Reason(StrEnum):
@@ -52,7 +86,12 @@ class Reason(StrEnum):
 
 
 class RowError(ValueError):
-    """One row cannot be used: `reason` is the stable code, `detail` a sentence for people."""
+    """One row cannot be used.
+
+    Attributes:
+        reason: a stable code.
+        detail: a sentence for people.
+    """
 
     def __init__(self, reason: Reason, detail: str) -> None:
         """The code and the sentence."""

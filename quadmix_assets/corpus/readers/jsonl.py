@@ -1,7 +1,7 @@
 """JSON lines -> batches of columns. One bad line never costs another."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Any, NoReturn
 
 import orjson
@@ -24,7 +24,6 @@ _BOM = b"\xef\xbb\xbf"
 # A byte of text takes at most six in JSON (\u0001); the rest is room for the other columns.
 _LINE_BYTES_PER_TEXT_BYTE = 8
 _MIN_LINE_LIMIT = 1 << 16
-_N_PREFLIGHT_LINES = 100
 
 
 def read_jsonl(
@@ -36,7 +35,7 @@ def read_jsonl(
         UnreadableShardError: see `read_lines`; also if there are objects but none has the text
             column (raised at the end).
     """
-    has_text = False
+    absent = set(columns.names())
     names: dict[str, None] = {}
     batch = _Batch(columns)
     unique = [name for name in (columns.text, columns.id) if name is not None]
@@ -44,21 +43,22 @@ def read_jsonl(
         if isinstance(record, RowError):
             batch.reject(line, None, record)
         else:
-            if not has_text:
-                has_text = lookup(record, columns.text) is not ABSENT
+            if columns.text in absent:
                 names |= dict.fromkeys(record)
+            for name in [name for name in absent if lookup(record, name) is not ABSENT]:
+                absent.remove(name)
             try:
                 batch.add(line.row, record)
             except RowError as error:
                 batch.reject(line, record, error)
         batch.n_bytes += len(line.content)
         if batch.n_rows >= batch_rows or batch.n_bytes >= MAX_BATCH_BYTES:
-            yield batch.finish()
+            yield batch.finish(absent)
             batch = _Batch(columns)
-    if names and not has_text:
+    if names and columns.text in absent:
         raise MissingTextColumnError.of(path, columns.text, names)
     if batch.n_rows:
-        yield batch.finish()
+        yield batch.finish(absent)
 
 
 def read_records(
@@ -66,8 +66,8 @@ def read_records(
 ) -> Iterator[tuple[Line, dict[str, Any] | RowError]]:
     """Every line with its object, or with what is wrong with it.
 
-    An object that gives one of the keys in `unique` twice is wrong: which one is meant cannot be
-    known. A line so long that no text of `max_text_bytes` needs it is not read as a whole.
+    An object that gives one of the keys in `unique` twice is an error, since either value may be
+    meant. A line that is longer than any text of `max_text_bytes` can make it is not read whole.
 
     Raises:
         UnreadableShardError: see `read_lines`.
@@ -79,24 +79,6 @@ def read_records(
             yield line, _parse(line, needles, limit)
         except RowError as error:
             yield line, error
-
-
-def check_jsonl_text_column(path: UPath, text_column: str) -> None:
-    """Look for the text column in the first 100 lines.
-
-    Raises:
-        UnreadableShardError: there are objects among them, but none has it.
-    """
-    names: dict[str, None] = {}
-    for line, record in read_records(path, max_text_bytes=1 << 20):
-        if isinstance(record, dict):
-            if lookup(record, text_column) is not ABSENT:
-                return
-            names |= dict.fromkeys(record)
-        if line.row >= _N_PREFLIGHT_LINES:
-            break
-    if names:
-        raise MissingTextColumnError.of(path, text_column, names)
 
 
 def lookup(record: dict[str, Any], name: str) -> Any:
@@ -127,7 +109,11 @@ class _Batch:
         return len(self._rows) + len(self._rejected)
 
     def add(self, row: int, record: dict[str, Any]) -> None:
-        """Take a row, wholly or (RowError) not at all."""
+        """Take a row.
+
+        Raises:
+            RowError: it cannot be used, and nothing of it has been taken.
+        """
         columns = self._columns
         text = lookup(record, columns.text)
         if text is ABSENT:
@@ -157,8 +143,8 @@ class _Batch:
             Rejection(line.row, id_, error.reason, error.detail, excerpt(line.content))
         )
 
-    def finish(self) -> ReadBatch:
-        """The rows as columns."""
+    def finish(self, absent: Set[str]) -> ReadBatch:
+        """The rows as columns; no row so far has the columns that are `absent`."""
         source, *carried = (
             pa.array(values, CARRIED_TYPES[kind])
             for values, (_, kind) in zip(self._values, self._passed_on, strict=True)
@@ -170,6 +156,7 @@ class _Batch:
             source=source,
             carried=dict(zip(self._columns.carried, carried, strict=True)),
             rejected=self._rejected,
+            present=frozenset(self._columns.names()) - absent,
         )
 
 

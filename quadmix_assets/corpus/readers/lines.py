@@ -96,7 +96,11 @@ class _Member(Protocol):
 def _decompress(
     blocks: Iterable[bytes], new_member: Callable[[], Any], *, padding: bytes
 ) -> Iterator[bytes]:
-    """Unpack members one after another; raises EOFError if the last one is not whole."""
+    """Unpack members one after another.
+
+    Raises:
+        EOFError: the last one is not whole.
+    """
     member: _Member | None = None
     n_members = 0
     for block in blocks:

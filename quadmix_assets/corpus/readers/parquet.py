@@ -45,7 +45,7 @@ def read_parquet(path: UPath, columns: Columns, *, batch_rows: int) -> Iterator[
         schema = _checked_schema(path, file, columns.text)
         present = [name for name in columns.names() if _find(schema, name) is not None]
         for batch in _batches(path, file, batch_rows, present):
-            yield _convert(batch, columns, first_row)
+            yield _convert(batch, columns, first_row, frozenset(present))
             first_row += batch.num_rows
 
 
@@ -60,14 +60,19 @@ def read_parquet_rows(path: UPath) -> Iterator[dict[str, Any]]:
             yield from batch.to_pylist()
 
 
-def check_parquet_text_column(path: UPath, name: str) -> None:
-    """Look for the text column in the schema.
+def read_parquet_start(path: UPath, n_rows: int) -> tuple[list[dict[str, Any]], list[str], int]:
+    """The first rows with all their columns, the names of the columns, and how many rows there are.
+
+    Fewer than `n_rows` rows are read where they are long.
 
     Raises:
-        UnreadableShardError: see `read_parquet`.
+        UnreadableShardError: no such file, cut or damaged.
     """
     with _open(path) as file:
-        _checked_schema(path, file, name)
+        batches = _batches(path, file, n_rows, None)
+        first = next((batch for batch in batches if batch.num_rows), None)
+        rows = [] if first is None else first.slice(0, n_rows).to_pylist()
+        return rows, file.schema_arrow.names, file.metadata.num_rows
 
 
 @contextmanager
@@ -152,7 +157,9 @@ def _rows_per_batch(group: pq.RowGroupMetaData) -> int:
     return max(1, MAX_BATCH_BYTES * max(group.num_rows, 1) // max(n_bytes, 1))
 
 
-def _convert(batch: pa.RecordBatch, columns: Columns, first_row: int) -> ReadBatch:
+def _convert(
+    batch: pa.RecordBatch, columns: Columns, first_row: int, present: frozenset[str]
+) -> ReadBatch:
     given = _values(batch, columns.text)
     text, wrong_text = text_column(given)
     ids, wrong_ids = _optional(batch, columns.id, "string", id_column)
@@ -172,7 +179,7 @@ def _convert(batch: pa.RecordBatch, columns: Columns, first_row: int) -> ReadBat
         good = pa.array([index not in wrong for index in range(batch.num_rows)], pa.bool_())
         rows, text, ids, source = (array.filter(good) for array in (rows, text, ids, source))
         carried = {name: values.filter(good) for name, values in carried.items()}
-    return ReadBatch(rows, text, ids, source, carried, rejected)
+    return ReadBatch(rows, text, ids, source, carried, rejected, present)
 
 
 def _carried(batch: pa.RecordBatch, name: str | None, kind: str) -> Converted:

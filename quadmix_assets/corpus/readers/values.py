@@ -36,8 +36,11 @@ def describe(value: object) -> str:
 def id_of(value: Any) -> str | None:
     """The id as a string, None where there is none (null or NaN).
 
-    Whole numbers become decimal strings. Raises RowError (bad_id) for other types, for empty
-    strings, and for floats that are not whole numbers or too large to be exact.
+    Whole numbers become decimal strings.
+
+    Raises:
+        RowError: `bad_id`, for other types, empty strings, and floats that are not whole numbers or
+            too large to be exact.
     """
     if isinstance(value, bytes):
         try:
@@ -65,7 +68,10 @@ def carried_value(value: Any, kind: str, column: str) -> Any:
     """`value` as `kind` (string, int, float or bool); None stays None.
 
     Numbers and true/false become strings as JSON writes them; strings that spell a number or
-    true/false are read. Raises RowError (bad_carried_value) for anything else.
+    true/false are read.
+
+    Raises:
+        RowError: `bad_carried_value`, for anything else.
     """
     if value is None:
         return None

@@ -62,6 +62,22 @@ def find_checkpoint(
     return _from_hub(model, revision, files, pinned or {})
 
 
+def check_local_copy(model: str, runtime: Runtime, files: Sequence[str]) -> None:
+    """Look whether the checkpoint is there, if the settings say that it is on this machine.
+
+    The hub is not asked.
+
+    Raises:
+        CheckpointError: it is not there, or its folder holds none of `files`.
+    """
+    folder = _local_folder(model, runtime)
+    if folder is not None and not any(True for pattern in files for _ in folder.glob(pattern)):
+        found = ", ".join(sorted(path.name for path in folder.iterdir())) or "no files"
+        raise CheckpointError(
+            f"{folder}: expected the files of a checkpoint ({', '.join(files)}), found {found}"
+        )
+
+
 def require_safetensors(folder: Path) -> None:
     """Refuse a folder without safetensors: other weights are pickles, which can run code.
 

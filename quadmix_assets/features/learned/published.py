@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from quadmix_assets.features.inference.checkpoint import (
     MODEL_FILES,
     Checkpoint,
+    check_local_copy,
     find_checkpoint,
 )
 from quadmix_assets.features.learned.pinned import Fitted, SettingsT
@@ -37,6 +38,14 @@ class Published(Fitted[SettingsT]):
     def folder(self) -> Path:
         """The folder of the checkpoint's files."""
         return self.checkpoint.folder
+
+    def check_local_copy(self) -> None:
+        """Look whether the checkpoint is there, if the settings say that it is on this machine.
+
+        Raises:
+            CheckpointError: it is not there.
+        """
+        check_local_copy(self.settings.model, self.runtime, self.checkpoint_files)  # type: ignore[attr-defined]
 
     def _find(self, pinned: Mapping[str, str]) -> Checkpoint:
         return find_checkpoint(

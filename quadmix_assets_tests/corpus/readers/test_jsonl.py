@@ -2,9 +2,8 @@ import json
 from pathlib import Path
 
 import pytest
-from upath import UPath
 
-from quadmix_assets.corpus.readers import UnreadableShardError, check_text_column
+from quadmix_assets.corpus.readers import UnreadableShardError
 from quadmix_assets_tests.corpus.reading import read, reasons
 
 GOOD = b'{"id": "a", "text": "fine"}'
@@ -146,9 +145,6 @@ def test_no_row_has_the_text_column(tmp_path: Path) -> None:
     message = r"a\.jsonl: it has no column 'text'; its columns are: content, url.*corpus\.text_col"
     with pytest.raises(UnreadableShardError, match=message):
         read(path)
-    with pytest.raises(UnreadableShardError, match=message):
-        check_text_column(UPath(path), text_column="text")
-    check_text_column(UPath(path), text_column="content")
     assert read(path, text="content")[0].num_rows == 1
 
 
@@ -156,7 +152,6 @@ def test_files_without_any_object_are_quarantined_not_refused(tmp_path: Path) ->
     documents, quarantined = read(write(tmp_path / "a.jsonl", b"x", b"[]"))
     assert documents.num_rows == 0
     assert reasons(quarantined) == {1: "broken_json", 2: "not_an_object"}
-    check_text_column(UPath(tmp_path / "a.jsonl"), text_column="text")
 
 
 @pytest.mark.parametrize("content", [b"", b"\n"])
@@ -165,4 +160,3 @@ def test_empty_files(tmp_path: Path, content: bytes) -> None:
     documents, quarantined = read(tmp_path / "a.jsonl")
     assert documents.num_rows == 0
     assert quarantined.num_rows == len(content)
-    check_text_column(UPath(tmp_path / "a.jsonl"), text_column="text")

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
-from quadmix_assets.corpus.normalise import documents_schema, normalise
+from quadmix_assets.corpus.normalize import documents_schema, normalize
 from quadmix_assets.corpus.readers import UnreadableShardError
 from quadmix_assets_tests.corpus.reading import AWKWARD, CORPUS, needs_corpus, read, reasons
 
-FOLDER = UPath("memory://normalise")
+FOLDER = UPath("memory://normalize")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -106,7 +106,7 @@ def test_batches_are_bounded_by_bytes(tmp_path: Path) -> None:
     for name in ("a.jsonl", "a.parquet"):
         sizes = [
             batch.documents.nbytes
-            for batch in normalise(
+            for batch in normalize(
                 UPath(tmp_path / name),
                 shard_key="s",
                 text_column="text",

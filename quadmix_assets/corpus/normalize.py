@@ -44,11 +44,18 @@ _VISIBLE = r"[^\p{Z}\p{Cc}\p{Cf}]"
 
 
 @dataclass(frozen=True, slots=True)
-class NormalisedBatch:
-    """Consecutive rows: `documents` has `documents_schema`, `quarantined` `QUARANTINE_SCHEMA`."""
+class NormalizedBatch:
+    """Consecutive rows of an input file.
+
+    Attributes:
+        documents: of `documents_schema`.
+        quarantined: of `QUARANTINE_SCHEMA`.
+        present: the asked-for input columns that the file has, as far as it has been read.
+    """
 
     documents: pa.Table
     quarantined: pa.Table
+    present: frozenset[str]
 
 
 def documents_schema(carried_columns: Mapping[str, str]) -> pa.Schema:
@@ -61,7 +68,7 @@ def documents_schema(carried_columns: Mapping[str, str]) -> pa.Schema:
     for name, kind in carried_columns.items():
         if name in own:
             raise ValueError(
-                f"corpus.carried_columns: {name!r} is a column of every normalised shard. Carry "
+                f"corpus.carried_columns: {name!r} is a column of every normalized shard. Carry "
                 "the input's column under another name, or drop it from the setting (id and "
                 "source have settings of their own)."
             )
@@ -74,7 +81,7 @@ def documents_schema(carried_columns: Mapping[str, str]) -> pa.Schema:
     return pa.schema([*_OWN_FIELDS, *carried])
 
 
-def normalise(
+def normalize(
     path: UPath,
     *,
     shard_key: str,
@@ -84,7 +91,7 @@ def normalise(
     carried_columns: Mapping[str, str],
     max_text_bytes: int,
     batch_rows: int = 4096,
-) -> Iterator[NormalisedBatch]:
+) -> Iterator[NormalizedBatch]:
     """Read an input file as a stream of batches, each within about 32 MiB of input.
 
     Where a row has no id, it is "<shard_key>:<row>", rows counted from 1; where it has no source,
@@ -101,12 +108,12 @@ def normalise(
     columns = Columns(text_column, id_column, source_column, carried_columns)
     batches = read_shard(path, columns, max_text_bytes=max_text_bytes, batch_rows=batch_rows)
     for batch in batches:
-        yield _normalise_batch(batch, schema, shard_key, max_text_bytes)
+        yield _normalize_batch(batch, schema, shard_key, max_text_bytes)
 
 
-def _normalise_batch(
+def _normalize_batch(
     batch: ReadBatch, schema: pa.Schema, shard_key: str, max_text_bytes: int
-) -> NormalisedBatch:
+) -> NormalizedBatch:
     n_bytes = pc.binary_length(batch.text).cast(pa.int64())
     too_large = pc.greater(n_bytes, max_text_bytes)
     usable = pc.and_not(pc.match_substring_regex(batch.text, _VISIBLE), too_large)
@@ -137,7 +144,7 @@ def _normalise_batch(
         )
     if len(rejected) > len(batch.rejected):
         documents = documents.filter(usable)
-    return NormalisedBatch(documents, _quarantine(rejected, shard_key))
+    return NormalizedBatch(documents, _quarantine(rejected, shard_key), batch.present)
 
 
 def _quarantine(rejected: list[Rejection], shard_key: str) -> pa.Table:

@@ -1,0 +1,1 @@
+"""The commands of `quadmix` that are more than a call: one module each."""

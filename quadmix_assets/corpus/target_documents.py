@@ -1,0 +1,141 @@
+"""The documents of one file of a target set, as a stream."""
+
+import difflib
+import string
+from collections.abc import Iterator
+from typing import Any
+
+from upath import UPath
+
+from quadmix_assets.corpus.normalize import normalize
+from quadmix_assets.corpus.readers import RowError, is_parquet
+from quadmix_assets.corpus.readers.jsonl import read_records
+from quadmix_assets.corpus.readers.parquet import read_parquet_rows
+from quadmix_assets.corpus.readers.values import id_of
+from quadmix_assets.corpus.target_formats.base import TargetFormat
+from quadmix_assets.corpus.target_formats.registry import target_format
+
+_MAX_TEXT_BYTES = 64 << 20
+
+
+def target_documents(
+    path: UPath,
+    *,
+    name: str,
+    key: str,
+    text_column: str,
+    id_column: str,
+    template: str | None,
+    format: str | None,
+) -> Iterator[tuple[str, str]]:
+    """Id and text of the documents of one file, in order.
+
+    Args:
+        path: the file.
+        name: the target set's name, for messages.
+        key: the first part of the ids that are made for rows without one.
+        text_column: holds the text, where neither a template nor a format is given.
+        id_column: holds the id; it may be absent.
+        template: is filled in with the columns of the row, or with the fields of the format.
+        format: the name of a target format.
+
+    Raises:
+        UnreadableShardError: the file cannot be read, or has no text column.
+        ValueError: a row cannot be used; the message names file, row and reason.
+    """
+    if template is None and format is None:
+        return _text_documents(path, key, text_column, id_column)
+    kind = None if format is None else target_format(format)
+    return _filled_documents(path, name, key, template, kind, id_column)
+
+
+def _text_documents(
+    path: UPath, key: str, text_column: str, id_column: str
+) -> Iterator[tuple[str, str]]:
+    for batch in normalize(
+        path,
+        shard_key=key,
+        text_column=text_column,
+        id_column=id_column,
+        source_column=None,
+        carried_columns={},
+        max_text_bytes=_MAX_TEXT_BYTES,
+    ):
+        for bad in batch.quarantined.slice(0, 1).to_pylist():
+            raise _bad_row(path, bad["row"], f"{bad['reason']}: {bad['detail']}")
+        documents = batch.documents
+        yield from zip(documents["id"].to_pylist(), documents["text"].to_pylist(), strict=True)
+
+
+class _Filler(string.Formatter):
+    """`str.format` that refuses null, which would be filled in as the word None."""
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if value is None:
+            raise ValueError("a column that the template needs is null")
+        return str(super().format_field(value, format_spec))
+
+
+def _filled_documents(
+    path: UPath,
+    name: str,
+    key: str,
+    template: str | None,
+    format: TargetFormat | None,
+    id_column: str,
+) -> Iterator[tuple[str, str]]:
+    filler = _Filler()
+    pattern = template if template is not None else (format.template if format else "")
+    _check_template(filler, name, pattern)
+    for row, record in _records(path):
+        try:
+            pieces = [record] if format is None else format.fields(record)
+            text = "\n\n".join(filler.vformat(pattern, (), fields) for fields in pieces)
+            id_ = id_of(record.get(id_column))
+        except RowError as error:
+            raise _bad_row(path, row, error.detail) from error
+        except (LookupError, AttributeError, ValueError, TypeError) as error:
+            expected = "" if format is None else f" its format expects {format.columns};"
+            key_error = error.args[0] if isinstance(error, KeyError) else None
+            near = difflib.get_close_matches(str(key_error), record, n=1) if key_error else []
+            raise _bad_row(
+                path,
+                row,
+                f"targets[{name}].template {pattern!r} cannot be filled in "
+                f"({type(error).__name__}: {error});{expected} the row has the columns "
+                f"{', '.join(record)}" + (f" (did you mean {near[0]!r}?)" if near else ""),
+            ) from error
+        if not text.strip():
+            raise _bad_row(path, row, "the filled-in template is empty")
+        yield id_ or f"{key}:{row}", text
+
+
+def _check_template(filler: _Filler, name: str, template: str) -> None:
+    try:
+        has_field = any(field is not None for _, field, _, _ in filler.parse(template))
+    except ValueError as error:
+        raise ValueError(
+            f"targets[{name}].template: {template!r} is malformed ({error})."
+        ) from error
+    if not has_field:
+        raise ValueError(
+            f"targets[{name}].template: {template!r} names no column; write them in braces, as in "
+            "'{prompt}\\n\\n{response}'."
+        )
+
+
+def _records(path: UPath) -> Iterator[tuple[int, dict[str, Any]]]:
+    if is_parquet(path):
+        yield from enumerate(read_parquet_rows(path), start=1)
+        return
+    for line, record in read_records(path, max_text_bytes=_MAX_TEXT_BYTES):
+        if isinstance(record, RowError):
+            raise _bad_row(path, line.row, f"{record.reason}: {record.detail}")
+        yield line.row, record
+
+
+def _bad_row(path: UPath, row: int, problem: str) -> ValueError:
+    return ValueError(
+        f"{path}, row {row}: {problem}. Correct or delete the row: every row of a target set is "
+        "used."
+    )

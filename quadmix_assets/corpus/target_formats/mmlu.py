@@ -1,0 +1,17 @@
+"""MMLU: a question and the right one of its choices, which is named by its position."""
+
+from quadmix_assets.corpus.target_formats.base import (
+    QUESTION_AND_ANSWER,
+    Fields,
+    Row,
+    TargetFormat,
+)
+
+
+def _fields(row: Row) -> list[Fields]:
+    choices = row["choices"]
+    answer = choices[int(row["answer"])]
+    return [{"question": row["question"], "choices": choices, "answer": answer}]
+
+
+FORMAT = TargetFormat(_fields, QUESTION_AND_ANSWER, "question, choices, answer (0-based)")

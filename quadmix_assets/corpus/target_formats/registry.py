@@ -1,0 +1,42 @@
+"""The target formats by name. A new format is one line here and one module."""
+
+import importlib
+from functools import cache
+
+from quadmix_assets.corpus.target_formats.base import TargetFormat
+
+FORMATS: dict[str, str] = {
+    "conversations": "quadmix_assets.corpus.target_formats.conversations:FORMAT",
+    "hellaswag": "quadmix_assets.corpus.target_formats.hellaswag:FORMAT",
+    "arc": "quadmix_assets.corpus.target_formats.arc:FORMAT",
+    "mmlu": "quadmix_assets.corpus.target_formats.mmlu:FORMAT",
+    "triviaqa": "quadmix_assets.corpus.target_formats.triviaqa:FORMAT",
+}
+"""By the name that the settings use, `module:object` of a `TargetFormat`."""
+
+
+def target_format(name: str) -> TargetFormat:
+    """The format of that name.
+
+    Raises:
+        ValueError: there is no such format; the message lists those there are.
+    """
+    return _load(FORMATS[known_format(name)])
+
+
+def known_format(name: str) -> str:
+    """`name`, if a format has it.
+
+    Raises:
+        ValueError: there is no such format; the message lists those there are.
+    """
+    if name not in FORMATS:
+        raise ValueError(f"there is no target format {name!r}; there are: {', '.join(FORMATS)}")
+    return name
+
+
+@cache
+def _load(entry: str) -> TargetFormat:
+    module, name = entry.split(":")
+    found: TargetFormat = getattr(importlib.import_module(module), name)
+    return found

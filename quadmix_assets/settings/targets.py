@@ -1,0 +1,67 @@
+"""Settings of the target sets."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
+
+from quadmix_assets.corpus.target_formats.registry import FORMATS, known_format
+from quadmix_assets.settings.base import Name, PositiveInt, Section
+
+FormatName = Annotated[
+    str,
+    AfterValidator(known_format),
+    WithJsonSchema({"type": "string", "enum": list(FORMATS)}),
+]
+
+
+class TargetSettings(Section):
+    """One target set: text that the mix should make a model good at."""
+
+    name: Name = Field(description="what criteria, objectives and tables call it")
+    path: str | None = Field(
+        default=None,
+        description="file or URI, or a pattern with *; null: `dataset`, or the planted target of "
+        "the demo",
+    )
+    dataset: str | None = Field(
+        default=None,
+        description="hub id of a data set, read as Parquet; a local copy under corpus.datasets "
+        "comes first",
+    )
+    config: str = Field(default="default", description="configuration of the data set")
+    split: str = Field(
+        default="train",
+        description="split of the data set; the others are left for the final evaluation",
+    )
+    revision: str = Field(
+        default="refs/convert/parquet",
+        description="branch, tag or commit of the data set; the default is where the hub keeps "
+        "every data set as Parquet",
+    )
+    text_column: str = Field(
+        default="text", description="holds the text, where there is no template and no format"
+    )
+    template: str | None = Field(
+        default=None,
+        description="makes a text of several columns, as `{prompt}\\n\\n{response}`; with a "
+        "format, of the fields that it gives",
+    )
+    format: FormatName | None = Field(
+        default=None, description="rows of a published data set, brought to question and answer"
+    )
+    max_documents: PositiveInt | None = Field(
+        default=10_000,
+        description="documents that are used; of more, a sample. The default is the paper's number "
+        "for OpenHermes; null: all",
+    )
+    fit_share: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
+        default=0.5,
+        description="share of the documents that criteria may learn from; proxies are evaluated on "
+        "the rest, so that no criterion has seen what it is judged by",
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "TargetSettings":
+        if self.path is not None and self.dataset is not None:
+            raise ValueError("path and dataset are both given: keep the one to read from")
+        return self
