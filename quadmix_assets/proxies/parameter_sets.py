@@ -128,10 +128,9 @@ def _write_round(
 ) -> list[str]:
     size = settings.proxies.batch_size
     batches = [batch_key(number, index // size) for index in range(len(parameters))]
-    features = parameters.as_features(scaled=_scaled(settings))
-    entries = pl.DataFrame(features, schema=_names(settings), orient="row")
+    entries = parameters.as_features(scaled=_scaled(settings))
     theta_ids = pl.int_range(first, first + len(parameters), dtype=pl.Int32, eager=True)
-    table = entries.select(
+    table = pl.DataFrame(entries, schema=_names(settings), orient="row").select(
         theta_ids.alias("theta_id"), pl.Series("proxy_batch", batches), pl.col("*")
     )
     store.write_table(round_path(store, number), table)
