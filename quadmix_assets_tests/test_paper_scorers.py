@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 import yaml
 
+from quadmix_assets.features.domains.nvidia import NVIDIA_DOMAINS
 from quadmix_assets.outputs import DOMAIN_LABELS, FITTED_MODELS, SCORED_SHARDS
 from quadmix_assets.settings import PROFILES_FOLDER, load_settings
-from quadmix_assets.settings.domains import NVIDIA_DOMAINS
 from quadmix_assets_tests.conftest import Project
 
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ from upath import UPath
 from quadmix_assets.corpus.discovery import Discovery, discover
 from quadmix_assets.corpus.readers import MissingTextColumnError, check_text_column
 from quadmix_assets.outputs import PLANTED_CORPUS
-from quadmix_assets.settings import FasttextDomainsSettings, Settings, SettingsError, TargetSettings
+from quadmix_assets.settings import LabelledExamples, Settings, SettingsError, TargetSettings
 from quadmix_assets.store import Store
 
 
@@ -57,11 +57,11 @@ def _dataset_files(settings: Settings, target: TargetSettings) -> list[UPath]:
     return found
 
 
-def labels_path(settings: Settings, store: Store, domains: FasttextDomainsSettings) -> UPath:
+def labels_path(settings: Settings, store: Store, examples: LabelledExamples) -> UPath:
     """The file of labelled examples for the domain classifier."""
-    if domains.labels is None:
+    if examples.path is None:
         return store.path(PLANTED_CORPUS, "labels.jsonl")
-    return settings.resolve(domains.labels)
+    return settings.resolve(examples.path)
 
 
 def discover_inputs(settings: Settings, store: Store) -> Discovery:
@@ -90,10 +90,10 @@ def check_inputs(settings: Settings, store: Store) -> Discovery:
         for path in files:
             column = target.text_column if plain else None
             problems += _file_problems(f"targets[{target.name}]", "path", path, column)
-    domains = settings.features.domains
-    if isinstance(domains, FasttextDomainsSettings):
-        path = labels_path(settings, store, domains)
-        problems += _file_problems("features.domains", "labels", path, domains.text_column)
+    examples = settings.features.domains.labelled_examples
+    if examples is not None:
+        path = labels_path(settings, store, examples)
+        problems += _file_problems("features.domains", "labels", path, examples.text_column)
     discovery = Discovery([], [])
     try:
         discovery = discover_inputs(settings, store)

@@ -14,7 +14,6 @@ from quadmix_assets.defs.resources import (
     SCORING_SHARDS_PER_RUN,
     ProjectResource,
 )
-from quadmix_assets.features.domains.clusters import CLUSTERS_FILE, read_clusters
 from quadmix_assets.features.inference import Runtime
 from quadmix_assets.features.inference.checkpoint import CheckpointError
 from quadmix_assets.features.learned.fit import FittedModels, fit_models, load_models
@@ -51,15 +50,13 @@ def fitted_models(
     cost = Cost()
     settings, store = project.settings, project.store
     with clear_errors(ValueError, MissingOutputError):
-        used = fit_models(store, shards_with(context, RAW_SHARDS), settings, context.log.info)
-    clusters = store.root / FITTED_MODELS / "domains" / CLUSTERS_FILE
-    found = {"clusters": markdown_table(read_clusters(clusters))} if clusters.exists() else {}
+        summary = fit_models(store, shards_with(context, RAW_SHARDS), settings)
+    used = {"model": list(summary.n_documents), "n_documents": list(summary.n_documents.values())}
+    found = {} if summary.domains is None else {"clusters": markdown_table(summary.domains)}
     return dg.MaterializeResult(
         metadata={
             **found,
-            "documents_used": markdown_table(
-                pl.DataFrame({"model": list(used), "n_documents": list(used.values())})
-            ),
+            "documents_used": markdown_table(pl.DataFrame(used)),
             "fingerprint": store.fingerprint(store.root / FITTED_MODELS),
             "dagster/uri": str(store.root / FITTED_MODELS),
             **cost.metadata(),
@@ -67,12 +64,9 @@ def fitted_models(
     )
 
 
-def _load_models(
-    context: dg.AssetExecutionContext, store: Store, settings: Settings
-) -> FittedModels:
-    runtime = Runtime.of(settings, context.log.info)
+def _load_models(store: Store, settings: Settings) -> FittedModels:
     with store.local_folder(store.root / FITTED_MODELS) as folder:
-        return load_models(folder, settings, runtime)
+        return load_models(folder, settings, Runtime.of(settings))
 
 
 @dg.asset(
@@ -90,7 +84,7 @@ def scored_shards(context: dg.AssetExecutionContext, project: ProjectResource) -
     """Raw scores of every document, as each criterion produces them; larger is better."""
     store = project.store
     with clear_errors(MissingOutputError, StaleModelError, CheckpointError):
-        models = _load_models(context, store, project.settings)
+        models = _load_models(store, project.settings)
         tokenizer_path = store.require(store.path(TOKENIZER, "tokenizer.json"))
     counter = load_tokenizer(str(tokenizer_path))
     fingerprints = {
@@ -102,7 +96,7 @@ def scored_shards(context: dg.AssetExecutionContext, project: ProjectResource) -
         "id": [(RAW_SHARDS, "id")],
         "n_tokens": [(RAW_SHARDS, "text")],
         **{
-            name: [(RAW_SHARDS, column) for column in criterion.columns]
+            name: [(RAW_SHARDS, column) for column in criterion.settings.columns_read]
             for criterion in models.criteria
             for name in (criterion.name, *criterion.extra_columns)
         },
@@ -117,7 +111,6 @@ def scored_shards(context: dg.AssetExecutionContext, project: ProjectResource) -
             counter,
             fingerprints,
             {**models.versions, N_TOKENS: fingerprints["tokenizer"]},
-            context.log.info,
         )
         path = store.table_path(SCORED_SHARDS, key)
         scored = store.read_table(path)
@@ -151,14 +144,12 @@ def domain_labels(context: dg.AssetExecutionContext, project: ProjectResource) -
     """The domain of every document, with the classifier's confidence."""
     store = project.store
     with clear_errors(MissingOutputError, StaleModelError, CheckpointError):
-        models = _load_models(context, store, project.settings)
+        models = _load_models(store, project.settings)
     fingerprints = {"fitted_models": store.fingerprint(store.root / FITTED_MODELS)}
 
     def work(key: str) -> dict[str, object]:
         cost = Cost()
-        counts = label_shard(
-            store, key, models.domains, fingerprints, models.versions, context.log.info
-        )
+        counts = label_shard(store, key, models.domains, fingerprints, models.versions)
         path = store.table_path(DOMAIN_LABELS, key)
         return {
             **table_metadata(path, store.read_schema(path), int(counts["n_documents"].sum())),

@@ -8,6 +8,7 @@ changed criterion takes the other columns from the old one.
 
 import io
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from quadmix_assets.outputs import RAW_SHARDS
 from quadmix_assets.store import BATCH_ROWS, Store
 
 _LOG_SECONDS = 30.0
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,16 +49,16 @@ def make_table(
     *,
     reads: Sequence[str],
     inputs: Mapping[str, str],
-    log: Callable[[str], None],
 ) -> None:
     """Write a shard's table: id and the columns of all units, row by row as in raw_shards.
+
+    Every half minute a line about the progress is logged.
 
     Args:
         store, asset, shard: where.
         units: by name.
         reads: the columns of raw_shards that units read, besides the id.
         inputs: fingerprints for the footer.
-        log: takes a line about the progress every half minute.
 
     Raises:
         MissingOutputError: the shard is not normalised.
@@ -68,7 +70,7 @@ def make_table(
     )
     earlier = _EarlierTable.read(store, asset, shard, units)
     parts = _Parts(store, asset, shard)
-    progress = _Progress(f"{asset} {shard}", store.n_rows(raw), log)
+    progress = _Progress(f"{asset} {shard}", store.n_rows(raw))
     contents: list[str] = []
     with store.table_writer(path, schema) as writer:
         for index, batch in enumerate(store.iter_table(raw, columns, BATCH_ROWS)):
@@ -173,8 +175,8 @@ class _Parts:
 class _Progress:
     """Tells how far a table is, at a steady pace."""
 
-    def __init__(self, what: str, total: int, log: Callable[[str], None]) -> None:
-        self._what, self._total, self._log = what, total, log
+    def __init__(self, what: str, total: int) -> None:
+        self._what, self._total = what, total
         self._done = self._reused = 0
         self._start = self._said = time.monotonic()
 
@@ -187,11 +189,11 @@ class _Progress:
         self._said = now
         rate = max(self._done - self._reused, 1) / (now - self._start)
         left = (self._total - self._done) / rate
-        self._log(
+        _LOG.info(
             f"{self._what}: {self._done:,} of {self._total:,} documents, {rate:,.1f} a second, "
             f"about {left / 60:.1f} minutes left"
         )
 
     def end(self, reused: Sequence[str]) -> None:
         if reused and self._done:
-            self._log(f"{self._what}: {', '.join(reused)} taken from the table that was there")
+            _LOG.info("%s: %s taken from the table that was there", self._what, ", ".join(reused))

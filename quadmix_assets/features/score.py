@@ -1,6 +1,6 @@
 """Scores and labels one shard, in a stream."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -8,8 +8,8 @@ import pyarrow as pa
 from tokenizers import Tokenizer
 
 from quadmix_assets.corpus.tokenizer import count_tokens
-from quadmix_assets.features.criteria import Criterion
-from quadmix_assets.features.domains import DomainClassifier
+from quadmix_assets.features.criteria.base import Criterion
+from quadmix_assets.features.domains.base import DomainClassifier
 from quadmix_assets.features.learned.fit import DOMAINS
 from quadmix_assets.features.resumable_windows import Unit, make_table
 from quadmix_assets.outputs import DOMAIN_LABELS, RAW_SHARDS, SCORED_SHARDS
@@ -24,10 +24,6 @@ _ARROW_TYPES: dict[type[pl.DataType], pa.DataType] = {
 }
 
 
-def _silent(line: str) -> None:
-    """Say nothing."""
-
-
 def score_shard(
     store: Store,
     shard: str,
@@ -35,7 +31,6 @@ def score_shard(
     tokenizer: Tokenizer,
     fingerprints: Mapping[str, str],
     versions: Mapping[str, str] | None = None,
-    log: Callable[[str], None] = _silent,
 ) -> None:
     """Write id, n_tokens and each criterion's raw score with its extra columns.
 
@@ -48,7 +43,6 @@ def score_shard(
         fingerprints: of the inputs, for the table's footer.
         versions: of what was learnt, by criterion (and `n_tokens`): columns of the same version
             are not computed twice.
-        log: takes lines about the progress.
 
     Raises:
         ValueError: a criterion gives a score that is not finite; the message names the document.
@@ -66,9 +60,8 @@ def score_shard(
         SCORED_SHARDS,
         shard,
         units,
-        reads=["text", *(column for c in criteria for column in c.columns)],
+        reads=["text", *(column for c in criteria for column in c.settings.columns_read)],
         inputs={**fingerprints, "raw_shard": _raw_version(store, shard)},
-        log=log,
     )
 
 
@@ -78,7 +71,6 @@ def label_shard(
     classifier: DomainClassifier,
     fingerprints: Mapping[str, str],
     versions: Mapping[str, str] | None = None,
-    log: Callable[[str], None] = _silent,
 ) -> pl.DataFrame:
     """Write id, domain and confidence, row by row as in raw_shards.
 
@@ -100,9 +92,8 @@ def label_shard(
         DOMAIN_LABELS,
         shard,
         {DOMAINS: Unit(_LABEL_SCHEMA, labels, (versions or {}).get(DOMAINS))},
-        reads=classifier.columns,
+        reads=classifier.settings.columns_read,
         inputs={**fingerprints, "raw_shard": _raw_version(store, shard)},
-        log=log,
     )
     table = store.read_table(store.table_path(DOMAIN_LABELS, shard), ["domain"])
     return table.group_by("domain").len("n_documents").sort("domain")

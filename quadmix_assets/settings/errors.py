@@ -1,10 +1,11 @@
 """Turns a validation error into lines that name the key, its value and what is allowed."""
 
 import difflib
-import typing
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
+
+from quadmix_assets.registry import Registry
+from quadmix_assets.settings.places import Place, places_below
 
 
 class SettingsError(ValueError):
@@ -40,28 +41,9 @@ def _key(location: tuple[int | str, ...]) -> str:
 
 def _fields_beside(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     """The fields of the section that holds the last part of `location`."""
-    candidates: list[type[BaseModel]] = [model]
+    places: list[Place] = [model]
     for part in location[:-1]:
-        if isinstance(part, int):
-            continue
-        inner = [
-            found
-            for candidate in candidates
-            if part in candidate.model_fields
-            for found in _models_in(candidate.model_fields[part].annotation)
-        ]
-        tagged = [
-            candidate
-            for candidate in candidates
-            if "kind" in candidate.model_fields
-            and part in typing.get_args(candidate.model_fields["kind"].annotation)
-        ]
-        candidates = tagged or inner or candidates
-    return sorted({field for candidate in candidates for field in candidate.model_fields})
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    """All pydantic models inside a (nested) type annotation."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in typing.get_args(annotation) for model in _models_in(part)]
+        # What leads no further is a number in a list, or a key that the user has chosen.
+        places = [found for place in places for found in places_below(place, part)] or places
+    sections = [place for place in places if not isinstance(place, Registry)]
+    return sorted({field for section in sections for field in section.model_fields})

@@ -4,14 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from quadmix_assets.features.criteria.registry import CRITERIA
+from quadmix_assets.features.domains.registry import DOMAIN_CLASSIFIERS
 from quadmix_assets.settings.base import PositiveInt, Section, Share
-from quadmix_assets.settings.criteria import (
-    AskllmSettings,
-    CriterionSettings,
-    FinewebEduSettings,
-    PerplexitySettings,
-)
-from quadmix_assets.settings.domains import ClustersSettings, DomainsSettings, NvidiaDomainsSettings
+from quadmix_assets.settings.criteria import CriterionSettings
+from quadmix_assets.settings.domains import DomainsSettings
 
 
 class NormalizerSettings(Section):
@@ -56,8 +53,8 @@ class InferenceSettings(Section):
 class FeaturesSettings(Section):
     """Quality criteria, domains and the normaliser."""
 
-    criteria: Annotated[tuple[CriterionSettings, ...], Field(min_length=1)]
-    domains: DomainsSettings
+    criteria: Annotated[tuple[Annotated[CriterionSettings, CRITERIA], ...], Field(min_length=1)]
+    domains: Annotated[DomainsSettings, DOMAIN_CLASSIFIERS]
     normalizer: NormalizerSettings = NormalizerSettings()
     inference: InferenceSettings = InferenceSettings()
     max_drift: Share = Field(
@@ -66,14 +63,9 @@ class FeaturesSettings(Section):
     )
 
     @property
-    def runs_models(self) -> bool:
+    def runs_networks(self) -> bool:
         """Whether scoring or labelling runs a neural network, and so wants a device."""
-        if isinstance(self.domains, NvidiaDomainsSettings):
-            return True
-        if isinstance(self.domains, ClustersSettings) and self.domains.encoder == "sentence":
-            return True
-        neural = (FinewebEduSettings, AskllmSettings, PerplexitySettings)
-        return any(isinstance(criterion, neural) for criterion in self.criteria)
+        return any(model.runs_network for model in (self.domains, *self.criteria))
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "FeaturesSettings":

@@ -10,17 +10,9 @@ from upath import UPath
 
 from quadmix_assets.settings.base import Name
 from quadmix_assets.settings.corpus import CorpusSettings, TargetSettings, TokenizerSettings
-from quadmix_assets.settings.criteria import (
-    ColumnCriterionSettings,
-    ImportanceSettings,
-    TargetFasttextSettings,
-)
-from quadmix_assets.settings.domains import (
-    UNKNOWN_DOMAIN,
-    ColumnDomainsSettings,
-    FasttextDomainsSettings,
-)
+from quadmix_assets.settings.domains import UNKNOWN_DOMAIN
 from quadmix_assets.settings.features import FeaturesSettings
+from quadmix_assets.settings.models import TEXT_COLUMN, ModelSettings
 from quadmix_assets.settings.proxies import ParametersSettings, ProxiesSettings
 from quadmix_assets.settings.search import (
     AutomationSettings,
@@ -59,7 +51,7 @@ class Settings(BaseSettings):
     automation: AutomationSettings = AutomationSettings()
 
     @model_validator(mode="after")
-    def _references_exist(self) -> "Settings":
+    def _names_are_known(self) -> "Settings":
         targets = [target.name for target in self.targets]
         if len(set(targets)) != len(targets):
             raise ValueError("targets: two target sets have the same name")
@@ -81,46 +73,57 @@ class Settings(BaseSettings):
                     raise ValueError(
                         f"search.constraints.{key} names {name!r}; there are: {', '.join(known)}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _targets_are_known(self) -> "Settings":
         needed = {
             f"search.objectives[{objective.name}]": set(objective.targets)
             for objective in self.search.objectives
         }
         for criterion in self.features.criteria:
-            if isinstance(criterion, TargetFasttextSettings | ImportanceSettings):
-                needed[f"features.criteria[{criterion.name}].target"] = {criterion.target}
+            if criterion.target_learned_from is not None:
+                key = f"features.criteria[{criterion.name}].target"
+                needed[key] = {criterion.target_learned_from}
+        known = self.target_names
         for key, names in needed.items():
-            for name in sorted(names - set(targets)):
-                raise ValueError(f"{key} names the target set {name!r}; targets has: {targets}")
-        if self.corpus.source != "planted":
-            for target in self.targets:
-                if target.path is None and target.dataset is None:
-                    raise ValueError(
-                        f"targets[{target.name}].path is missing (or a dataset): "
-                        "only corpus.source: planted brings a target of its own"
-                    )
-            domains = self.features.domains
-            if isinstance(domains, FasttextDomainsSettings) and domains.labels is None:
+            for name in sorted(names - set(known)):
                 raise ValueError(
-                    "features.domains.labels is missing: name a file of labelled examples"
-                )
-        columns = set(self.corpus.carried_columns)
-        for key, column in self._columns_used():
-            if column not in columns:
-                raise ValueError(
-                    f"{key} is {column!r}, which is not among corpus.carried_columns "
-                    f"({', '.join(sorted(columns)) or 'none'}): add it there with its type"
+                    f"{key} names the target set {name!r}; targets has: {', '.join(known)}"
                 )
         return self
 
-    def _columns_used(self) -> list[tuple[str, str]]:
-        used = [
-            (f"features.criteria[{criterion.name}].column", criterion.column)
+    @model_validator(mode="after")
+    def _inputs_are_named(self) -> "Settings":
+        if self.corpus.source == "planted":
+            return self
+        for target in self.targets:
+            if target.path is None and target.dataset is None:
+                raise ValueError(
+                    f"targets[{target.name}].path is missing (or a dataset): "
+                    "only corpus.source: planted brings a target of its own"
+                )
+        examples = self.features.domains.labelled_examples
+        if examples is not None and examples.path is None:
+            raise ValueError("features.domains.labels is missing: name a file of labelled examples")
+        return self
+
+    @model_validator(mode="after")
+    def _columns_are_carried(self) -> "Settings":
+        carried = self.corpus.carried_columns
+        readers: dict[str, ModelSettings] = {
+            f"features.criteria[{criterion.name}]": criterion
             for criterion in self.features.criteria
-            if isinstance(criterion, ColumnCriterionSettings)
-        ]
-        if isinstance(self.features.domains, ColumnDomainsSettings):
-            used.append(("features.domains.column", self.features.domains.column))
-        return used
+        }
+        readers["features.domains"] = self.features.domains
+        for key, reader in readers.items():
+            for column in reader.columns_read:
+                if column != TEXT_COLUMN and column not in carried:
+                    raise ValueError(
+                        f"{key}.column is {column!r}, which is not among corpus.carried_columns "
+                        f"({', '.join(sorted(carried)) or 'none'}): add it there with its type"
+                    )
+        return self
 
     @cached_property
     def criterion_names(self) -> tuple[str, ...]:

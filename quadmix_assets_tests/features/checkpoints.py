@@ -22,17 +22,12 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from quadmix_assets.settings.criteria import (
-    AskllmSettings,
-    DclmSettings,
-    FinewebEduSettings,
-    PerplexitySettings,
-)
-from quadmix_assets.settings.domains import (
-    NVIDIA_DOMAINS,
-    ClustersSettings,
-    NvidiaDomainsSettings,
-)
+from quadmix_assets.features.criteria.askllm import AskllmSettings
+from quadmix_assets.features.criteria.dclm import DclmSettings
+from quadmix_assets.features.criteria.fineweb_edu import FinewebEduSettings
+from quadmix_assets.features.criteria.perplexity import PerplexitySettings
+from quadmix_assets.features.domains.clusters import ClustersSettings
+from quadmix_assets.features.domains.nvidia import NVIDIA_DOMAINS, NvidiaDomainsSettings
 from quadmix_assets_tests.features import checkpoint_tokenizers as tokenizers
 from quadmix_assets_tests.features.checkpoint_files import (
     DEVIATION,

@@ -35,9 +35,7 @@ class Lengths:
 
 
 def make(store: Store, **units: Unit) -> None:
-    make_table(
-        store, SCORED_SHARDS, "s", units, reads=["text"], inputs={"raw": "1"}, log=lambda line: None
-    )
+    make_table(store, SCORED_SHARDS, "s", units, reads=["text"], inputs={"raw": "1"})
 
 
 def rows(changed: int | None = None) -> list[dict[str, str]]:
@@ -142,3 +140,17 @@ def test_lake_that_is_no_folder(store: Store) -> None:
         make(remote, a=lengths.unit)
         assert lengths.calls == n_calls
         assert table(remote) == table(store)
+
+
+def test_long_work_logs_its_rate_and_the_time_left(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(windows, "_LOG_SECONDS", 0.0)
+    caplog.set_level("INFO")
+    make(store, a=Lengths().unit)
+    assert len(caplog.messages) == N_WINDOWS
+    assert "scored_shards s: 30 of 60 documents, " in caplog.messages[2]
+    assert "a second, about 0.0 minutes left" in caplog.messages[2]
+    caplog.clear()
+    make(store, a=Lengths().unit)
+    assert caplog.messages[-1] == "scored_shards s: a taken from the table that was there"

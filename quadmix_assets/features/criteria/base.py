@@ -2,11 +2,15 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
 
-from quadmix_assets.features.learned.pinned import Fitted, SettingsT
+from quadmix_assets.features.learned.pinned import Fitted
+from quadmix_assets.settings.criteria import CriterionSettings
+
+SettingsT = TypeVar("SettingsT", bound=CriterionSettings)
 
 
 class Criterion(Fitted[SettingsT]):
@@ -19,23 +23,7 @@ class Criterion(Fitted[SettingsT]):
     @property
     def name(self) -> str:
         """What the settings call it; the column of its scores."""
-        name: str = self.settings.name  # type: ignore[attr-defined]
-        return name
-
-    @property
-    def target(self) -> str | None:
-        """The target set whose `fit` part it learns from; None if it learns nothing."""
-        return None
-
-    @property
-    def n_pool_documents(self) -> int:
-        """How many documents of the pool it learns from; 0 if it learns nothing."""
-        return 0
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns of a document that it reads."""
-        return ("text",)
+        return self.settings.name
 
     @property
     def extra_columns(self) -> Mapping[str, type[pl.DataType]]:

@@ -1,13 +1,14 @@
 """One score from the quality rules of Gopher and C4."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import polars as pl
 
 from quadmix_assets.features.criteria.base import Criterion
 from quadmix_assets.features.criteria.measures import measure
-from quadmix_assets.settings import HeuristicsSettings
+from quadmix_assets.settings.criteria import CriterionSettings
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,14 @@ class Rule:
 
     def satisfaction(self) -> pl.Expr:
         """How well the rule is kept, in [0, 1]; both bounds multiply."""
-        kept = pl.lit(1.0)
+        satisfied = pl.lit(1.0)
         powered = pl.col(self.measure) ** self.steepness
         if self.at_least is not None:
-            kept = kept * (powered / (powered + self.at_least**self.steepness))
+            satisfied = satisfied * (powered / (powered + self.at_least**self.steepness))
         if self.at_most is not None:
-            kept = kept * (self.at_most**self.steepness / (powered + self.at_most**self.steepness))
-        return kept
+            limit = self.at_most**self.steepness
+            satisfied = satisfied * (limit / (powered + limit))
+        return satisfied
 
 
 RULES = (
@@ -58,6 +60,16 @@ RULES = (
     Rule("n_sentences", 1.0, at_least=3),
     Rule("page_code_per_word", 1.0, at_most=0.02),
 )
+
+
+class HeuristicsSettings(CriterionSettings):
+    """One score in [0, 1] from the quality rules of Gopher and C4, for English."""
+
+    kind: Literal["heuristics"]
+
+    def implementation(self) -> "type[HeuristicsCriterion]":
+        """See `CriterionSettings`."""
+        return HeuristicsCriterion
 
 
 class HeuristicsCriterion(Criterion[HeuristicsSettings]):

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
 from quadmix_assets.features.criteria.base import Criterion
 from quadmix_assets.features.inference.checkpoint import CheckpointError, require_safetensors
 from quadmix_assets.features.inference.text_encoder import TextEncoder
 from quadmix_assets.features.learned.published import Published
-from quadmix_assets.settings import PerplexitySettings
+from quadmix_assets.settings.base import PositiveInt
+from quadmix_assets.settings.criteria import CriterionSettings
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +27,35 @@ if TYPE_CHECKING:
 # Logits are float32, and about three copies of them live at once.
 _BYTES_PER_LOGIT = 12
 _MAX_LOGIT_BYTES = {"cpu": 1 << 30, "cuda": 1 << 33}
+
+
+class PerplexitySettings(CriterionSettings):
+    """A causal language model's mean loss per token, negated."""
+
+    kind: Literal["perplexity"]
+    model: str = Field(
+        default="openai-community/gpt2",
+        description="hub id or folder of a causal language model; the default is small and open",
+    )
+    revision: str = Field(
+        default="607a30d783dfa663caf39e06633721c8d4cfcd7e",
+        description="commit, branch or tag of a model of the hub; the default is a commit, so that "
+        "scores do not change when the hub does",
+    )
+    max_tokens: PositiveInt = Field(
+        default=1024,
+        description="tokens read of a document, at most the model's context less one; 1,024 is "
+        "GPT-2's context",
+    )
+
+    def implementation(self) -> type[PerplexityCriterion]:
+        """See `CriterionSettings`."""
+        return PerplexityCriterion
+
+    @property
+    def runs_network(self) -> bool:
+        """Always."""
+        return True
 
 
 class PerplexityCriterion(Published[PerplexitySettings], Criterion[PerplexitySettings]):

@@ -1,9 +1,45 @@
 """A domain label that the input brings along, in a carried column."""
 
+from typing import Literal
+
 import polars as pl
+from pydantic import Field, model_validator
 
 from quadmix_assets.features.domains.base import DomainClassifier
-from quadmix_assets.settings import UNKNOWN_DOMAIN, ColumnDomainsSettings
+from quadmix_assets.settings.domains import UNKNOWN_DOMAIN, DomainsSettings
+
+
+class ColumnDomainsSettings(DomainsSettings):
+    """A label that the input brings; what does not map to a name is `unknown`."""
+
+    kind: Literal["column"]
+    column: str = Field(
+        description="the column of labels; it must be in corpus.carried_columns too"
+    )
+    mapping: dict[str, str] = Field(
+        default_factory=dict,
+        description="label of the input -> one of `names`; labels that are names need no entry",
+    )
+
+    def implementation(self) -> "type[ColumnDomains]":
+        """See `DomainsSettings`."""
+        return ColumnDomains
+
+    @property
+    def columns_read(self) -> tuple[str, ...]:
+        """The column alone."""
+        return (self.column,)
+
+    @model_validator(mode="after")
+    def _mapping_names_known_domains(self) -> "ColumnDomainsSettings":
+        known = {*self.names, UNKNOWN_DOMAIN}
+        for label, domain in self.mapping.items():
+            if domain not in known:
+                raise ValueError(
+                    f"mapping sends the label {label!r} to {domain!r}, which is no known domain; "
+                    f"known are: {', '.join(sorted(known))}"
+                )
+        return self
 
 
 class ColumnDomains(DomainClassifier[ColumnDomainsSettings]):
@@ -14,11 +50,6 @@ class ColumnDomains(DomainClassifier[ColumnDomainsSettings]):
     """
 
     version = "1"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The column of the settings."""
-        return (self.settings.column,)
 
     def classify(self, documents: pl.DataFrame) -> pl.DataFrame:
         """Domain and confidence of each document."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 import torch
 
+from quadmix_assets.device import is_out_of_memory, torch_threads
 from quadmix_assets.features.inference.batches import length_sorted_batches
 from quadmix_assets.features.inference.runtime import Runtime
+
+_LOG = logging.getLogger(__name__)
 
 Network = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 # Tensor cores work on multiples of eight.
@@ -91,7 +95,7 @@ class BatchedForward:
         try:
             return self._network(ids.to(device), mask.to(device)).float()
         except (torch.OutOfMemoryError, RuntimeError) as error:
-            if not _is_out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
         # Outside of the handler: the error's traceback held on to the batch's tensors.
         if device.type == "cuda":
@@ -118,27 +122,23 @@ class BatchedForward:
                 "features.inference.concurrent_partitions), or take another device"
             )
         self.batch_tokens = max(n_rows * longest // 2, 1)
-        self._runtime.log(
-            f"{self._name}: a batch of {n_rows} rows of up to {longest} tokens did not fit the "
-            f"memory of {self._runtime.device}; going on with {self.batch_tokens} tokens a batch"
+        _LOG.warning(
+            "%s: a batch of %d rows of up to %d tokens did not fit the memory of %s; going on with "
+            "%d tokens a batch",
+            self._name,
+            n_rows,
+            longest,
+            self._runtime.device,
+            self.batch_tokens,
         )
 
     @contextmanager
     def _computing(self) -> Iterator[None]:
         runtime = self._runtime
-        before = torch.get_num_threads()
-        torch.set_num_threads(runtime.settings.n_threads)
         reduced = runtime.dtype != torch.float32
-        try:
-            with (
-                torch.inference_mode(),
-                torch.autocast(runtime.device.type, runtime.dtype, enabled=reduced),
-            ):
-                yield
-        finally:
-            torch.set_num_threads(before)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    # The CPU's allocator raises a plain RuntimeError.
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+        with (
+            torch_threads(runtime.settings.n_threads),
+            torch.inference_mode(),
+            torch.autocast(runtime.device.type, runtime.dtype, enabled=reduced),
+        ):
+            yield

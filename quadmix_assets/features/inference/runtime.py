@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 _CPU_BATCH_TOKENS = 1_024
 _GPU_BATCH_TOKENS = 65_536
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass
@@ -28,19 +26,17 @@ class Runtime:
     Attributes:
         settings: device, precision, batches.
         resolve: turns a path of the settings into a place; relative paths start at the project.
-        log: takes lines that a user should see.
         tokens: the token ids of the texts at hand, shared by models with the same tokenizer.
     """
 
     settings: InferenceSettings = field(default_factory=InferenceSettings)
     resolve: Callable[[str], UPath] = UPath
-    log: Callable[[str], None] = _LOG.warning
     tokens: TokenCache = field(default_factory=TokenCache)
 
     @classmethod
-    def of(cls, settings: Settings, log: Callable[[str], None]) -> Runtime:
+    def of(cls, settings: Settings) -> Runtime:
         """The runtime of a project."""
-        return cls(settings.features.inference, settings.resolve, log)
+        return cls(settings.features.inference, settings.resolve)
 
     @cached_property
     def device(self) -> torch.device:

@@ -11,7 +11,7 @@ import polars as pl
 
 from quadmix_assets.features.normalizers import rank_correlations
 from quadmix_assets.features.scored_documents import ScoredDocuments
-from quadmix_assets.settings import ColumnCriterionSettings, CriterionSettings
+from quadmix_assets.settings import CriterionSettings
 
 MAX_DOCUMENTS = 1_000_000
 # Honest criteria of different kinds are often nearly unrelated, some a little against each other
@@ -137,10 +137,9 @@ def _advice(one: Direction, settings: CriterionSettings) -> str:
         f"criteria, which agree among themselves (Spearman correlation {one.correlation:.2f} with "
         "their mean rank). "
     )
-    if isinstance(settings, ColumnCriterionSettings):
-        turned = str(not settings.larger_is_better).lower()
+    if settings.reversed_by is not None:
         return words + (
-            f"If a look at extremes_{one.criterion} confirms it, set larger_is_better: {turned} "
+            f"If a look at extremes_{one.criterion} confirms it, set {settings.reversed_by} "
             f"for {one.criterion} in features.criteria, then materialise fitted_models and what "
             "follows it again."
         )

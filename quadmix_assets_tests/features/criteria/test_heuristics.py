@@ -4,10 +4,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from quadmix_assets.features.criteria import HeuristicsCriterion
-from quadmix_assets.features.criteria.heuristics import RULES, Rule
+from quadmix_assets.features.criteria.heuristics import (
+    RULES,
+    HeuristicsCriterion,
+    HeuristicsSettings,
+    Rule,
+)
 from quadmix_assets.features.criteria.measures import measure
-from quadmix_assets.settings import HeuristicsSettings
 from quadmix_assets_tests.features.texts import AWKWARD, documents, prose, repeated_spam, spam
 
 CRITERION = HeuristicsCriterion(HeuristicsSettings(kind="heuristics"))
