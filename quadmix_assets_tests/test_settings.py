@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,56 @@ def test_nested_union_keys_are_named(tmp_path: Path) -> None:
     features = {**DEMO["features"], "criteria": [{"kind": "importance", "taget": "planted"}]}
     with pytest.raises(SettingsError, match=r"did you mean 'target'"):
         load_settings(write_profile(tmp_path, features=features))
+
+
+def test_wrong_key_of_a_kind_lists_the_keys_of_that_kind(tmp_path: Path) -> None:
+    features = {**DEMO["features"], "criteria": [{"kind": "askllm", "max_token": 5}]}
+    message = (
+        r"features\.criteria\[0\]\.askllm\.max_token: unknown key; did you mean 'max_tokens'\? "
+        "allowed here: chat_template, kind, max_tokens, model, name, no, prompt, revision, yes$"
+    )
+    with pytest.raises(SettingsError, match=message):
+        load_settings(write_profile(tmp_path, features=features))
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        (
+            {"criteria": [{"kind": "fineweb"}]},
+            r"criteria\[0\]\.kind: got 'fineweb': there is no criterion of that kind; there are: "
+            "target_fasttext, importance, .*perplexity",
+        ),
+        (
+            {"domains": {"kind": "nvida"}},
+            r"domains\.kind: got 'nvida': there is no domain classifier of that kind; there are: "
+            "fasttext, column, nvidia, clusters",
+        ),
+        ({"domains": {"names": ["law"]}}, r"features\.domains\.kind: is missing"),
+        (
+            {"domains": {"kind": "clusters", "k": 1}},
+            r"features\.domains\.clusters\.k: got 1: .*greater than or equal to 2",
+        ),
+    ],
+)
+def test_unknown_kind_lists_the_kinds(
+    tmp_path: Path, section: dict[str, object], message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load_settings(write_profile(tmp_path, features={**DEMO["features"], **section}))
+
+
+@pytest.mark.parametrize("profile", ["demo", "paper"])
+def test_loading_settings_loads_no_network_library(profile: str) -> None:
+    """Settings are loaded by every command and every step, most of which run no network."""
+    code = (
+        "import sys; from quadmix_assets.settings import load_settings\n"
+        f"load_settings({profile!r})\n"
+        "heavy = {'torch', 'transformers', 'fasttext', 'sklearn', 'lightgbm'}\n"
+        "print(sorted(heavy & {*sys.modules}))"
+    )
+    command = [sys.executable, "-c", code]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_domain_mapping_to_no_known_domain(tmp_path: Path) -> None:

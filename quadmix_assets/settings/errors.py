@@ -3,6 +3,7 @@
 import difflib
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from quadmix_assets.registry import Registry
 from quadmix_assets.settings.places import Place, places_below
@@ -14,8 +15,9 @@ class SettingsError(ValueError):
 
 def describe_validation_error(error: ValidationError, file: str, model: type[BaseModel]) -> str:
     """One line per wrong key of `file`, which was validated as `model`."""
-    lines = [f"{file}: {error.error_count()} setting(s) cannot be used:"]
-    for problem in error.errors():
+    problems = [problem for problem in error.errors() if not _follows_from_another(problem, error)]
+    lines = [f"{file}: {len(problems)} setting(s) cannot be used:"]
+    for problem in problems:
         key = _key(problem["loc"])
         if problem["type"] == "extra_forbidden":
             allowed = _fields_beside(model, problem["loc"])
@@ -30,6 +32,14 @@ def describe_validation_error(error: ValidationError, file: str, model: type[Bas
             expected = f"got {problem['input']!r}: {problem['msg']}"
         lines.append(f"  {key}: {expected}" if key else f"  {expected}")
     return "\n".join(lines)
+
+
+def _follows_from_another(problem: ErrorDetails, error: ValidationError) -> bool:
+    """Whether a list is too short only because its entries are wrong."""
+    key = problem["loc"]
+    return problem["type"] == "too_short" and any(
+        other["loc"][: len(key)] == key and len(other["loc"]) > len(key) for other in error.errors()
+    )
 
 
 def _key(location: tuple[int | str, ...]) -> str:
