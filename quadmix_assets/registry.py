@@ -58,8 +58,19 @@ class Registry:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """One alternative per kind."""
-        return {"oneOf": [self.settings_class(kind).model_json_schema() for kind in self.kinds]}
+        """One alternative per kind, and one for the names of kinds without required options."""
+        classes = {kind: self.settings_class(kind) for kind in self.kinds}
+        by_name = [
+            kind
+            for kind, found in classes.items()
+            if all(
+                not field.is_required()
+                for name, field in found.model_fields.items()
+                if name != "kind"
+            )
+        ]
+        sections = [handler(found.__pydantic_core_schema__) for found in classes.values()]
+        return {"oneOf": [*sections, *([{"enum": by_name}] if by_name else [])]}
 
     def _validate(self, value: Any) -> BaseModel:
         if isinstance(value, BaseModel):

@@ -34,21 +34,48 @@ class Settings(BaseSettings):
         extra="forbid", frozen=True, env_prefix=OVERRIDE_PREFIX, env_nested_delimiter="__"
     )
 
-    profile: Name
-    root: Path = Field(description="the folder that relative paths start from")
-    lake: str = "data/lake/{profile}"
-    owner: str = "team:data"
-    seed: Annotated[int, Field(ge=0)] = 0
-    corpus: CorpusSettings = CorpusSettings()
-    tokenizer: TokenizerSettings = TokenizerSettings()
-    targets: Annotated[tuple[TargetSettings, ...], Field(min_length=1)]
-    features: FeaturesSettings
-    parameters: ParametersSettings = ParametersSettings()
-    proxies: ProxiesSettings = ProxiesSettings()
-    search: SearchSettings = SearchSettings()
-    mix: MixSettings = MixSettings()
-    comparison: ComparisonSettings = ComparisonSettings()
-    automation: AutomationSettings = AutomationSettings()
+    profile: Name = Field(description="the profile's name: that of its file")
+    root: Path = Field(description="the folder that relative paths start at")
+    lake: str = Field(
+        default="data/lake/{profile}",
+        description="folder or URI of all outputs; `{profile}` stands for the profile's name, so "
+        "that profiles do not share outputs",
+    )
+    owner: str = Field(
+        default="team:data",
+        description="whom the UI names as owner of the assets: an e-mail address or `team:<name>`",
+    )
+    seed: Annotated[int, Field(ge=0)] = Field(
+        default=0,
+        description="seed of everything random: samples, thetas, draws, training; another one "
+        "gives another, equally valid mix",
+    )
+    corpus: CorpusSettings = Field(
+        default=CorpusSettings(), description="the input shards and which columns of them are used"
+    )
+    tokenizer: TokenizerSettings = Field(
+        default=TokenizerSettings(), description="the tokenizer that counts and feeds tokens"
+    )
+    targets: tuple[TargetSettings, ...] = Field(
+        min_length=1, description="the target sets: texts that the mix should make a model good at"
+    )
+    features: FeaturesSettings = Field(description="scores and domains of documents")
+    parameters: ParametersSettings = Field(
+        default=ParametersSettings(), description="how many thetas are drawn, and from what space"
+    )
+    proxies: ProxiesSettings = Field(
+        default=ProxiesSettings(), description="the proxy pool and the training of proxies"
+    )
+    search: SearchSettings = Field(
+        default=SearchSettings(), description="objectives, regressors and the search for theta*"
+    )
+    mix: MixSettings = Field(default=MixSettings(), description="the final mix")
+    comparison: ComparisonSettings = Field(
+        default=ComparisonSettings(), description="the mix against random mixes of its size"
+    )
+    automation: AutomationSettings = Field(
+        default=AutomationSettings(), description="how new and changed shards are processed"
+    )
 
     @model_validator(mode="after")
     def _names_are_known(self) -> "Settings":
