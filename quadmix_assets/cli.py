@@ -35,8 +35,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands.add_parser(
         "instance", help="prepare the profile's Dagster instance and print where it lies"
     )
+    reference = commands.add_parser(
+        "settings", help="write the reference of all settings, and their JSON schema for editors"
+    )
+    reference.add_argument("folder", nargs="?", default="docs", type=Path)
     commands.add_parser("summary", help="print where the mix lies and what it looks like")
     options = parser.parse_args(arguments)
+    if options.command == "settings":
+        write_reference(options.folder)
+        return 0
     try:
         settings = load_settings(options.profile)
         return _dispatch(options, settings)
@@ -71,6 +78,16 @@ def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
             return 1
     sys.stdout.write(summary_text(settings, store))
     return 0
+
+
+def write_reference(folder: Path) -> None:
+    """Write the reference of the settings into a folder, which is made if need be."""
+    from quadmix_assets.settings.reference import reference_files
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in reference_files().items():
+        (folder / name).write_text(content, encoding="utf-8")
+        sys.stdout.write(f"{folder / name}\n")
 
 
 def use_instance_of(settings: Settings) -> None:
