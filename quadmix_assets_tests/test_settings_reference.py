@@ -41,7 +41,7 @@ def test_all_kinds_are_there() -> None:
 
 
 def test_new_kind_is_in_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(CRITERIA.entries, "vowel_share", toy_criterion.ENTRY)  # type: ignore[arg-type]
+    monkeypatch.setitem(CRITERIA.entries, "vowel_share", toy_criterion.ENTRY)
     page = reference_files()["settings.md"]
     assert "#### kind: `vowel_share`\n\nThe share of vowels among the characters" in page
     assert '| `vowels` | text | `"aeiou"` | the characters that count |' in page

@@ -27,7 +27,7 @@ def new_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
         (CRITERIA, "vowel_share", toy_criterion.ENTRY),
         (DOMAIN_CLASSIFIERS, "first_word", toy_domains.ENTRY),
     ):
-        monkeypatch.setitem(registry.entries, kind, entry)  # type: ignore[arg-type]
+        monkeypatch.setitem(registry.entries, kind, entry)
 
 
 def features(**change: Any) -> dict[str, Any]:
