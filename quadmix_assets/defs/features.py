@@ -1,4 +1,4 @@
-"""Group `features`: fitted models, scores, domains, normalisers."""
+"""Group `features`: fitted models, scores, domains, normalizers."""
 
 import dagster as dg
 import polars as pl
@@ -18,7 +18,11 @@ from quadmix_assets.features.inference import Runtime
 from quadmix_assets.features.inference.checkpoint import CheckpointError
 from quadmix_assets.features.learned.fit import FittedModels, fit_models, load_models
 from quadmix_assets.features.learned.pinned import StaleModelError
-from quadmix_assets.features.normalize_pool import drift, fit_normalizers, load_normalizers
+from quadmix_assets.features.normalize_pool import (
+    drift_by_criterion,
+    fit_normalizers,
+    load_normalizers,
+)
 from quadmix_assets.features.score import N_TOKENS, label_shard, score_shard
 from quadmix_assets.features.scored_documents import read_scored
 from quadmix_assets.outputs import (
@@ -200,29 +204,24 @@ def score_normalizers(
 def normalizers_fit_the_pool(
     context: dg.AssetCheckExecutionContext, project: ProjectResource
 ) -> dg.AssetCheckResult:
-    """Whether the pool's scores have drifted from what the pinned normalisers were fitted on."""
+    """Whether the pool's scores have drifted from what the pinned normalizers were fitted on."""
     settings, store = project.settings, project.store
     criteria = settings.criterion_names
     if settings.features.normalizer.kind != "rank":
         return dg.AssetCheckResult(
-            passed=True, description="only rank normalisers state a share that can drift"
+            passed=True, description="only rank normalizers state a share that can drift"
         )
     shards = shards_with(context, SCORED_SHARDS)
     pool = read_scored(store, shards, criteria, settings.domain_names)
-    normalizers = load_normalizers(store, criteria)
-    sigma = pool.sigma(normalizers)
-    distance = {
-        name: drift(sigma[:, n], -pool.scores[:, n], pool.n_tokens)
-        for n, name in enumerate(criteria)
-    }
+    distance = drift_by_criterion(pool, criteria, load_normalizers(store, criteria))
     limit = settings.features.max_drift
     far = {name: value for name, value in distance.items() if value > limit}
     return dg.AssetCheckResult(
         passed=not far,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"the normalisers still fit the pool (limit {limit})"
+        description=f"the normalizers still fit the pool (limit {limit})"
         if not far
-        else f"the pool has drifted from the normalisers of {', '.join(far)}: a score's share of "
+        else f"the pool has drifted from the normalizers of {', '.join(far)}: a score's share of "
         f"better tokens is off by up to {max(far.values()):.3f} (limit {limit}); materialise "
         "score_normalizers and what follows it again to fit them anew",
         metadata={f"drift_{name}": value for name, value in distance.items()},

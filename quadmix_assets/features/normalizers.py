@@ -1,7 +1,7 @@
 """sigma: raw scores of a criterion onto the scale that all criteria share, SMALLER IS BETTER.
 
-Raw scores are stored as their scorer made them, larger is better. A normaliser is fitted once on
-the pool, stored as a small table, and later shards are normalised with that same table. Three
+Raw scores are stored as their scorer made them, larger is better. A normalizer is fitted once on
+the pool, stored as a small table, and later shards are normalized with that same table. Three
 kinds, by `fit_normalizer`:
 
 - rank: the token-weighted share of the pool that scores better than or equal, in (0, 1]. It does
@@ -44,7 +44,7 @@ class Normalizer(ABC):
 
     @abstractmethod
     def to_frame(self) -> pl.DataFrame:
-        """The normaliser as a table of columns kind, centre, scale, value, share_below, share.
+        """The normalizer as a table of columns kind, centre, scale, value, share_below, share.
 
         All kinds have these columns, so that the tables of all criteria go into one file.
         """
@@ -54,7 +54,7 @@ class Normalizer(ABC):
         """The inverse of `to_frame`; other columns are not looked at.
 
         Raises:
-            ValueError: the rows are not those of one normaliser.
+            ValueError: the rows are not those of one normalizer.
         """
         missing = [name for name in SCHEMA if name not in frame.columns]
         if missing:
@@ -69,7 +69,7 @@ class Normalizer(ABC):
             case ["zscore" | "minmax" as kind] if frame.height == 1:
                 return LinearNormalizer(kind, frame["centre"][0], frame["scale"][0])
         raise ValueError(
-            f"{frame.height} rows of kind {kinds}: expected the rows of one normaliser, "
+            f"{frame.height} rows of kind {kinds}: expected the rows of one normalizer, "
             "of kind rank, zscore or minmax; select one criterion first"
         )
 
@@ -143,7 +143,7 @@ def fit_normalizer(
         distinct, n_tokens = tokens_per_value(raw, tokens)
     if not n_tokens.any():
         raise ValueError(
-            f"{len(raw)} documents with no tokens: expected a pool to fit the normaliser to"
+            f"{len(raw)} documents with no tokens: expected a pool to fit the normalizer to"
         )
     match kind:
         case "rank":

@@ -61,7 +61,7 @@ def make_table(
         inputs: fingerprints for the footer.
 
     Raises:
-        MissingOutputError: the shard is not normalised.
+        MissingOutputError: the shard is not normalized.
     """
     raw, path = store.table_path(RAW_SHARDS, shard), store.table_path(asset, shard)
     columns = sorted({"id", *reads})

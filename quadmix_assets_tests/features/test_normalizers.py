@@ -122,7 +122,7 @@ def test_a_stored_normalizer_gives_the_same_sigma(rows: Rows, kind: NormalizerKi
 def test_a_table_of_no_normalizer_is_refused() -> None:
     rank = fit("rank", [(0.1, 1), (0.2, 1)]).to_frame()
     minmax = fit("minmax", [(0.1, 1), (0.2, 1)]).to_frame()
-    with pytest.raises(ValueError, match="expected the rows of one normaliser"):
+    with pytest.raises(ValueError, match="expected the rows of one normalizer"):
         Normalizer.from_frame(pl.concat([rank, minmax]))
     with pytest.raises(ValueError, match="2 rows of kind"):
         Normalizer.from_frame(pl.concat([minmax, minmax]))

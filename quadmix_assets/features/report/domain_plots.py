@@ -127,6 +127,6 @@ def plot_domain_criterion(
     panel.set_yticks(range(len(labels)), labels)
     panel.tick_params(length=0)
     panel.spines[:].set_visible(False)
-    label = "mean normalised score sigma;\nsmaller (blue) is better"
+    label = "mean normalized score sigma;\nsmaller (blue) is better"
     figure.colorbar(image, ax=panel, label=label, shrink=0.8)
     return figure

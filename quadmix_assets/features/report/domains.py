@@ -75,7 +75,7 @@ def mean_sigma(
     """Token-weighted mean sigma of each domain, smaller is better.
 
     Args:
-        sigma: (D, N) normalised scores.
+        sigma: (D, N) normalized scores.
         n_tokens: (D,) int64.
         domains: (D,) index into the M domains.
         n_domains: M.

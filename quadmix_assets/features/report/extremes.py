@@ -82,11 +82,11 @@ def extreme_documents(
 
     Returns:
         Per criterion a table of the columns `end` ("top" or "bottom"), `score`, `domain`, `id`,
-        `shard`, `text`. Where the shard has been normalised anew since it was scored, the text
+        `shard`, `text`. Where the shard has been normalized anew since it was scored, the text
         says so.
 
     Raises:
-        MissingOutputError: a shard is not normalised or not scored.
+        MissingOutputError: a shard is not normalized or not scored.
     """
     extremes = {
         name: extreme_rows(pool.ids, pool.scores[:, number], n)

@@ -14,9 +14,11 @@ from upath import UPath
 from quadmix_assets.features.report.domains import (
     N_CONFIDENCE_BINS,
     confidence_counts,
+    domain_counts,
     mean_sigma,
     top_domain_shares,
 )
+from quadmix_assets.features.scored_documents import ScoredDocuments
 from quadmix_assets.outputs import DOMAIN_LABELS
 from quadmix_assets.store import Store
 
@@ -26,6 +28,14 @@ Rows = list[tuple[int, int, int]]
 documents = st.lists(
     st.tuples(st.integers(-3, 3), st.integers(0, 20), st.integers(0, 2)), min_size=1, max_size=30
 )
+
+
+def test_domains_are_counted_and_empty_ones_stay() -> None:
+    pool = ScoredDocuments(
+        pl.Series(["x", "y"]), np.array([3, 5]), np.array([0, 0]), np.array([[1.0], [2.0]])
+    )
+    counts = domain_counts(pool, ["law", "unknown"])
+    assert counts.rows() == [("law", 2, 8), ("unknown", 0, 0)]
 
 
 def columns(rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
