@@ -114,7 +114,7 @@ def scored_shards(context: dg.AssetExecutionContext, project: ProjectResource) -
             models.criteria,
             counter,
             fingerprints,
-            {**models.versions, N_TOKENS: fingerprints["tokenizer"]},
+            {**models.fingerprints, N_TOKENS: fingerprints["tokenizer"]},
         )
         path = store.table_path(SCORED_SHARDS, key)
         scored = store.read_table(path)
@@ -153,7 +153,7 @@ def domain_labels(context: dg.AssetExecutionContext, project: ProjectResource) -
 
     def work(key: str) -> dict[str, object]:
         cost = Cost()
-        counts = label_shard(store, key, models.domains, fingerprints, models.versions)
+        counts = label_shard(store, key, models.domains, fingerprints, models.fingerprints)
         path = store.table_path(DOMAIN_LABELS, key)
         return {
             **table_metadata(path, store.read_schema(path), int(counts["n_documents"].sum())),

@@ -119,7 +119,7 @@ class LinearNormalizer(Normalizer):
 
 
 def fit_normalizer(
-    kind: NormalizerKind, scores: ArrayLike, tokens: ArrayLike, *, max_breakpoints: int
+    kind: NormalizerKind, scores: ArrayLike, n_tokens: ArrayLike, *, max_breakpoints: int
 ) -> Normalizer:
     """Fit sigma of one criterion to the pool.
 
@@ -128,7 +128,7 @@ def fit_normalizer(
     Args:
         kind: rank, zscore or minmax.
         scores: (D,) raw scores of the pool's documents, larger is better.
-        tokens: (D,) token counts.
+        n_tokens: (D,) token counts.
         max_breakpoints: of the table of kind rank; the others do not need it.
 
     Raises:
@@ -138,20 +138,22 @@ def fit_normalizer(
     """
     raw = check_floats("scores", scores, (None,))
     if kind == "rank":
-        distinct, n_tokens = tokens_per_value(-raw, tokens)
+        distinct, weights = tokens_per_value(-raw, n_tokens)
     else:
-        distinct, n_tokens = tokens_per_value(raw, tokens)
-    if not n_tokens.any():
+        distinct, weights = tokens_per_value(raw, n_tokens)
+    if not weights.any():
         raise ValueError(
             f"{len(raw)} documents with no tokens: expected a pool to fit the normalizer to"
         )
     match kind:
         case "rank":
             return RankNormalizer(
-                TokenShareTable.fit(distinct, n_tokens, max_breakpoints=max_breakpoints)
+                TokenShareTable.fit(distinct, weights, max_breakpoints=max_breakpoints)
             )
         case "zscore":
-            centre, scale = _mean_and_deviation(distinct[n_tokens > 0], n_tokens[n_tokens > 0])
+            centre, scale = _mean_and_standard_deviation(
+                distinct[weights > 0], weights[weights > 0]
+            )
         case "minmax":
             centre, scale = float(distinct[-1]), float(distinct[-1]) - float(distinct[0])
         case _:
@@ -164,7 +166,7 @@ def fit_normalizer(
     return LinearNormalizer(kind, centre, scale)
 
 
-def _mean_and_deviation(values: FloatArray, n_tokens: IntArray) -> tuple[float, float]:
+def _mean_and_standard_deviation(values: FloatArray, n_tokens: IntArray) -> tuple[float, float]:
     """Weighted by tokens. fsum adds exactly, so order and processor touch no bit."""
     if len(values) == 1:
         # A mean may be rounded off the one value there is, which would look like a spread.

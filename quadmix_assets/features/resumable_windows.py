@@ -33,12 +33,12 @@ class Unit:
     Attributes:
         schema: their names and types.
         compute: the columns of a window, from what is read of its documents.
-        version: equal as long as the same documents give the same columns; None: never known.
+        cache_key: equal as long as equal documents give equal columns; None disables reuse.
     """
 
     schema: Mapping[str, pa.DataType]
     compute: Callable[[pl.DataFrame], pl.DataFrame]
-    version: str | None = None
+    cache_key: str | None = None
 
 
 def make_table(
@@ -77,10 +77,10 @@ def make_table(
             content = _content(batch)
             known = earlier.window(index, content)
             missing = {name: unit for name, unit in units.items() if name not in known}
-            versions = {name: unit.version for name, unit in missing.items()}
+            cache_keys = {name: unit.cache_key for name, unit in missing.items()}
             frames = [batch.select("id"), *known.values()]
             if missing:
-                made_from = {"content": content, "versions": versions}
+                made_from = {"content": content, "versions": cache_keys}
                 frames.append(parts.window(index, made_from, partial(_compute, batch, missing)))
             table = pl.concat(frames, how="horizontal")
             writer.write(table.select(schema.names).to_arrow().cast(schema))
@@ -89,7 +89,7 @@ def make_table(
         writer.describe(
             {
                 "inputs": dict(inputs),
-                "versions": {name: unit.version for name, unit in units.items()},
+                "versions": {name: unit.cache_key for name, unit in units.items()},
                 "windows": contents,
                 "window_rows": BATCH_ROWS,
             }
@@ -127,11 +127,11 @@ class _EarlierTable:
         summary = store.summary(path) if path.exists() else {}
         if summary.get("window_rows") != BATCH_ROWS:
             return cls((), (), {}, BATCH_ROWS)
-        versions = summary["versions"]
+        cache_keys = summary["versions"]
         same = [
             name
             for name, unit in units.items()
-            if unit.version is not None and versions.get(name) == unit.version
+            if unit.cache_key is not None and cache_keys.get(name) == unit.cache_key
         ]
         # Scores alone, and read before the table is replaced.
         columns = {name: store.read_table(path, list(units[name].schema)) for name in same}

@@ -7,7 +7,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 
 from quadmix_assets_tests.features import checkpoint_tokenizers as tokenizers
-from quadmix_assets_tests.features.checkpoint_files import DEVIATION, change_json, seeded
+from quadmix_assets_tests.features.checkpoint_files import STANDARD_DEVIATION, change_json, seeded
 
 
 def save_t5(folder: Path, seed: int = 0) -> None:
@@ -21,14 +21,14 @@ def save_t5(folder: Path, seed: int = 0) -> None:
         "num_layers": 2,
         "num_heads": 4,
         "feed_forward_proj": "gated-gelu",
-        "initializer_factor": 3 * DEVIATION,
+        "initializer_factor": 3 * STANDARD_DEVIATION,
         "tie_word_embeddings": False,
         "decoder_start_token_id": 0,
     }
     with seeded(seed):
         model = T5ForConditionalGeneration(T5Config(**shape))
         # The library ties the two whatever the config says; only a checkpoint can untie them.
-        output = torch.empty_like(model.lm_head.weight).normal_(std=DEVIATION)
+        output = torch.empty_like(model.lm_head.weight).normal_(std=STANDARD_DEVIATION)
         model.lm_head.weight = torch.nn.Parameter(output)
         model.save_pretrained(folder)
     change_json(folder / "config.json", tie_word_embeddings=False)
@@ -53,7 +53,7 @@ def save_llama(
         max_position_embeddings=2_048,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
-        initializer_range=DEVIATION / 2,
+        initializer_range=STANDARD_DEVIATION / 2,
     )
     with seeded(seed):
         LlamaForCausalLM(config).save_pretrained(folder)

@@ -77,7 +77,7 @@ def test_drift_grows_with_the_share_of_shifted_documents() -> None:
         found.append(pool_drift((scores, n_tokens), now))
     assert found[0] == 0.0
     assert found == sorted(found)
-    # Half of the tokens score three deviations better: half of erf(1.5 / sqrt 2) = 0.866.
+    # Half of the tokens score three standard deviations better: half of erf(1.5 / sqrt 2) = 0.866.
     assert found[-1] == pytest.approx(0.433, abs=0.03)
 
 

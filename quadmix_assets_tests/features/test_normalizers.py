@@ -53,13 +53,13 @@ def test_rank_of_the_pool_is_equation_2_on_negated_scores() -> None:
 @given(documents)
 def test_zscore_weights_by_tokens(rows: Rows) -> None:
     repeated = [q for q, t in rows for _ in range(t)]
-    mean, deviation = statistics.fmean(repeated), statistics.pstdev(repeated)
+    mean, standard_deviation = statistics.fmean(repeated), statistics.pstdev(repeated)
     raw = np.array([q for q, _ in rows])
     sigma = fit("zscore", rows).apply(raw)
     if len(set(raw.tolist())) == 1:
         np.testing.assert_array_equal(sigma, 0.0)
-    elif deviation > 1e-9 * (1 + abs(mean)):
-        np.testing.assert_allclose(sigma, (mean - raw) / deviation, rtol=1e-6, atol=1e-6)
+    elif standard_deviation > 1e-9 * (1 + abs(mean)):
+        np.testing.assert_allclose(sigma, (mean - raw) / standard_deviation, rtol=1e-6, atol=1e-6)
 
 
 def test_zscore_counts_documents_by_their_tokens() -> None:

@@ -21,10 +21,10 @@ N_WINDOWS, ROWS = 6, 10
 class Lengths:
     """Counts the windows that it is asked for; dies, if told to, before one of them."""
 
-    def __init__(self, version: str | None = "1", factor: int = 1, die_at: int = -1) -> None:
+    def __init__(self, cache_key: str | None = "1", factor: int = 1, die_at: int = -1) -> None:
         self.calls = 0
         self.factor, self.die_at = factor, die_at
-        self.unit = Unit({f"x{factor}": pa.int64()}, self, version)
+        self.unit = Unit({f"x{factor}": pa.int64()}, self, cache_key)
 
     def __call__(self, batch: pl.DataFrame) -> pl.DataFrame:
         if self.calls == self.die_at:
@@ -85,7 +85,7 @@ def test_killed_step_goes_on_where_it_stopped(store: Store) -> None:
 def test_parts_of_another_version_are_not_taken(store: Store) -> None:
     call = f"from {__name__} import die; die({str(store.root)!r}, 4)"
     subprocess.run([sys.executable, "-c", call], check=False, cwd=Path(__file__).parents[2])
-    lengths = Lengths(version="2")
+    lengths = Lengths(cache_key="2")
     make(store, a=lengths.unit)
     assert lengths.calls == N_WINDOWS
 
@@ -124,7 +124,7 @@ def test_changed_document_costs_its_window(store: Store) -> None:
 
 def test_what_has_no_version_is_always_computed(store: Store) -> None:
     for _ in range(2):
-        lengths = Lengths(version=None)
+        lengths = Lengths(cache_key=None)
         make(store, a=lengths.unit)
         assert lengths.calls == N_WINDOWS
 

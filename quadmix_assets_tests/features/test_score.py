@@ -26,7 +26,7 @@ CARRIED = {"loss": "float", "topic": "string"}
 class Vowels(Criterion[HeuristicsSettings]):
     """A score that is known: the vowels of a text; `bad` documents get what is no number."""
 
-    version = "1"
+    code_version = "1"
     bad: tuple[str, ...] = ()
 
     def score(self, documents: pl.DataFrame) -> np.ndarray:

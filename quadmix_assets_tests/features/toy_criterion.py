@@ -29,7 +29,7 @@ class VowelShareSettings(CriterionSettings):
 class VowelShare(Criterion[VowelShareSettings]):
     """The share of vowels in [0, 1]."""
 
-    version = "1"
+    code_version = "1"
 
     def score(self, documents: pl.DataFrame) -> np.ndarray:
         """Shares (D,) float64."""

@@ -29,7 +29,7 @@ class FirstWordSettings(DomainsSettings):
 class FirstWord(DomainClassifier[FirstWordSettings]):
     """The first word; the confidence is 1, and 0 where it is no domain."""
 
-    version = "1"
+    code_version = "1"
 
     def classify(self, documents: pl.DataFrame) -> pl.DataFrame:
         """Domain and confidence of each document."""

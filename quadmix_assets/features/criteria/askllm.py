@@ -81,7 +81,7 @@ class AskllmCriterion(Published[AskllmSettings], Criterion[AskllmSettings]):
     border; the marker inside it is spaced out, and no text in it becomes a special token.
     """
 
-    version = "1"
+    code_version = "1"
 
     def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:
         """Check checkpoint, prompt and answers before any scoring; nothing is learnt.
@@ -197,7 +197,7 @@ class AskllmCriterion(Published[AskllmSettings], Criterion[AskllmSettings]):
             logits = model.answer_logits(ids, mask)
             return (logits[:, yes].logsumexp(1) - logits[:, no].logsumexp(1)).unsqueeze(1)
 
-        self.runtime.tokens.share(self._encoder, self._n_document)
+        self.runtime.token_cache.share(self._encoder, self._n_document)
         return BatchedForward(
             self.name, log_odds, self.runtime, pad_id=0, pad_left=not model.answers_apart
         )
@@ -208,7 +208,7 @@ class AskllmCriterion(Published[AskllmSettings], Criterion[AskllmSettings]):
 
         forward, encoder = self._forward, self._encoder
         texts, n_document = documents["text"], self._n_document
-        tokens = self.runtime.tokens.first_tokens(encoder, texts, n_document)
+        tokens = self.runtime.token_cache.first_tokens(encoder, texts, n_document)
         before, after = self._frame
         rows = []
         for text, ids in zip(texts, tokens, strict=True):

@@ -39,7 +39,7 @@ class ColumnCriterionSettings(CriterionSettings):
 class ColumnCriterion(Criterion[ColumnCriterionSettings]):
     """The values of a numeric column, negated where the settings say that smaller is better."""
 
-    version = "1"
+    code_version = "1"
 
     def score(self, documents: pl.DataFrame) -> np.ndarray:
         """The column as (D,) float64, larger is better.

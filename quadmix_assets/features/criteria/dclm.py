@@ -54,7 +54,7 @@ class DclmCriterion(Published[DclmSettings], Criterion[DclmSettings]):
     without words score 0. The model has 2.4 GB and is read where it lies.
     """
 
-    version = "1"
+    code_version = "1"
 
     def _find(self, pinned: Mapping[str, str]) -> Checkpoint:
         settings = self.settings

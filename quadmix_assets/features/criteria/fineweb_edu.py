@@ -60,7 +60,7 @@ class FinewebEduCriterion(Published[FinewebEduSettings], Criterion[FinewebEduSet
     It is neither clamped nor rounded. The extra column `<name>_int` is the published integer.
     """
 
-    version = "1"
+    code_version = "1"
 
     def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:
         """Check that the checkpoint is there and of the right kind; nothing is learnt.

@@ -61,7 +61,7 @@ class ImportanceCriterion(Criterion[ImportanceSettings]):
     mostly be its length). Documents without words get the lowest score a document can have.
     """
 
-    version = "1"
+    code_version = "1"
     _log_ratios: np.ndarray | None = None
 
     def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:

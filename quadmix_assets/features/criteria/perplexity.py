@@ -66,7 +66,7 @@ class PerplexityCriterion(Published[PerplexitySettings], Criterion[PerplexitySet
     vocabulary.
     """
 
-    version = "1"
+    code_version = "1"
 
     def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:
         """Check that the checkpoint is there and of the right kind; nothing is learnt.
@@ -127,7 +127,7 @@ class PerplexityCriterion(Published[PerplexitySettings], Criterion[PerplexitySet
 
         model = self._model
         limit = _MAX_LOGIT_BYTES.get(self.runtime.device.type, _MAX_LOGIT_BYTES["cpu"])
-        self.runtime.tokens.share(self._encoder, self._n_text)
+        self.runtime.token_cache.share(self._encoder, self._n_text)
 
         def scores(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
             logits = model.logits(ids, mask)[:, :-1].float()
@@ -146,7 +146,9 @@ class PerplexityCriterion(Published[PerplexitySettings], Criterion[PerplexitySet
     def score(self, documents: pl.DataFrame) -> np.ndarray:
         """Minus the mean loss, (D,) float64."""
         forward = self._forward
-        tokens = self.runtime.tokens.first_tokens(self._encoder, documents["text"], self._n_text)
+        tokens = self.runtime.token_cache.first_tokens(
+            self._encoder, documents["text"], self._n_text
+        )
         result = np.full(len(tokens), -math.log(self._model.vocabulary))
         filled = [row for row, ids in enumerate(tokens) if len(ids)]
         if filled:

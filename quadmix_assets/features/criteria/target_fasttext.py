@@ -68,7 +68,7 @@ class TargetFasttextCriterion(Criterion[TargetFasttextSettings]):
     score 0.
     """
 
-    version = "1"
+    code_version = "1"
     _model: FasttextModel | None = None
 
     def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:

@@ -116,7 +116,7 @@ class _Clusters(DomainClassifier[ClustersSettings]):
     largest in the sample first. Documents without words are `unknown`.
     """
 
-    version = "1"
+    code_version = "1"
     _centres: np.ndarray | None = None
     _description: pl.DataFrame | None = None
 

@@ -49,7 +49,7 @@ class ColumnDomains(DomainClassifier[ColumnDomainsSettings]):
     null or maps to nothing is `unknown`. The confidence is 1, for `unknown` 0.
     """
 
-    version = "1"
+    code_version = "1"
 
     def classify(self, documents: pl.DataFrame) -> pl.DataFrame:
         """Domain and confidence of each document."""

@@ -63,7 +63,7 @@ class FasttextDomains(DomainClassifier[FasttextDomainsSettings]):
     other domain where the settings name it and the examples hold it.
     """
 
-    version = "1"
+    code_version = "1"
     _model: FasttextModel | None = None
 
     def fit(self, texts: Sequence[str], labels: Sequence[str], *, seed: int) -> None:

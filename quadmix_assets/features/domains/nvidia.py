@@ -109,7 +109,7 @@ class NvidiaDomains(Published[NvidiaDomainsSettings], DomainClassifier[NvidiaDom
     Which output stands for which domain is read from the checkpoint's config.
     """
 
-    version = "1"
+    code_version = "1"
 
     def fit(self, texts: Sequence[str], labels: Sequence[str], *, seed: int) -> None:
         """Check that the checkpoint is there and has the settings' domains; nothing is learnt.

@@ -26,12 +26,12 @@ class Runtime:
     Attributes:
         settings: device, precision, batches.
         resolve: turns a path of the settings into a place; relative paths start at the project.
-        tokens: the token ids of the texts at hand, shared by models with the same tokenizer.
+        token_cache: the token ids of the texts at hand, shared by models with the same tokenizer.
     """
 
     settings: InferenceSettings = field(default_factory=InferenceSettings)
     resolve: Callable[[str], UPath] = UPath
-    tokens: TokenCache = field(default_factory=TokenCache)
+    token_cache: TokenCache = field(default_factory=TokenCache)
 
     @classmethod
     def of(cls, settings: Settings) -> Runtime:

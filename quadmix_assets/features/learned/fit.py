@@ -29,12 +29,12 @@ class FittedModels:
     """The criteria in the order of the settings, and the domain classifier.
 
     Attributes:
-        versions: by criterion (and `domains`), a fingerprint of what was learnt, or chosen.
+        fingerprints: of the saved files, by criterion (and `domains`): equal for equal models.
     """
 
     criteria: tuple[Criterion, ...]
     domains: DomainClassifier
-    versions: dict[str, str]
+    fingerprints: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def fit_models(store: Store, shards: Sequence[str], settings: Settings) -> FitSu
     """Fit all criteria and the domain classifier, and store them.
 
     Criteria learn from the `fit` part of their target set and from a sample of the pool. Published
-    models are looked up and checked, and their versions pinned.
+    models are looked up and checked, and the checkpoints found are pinned.
 
     Raises:
         MissingOutputError: target sets or raw shards are not there.
@@ -120,7 +120,7 @@ def load_models(folder: Path, settings: Settings, runtime: Runtime | None = None
             chosen.load(folders[chosen.name], runtime) for chosen in settings.features.criteria
         ),
         domains=settings.features.domains.load(_domains_folder(root), runtime),
-        versions={
+        fingerprints={
             name: store.fingerprint(path)
             for name, path in {**folders, DOMAINS: _domains_folder(root)}.items()
         },

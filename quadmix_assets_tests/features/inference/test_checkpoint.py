@@ -25,7 +25,7 @@ def test_folder_is_taken_as_it_is(tmp_path: Path) -> None:
     runtime = cpu_runtime()
     found = find_checkpoint(str(tmp_path / "mine"), "main", runtime)
     assert found.folder == tmp_path / "mine"
-    assert set(found.version) == {"content"}
+    assert set(found.identity) == {"content"}
 
 
 def test_copies_are_looked_up_by_id(checkpoints: Path) -> None:
