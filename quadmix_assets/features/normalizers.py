@@ -51,7 +51,7 @@ class Normalizer(ABC):
 
     @staticmethod
     def from_frame(frame: pl.DataFrame) -> "Normalizer":
-        """The inverse of `to_frame`; other columns are not looked at.
+        """The inverse of `to_frame`; other columns are ignored.
 
         Raises:
             ValueError: the rows are not those of one normalizer.
@@ -167,7 +167,7 @@ def fit_normalizer(
 
 
 def _mean_and_standard_deviation(values: FloatArray, n_tokens: IntArray) -> tuple[float, float]:
-    """Weighted by tokens. fsum adds exactly, so order and processor touch no bit."""
+    """Both weighted by tokens; fsum is exact, so that the order of the values changes no bit."""
     if len(values) == 1:
         # A mean may be rounded off the one value there is, which would look like a spread.
         return float(values[0]), 0.0

@@ -1,9 +1,9 @@
-"""Makes a shard's table window by window, so that nothing that was computed is computed again.
+"""Computes the table of a shard window by window, and reuses what was computed before.
 
-A window is a run of rows of `raw_shards`. Its result is kept as a small file as soon as it is
-there, until the whole table is; the table then remembers, in its footer, what each window was made
-from. So a step that was killed goes on where it stopped, and a table that is made again for one
-changed criterion takes the other columns from the old one.
+A window is a run of rows of `raw_shards`. Its result is checkpointed as a small file until the
+whole table is written; the footer of the table then holds a hash of the documents of each window.
+So a step that was killed resumes at the first unfinished window, and a table that is made again
+for one changed criterion takes the other columns from the old one.
 """
 
 import io
@@ -55,7 +55,7 @@ def make_table(
     Every half minute a line about the progress is logged.
 
     Args:
-        store, asset, shard: where.
+        store, asset, shard: the lake, the asset and the partition of the table.
         units: by name.
         reads: the columns of raw_shards that units read, besides the id.
         inputs: fingerprints for the footer.
@@ -69,7 +69,7 @@ def make_table(
         [("id", pa.large_string()), *(pair for u in units.values() for pair in u.schema.items())]
     )
     earlier = _EarlierTable.read(store, asset, shard, units)
-    parts = _Parts(store, asset, shard)
+    finished = _FinishedWindows(store, asset, shard)
     progress = _Progress(f"{asset} {shard}", store.n_rows(raw))
     contents: list[str] = []
     with store.table_writer(path, schema) as writer:
@@ -81,7 +81,7 @@ def make_table(
             frames = [batch.select("id"), *known.values()]
             if missing:
                 made_from = {"content": content, "versions": cache_keys}
-                frames.append(parts.window(index, made_from, partial(_compute, batch, missing)))
+                frames.append(finished.window(index, made_from, partial(_compute, batch, missing)))
             table = pl.concat(frames, how="horizontal")
             writer.write(table.select(schema.names).to_arrow().cast(schema))
             contents.append(content)
@@ -94,7 +94,7 @@ def make_table(
                 "window_rows": BATCH_ROWS,
             }
         )
-    parts.clear()
+    finished.clear()
     progress.end(earlier.units)
 
 
@@ -112,7 +112,7 @@ def _content(batch: pl.DataFrame) -> str:
 
 @dataclass(frozen=True)
 class _EarlierTable:
-    """What an earlier table of the same shard holds that still counts."""
+    """The columns of the shard's earlier table that can be reused."""
 
     units: tuple[str, ...]
     windows: Sequence[str]
@@ -145,8 +145,8 @@ class _EarlierTable:
         return {name: frame.slice(start, self.window_rows) for name, frame in self.columns.items()}
 
 
-class _Parts:
-    """Results of single windows, each a file, of a table that is not whole yet."""
+class _FinishedWindows:
+    """Checkpoints of the windows of a table that is not complete yet, a file each."""
 
     def __init__(self, store: Store, asset: str, shard: str) -> None:
         self._store = store
@@ -155,7 +155,7 @@ class _Parts:
     def window(
         self, index: int, made_from: Mapping[str, Any], compute: Callable[[], pl.DataFrame]
     ) -> pl.DataFrame:
-        """The window's result, computed only if no part of the same making is there."""
+        """The result of a window: read if it was stored for equal inputs, else made and stored."""
         if None in made_from["versions"].values():
             return compute()
         key = xxhash.xxh3_128_hexdigest(json.dumps(made_from, sort_keys=True).encode())
@@ -168,12 +168,12 @@ class _Parts:
             return frame
 
     def clear(self) -> None:
-        """Remove all parts; another run of the same shard computes what it then misses."""
+        """Remove all checkpoints of the shard, those of earlier inputs too."""
         self._store.remove_folder(self._folder)
 
 
 class _Progress:
-    """Tells how far a table is, at a steady pace."""
+    """Logs how far a table is, at most every half minute."""
 
     def __init__(self, what: str, total: int) -> None:
         self._what, self._total = what, total

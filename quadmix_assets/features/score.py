@@ -1,4 +1,4 @@
-"""Scores and labels one shard, in a stream."""
+"""Scores and labels the documents of one shard, read as a stream."""
 
 from collections.abc import Mapping, Sequence
 
@@ -37,7 +37,7 @@ def score_shard(
     The rows are those of raw_shards, in their order.
 
     Args:
-        store, shard: where.
+        store, shard: the lake and the partition.
         criteria: fitted.
         tokenizer: counts tokens.
         fingerprints: of the inputs, for the table's footer.

@@ -13,7 +13,7 @@ from quadmix_assets_tests.features.checkpoint_files import STANDARD_DEVIATION, c
 def save_t5(folder: Path, seed: int = 0) -> None:
     """google/flan-t5-xl: T5 with gated GELU and an output layer of its own."""
     tokenizer = tokenizers.t5()
-    shape: dict[str, Any] = {
+    architecture: dict[str, Any] = {
         "vocab_size": len(tokenizer),
         "d_model": 32,
         "d_kv": 8,
@@ -26,7 +26,7 @@ def save_t5(folder: Path, seed: int = 0) -> None:
         "decoder_start_token_id": 0,
     }
     with seeded(seed):
-        model = T5ForConditionalGeneration(T5Config(**shape))
+        model = T5ForConditionalGeneration(T5Config(**architecture))
         # The library ties the two whatever the config says; only a checkpoint can untie them.
         output = torch.empty_like(model.lm_head.weight).normal_(std=STANDARD_DEVIATION)
         model.lm_head.weight = torch.nn.Parameter(output)
@@ -38,7 +38,7 @@ def save_t5(folder: Path, seed: int = 0) -> None:
 def save_llama(
     folder: Path, seed: int = 0, chat_template: str | None = None, *, split_answers: bool = False
 ) -> None:
-    """A causal model of the shape of Llama 3, its tokenizer with a chat template if given one.
+    """A causal model of Llama 3's architecture, its tokenizer with a chat template if given one.
 
     `split_answers` makes the tokenizer split "yes" and "no" into several tokens.
     """

@@ -68,7 +68,7 @@ class AskllmSettings(CriterionSettings):
 
     @property
     def runs_network(self) -> bool:
-        """Always."""
+        """True: it runs a transformer."""
         return True
 
 

@@ -1,4 +1,4 @@
-"""The one interface of all quality criteria."""
+"""The interface of quality criteria."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
@@ -22,12 +22,12 @@ class Criterion(Fitted[SettingsT]):
 
     @property
     def name(self) -> str:
-        """What the settings call it; the column of its scores."""
+        """The name in the settings, which is the column of the scores."""
         return self.settings.name
 
     @property
     def extra_columns(self) -> Mapping[str, type[pl.DataType]]:
-        """Columns that are derived from the score and stand beside it: Int64 or Float64."""
+        """Names and types of further columns that are derived from the score: Int64 or Float64."""
         return {}
 
     def extras(self, scores: np.ndarray) -> dict[str, np.ndarray]:
@@ -35,7 +35,7 @@ class Criterion(Fitted[SettingsT]):
         return {}
 
     def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:
-        """Learn from texts of the target set and of the pool; the order of the texts is free."""
+        """Learn from texts of the target set and of the pool; their order changes nothing."""
 
     @abstractmethod
     def score(self, documents: pl.DataFrame) -> np.ndarray:

@@ -27,7 +27,7 @@ class ColumnCriterionSettings(CriterionSettings):
 
     @property
     def columns_read(self) -> tuple[str, ...]:
-        """The column alone."""
+        """The setting `column`; no text is read."""
         return (self.column,)
 
     @property

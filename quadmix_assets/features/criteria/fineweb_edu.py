@@ -50,7 +50,7 @@ class FinewebEduSettings(CriterionSettings):
 
     @property
     def runs_network(self) -> bool:
-        """Always."""
+        """True: it runs a transformer."""
         return True
 
 

@@ -43,12 +43,12 @@ class ImportanceSettings(CriterionSettings):
 
     @property
     def target_learned_from(self) -> str:
-        """Its target set."""
+        """The setting `target`."""
         return self.target
 
     @property
     def pool_sample_size(self) -> int:
-        """Its sample of the pool."""
+        """The setting `n_pool_documents`."""
         return self.n_pool_documents
 
 

@@ -54,7 +54,7 @@ class PerplexitySettings(CriterionSettings):
 
     @property
     def runs_network(self) -> bool:
-        """Always."""
+        """True: it runs a transformer."""
         return True
 
 

@@ -1,4 +1,4 @@
-"""The one interface of all domain classifiers."""
+"""The interface of domain classifiers."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -19,7 +19,13 @@ class DomainClassifier(Fitted[SettingsT]):
     """
 
     def fit(self, texts: Sequence[str], labels: Sequence[str], *, seed: int) -> None:
-        """Learn from labelled examples, or, without labels, from the pool; their order is free."""
+        """Learn from labelled examples, or from texts of the pool; their order changes nothing.
+
+        Args:
+            texts: of the examples, or of the pool.
+            labels: one per text; empty where the texts are of the pool.
+            seed: of everything random.
+        """
 
     def describe(self) -> pl.DataFrame | None:
         """A small table of the domains that were found; None where the settings name them.

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import io
 import re
-import tempfile
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
@@ -18,7 +16,8 @@ import xxhash
 from pydantic import Field, model_validator
 
 from quadmix_assets.features.domains.base import DomainClassifier
-from quadmix_assets.features.fasttext_model import has_words, one_line
+from quadmix_assets.features.domains.word_vectors import WordVectors
+from quadmix_assets.features.fasttext_model import has_words
 from quadmix_assets.features.learned.pinned import NotFittedError
 from quadmix_assets.features.learned.published import Published
 from quadmix_assets.settings.base import Name, PositiveInt
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
 
 _CENTRES, _DESCRIPTION, _VECTORS = "centres.npy", "clusters.json", "vectors.bin"
 _N_TYPICAL_WORDS = 12
-# fastText trains on at most 1,024 words of a line.
-_WORDS_PER_LINE = 1_000
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
@@ -81,12 +78,12 @@ class ClustersSettings(DomainsSettings):
 
     @property
     def pool_sample_size(self) -> int:
-        """Its sample of the pool."""
+        """The setting `n_pool_documents`."""
         return self.n_pool_documents
 
     @property
     def runs_network(self) -> bool:
-        """With a sentence encoder."""
+        """True with a sentence encoder."""
         return self.encoder == "sentence"
 
     @model_validator(mode="before")
@@ -109,7 +106,7 @@ class ClustersSettings(DomainsSettings):
 
 
 class _Clusters(DomainClassifier[ClustersSettings]):
-    """The nearest centre's cluster.
+    """Gives a document the cluster of the nearest centre.
 
     The confidence is 1 - d1/d2 for the distances to the nearest and the second nearest centre: 0
     on the border between two clusters, 1 at a centre. Clusters are named by the settings, the
@@ -208,54 +205,26 @@ class _Clusters(DomainClassifier[ClustersSettings]):
 class FasttextClusters(_Clusters):
     """Clusters of mean word vectors, which are trained on the sample itself."""
 
-    _vectors: Any = None
-    _content: bytes = b""
+    _vectors: WordVectors | None = None
 
     def _prepare(self, texts: Sequence[str], seed: int) -> None:
-        import fasttext
+        self._vectors = WordVectors.train(texts, self.settings.dimension)
 
-        with tempfile.TemporaryDirectory() as folder:
-            data, model = Path(folder, "train.txt"), Path(folder, "model.bin")
-            with data.open("w", encoding="utf-8") as file:
-                for text in texts:
-                    words = one_line(text).split()
-                    for start in range(0, len(words), _WORDS_PER_LINE):
-                        file.write(" ".join(words[start : start + _WORDS_PER_LINE]) + "\n")
-            trained = fasttext.train_unsupervised(
-                str(data),
-                model="skipgram",
-                dim=self.settings.dimension,
-                epoch=2,
-                minCount=3 if len(texts) > 1_000 else 1,
-                maxn=0,
-                thread=1,
-                verbose=0,
-            )
-            trained.save_model(str(model))
-            self._load(model.read_bytes())
-
-    def _load(self, content: bytes) -> None:
-        import fasttext
-
-        self._content = content
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "model.bin")
-            path.write_bytes(content)
-            self._vectors = fasttext.load_model(str(path))
+    @property
+    def _trained(self) -> WordVectors:
+        if self._vectors is None:
+            raise NotFittedError("domain clusters: fit or load them first")
+        return self._vectors
 
     def _embed(self, texts: pl.Series) -> np.ndarray:
-        # fastText's own sentence vector: the mean of the words' vectors, each of length 1.
-        vectors = np.stack([self._vectors.get_sentence_vector(one_line(text)) for text in texts])
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        result: np.ndarray = vectors / np.maximum(lengths, 1e-12)
-        return result
+        return self._trained.embed(texts)
 
     def _files(self) -> dict[str, bytes]:
-        return {**super()._files(), _VECTORS: self._content}
+        return {**super()._files(), _VECTORS: self._trained.content}
 
     def _restore(self, files: Mapping[str, bytes]) -> None:
         super()._restore(files)
-        self._load(files[_VECTORS])
+        self._vectors = WordVectors(files[_VECTORS])
 
 
 class SentenceClusters(Published[ClustersSettings], _Clusters):

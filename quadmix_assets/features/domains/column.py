@@ -27,7 +27,7 @@ class ColumnDomainsSettings(DomainsSettings):
 
     @property
     def columns_read(self) -> tuple[str, ...]:
-        """The column alone."""
+        """The setting `column`; no text is read."""
         return (self.column,)
 
     @model_validator(mode="after")

@@ -52,7 +52,7 @@ class FasttextDomainsSettings(DomainsSettings):
 
     @property
     def labelled_examples(self) -> LabelledExamples:
-        """The file of the settings."""
+        """The file and columns of the settings."""
         return LabelledExamples(self.labels, self.text_column, self.domain_column)
 
 

@@ -99,7 +99,7 @@ class NvidiaDomainsSettings(DomainsSettings):
 
     @property
     def runs_network(self) -> bool:
-        """Always."""
+        """True: it runs a transformer."""
         return True
 
 

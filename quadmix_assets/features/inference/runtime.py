@@ -25,8 +25,8 @@ class Runtime:
 
     Attributes:
         settings: device, precision, batches.
-        resolve: turns a path of the settings into a place; relative paths start at the project.
-        token_cache: the token ids of the texts at hand, shared by models with the same tokenizer.
+        resolve: makes a path of the settings absolute; relative paths start at the project.
+        token_cache: token ids of the current texts, shared by models with the same tokenizer.
     """
 
     settings: InferenceSettings = field(default_factory=InferenceSettings)
@@ -40,7 +40,7 @@ class Runtime:
 
     @cached_property
     def device(self) -> torch.device:
-        """The device that the settings name; of several GPUs, `auto` takes the emptiest one."""
+        """The device that the settings name; `auto` takes the GPU with the most free memory."""
         import torch
 
         wanted = self.settings.device

@@ -1,4 +1,4 @@
-"""What criteria and domain classifiers share: fitted once, then saved, pinned and loaded.
+"""The base of criteria and domain classifiers: fitted once, then saved, pinned and loaded.
 
 A fitted model is a folder: `card.json` (version of the code, settings it was fitted with) and the
 files of its kind. Equal models have equal bytes.
@@ -47,10 +47,10 @@ class Fitted(ABC, Generic[SettingsT]):
         return {}
 
     def _restore(self, files: Mapping[str, bytes]) -> None:
-        """Take back what `_files` gave."""
+        """Load what was learnt from the files that `_files` returned."""
 
     def _pin(self, card: Mapping[str, Any]) -> None:
-        """Take over from a saved card what was decided when it was written."""
+        """Restore from a saved card what was decided when the model was fitted."""
 
     def _card(self) -> dict[str, Any]:
         # A name is only what the result is called: another name needs no other model.

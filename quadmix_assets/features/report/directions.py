@@ -23,7 +23,7 @@ Verdict = Literal["agrees", "unrelated", "upside down?", "disagrees", "constant"
 
 @dataclass(frozen=True)
 class Direction:
-    """What the other criteria say of one criterion's direction.
+    """How one criterion correlates with the others, and what that says of its direction.
 
     Attributes:
         criterion: its name.
@@ -40,7 +40,7 @@ class Direction:
 
 
 def sample_of(pool: ScoredDocuments, max_documents: int = MAX_DOCUMENTS) -> np.ndarray:
-    """Rows of at most `max_documents` documents, the smallest hashes of id: in any layout the same.
+    """Rows of a sample of documents: those with the smallest hashes of id, in any shard layout.
 
     Args:
         pool: of D documents.

@@ -25,7 +25,7 @@ _SCHEMA = {
 
 @dataclass(frozen=True)
 class Extremes:
-    """Rows of the n best and the n worst of D documents, best first; none stands twice."""
+    """Rows of the n best and the n worst of D documents, best first, without duplicates."""
 
     top: np.ndarray
     bottom: np.ndarray

@@ -82,7 +82,7 @@ def test_domains_that_differ_from_the_settings(tmp_path: Path) -> None:
         NvidiaDomains(settings, cpu_runtime()).fit([], [], seed=0)
 
 
-def test_shape_of_deberta_v3_fills_what_the_config_leaves_out(tmp_path: Path) -> None:
+def test_architecture_of_deberta_v3_fills_what_the_config_leaves_out(tmp_path: Path) -> None:
     names = ("a", "b", "c")
     save_nvidia(tmp_path, names)
     settings = NvidiaDomainsSettings(kind="nvidia", model=str(tmp_path), names=names)
