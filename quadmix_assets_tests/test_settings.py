@@ -204,6 +204,24 @@ def test_environment_overrides_one_key(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.parameters.omega_max == DEMO["parameters"]["omega_max"]
 
 
+def test_environment_overrides_the_keys_of_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mapping, a number, and a text, of a section whose keys depend on its kind."""
+    monkeypatch.setenv("QUADMIX_FEATURES__DOMAINS__MAPPING", '{"sports news": "Sports"}')
+    monkeypatch.setenv("QUADMIX_FEATURES__DOMAINS__CONFIDENCE_FLOOR", "0.25")
+    monkeypatch.setenv("QUADMIX_FEATURES__DOMAINS__COLUMN", "domain26")
+    domains = load_settings("laptop").features.domains.model_dump()
+    assert domains["mapping"] == {"sports news": "Sports"}
+    assert (domains["confidence_floor"], domains["column"]) == (0.25, "domain26")
+
+
+def test_wrong_override_of_a_kind_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUADMIX_FEATURES__DOMAINS__MAPPING", "{sports")
+    with pytest.raises(
+        SettingsError, match=r"domains\.column\.mapping: got '{sports': .* valid dict"
+    ):
+        load_settings("laptop")
+
+
 def test_unknown_override_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUADMIX_PARAMETRES__N", "7")
     with pytest.raises(SettingsError, match="QUADMIX_PARAMETRES__N.*parametres"):
