@@ -1,9 +1,9 @@
-"""Whether a swarm ranks thetas as proxies trained one by one do.
+"""Whether a stack ranks thetas as proxies trained one by one do.
 
     python -m benchmarks.agreement --profile profiles/mine.yaml --thetas 64
 
 Takes the first thetas of a lake in which `sampled_subset` is materialised, trains their proxies in
-swarms and then one by one, by the same recipe, and prints the rank correlation of the losses, the
+stacks and then one by one, by the same recipe, and prints the rank correlation of the losses, the
 largest difference, and how far apart the losses of different thetas are.
 """
 
@@ -15,12 +15,13 @@ import polars as pl
 from scipy.stats import spearmanr
 
 from quadmix_assets.outputs import PROXY_METRICS, PROXY_POOL, SAMPLED_SUBSET
-from quadmix_assets.proxies.batches import read_parameter_sets
+from quadmix_assets.proxies.parameter_sets import read_parameter_sets
 from quadmix_assets.proxies.proxy_pool import read_documents, token_folder
+from quadmix_assets.proxies.samples import samples_of_subset
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import load_settings
 from quadmix_assets.store import Store
-from quadmix_assets.training.train_samples import samples_of_subset, train_samples
+from quadmix_assets.training.train_samples import train_samples
 
 
 def main() -> None:
@@ -32,7 +33,7 @@ def main() -> None:
     settings = load_settings(options.profile)
     store = Store(settings.resolve(settings.lake))
     table, _ = read_parameter_sets(store, settings)
-    numbers = table["theta_id"].head(options.thetas).to_list()
+    theta_ids = table["theta_id"].head(options.thetas).to_list()
     batches = table["proxy_batch"].head(options.thetas).unique().sort()
     subset = pl.concat(
         store.read_table(store.table_path(SAMPLED_SUBSET, batch)) for batch in batches
@@ -45,21 +46,21 @@ def main() -> None:
             settings,
             token_folder(folder),
             read_documents(folder, ["id_hash"])["id_hash"],
-            samples_of_subset(subset, numbers, seed=derive_seed(settings.seed, PROXY_METRICS)),
-            n_tokens=settings.proxies.training.n_tokens,
-            on_progress=print,
+            samples_of_subset(subset, theta_ids, seed=derive_seed(settings.seed, PROXY_METRICS)),
+            n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
             one_by_one=one_by_one,
         )
-        print(f"{result.swarm_size} at once: {result.tokens_per_second:,.0f} tokens/s")
+        print(f"{result.stack_size} at once: {result.tokens_per_second:,.0f} tokens/s")
         losses[one_by_one] = result.metrics
     for target in settings.target_names:
-        swarm, alone = (
+        stack, alone = (
             losses[way].filter(pl.col("target") == target)["loss_nats"].to_numpy()
             for way in (False, True)
         )
         print(
-            f"{target}: Spearman {spearmanr(swarm, alone).statistic:.4f}, largest difference "
-            f"{np.abs(swarm - alone).max():.5f} nats, deviation over thetas {alone.std():.4f}"
+            f"{target}: Spearman {spearmanr(stack, alone).statistic:.4f}, largest difference "
+            f"{np.abs(stack - alone).max():.5f} nats, standard deviation over thetas "
+            f"{alone.std():.4f}"
         )
 
 

@@ -18,7 +18,7 @@ from sklearn.model_selection import KFold
 from threadpoolctl import threadpool_limits
 
 from quadmix_assets.outputs import PROXY_POOL
-from quadmix_assets.proxies.batches import Evidence, read_evidence
+from quadmix_assets.proxies.evidence import Evidence, read_evidence
 from quadmix_assets.proxies.proxy_pool import open_index
 from quadmix_assets.sampling import expectation
 from quadmix_assets.search.regressor_inputs import MixtureFeatures
@@ -57,7 +57,7 @@ def main() -> None:
     settings = load_settings(options.profile)
     store = Store(settings.resolve(settings.lake))
     evidence = read_evidence(store, settings)
-    n = min(options.thetas or len(evidence.numbers), len(evidence.numbers))
+    n = min(options.thetas or len(evidence.theta_ids), len(evidence.theta_ids))
     sets = feature_sets(store, settings, evidence)
     folds = list(KFold(options.folds, shuffle=True, random_state=0).split(np.arange(n)))
     print(f"{n} proxies, {options.folds} folds, targets: {', '.join(settings.target_names)}")

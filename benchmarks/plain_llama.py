@@ -1,21 +1,21 @@
-"""A small Llama in plain PyTorch, as anybody would write it: what the swarm is measured against."""
+"""A small Llama in plain PyTorch, as anybody would write it: what the stack is measured against."""
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from quadmix_assets.training.architectures import ProxyShape
+from quadmix_assets.training.architectures import Architecture
 
 
 class Block(nn.Module):
     """One layer: attention and a SwiGLU, each behind an RMS norm."""
 
-    def __init__(self, shape: ProxyShape) -> None:
+    def __init__(self, architecture: Architecture) -> None:
         super().__init__()
-        width, mlp_width = shape.width, shape.mlp_width
-        self.n_heads = shape.n_heads
-        self.attention_norm = nn.RMSNorm(width, eps=shape.norm_epsilon)
-        self.mlp_norm = nn.RMSNorm(width, eps=shape.norm_epsilon)
+        width, mlp_width = architecture.width, architecture.mlp_width
+        self.n_heads = architecture.n_heads
+        self.attention_norm = nn.RMSNorm(width, eps=architecture.norm_epsilon)
+        self.mlp_norm = nn.RMSNorm(width, eps=architecture.norm_epsilon)
         self.qkv = nn.Linear(width, 3 * width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
         self.gate_up = nn.Linear(width, 2 * mlp_width, bias=False)
@@ -37,14 +37,16 @@ class Block(nn.Module):
 class PlainLlama(nn.Module):
     """The whole model; `forward` gives the mean loss of windows (B, C + 1)."""
 
-    def __init__(self, shape: ProxyShape, vocab_size: int) -> None:
+    def __init__(self, architecture: Architecture, vocab_size: int) -> None:
         super().__init__()
-        self.embedding = nn.Embedding(vocab_size, shape.width)
-        self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.n_layers))
-        self.norm = nn.RMSNorm(shape.width, eps=shape.norm_epsilon)
-        self.head = nn.Linear(shape.width, vocab_size, bias=False)
-        exponents = torch.arange(0, shape.head_width, 2) / shape.head_width
-        angles = torch.outer(torch.arange(shape.context), shape.rotary_base**-exponents)
+        self.embedding = nn.Embedding(vocab_size, architecture.width)
+        self.blocks = nn.ModuleList(Block(architecture) for _ in range(architecture.n_layers))
+        self.norm = nn.RMSNorm(architecture.width, eps=architecture.norm_epsilon)
+        self.head = nn.Linear(architecture.width, vocab_size, bias=False)
+        exponents = torch.arange(0, architecture.head_width, 2) / architecture.head_width
+        angles = torch.outer(
+            torch.arange(architecture.context), architecture.rotary_base**-exponents
+        )
         self.register_buffer("cos", angles.repeat(1, 2).cos())
         self.register_buffer("sin", angles.repeat(1, 2).sin())
 

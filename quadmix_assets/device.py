@@ -1,4 +1,4 @@
-"""Where proxies are trained, in which precision, and with how many threads."""
+"""Where networks run, in which precision, with how many threads: for training and scoring."""
 
 import os
 from collections.abc import Iterator
@@ -6,16 +6,36 @@ from contextlib import contextmanager
 
 import torch
 
+PRECISIONS: dict[str, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+
 
 def choose_device(device: str) -> torch.device:
-    """The torch device of that name; "auto" is a GPU where there is one, else the CPU."""
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
+    """The torch device of that name; "auto" is the GPU with the most free memory, else the CPU."""
+    if device != "auto":
+        return torch.device(device)
+    if torch.cuda.is_available():
+        free = [torch.cuda.mem_get_info(n)[0] for n in range(torch.cuda.device_count())]
+        return torch.device("cuda", free.index(max(free)))
+    return torch.device("cpu")
 
 
-def choose_precision(precision: str, device: torch.device) -> str:
-    """The precision of that name; "auto" is the one whose matrix products are faster.
+def precision_dtype(precision: str) -> torch.dtype:
+    """The dtype of the matrix products.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is {precision!r}; expected one of {', '.join(PRECISIONS)}")
+    return PRECISIONS[precision]
+
+
+def training_precision(precision: str, device: torch.device) -> str:
+    """The precision that models are trained in; "auto" is the one with faster matrix products.
 
     That is bfloat16 on a GPU and on a processor with instructions for it, where it measured about
     1.7 times as fast, and float32 on any other, which has to emulate it.
@@ -26,6 +46,18 @@ def choose_precision(precision: str, device: torch.device) -> str:
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     able = torch.cpu.get_capabilities()
     return "bfloat16" if able.get("avx512_bf16") or able.get("amx_bf16") else "float32"
+
+
+def inference_precision(precision: str, device: torch.device) -> str:
+    """The precision that documents are scored in; "auto" is a 16-bit one on a GPU alone.
+
+    On a CPU it is float32 whatever the processor, so that scores do not differ between machines.
+    """
+    if precision != "auto":
+        return precision
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.is_bf16_supported() else "float16"
+    return "float32"
 
 
 def choose_compiled(setting: str, device: torch.device) -> bool:
@@ -52,12 +84,12 @@ def torch_threads(n_threads: int) -> Iterator[None]:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that can still be taken on the device; of a CPU, its physical memory."""
+    """Bytes that can still be allocated on a GPU; of a CPU, all of its physical memory."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether torch raised this error for want of memory."""
+    """Whether torch raised this error for want of memory; the CPU's is a plain RuntimeError."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)

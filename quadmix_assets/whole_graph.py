@@ -12,7 +12,7 @@ from quadmix_assets.definitions import defs as load_definitions
 from quadmix_assets.defs.automation import observation
 from quadmix_assets.defs.resources import ProjectResource
 from quadmix_assets.outputs import PLANTED_CORPUS
-from quadmix_assets.proxies.batches import n_rounds, round_of
+from quadmix_assets.proxies.parameter_sets import n_rounds, round_of
 from quadmix_assets.search.fit import regressors_are_up_to_date
 
 _RANGE_START = "dagster/asset_partition_range_start"

@@ -34,8 +34,8 @@ TINY: dict[str, Any] = {
         "pool_tokens": 200_000,
         "batch_size": 8,
         "training": {
-            "shape": "tiny",
-            "n_tokens": 4_096,
+            "architecture": "tiny",
+            "n_tokens_per_proxy": 4_096,
             "batch_windows": 8,
             "learning_rate": 5e-3,
             "warmup_steps": 1,

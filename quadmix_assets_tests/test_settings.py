@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from quadmix_assets.settings import PROFILES_FOLDER, Settings, SettingsError, load_settings
+from quadmix_assets.settings import (
+    PROFILES_FOLDER,
+    Settings,
+    SettingsError,
+    TrainingSettings,
+    load_settings,
+)
 
 DEMO = yaml.safe_load((PROFILES_FOLDER / "demo.yaml").read_text())
 
@@ -27,7 +33,7 @@ def test_paper_profile_has_the_papers_numbers() -> None:
     settings = load_settings("paper")
     assert settings.parameters.n == 3_000
     assert settings.parameters.omega_max == 0.1
-    assert settings.proxies.training.n_tokens == 1_000_000_000
+    assert settings.proxies.training.n_tokens_per_proxy == 1_000_000_000
     assert len(settings.features.domains.names) == 26
     assert settings.search.n_points == 100_000
     assert settings.search.top == 10
@@ -257,3 +263,41 @@ def test_settings_cannot_be_changed(demo: Settings) -> None:
 @pytest.fixture
 def demo() -> Settings:
     return load_settings("demo")
+
+
+def test_the_recipe_follows_the_architecture_and_the_profile_wins(tmp_path: Path) -> None:
+    def training(**values: object) -> TrainingSettings:
+        profile = write_profile(tmp_path, proxies={"training": values})
+        return load_settings(profile).proxies.training
+
+    tiny, paper = training(), training(architecture="regmix-1m")
+    assert (tiny.architecture, tiny.context, tiny.batch_windows) == ("tiny", 128, 4)
+    assert (paper.n_tokens_per_proxy, paper.batch_windows, paper.context) == (10**9, 512, 2048)
+    assert (paper.learning_rate, paper.warmup_steps, paper.schedule) == (4e-4, 100, "constant")
+    mixed = training(architecture="regmix-1m", batch_windows=4, context=64)
+    assert (mixed.batch_windows, mixed.context, mixed.learning_rate) == (4, 64, 4e-4)
+
+
+def test_the_architecture_may_come_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = write_profile(tmp_path, proxies={"training": {"warmup_steps": 3}})
+    monkeypatch.setenv("QUADMIX_PROXIES__TRAINING__ARCHITECTURE", "small")
+    training = load_settings(profile).proxies.training
+    assert (training.architecture, training.context, training.warmup_steps) == ("small", 256, 3)
+    assert training.batch_windows == 8
+
+
+def test_an_unknown_architecture_is_one_error_with_the_names_there_are(tmp_path: Path) -> None:
+    profile = write_profile(tmp_path, proxies={"training": {"architecture": "huge"}})
+    with pytest.raises(SettingsError) as error:
+        load_settings(profile)
+    message = str(error.value)
+    assert "1 setting(s)" in message
+    assert "proxies.training.architecture: no architecture is named 'huge'" in message
+    assert "tiny, small, regmix-1m, olmix-14m" in message
+
+
+def test_settings_do_not_load_torch() -> None:
+    program = "import sys, quadmix_assets.settings; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -26,7 +26,7 @@ from quadmix_assets.outputs import (
     REGRESSOR,
     SCORED_SHARDS,
 )
-from quadmix_assets.proxies.batches import batch_names
+from quadmix_assets.proxies.parameter_sets import batch_names
 from quadmix_assets.sampling import (
     draw_copies,
     merge_scores,
@@ -102,7 +102,10 @@ def files_project(folder: Path, **changes: Any) -> Project:
         },
         search={"objectives": [{"name": "planted", "targets": {"law": 1.0}}]},
         parameters={"n": 12},
-        proxies={"batch_size": 12, "training": {**TINY["proxies"]["training"], "n_tokens": 1_024}},
+        proxies={
+            "batch_size": 12,
+            "training": {**TINY["proxies"]["training"], "n_tokens_per_proxy": 1_024},
+        },
         mix={"export": {"format": "jsonl.zst"}},
         **changes,
     )  # fmt: skip

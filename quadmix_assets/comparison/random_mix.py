@@ -8,15 +8,15 @@ import numpy as np
 import polars as pl
 
 from quadmix_assets.corpus.text_sample import in_sample
-from quadmix_assets.corpus.tokenizer import load_tokenizer
-from quadmix_assets.outputs import FINAL_MIX, RANDOM_COMPARISON, SCORED_SHARDS, TOKENIZER
-from quadmix_assets.proxies.tokenise import append_tokens
+from quadmix_assets.corpus.tokenizer import project_tokenizer
+from quadmix_assets.outputs import FINAL_MIX, RANDOM_COMPARISON, SCORED_SHARDS
 from quadmix_assets.sampling import hash_ids, uniform_of_ids
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
+from quadmix_assets.training.shard_tokens import append_tokens
 from quadmix_assets.training.stacks import Sample
-from quadmix_assets.training.token_file import TokenPoolWriter
+from quadmix_assets.training.token_file import TokenFileWriter
 from quadmix_assets.training.train_samples import train_samples
 
 FINAL, RANDOM = "final mix", "random mix"
@@ -38,7 +38,7 @@ def compare_with_random(
         MissingOutputError: a shard has no scores or no final mix.
     """
     pool = _pool_with_copies(store, shards)
-    n_tokens = settings.comparison.n_tokens or settings.proxies.training.n_tokens
+    n_tokens = settings.comparison.n_tokens or settings.proxies.training.n_tokens_per_proxy
     tokens = pool["n_tokens"].to_numpy()
     n_tokens_mix = int((tokens * pool["copies"].to_numpy()).sum())
     mixes: list[tuple[str, int, np.ndarray]] = []
@@ -54,9 +54,9 @@ def compare_with_random(
             mixes.append((name, seed, np.where(kept, copies, 0)))
     used = np.any([copies > 0 for _, _, copies in mixes], axis=0)
     position = np.cumsum(used) - 1
-    tokenizer = load_tokenizer(str(store.require(store.path(TOKENIZER, "tokenizer.json"))))
+    tokenizer = project_tokenizer(store)
     with tempfile.TemporaryDirectory() as folder:
-        with TokenPoolWriter(Path(folder), vocab_size=tokenizer.get_vocab_size()) as writer:
+        with TokenFileWriter(Path(folder), vocab_size=tokenizer.get_vocab_size()) as writer:
             for shard in shards:
                 chosen = used[(pool["shard"] == shard).to_numpy()]
                 append_tokens(store, shard, chosen, tokenizer, writer)
@@ -76,8 +76,7 @@ def compare_with_random(
             Path(folder),
             hash_ids(pool.filter(pl.Series(used))["id"].to_list()),
             samples,
-            n_tokens=n_tokens,
-            on_progress=lambda progress: log(str(progress)),
+            n_tokens_per_proxy=n_tokens,
             one_by_one=True,
         )
     names = pl.DataFrame(

@@ -12,7 +12,11 @@ import xxhash
 from tokenizers import Encoding, Tokenizer, decoders, models, pre_tokenizers, trainers
 from upath import UPath
 
+from quadmix_assets.outputs import TOKENIZER
+from quadmix_assets.store import Store
+
 END_OF_TEXT = "<|endoftext|>"
+_SEPARATORS = (END_OF_TEXT, "</s>", "<|end_of_text|>", "<eos>", "[SEP]")
 _MIN_VOCABULARY = 257  # the 256 bytes and the end of text
 
 # An encoding takes some hundred bytes a token while it is made. Long texts are encoded in pieces
@@ -81,6 +85,20 @@ def load_tokenizer(path_or_id: str, *, revision: str | None = None) -> Tokenizer
     return _steadied(tokenizer)
 
 
+def tokenizer_path(store: Store) -> UPath:
+    """Where the project's tokenizer lies in the lake."""
+    return store.path(TOKENIZER, "tokenizer.json")
+
+
+def project_tokenizer(store: Store) -> Tokenizer:
+    """The project's tokenizer, from the lake.
+
+    Raises:
+        MissingOutputError: the asset `tokenizer` has not been materialised.
+    """
+    return load_tokenizer(str(store.require(tokenizer_path(store))))
+
+
 def count_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> np.ndarray:
     """Number of tokens of each text, without special tokens: (D,) int64."""
     counts = np.zeros(len(texts), dtype=np.int64)
@@ -100,6 +118,22 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[np.ndarray]:
 def tokenizer_fingerprint(tokenizer: Tokenizer) -> str:
     """xxh3-128 of the tokenizer's JSON: equal if and only if it encodes alike by construction."""
     return xxhash.xxh3_128_hexdigest(tokenizer.to_str().encode())
+
+
+def separator_id(tokenizer: Tokenizer) -> int:
+    """The token that is put between documents.
+
+    Raises:
+        ValueError: the tokenizer has none of the usual ones.
+    """
+    vocabulary = tokenizer.get_vocab()
+    for name in _SEPARATORS:
+        if name in vocabulary:
+            return vocabulary[name]
+    raise ValueError(
+        "the tokenizer has no token to separate documents: expected one of "
+        f"{', '.join(_SEPARATORS)}"
+    )
 
 
 def _steadied(tokenizer: Tokenizer) -> Tokenizer:

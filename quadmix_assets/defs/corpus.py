@@ -7,30 +7,26 @@ import polars as pl
 from upath import UPath
 
 from quadmix_assets.corpus.duplicates import find_duplicate_ids
-from quadmix_assets.corpus.inputs import check_inputs, discover_inputs, target_files
+from quadmix_assets.corpus.inputs import check_inputs, discover_inputs
 from quadmix_assets.corpus.planted import TARGET_BLEND, write_planted_corpus
 from quadmix_assets.corpus.raw_shard import read_summary, write_raw_shard
 from quadmix_assets.corpus.readers import UnreadableShardError
-from quadmix_assets.corpus.target_sets import (
-    evaluation_order,
-    n_evaluated,
-    read_target_set,
-    split_target_set,
-)
+from quadmix_assets.corpus.target_tables import write_target_tables
 from quadmix_assets.corpus.text_sample import sample_texts
 from quadmix_assets.corpus.tokenizer import (
-    count_tokens,
     load_tokenizer,
+    project_tokenizer,
     tokenizer_fingerprint,
+    tokenizer_path,
     train_tokenizer,
 )
 from quadmix_assets.defs.automation import INPUT_FILES, PER_INPUT_FILE, observation
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
 from quadmix_assets.defs.partitions import SHARDS, shard_keys, shards_with, work_through
 from quadmix_assets.defs.resources import OWNERS, PLANTED, SHARDS_PER_RUN, ProjectResource
-from quadmix_assets.outputs import PLANTED_CORPUS, QUARANTINE, RAW_SHARDS, TARGET_SETS, TOKENIZER
+from quadmix_assets.outputs import PLANTED_CORPUS, QUARANTINE, RAW_SHARDS
 from quadmix_assets.settings import SettingsError
-from quadmix_assets.store import Store, atomic_file, atomic_folder
+from quadmix_assets.store import MissingOutputError, Store, atomic_file, atomic_folder
 
 GROUP = "corpus"
 IDS_ARE_UNIQUE = "ids_are_unique"
@@ -245,7 +241,7 @@ def tokenizer(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
             for text in batch["text"]
         )
         trained = train_tokenizer(texts, vocab_size=settings.tokenizer.vocab_size)
-    path = store.path(TOKENIZER, "tokenizer.json")
+    path = tokenizer_path(store)
     with atomic_file(path) as file:
         file.write(trained.to_str().encode())
     return dg.MaterializeResult(
@@ -266,45 +262,18 @@ def tokenizer(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
     deps=[tokenizer, *([PLANTED_CORPUS] if PLANTED else [])],
 )
 def target_sets(project: ProjectResource) -> dg.MaterializeResult:
-    """Validation sets, split in two: one part fits criteria, the other is only evaluated on.
+    """Validation sets, split in two: one part fits criteria, the other is used for evaluation only.
 
     Losses are measured on the first `proxies.max_target_tokens` tokens of the second part, whole
-    documents in the order of a hash; the table says how many these are.
+    documents in the order of a hash; the table says how many these are. That part is stored as
+    text and as tokens.
     """
     cost = Cost()
     settings, store = project.settings, project.store
     with clear_errors(SettingsError):
         check_inputs(settings, store)
-    counter = load_tokenizer(str(store.require(store.path(TOKENIZER, "tokenizer.json"))))
-    rows = []
-    for target in settings.targets:
-        with clear_errors(ValueError, FileNotFoundError):
-            documents = read_target_set(
-                target_files(settings, store, target),
-                name=target.name,
-                text_column=target.text_column,
-                template=target.template,
-                format=target.format,
-                max_documents=target.max_documents,
-                seed=settings.seed,
-            )
-        fit, held_out = split_target_set(documents, fit_share=target.fit_share, seed=settings.seed)
-        for part, frame in (("fit", fit), ("held_out", evaluation_order(held_out))):
-            store.write_table(store.table_path(TARGET_SETS, f"{target.name}.{part}"), frame)
-            n_tokens = count_tokens(counter, frame["text"].to_list())
-            n_used = n_evaluated(n_tokens, settings.proxies.max_target_tokens)
-            rows.append(
-                {
-                    "target": target.name,
-                    "part": part,
-                    "n_documents": frame.height,
-                    "n_tokens": int(n_tokens.sum()),
-                    "n_tokens_evaluated": int(n_tokens[:n_used].sum()) if part != "fit" else 0,
-                    "n_bytes": int(frame["text"].str.len_bytes().sum()),
-                    "example": frame["text"][0][:120] if frame.height else "",
-                }
-            )
-    table = pl.DataFrame(rows)
+    with clear_errors(MissingOutputError, ValueError, FileNotFoundError):
+        table = write_target_tables(store, settings, project_tokenizer(store))
     return dg.MaterializeResult(
         metadata={
             "targets": markdown_table(table),

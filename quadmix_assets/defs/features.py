@@ -3,7 +3,7 @@
 import dagster as dg
 import polars as pl
 
-from quadmix_assets.corpus.tokenizer import load_tokenizer
+from quadmix_assets.corpus.tokenizer import project_tokenizer, tokenizer_path
 from quadmix_assets.defs.automation import ON_SHARDS, PER_SHARD
 from quadmix_assets.defs.corpus import raw_shards, target_sets, tokenizer
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
@@ -32,7 +32,6 @@ from quadmix_assets.outputs import (
     RAW_SHARDS,
     SCORE_NORMALIZERS,
     SCORED_SHARDS,
-    TOKENIZER,
 )
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store
@@ -89,11 +88,10 @@ def scored_shards(context: dg.AssetExecutionContext, project: ProjectResource) -
     store = project.store
     with clear_errors(MissingOutputError, StaleModelError, CheckpointError):
         models = _load_models(store, project.settings)
-        tokenizer_path = store.require(store.path(TOKENIZER, "tokenizer.json"))
-    counter = load_tokenizer(str(tokenizer_path))
+        counter = project_tokenizer(store)
     fingerprints = {
         "fitted_models": store.fingerprint(store.root / FITTED_MODELS),
-        "tokenizer": store.fingerprint(tokenizer_path),
+        "tokenizer": store.fingerprint(tokenizer_path(store)),
     }
 
     lineage = {

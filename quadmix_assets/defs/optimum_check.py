@@ -9,7 +9,7 @@ from quadmix_assets.defs.resources import OWNERS, ProjectResource
 from quadmix_assets.defs.search import GROUP, optimal_params
 from quadmix_assets.mix.model import read_optimum
 from quadmix_assets.outputs import OPTIMUM_CHECK, PROXY_POOL, SAMPLED_SUBSET
-from quadmix_assets.proxies.batches import read_evidence
+from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.proxies.proxy_pool import open_index, read_documents, token_folder
 from quadmix_assets.sampling import PoolDraw, Theta
 from quadmix_assets.search.objective import Objective, objective_losses, objective_named
@@ -55,7 +55,7 @@ def optimum_check(
     with clear_errors(MissingOutputError, ValueError):
         thetas, predicted = _thetas(store, settings)
         columns = ["id_hash", "n_tokens", *(f"sigma_{name}" for name in settings.criterion_names)]
-        kept = store.root / f"{OPTIMUM_CHECK}_parts"
+        unfinished_folder = store.root / f"{OPTIMUM_CHECK}_parts"
         with store.local_folder(store.root / PROXY_POOL) as folder:
             documents = read_documents(folder, columns)
             chosen = selections(
@@ -79,17 +79,17 @@ def optimum_check(
                 token_folder(folder),
                 documents["id_hash"],
                 samples,
-                n_tokens=settings.proxies.training.n_tokens,
+                n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
                 on_progress=observe_progress(context),
-                kept=kept,
-                version={PROXY_POOL: store.fingerprint(store.root / PROXY_POOL)},
+                unfinished_folder=unfinished_folder,
+                inputs_version={PROXY_POOL: store.fingerprint(store.root / PROXY_POOL)},
             )
     losses = names.join(result.metrics, on="sample_id", maintain_order="left_right").drop(
         "sample_id"
     )
     path = store.table_path(OPTIMUM_CHECK)
     store.write_table(path, losses, {"predicted": predicted})
-    store.remove_folder(kept)
+    store.remove_folder(unfinished_folder)
     pictures, tables = {}, {}
     metrics = read_evidence(store, settings).metrics
     for wanted in settings.objectives:

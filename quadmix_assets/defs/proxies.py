@@ -6,7 +6,7 @@ import dagster as dg
 import numpy as np
 import polars as pl
 
-from quadmix_assets.corpus.tokenizer import load_tokenizer
+from quadmix_assets.corpus.tokenizer import project_tokenizer
 from quadmix_assets.defs.corpus import target_sets, tokenizer
 from quadmix_assets.defs.features import domain_labels, score_normalizers, scored_shards
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
@@ -17,34 +17,36 @@ from quadmix_assets.outputs import (
     MERGED_RANKS,
     PARAMETER_SETS,
     PROXY_METRICS,
-    PROXY_PARTS,
     PROXY_POOL,
     SAMPLED_SUBSET,
     SCORED_SHARDS,
-    TOKENIZER,
+    UNFINISHED_PROXIES,
 )
-from quadmix_assets.proxies.batches import (
-    batch_names,
+from quadmix_assets.proxies.evidence import (
     evidence_version,
     pool_version,
-    read_batch,
     read_current,
     read_evidence,
-    write_parameter_sets,
 )
+from quadmix_assets.proxies.parameter_sets import batch_names, read_batch, write_parameter_sets
 from quadmix_assets.proxies.proxy_pool import (
     build_proxy_pool,
     open_index,
     read_documents,
     token_folder,
 )
-from quadmix_assets.proxies.ranks import for_each_theta, rank_table, select_documents
-from quadmix_assets.sampling import PoolDraw, Theta, feature_names
+from quadmix_assets.proxies.ranks import rank_thetas
+from quadmix_assets.proxies.samples import (
+    samples_of_subset,
+    select_documents,
+    tokens_per_theta,
+)
+from quadmix_assets.sampling import PoolDraw, feature_names
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.store import MissingOutputError
 from quadmix_assets.training.plots import plot_losses
 from quadmix_assets.training.progress import BatchProgress
-from quadmix_assets.training.train_samples import samples_of_subset, train_samples
+from quadmix_assets.training.train_samples import train_samples
 
 GROUP = "proxies"
 # One partition is one run: each is long, and holds the device for itself.
@@ -68,8 +70,7 @@ def proxy_pool(context: dg.AssetExecutionContext, project: ProjectResource) -> d
             shards_with(context, SCORED_SHARDS),
             settings,
             load_normalizers(store, settings.criterion_names),
-            load_tokenizer(str(store.require(store.path(TOKENIZER, "tokenizer.json")))),
-            context.log.info,
+            project_tokenizer(store),
         )
     return dg.MaterializeResult(
         metadata={
@@ -129,19 +130,17 @@ def parameter_sets(
 def merged_ranks(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
-    """Per theta and domain: merged score -> rank, up to omega."""
+    """Per theta and domain: the largest merged score within omega, and its rank."""
     cost = Cost()
     settings, store = project.settings, project.store
-    with clear_errors(MissingOutputError):
+    with (
+        clear_errors(MissingOutputError),
+        store.local_folder(store.root / PROXY_POOL) as folder,
+    ):
         thetas = read_batch(store, settings, context.partition_key)
-    breakpoints = settings.proxies.rank_breakpoints
-    with store.local_folder(store.root / PROXY_POOL) as folder, clear_errors(MissingOutputError):
-        index = open_index(folder, settings)
-
-        def ranked(number: int, theta: Theta) -> pl.DataFrame:
-            return rank_table(index, theta, number, max_breakpoints=breakpoints)
-
-        table = pl.concat(for_each_theta(thetas, ranked, n_threads=settings.proxies.n_workers))
+        table = rank_thetas(
+            open_index(folder, settings), thetas, n_threads=settings.proxies.n_workers
+        )
     path = store.table_path(MERGED_RANKS, context.partition_key)
     store.write_table(path, table, {"version": pool_version(store, context.partition_key)})
     return dg.MaterializeResult(
@@ -168,11 +167,12 @@ def sampled_subset(
     """Per theta: which documents of the proxy pool, and how many copies."""
     cost = Cost()
     settings, store = project.settings, project.store
-    with clear_errors(MissingOutputError):
+    with (
+        clear_errors(MissingOutputError),
+        store.local_folder(store.root / PROXY_POOL) as folder,
+    ):
         thetas = read_batch(store, settings, context.partition_key)
         ranks = read_current(store, MERGED_RANKS, context.partition_key)
-    tables = ranks.partition_by("theta_id", as_dict=True)
-    with store.local_folder(store.root / PROXY_POOL) as folder, clear_errors(MissingOutputError):
         documents = read_documents(folder, ["id_hash", "n_tokens"])
         draw = PoolDraw(
             open_index(folder, settings),
@@ -180,25 +180,17 @@ def sampled_subset(
             derive_seed(settings.seed, SAMPLED_SUBSET),
             max_epsilon=max(float(theta.epsilon.max()) for theta in thetas.values()),
         )
-
-        def selected(number: int, theta: Theta) -> pl.DataFrame:
-            return select_documents(draw, theta, tables.get((number,), ranks.clear()), number)
-
-        subsets = for_each_theta(thetas, selected, n_threads=settings.proxies.n_workers)
-    n_tokens = [
-        int((documents["n_tokens"][s["document"].to_numpy()] * s["copies"].to_numpy()).sum())
-        for s in subsets
-    ]
-    table = pl.concat(subsets)
+        table = select_documents(draw, thetas, ranks, n_threads=settings.proxies.n_workers)
+    n_tokens = tokens_per_theta(table, list(thetas), documents["n_tokens"])
     path = store.table_path(SAMPLED_SUBSET, context.partition_key)
     store.write_table(path, table, {"version": pool_version(store, context.partition_key)})
     return dg.MaterializeResult(
         metadata={
             **table_metadata(path, table.schema, table.height),
-            "mean_documents": table.height / max(len(thetas), 1),
-            "mean_tokens": float(np.mean(n_tokens)),
-            "min_tokens": min(n_tokens),
-            "max_tokens": max(n_tokens),
+            "mean_documents": table.height / len(thetas),
+            "mean_tokens": float(n_tokens.mean()),
+            "min_tokens": int(n_tokens.min()),
+            "max_tokens": int(n_tokens.max()),
             **cost.metadata(),
         }
     )
@@ -227,10 +219,10 @@ def proxy_metrics(
     cost = Cost()
     settings, store = project.settings, project.store
     key = context.partition_key
-    kept = store.root / PROXY_PARTS / key
+    unfinished_folder = store.root / UNFINISHED_PROXIES / key
     with clear_errors(MissingOutputError, ValueError):
         subset = read_current(store, SAMPLED_SUBSET, key)
-        numbers = list(read_batch(store, settings, key))
+        theta_ids = list(read_batch(store, settings, key))
         version = evidence_version(store, settings, key)
         with store.local_folder(store.root / PROXY_POOL) as folder:
             result = train_samples(
@@ -238,16 +230,18 @@ def proxy_metrics(
                 settings,
                 token_folder(folder),
                 read_documents(folder, ["id_hash"])["id_hash"],
-                samples_of_subset(subset, numbers, seed=derive_seed(settings.seed, PROXY_METRICS)),
-                n_tokens=settings.proxies.training.n_tokens,
+                samples_of_subset(
+                    subset, theta_ids, seed=derive_seed(settings.seed, PROXY_METRICS)
+                ),
+                n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
                 on_progress=observe_progress(context, key),
-                kept=kept,
-                version=version,
+                unfinished_folder=unfinished_folder,
+                inputs_version=version,
             )
     metrics = result.metrics.rename({"sample_id": "theta_id"})
     path = store.table_path(PROXY_METRICS, key)
     store.write_table(path, metrics, {"version": version})
-    store.remove_folder(kept)
+    store.remove_folder(unfinished_folder)
     failed = metrics.filter(pl.col("status") == "failed")
     trained = metrics.filter(pl.col("status") == "trained")
     spread = {
@@ -267,7 +261,7 @@ def proxy_metrics(
             "mean_epochs": float(np.mean([training.epochs for training in result.trainings])),
             "max_epochs": float(np.max([training.epochs for training in result.trainings])),
             "tokens_per_second": result.tokens_per_second,
-            "proxies_at_once": result.swarm_size,
+            "proxies_at_once": result.stack_size,
             "losses": figure(store, PROXY_METRICS, key, plot_losses(result.trainings, spread)),
             **cost.metadata(),
         }
@@ -277,10 +271,9 @@ def proxy_metrics(
 def observe_progress(
     context: dg.AssetExecutionContext, partition: str | None = None
 ) -> Callable[[BatchProgress], None]:
-    """Tells of a training in the run's log and as observations of the asset."""
+    """Reports the progress of a training as observations of the asset."""
 
     def tell(progress: BatchProgress) -> None:
-        context.log.info(str(progress))
         context.log_event(
             dg.AssetObservation(
                 context.asset_key, partition=partition, metadata=_standing(progress)

@@ -8,7 +8,8 @@ from quadmix_assets.defs.resources import OWNERS, ProjectResource
 from quadmix_assets.defs.search import GROUP, optimal_params, regressor
 from quadmix_assets.mix.model import read_optimum
 from quadmix_assets.outputs import REFINEMENT
-from quadmix_assets.proxies.batches import n_rounds, read_evidence, write_round
+from quadmix_assets.proxies.evidence import read_evidence
+from quadmix_assets.proxies.parameter_sets import n_rounds, write_round
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.search.constraints import InfeasibleError
 from quadmix_assets.search.fit import load_regressors, make_features, objective_predictor

@@ -12,7 +12,7 @@ from quadmix_assets.defs.proxies import parameter_sets, proxy_metrics, proxy_poo
 from quadmix_assets.defs.resources import OWNERS, ProjectResource
 from quadmix_assets.mix.theta_json import theta_to_json
 from quadmix_assets.outputs import OPTIMAL_PARAMS, REGRESSOR
-from quadmix_assets.proxies.batches import Evidence, read_evidence
+from quadmix_assets.proxies.evidence import Evidence, read_evidence
 from quadmix_assets.sampling import Parameters, Theta, expectation
 from quadmix_assets.search.constraints import InfeasibleError
 from quadmix_assets.search.fit import (
@@ -77,7 +77,7 @@ def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
         )
     return dg.MaterializeResult(
         metadata={
-            "n_proxies": len(evidence.numbers),
+            "n_proxies": len(evidence.theta_ids),
             "n_failed_left_out": evidence.n_failed,
             "n_stale_left_out": evidence.n_stale,
             "n_features": len(features.names),
@@ -174,12 +174,13 @@ def evidence_is_current(project: ProjectResource) -> dg.AssetCheckResult:
     return dg.AssetCheckResult(
         passed=evidence.n_stale == 0,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(evidence.numbers)} proxies count, all of one version"
+        description=f"{len(evidence.theta_ids)} proxies count, all of one version"
         if evidence.n_stale == 0
         else f"{evidence.n_stale} proxies are left out, because they were trained on another "
-        f"version of pool, thetas, targets or recipe than the {len(evidence.numbers)} that count: "
-        "materialise their partitions of merged_ranks, sampled_subset and proxy_metrics again",
-        metadata={"n_current": len(evidence.numbers), "n_stale": evidence.n_stale},
+        "version of pool, thetas, targets or recipe than the "
+        f"{len(evidence.theta_ids)} that count: materialise their partitions of merged_ranks, "
+        "sampled_subset and proxy_metrics again",
+        metadata={"n_current": len(evidence.theta_ids), "n_stale": evidence.n_stale},
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import xxhash
 from upath import UPath
 
+from quadmix_assets.corpus.tokenizer import tokenizer_path
 from quadmix_assets.mix.theta_json import theta_to_json
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
@@ -21,7 +22,6 @@ from quadmix_assets.outputs import (
     RAW_SHARDS,
     SCORE_NORMALIZERS,
     SCORED_SHARDS,
-    TOKENIZER,
 )
 from quadmix_assets.sampling import Theta
 from quadmix_assets.settings import Settings
@@ -49,7 +49,7 @@ def pinned_fingerprints(store: Store) -> dict[str, str]:
         MissingOutputError: one of them has not been made.
     """
     return {
-        "tokenizer": store.fingerprint(store.path(TOKENIZER, "tokenizer.json")),
+        "tokenizer": store.fingerprint(tokenizer_path(store)),
         FITTED_MODELS: store.fingerprint(store.root / FITTED_MODELS),
         SCORE_NORMALIZERS: store.fingerprint(store.root / SCORE_NORMALIZERS),
         RANK_CALIBRATION: store.fingerprint(store.root / RANK_CALIBRATION),

@@ -13,7 +13,7 @@ from quadmix_assets.outputs import (
     PLOTS,
     RANDOM_COMPARISON,
 )
-from quadmix_assets.proxies.batches import read_evidence
+from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.search.objective import objective_losses, objective_named
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store

@@ -7,7 +7,8 @@ domain of the pool that this is a sample of).
 """
 
 import json
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +21,13 @@ from quadmix_assets.corpus.text_sample import in_sample
 from quadmix_assets.features.normalizers import Normalizer
 from quadmix_assets.features.scored_documents import read_scored
 from quadmix_assets.outputs import PROXY_POOL, SCORED_SHARDS
-from quadmix_assets.proxies.tokenise import append_tokens
 from quadmix_assets.sampling import PoolIndex
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store, atomic_folder
-from quadmix_assets.training.token_file import TokenPoolWriter
+from quadmix_assets.training.shard_tokens import append_tokens
+from quadmix_assets.training.token_file import TokenFileWriter
+
+_LOGGER = logging.getLogger(__name__)
 
 _TOKENS = "tokens"
 _DOCUMENTS = "documents.parquet"
@@ -48,7 +51,6 @@ def build_proxy_pool(
     settings: Settings,
     normalizers: Sequence[Normalizer],
     tokenizer: Tokenizer,
-    log: Callable[[str], None],
 ) -> ProxyPoolSummary:
     """Sample the pool down to about `proxies.pool_tokens` tokens and tokenise the sample.
 
@@ -66,7 +68,7 @@ def build_proxy_pool(
     per_domain = np.zeros(len(settings.domain_names), np.int64)
     frames = []
     with atomic_folder(store.root / PROXY_POOL) as folder:
-        with TokenPoolWriter(folder / _TOKENS, vocab_size=tokenizer.get_vocab_size()) as writer:
+        with TokenFileWriter(folder / _TOKENS, vocab_size=tokenizer.get_vocab_size()) as writer:
             for number, shard in enumerate(shards, start=1):
                 documents = read_scored(
                     store, [shard], settings.criterion_names, settings.domain_names
@@ -93,7 +95,9 @@ def build_proxy_pool(
                             }
                         )
                     )
-                log(f"{shard}: {int(chosen.sum())} documents, shard {number} of {len(shards)}")
+                _LOGGER.info(
+                    "%s: %d documents, shard %d of %d", shard, chosen.sum(), number, len(shards)
+                )
         if not frames:
             raise ValueError(
                 f"no document of the pool is among the sample of {settings.proxies.pool_tokens} "
@@ -102,7 +106,7 @@ def build_proxy_pool(
         table = pl.concat(frames)
         del frames
         pq.write_table(table.to_arrow(), folder / _DOCUMENTS, compression="zstd")
-        log(f"laying out {table.height} documents for ranking")
+        _LOGGER.info("indexing %d documents for ranking", table.height)
         PoolIndex.build(
             table.select(f"sigma_{name}" for name in settings.criterion_names).to_numpy(),
             table["domain"].to_numpy(),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from quadmix_assets.outputs import PROXY_POOL, REGRESSOR
-from quadmix_assets.proxies.batches import Evidence, read_evidence
+from quadmix_assets.proxies.evidence import Evidence, read_evidence
 from quadmix_assets.proxies.proxy_pool import open_index
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.validation import FloatArray
@@ -163,7 +163,7 @@ def regressors_are_up_to_date(store: Store, settings: Settings) -> bool:
         MissingOutputError: no regressor has been fitted, or no proxy counts.
     """
     stored: int = store.read_json(store.path(REGRESSOR, _METRICS))["n_proxies"]
-    return stored == len(read_evidence(store, settings).numbers)
+    return stored == len(read_evidence(store, settings).theta_ids)
 
 
 def load_regressors(store: Store, settings: Settings) -> dict[str, Regressor]:

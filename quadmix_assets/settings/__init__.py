@@ -26,7 +26,8 @@ from quadmix_assets.settings.load import (
     PROFILES_FOLDER,
     load_settings,
 )
-from quadmix_assets.settings.proxies import ParametersSettings, ProxiesSettings, TrainingSettings
+from quadmix_assets.settings.parameters import ParametersSettings
+from quadmix_assets.settings.proxies import ProxiesSettings
 from quadmix_assets.settings.root import OVERRIDE_PREFIX, Settings
 from quadmix_assets.settings.search import (
     AutomationSettings,
@@ -38,6 +39,7 @@ from quadmix_assets.settings.search import (
     RegressorKind,
     SearchSettings,
 )
+from quadmix_assets.settings.training import TrainingSettings
 
 __all__ = [
     "DEFAULT_PROFILE",

@@ -35,7 +35,9 @@ def describe_validation_error(error: ValidationError, file: str, model: type[Bas
 
 
 def _follows_from_another(problem: ErrorDetails, error: ValidationError) -> bool:
-    """Whether a list is too short only because its entries are wrong."""
+    """Whether something is wrong only because other keys are."""
+    if problem["type"] == "default_factory_not_called":
+        return True  # a default that follows another key, in a section with an error of its own
     key = problem["loc"]
     return problem["type"] == "too_short" and any(
         other["loc"][: len(key)] == key and len(other["loc"]) > len(key) for other in error.errors()

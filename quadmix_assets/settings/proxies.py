@@ -1,63 +1,38 @@
-"""Settings of the proxies: thetas, proxy pool, training."""
+"""Settings of the proxies: their pool, how they are trained and evaluated, and on what hardware."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from quadmix_assets.settings.base import PositiveInt, Section, Share
-
-
-class ParametersSettings(Section):
-    """How many thetas are drawn by Algorithm 1, and from which ranges."""
-
-    n: PositiveInt = 128
-    omega_max: Annotated[float, Field(gt=0.0, le=1.0)] = 0.1
-    lambda_prior: Literal["log_uniform", "uniform"] = "log_uniform"
-    scale_max: Annotated[float, Field(ge=1.0)] | None = Field(
-        default=None,
-        description="an extension of the paper's space: a factor from 1 to this on each domain's "
-        "sampling function; null leaves it out",
-    )
-
-
-class TrainingSettings(Section):
-    """The recipe by which every proxy is trained; RegMix's, which QuaDMix follows, by default."""
-
-    shape: Literal["tiny", "small", "regmix-1m", "olmix-14m"] = "tiny"
-    context: PositiveInt | None = Field(
-        default=None, description="tokens a window predicts; null takes the shape's"
-    )
-    n_tokens: PositiveInt = 100_000
-    batch_windows: PositiveInt = 512
-    learning_rate: Annotated[float, Field(gt=0)] = 4e-4
-    beta1: Share = 0.9
-    beta2: Share = 0.95
-    weight_decay: Annotated[float, Field(ge=0)] = 0.1
-    clip: Annotated[float, Field(gt=0)] = 1.0
-    warmup_steps: Annotated[int, Field(ge=0)] = 100
-    schedule: Literal["cosine", "linear", "constant"] = "constant"
-    final_share: Annotated[Share, Field(description="of the peak rate, where it falls")] = 0.1
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        default="auto", description="auto: bfloat16 where the processor has instructions for it"
-    )
+from quadmix_assets.settings.training import TrainingSettings
 
 
 class ProxiesSettings(Section):
     """The proxy pool and the training of the proxies."""
 
     pool_tokens: PositiveInt = Field(
-        default=20_000_000, description="the pool is sampled down to about this many tokens"
+        default=20_000_000,
+        description="tokens that the pool is sampled down to, about: many times what a tiny proxy "
+        "is trained on, so that even small samples need not be repeated",
     )
     batch_size: PositiveInt = Field(
-        default=16, description="thetas in one proxy_batch partition, which is one swarm"
+        default=16,
+        description="thetas in one proxy_batch partition: what is lost at most, and shown as one "
+        "step, when a run fails",
     )
-    rank_breakpoints: Annotated[int, Field(ge=2)] = Field(
-        default=256, description="rows a table of merged_ranks has for a theta and domain at most"
+    training: TrainingSettings = Field(
+        default_factory=TrainingSettings, description="the recipe that all proxies share"
     )
-    training: TrainingSettings = TrainingSettings()
-    max_target_tokens: PositiveInt = 50_000
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    swarm_size: PositiveInt | Literal["auto"] = Field(
+    max_target_tokens: PositiveInt = Field(
+        default=50_000,
+        description="tokens of each target set that losses are measured on, whole documents in the "
+        "order of a hash; few enough that evaluation costs little beside a short training",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="where proxies are trained; auto: on a GPU where there is one"
+    )
+    stack_size: PositiveInt | Literal["auto"] = Field(
         default="auto",
         description="proxies that one process trains at once, as one batched model; auto: as many "
         "as fit a GPU's free memory, or a CPU's cache",
@@ -70,11 +45,26 @@ class ProxiesSettings(Section):
         description="CPU threads of a process; fixed, so that losses do not depend on the machine",
     )
     compile: Literal["auto", "on", "off"] = Field(
-        default="auto", description="fuse the training step with torch.compile; auto: on a GPU"
+        default="auto",
+        description="whether torch.compile fuses the training step; auto: on a GPU, since on a CPU "
+        "short trainings do not win back the time it takes",
     )
     checkpoint_seconds: Annotated[float, Field(gt=0)] = Field(
-        default=60.0, description="time between two states that a killed training goes on from"
+        default=60.0,
+        description="seconds between two checkpoints of a training; what a killed one loses at "
+        "most",
     )
-    progress_seconds: Annotated[float, Field(gt=0)] = 15.0
-    tensorboard: bool = False
-    max_failed_share: Share = 0.1
+    progress_seconds: Annotated[float, Field(gt=0)] = Field(
+        default=15.0,
+        description="seconds between two reports of progress; each is an event in Dagster's log",
+    )
+    tensorboard: bool = Field(
+        default=False,
+        description="whether training curves are written for TensorBoard too; off, since it needs "
+        "the extra `tensorboard` and a local lake",
+    )
+    max_failed_share: Share = Field(
+        default=0.1,
+        description="share of failed proxies above which the check few_proxies_failed fails; a few "
+        "may diverge, more mean that the recipe is wrong",
+    )

@@ -13,7 +13,8 @@ from quadmix_assets.settings.corpus import CorpusSettings, TargetSettings, Token
 from quadmix_assets.settings.domains import UNKNOWN_DOMAIN
 from quadmix_assets.settings.features import FeaturesSettings
 from quadmix_assets.settings.models import TEXT_COLUMN, ModelSettings
-from quadmix_assets.settings.proxies import ParametersSettings, ProxiesSettings
+from quadmix_assets.settings.parameters import ParametersSettings
+from quadmix_assets.settings.proxies import ProxiesSettings
 from quadmix_assets.settings.search import (
     AutomationSettings,
     ComparisonSettings,

@@ -1,16 +1,45 @@
-"""The sizes of decoder that proxies are trained in."""
+"""The sizes of decoder that are trained, and the recipe that suits each.
+
+An architecture is one entry here: its name, its sizes, and the defaults of `proxies.training`.
+"""
 
 from dataclasses import dataclass
+from typing import Literal
+
+Schedule = Literal["cosine", "linear", "constant"]
 
 
 @dataclass(frozen=True)
-class ProxyShape:
+class RecipeDefaults:
+    """The defaults of `proxies.training` for one architecture, described there."""
+
+    n_tokens_per_proxy: int
+    batch_windows: int
+    learning_rate: float
+    warmup_steps: int
+    schedule: Schedule
+
+
+# RegMix's recipe (Liu et al. 2024, arXiv:2407.01492), which QuaDMix section 4.1 follows: a billion
+# tokens in batches of a million, at a constant rate.
+_REGMIX = RecipeDefaults(
+    n_tokens_per_proxy=1_000_000_000,
+    batch_windows=512,
+    learning_rate=4e-4,
+    warmup_steps=100,
+    schedule="constant",
+)
+
+
+@dataclass(frozen=True)
+class Architecture:
     """A Llama-style decoder: RMSNorm, rotary positions, SwiGLU, no biases.
 
-    `context` counts the tokens one window predicts. `tie_embeddings` lets the output projection
-    share the input embedding, which for a small model saves most of its parameters.
-    `embedding_deviation` is that of the initial input embedding; None takes the rule of the other
-    matrices. A few hundred steps learn more, and steadier, from a larger one.
+    Attributes:
+        context: tokens that one window predicts.
+        embedding_standard_deviation: of the initial input embedding; None takes the rule of the
+            other matrices. A few hundred steps learn more, and more steadily, from a larger one.
+        defaults: the recipe that suits it.
     """
 
     name: str
@@ -19,22 +48,25 @@ class ProxyShape:
     n_heads: int
     mlp_width: int
     context: int
-    tie_embeddings: bool = False
-    embedding_deviation: float | None = None
+    embedding_standard_deviation: float | None = None
     rotary_base: float = 10_000.0
     norm_epsilon: float = 1e-5
+    defaults: RecipeDefaults = _REGMIX
 
     def __post_init__(self) -> None:
         """Refuse sizes that cannot be built.
 
-        Raises ValueError where a size is not positive or heads do not divide the width evenly.
+        Raises:
+            ValueError: a size is not positive, or heads do not divide the width evenly.
         """
         sizes = (self.n_layers, self.width, self.n_heads, self.mlp_width, self.context)
         if min(sizes) < 1:
-            raise ValueError(f"shape {self.name}: every size must be at least 1, not {sizes}")
+            raise ValueError(
+                f"architecture {self.name}: every size must be at least 1, not {sizes}"
+            )
         if self.width % (2 * self.n_heads):
             raise ValueError(
-                f"shape {self.name}: width {self.width} must be an even multiple of its "
+                f"architecture {self.name}: width {self.width} must be an even multiple of its "
                 f"{self.n_heads} heads (rotary positions turn pairs of channels)"
             )
 
@@ -44,10 +76,9 @@ class ProxyShape:
         return self.width // self.n_heads
 
     def n_parameters(self, vocab_size: int) -> int:
-        """All parameters of one proxy, embeddings included."""
+        """All parameters of one model, embeddings included."""
         per_layer = 4 * self.width**2 + 3 * self.width * self.mlp_width + 2 * self.width
-        embeddings = (1 if self.tie_embeddings else 2) * vocab_size * self.width
-        return self.n_layers * per_layer + self.width + embeddings
+        return self.n_layers * per_layer + self.width + 2 * vocab_size * self.width
 
     def flops_per_token(self, vocab_size: int) -> int:
         """Floating-point operations to train on one token, forward and backward.
@@ -60,34 +91,73 @@ class ProxyShape:
         return 6 * (self.n_layers * (per_layer + attention) + vocab_size * self.width)
 
 
-SHAPES: dict[str, ProxyShape] = {
-    shape.name: shape
-    for shape in (
-        ProxyShape(
+ARCHITECTURES: dict[str, Architecture] = {
+    architecture.name: architecture
+    for architecture in (
+        # Learns from 200 steps on a CPU in a few seconds.
+        Architecture(
             "tiny",
             n_layers=2,
             width=64,
             n_heads=2,
             mlp_width=128,
             context=128,
-            embedding_deviation=0.3,
+            embedding_standard_deviation=0.3,
+            defaults=RecipeDefaults(
+                n_tokens_per_proxy=100_000,
+                batch_windows=4,
+                learning_rate=5e-3,
+                warmup_steps=10,
+                schedule="cosine",
+            ),
         ),
-        ProxyShape("small", n_layers=2, width=128, n_heads=4, mlp_width=256, context=256),
-        # Liu et al. 2024 (RegMix, arXiv:2407.01492), which QuaDMix section 4.1 follows. The name
-        # counts no embeddings.
-        ProxyShape("regmix-1m", n_layers=2, width=256, n_heads=8, mlp_width=512, context=2048),
+        Architecture(
+            "small",
+            n_layers=2,
+            width=128,
+            n_heads=4,
+            mlp_width=256,
+            context=256,
+            defaults=RecipeDefaults(
+                n_tokens_per_proxy=1_000_000,
+                batch_windows=8,
+                learning_rate=3e-3,
+                warmup_steps=25,
+                schedule="cosine",
+            ),
+        ),
+        # Liu et al. 2024. The name counts no embeddings.
+        Architecture("regmix-1m", n_layers=2, width=256, n_heads=8, mlp_width=512, context=2048),
         # The size of OLMo-core's smallest model: 14M parameters with a vocabulary of 50,000. It
-        # is a Llama here, without OLMo 2's norms on queries and keys.
-        ProxyShape("olmix-14m", n_layers=4, width=128, n_heads=8, mlp_width=512, context=2048),
+        # is a Llama here, without OLMo 2's norms on queries and keys. The budget is 20 tokens a
+        # parameter (Hoffmann et al. 2022).
+        Architecture(
+            "olmix-14m",
+            n_layers=4,
+            width=128,
+            n_heads=8,
+            mlp_width=512,
+            context=2048,
+            defaults=RecipeDefaults(
+                n_tokens_per_proxy=280_000_000,
+                batch_windows=64,
+                learning_rate=2e-3,
+                warmup_steps=100,
+                schedule="cosine",
+            ),
+        ),
     )
 }
 
 
-def shape_named(name: str) -> ProxyShape:
-    """The shape of that name.
+def architecture_named(name: str) -> Architecture:
+    """The architecture of that name.
 
-    Raises ValueError, with the names there are, for any other.
+    Raises:
+        ValueError: there is none; the message has the names there are.
     """
-    if name not in SHAPES:
-        raise ValueError(f"no proxy shape is named {name!r}; there are: {', '.join(SHAPES)}")
-    return SHAPES[name]
+    if name not in ARCHITECTURES:
+        raise ValueError(
+            f"no architecture is named {name!r}; there are: {', '.join(ARCHITECTURES)}"
+        )
+    return ARCHITECTURES[name]

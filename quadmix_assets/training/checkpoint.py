@@ -1,4 +1,4 @@
-"""Puts the state of a swarm in training away, so that a killed training goes on where it was."""
+"""Puts the state of a stack in training away, so that a killed training goes on where it was."""
 
 import time
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from quadmix_assets.store import atomic_file
 
 @dataclass
 class Checkpoint:
-    """A file for the state of one swarm.
+    """A file for the state of one stack.
 
     Attributes:
         path: where it lies.

@@ -1,4 +1,4 @@
-"""The steps of the swarm's decoder, in plain operations that torch.compile can fuse.
+"""The steps of the stack's decoder, in plain operations that torch.compile can fuse.
 
 Arrays hold K proxies of T = B windows x C tokens each.
 """

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from quadmix_assets.device import choose_compiled, choose_device
-from quadmix_assets.training.architectures import ProxyShape
+from quadmix_assets.settings import TrainingSettings
+from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.checkpoint import Checkpoint
-from quadmix_assets.training.model import SwarmLM
-from quadmix_assets.training.recipe import Recipe
-from quadmix_assets.training.trainer import ProxyTraining, SwarmTrainer
+from quadmix_assets.training.model import StackedLM
+from quadmix_assets.training.trainer import ProxyTraining, StackTrainer
 from quadmix_assets.training.window_stream import WindowStream
 
 _TELL_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class SwarmProgress:
-    """Where the training of one swarm stands.
+class StackProgress:
+    """Where the training of one stack stands.
 
     Attributes:
         step: steps that all proxies have made.
@@ -40,34 +40,34 @@ class SwarmProgress:
 
 
 @dataclass(frozen=True)
-class TrainedSwarm:
+class TrainedStack:
     """The trained model, the record of each of its K proxies, and the seconds they took."""
 
-    model: SwarmLM
-    recipe: Recipe
+    model: StackedLM
+    recipe: TrainingSettings
     proxies: tuple[ProxyTraining, ...]
     seconds: float
 
 
-def train_swarm(
+def train_on_streams(
     streams: Sequence[WindowStream],
-    shape: ProxyShape,
-    recipe: Recipe,
+    architecture: Architecture,
+    recipe: TrainingSettings,
     *,
     vocab_size: int,
     seeds: Sequence[int],
     device: str = "auto",
     compiled: str = "off",
-    on_progress: Callable[[SwarmProgress], None] | None = None,
+    on_progress: Callable[[StackProgress], None] | None = None,
     checkpoint: Checkpoint | None = None,
-) -> TrainedSwarm:
+) -> TrainedStack:
     """Train one proxy per stream from scratch, all of them as one batched model.
 
     Args:
-        streams: the K samples, each cut to windows of `shape.context` + 1 tokens.
-        shape: the proxies' size.
+        streams: the K samples, each cut to windows of `architecture.context` + 1 tokens.
+        architecture: the proxies' size.
         recipe: budget and optimiser.
-        vocab_size: of the pool's tokenizer.
+        vocab_size: of the tokenizer.
         seeds: (K) of the initial weights; equal seeds start equal proxies.
         device: "auto", "cpu" or "cuda".
         compiled: "on", "off" or "auto": whether torch.compile fuses the training step.
@@ -76,14 +76,14 @@ def train_swarm(
             if there is one.
 
     A stream without tokens gives a failed proxy, not an error. Raises ValueError where streams,
-    seeds and shape do not fit each other, or a token is outside the vocabulary.
+    seeds and architecture do not fit each other, or a token is outside the vocabulary.
     """
     if not streams or len(streams) != len(seeds):
         raise ValueError(f"{len(streams)} streams and {len(seeds)} seeds: one of each per proxy")
     chosen = choose_device(device)
-    trainer = SwarmTrainer(
+    trainer = StackTrainer(
         streams,
-        shape,
+        architecture,
         recipe,
         vocab_size,
         seeds,
@@ -104,11 +104,11 @@ def train_swarm(
             checkpoint.save(trainer.state())
     if on_progress:
         on_progress(_progress(trainer, told_step))
-    return TrainedSwarm(trainer.model, recipe, trainer.finish(), time.monotonic() - start)
+    return TrainedStack(trainer.model, recipe, trainer.finish(), time.monotonic() - start)
 
 
-def _progress(trainer: SwarmTrainer, since: int) -> SwarmProgress:
-    return SwarmProgress(
+def _progress(trainer: StackTrainer, since: int) -> StackProgress:
+    return StackProgress(
         step=trainer.step,
         n_steps=trainer.n_steps,
         n_tokens=trainer.n_tokens,

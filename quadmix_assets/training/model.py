@@ -1,4 +1,4 @@
-"""K small decoders trained side by side as one batched model, a swarm.
+"""K small decoders trained side by side as one batched model, a stack.
 
 Every parameter has a leading proxy axis, so that K small matrix products become one batched
 product and the cost of calling an operation is paid once for all. Nothing is shared along that
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from quadmix_assets.training.architectures import ProxyShape
+from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.cross_entropy import summed_loss, token_losses
 from quadmix_assets.training.layers import (
     causal_attention,
@@ -22,36 +22,27 @@ from quadmix_assets.training.layers import (
     swiglu,
 )
 
-PRECISIONS: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # Longest window whose attention weights are written out on a CPU, by precision (see layers).
 _EXPLICIT_CONTEXT = {torch.float32: 64, torch.bfloat16: 512}
 
 
-def precision_dtype(precision: str) -> torch.dtype:
-    """The dtype of the matrix products; raises ValueError for an unknown name."""
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision is {precision!r}; expected one of {', '.join(PRECISIONS)}")
-    return PRECISIONS[precision]
-
-
-class SwarmLM(nn.Module):
-    """K Llama-style decoders of one shape; parameters are float32 with a leading axis of K.
+class StackedLM(nn.Module):
+    """K Llama-style decoders of one architecture; parameters are float32 with a leading axis of K.
 
     `seeds` (K) starts each proxy's weights: a proxy gets the same weights whatever its place in
-    whatever swarm. Gains start at 1. Matrices are drawn from normal distributions whose deviation
-    falls with the width (see `_initial_deviation`).
+    whatever stack. Gains start at 1. Matrices are drawn from normal distributions whose standard
+    deviation falls with the width (see `_initial_standard_deviation`).
     """
 
-    def __init__(self, shape: ProxyShape, vocab_size: int, seeds: Sequence[int]) -> None:
+    def __init__(self, architecture: Architecture, vocab_size: int, seeds: Sequence[int]) -> None:
         super().__init__()
-        self.shape = shape
+        self.architecture = architecture
         self.vocab_size = vocab_size
         self.n_proxies = len(seeds)
-        self._names = list(_parameter_sizes(shape, vocab_size))
-        for name, values in _draw(shape, vocab_size, seeds).items():
+        for name, values in _draw(architecture, vocab_size, seeds).items():
             self.register_parameter(name, nn.Parameter(values))
         self.turns: Tensor
-        turns = rotations(shape.context, shape.head_width, shape.rotary_base)
+        turns = rotations(architecture.context, architecture.head_width, architecture.rotary_base)
         self.register_buffer("turns", turns, persistent=False)
         # Not the method itself by default: a model that refers to itself lives until Python looks
         # for cycles, with all its memory.
@@ -66,10 +57,12 @@ class SwarmLM(nn.Module):
         K, B, C = ids.shape
         explicit = ids.device.type == "cpu" and _EXPLICIT_CONTEXT[dtype] >= C
         x = self._embed(ids)
-        for layer in range(self.shape.n_layers):
+        for layer in range(self.architecture.n_layers):
             h = self._norm(x, f"attention_gain_{layer}", dtype)
             qkv = torch.bmm(h, self._cast(f"qkv_{layer}", dtype))
-            heads = split_heads(qkv.view(K * B, C, -1), self.turns[:, :C], self.shape.n_heads)
+            heads = split_heads(
+                qkv.view(K * B, C, -1), self.turns[:, :C], self.architecture.n_heads
+            )
             attended = causal_attention(*heads, explicit=explicit)
             attended = attended.transpose(1, 2).reshape(K, B * C, -1)
             x = x + torch.bmm(attended, self._cast(f"out_{layer}", dtype))
@@ -85,7 +78,7 @@ class SwarmLM(nn.Module):
         proxy's part of it in nats, (K,).
         """
         hidden = (self._compiled_hidden or self.hidden)(windows[..., :-1], dtype)
-        matrix = self._output_matrix()
+        matrix = self.get_parameter("output")
         if matrix.grad is None:
             matrix.grad = torch.zeros_like(matrix)
         losses, hidden_grad = summed_loss(
@@ -104,16 +97,8 @@ class SwarmLM(nn.Module):
         K = self.n_proxies
         hidden = self.hidden(ids.expand(K, -1, -1), dtype)
         wanted = targets.flatten().expand(K, -1)
-        return token_losses(hidden, self._output_matrix().to(dtype), wanted).view(K, *ids.shape)
-
-    @torch.no_grad()
-    def logits(self, ids: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
-        """Logits (K, B, C, vocabulary) for token ids (K, B, C)."""
-        weight = self._output_matrix().to(dtype).transpose(1, 2)
-        return torch.bmm(self.hidden(ids, dtype), weight).view(*ids.shape, self.vocab_size)
-
-    def _output_matrix(self) -> Tensor:
-        return self.get_parameter("embedding" if self.shape.tie_embeddings else "output")
+        output = self.get_parameter("output").to(dtype)
+        return token_losses(hidden, output, wanted).view(K, *ids.shape)
 
     def _embed(self, ids: Tensor) -> Tensor:
         K = self.n_proxies
@@ -125,7 +110,7 @@ class SwarmLM(nn.Module):
         return self.get_parameter(name).to(dtype).transpose(1, 2)
 
     def _norm(self, x: Tensor, gain: str, dtype: torch.dtype) -> Tensor:
-        return rms_norm(x, self.get_parameter(gain), self.shape.norm_epsilon, dtype)
+        return rms_norm(x, self.get_parameter(gain), self.architecture.norm_epsilon, dtype)
 
     @torch.no_grad()
     def silence(self, k: int) -> None:
@@ -133,38 +118,12 @@ class SwarmLM(nn.Module):
         for parameter in self.parameters():
             parameter[k].zero_()
 
-    @torch.no_grad()
-    def state_of(self, k: int) -> dict[str, Tensor]:
-        """Proxy k's weights under the names and in the layout of transformers' LlamaForCausalLM."""
-        width = self.shape.width
-        own = {name: self.get_parameter(name)[k].detach().cpu() for name in self._names}
-        state = {"model.embed_tokens.weight": own["embedding"]}
-        for layer in range(self.shape.n_layers):
-            prefix = f"model.layers.{layer}."
-            q, key, v = own[f"qkv_{layer}"].view(3, width, width)
-            gate, up = own[f"gate_up_{layer}"].chunk(2)
-            state |= {
-                prefix + "input_layernorm.weight": own[f"attention_gain_{layer}"],
-                prefix + "self_attn.q_proj.weight": q,
-                prefix + "self_attn.k_proj.weight": key,
-                prefix + "self_attn.v_proj.weight": v,
-                prefix + "self_attn.o_proj.weight": own[f"out_{layer}"],
-                prefix + "post_attention_layernorm.weight": own[f"mlp_gain_{layer}"],
-                prefix + "mlp.gate_proj.weight": gate,
-                prefix + "mlp.up_proj.weight": up,
-                prefix + "mlp.down_proj.weight": own[f"down_{layer}"],
-            }
-        state["model.norm.weight"] = own["final_gain"]
-        tied = self.shape.tie_embeddings
-        state["lm_head.weight"] = own["embedding" if tied else "output"]
-        return {name: values.clone().contiguous() for name, values in state.items()}
 
-
-def _parameter_sizes(shape: ProxyShape, vocab_size: int) -> dict[str, tuple[int, ...]]:
+def _parameter_sizes(architecture: Architecture, vocab_size: int) -> dict[str, tuple[int, ...]]:
     """One proxy's parameters in the order in which their initial values are drawn."""
-    width, mlp = shape.width, shape.mlp_width
+    width, mlp = architecture.width, architecture.mlp_width
     sizes: dict[str, tuple[int, ...]] = {"embedding": (vocab_size, width)}
-    for layer in range(shape.n_layers):
+    for layer in range(architecture.n_layers):
         sizes |= {
             f"attention_gain_{layer}": (width,),
             f"qkv_{layer}": (3 * width, width),
@@ -173,30 +132,29 @@ def _parameter_sizes(shape: ProxyShape, vocab_size: int) -> dict[str, tuple[int,
             f"gate_up_{layer}": (2 * mlp, width),
             f"down_{layer}": (width, mlp),
         }
-    sizes["final_gain"] = (width,)
-    if not shape.tie_embeddings:
-        sizes["output"] = (vocab_size, width)
-    return sizes
+    return sizes | {"final_gain": (width,), "output": (vocab_size, width)}
 
 
-def _initial_deviation(name: str, shape: ProxyShape) -> float:
+def _initial_standard_deviation(name: str, architecture: Architecture) -> float:
     """As in GPT-NeoX (Black et al. 2022, section 2.1.2), whose rule RegMix's code follows.
 
     The matrices that write to the residual stream start smaller the deeper the model is.
     """
-    if name == "embedding" and shape.embedding_deviation is not None:
-        return shape.embedding_deviation
+    if name == "embedding" and architecture.embedding_standard_deviation is not None:
+        return architecture.embedding_standard_deviation
     if name.startswith(("out_", "down_")):
-        return 1 / (shape.n_layers * math.sqrt(shape.width))
-    return math.sqrt(2 / (5 * shape.width))
+        return 1 / (architecture.n_layers * math.sqrt(architecture.width))
+    return math.sqrt(2 / (5 * architecture.width))
 
 
-def _draw(shape: ProxyShape, vocab_size: int, seeds: Sequence[int]) -> dict[str, Tensor]:
-    sizes = _parameter_sizes(shape, vocab_size)
+def _draw(architecture: Architecture, vocab_size: int, seeds: Sequence[int]) -> dict[str, Tensor]:
+    sizes = _parameter_sizes(architecture, vocab_size)
     out = {name: torch.ones(len(seeds), *size) for name, size in sizes.items()}
     for k, seed in enumerate(seeds):
         generator = torch.Generator().manual_seed(seed)
         for name, size in sizes.items():
             if len(size) == 2:
-                out[name][k].normal_(0.0, _initial_deviation(name, shape), generator=generator)
+                out[name][k].normal_(
+                    0.0, _initial_standard_deviation(name, architecture), generator=generator
+                )
     return out

@@ -1,4 +1,4 @@
-"""Figures of a swarm's training: what a person looks at to see that the proxies learned."""
+"""Figures of a stack's training: what a person looks at to see that the proxies learned."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +17,7 @@ def plot_losses(
     """Training loss of every proxy over tokens, and the spread of losses on each target.
 
     Args:
-        proxies: the K records of a swarm, or of several.
+        proxies: the K records of a stack, or of several.
         target_losses: per target set the losses in nats, (K,); NaN (failed) is left out.
     """
     figure = Figure(figsize=(10, 4), layout="constrained")
@@ -28,7 +28,7 @@ def plot_losses(
         finite = finite[np.isfinite(finite)]
         if finite.size:
             n_bins = int(np.clip(2 * np.sqrt(finite.size), 5, _MAX_BINS))
-            label = f"{name} (mean {finite.mean():.3f}, deviation {finite.std():.3f})"
+            label = f"{name} (mean {finite.mean():.3f}, standard deviation {finite.std():.3f})"
             spread.hist(finite, bins=n_bins, alpha=0.6, label=label)
     spread.set(title="Target losses", xlabel="loss (nats per token)", ylabel="proxies")
     if spread.has_data():

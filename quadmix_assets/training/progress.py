@@ -1,40 +1,44 @@
-"""Where the training of a batch stands, put together from what its swarms report."""
+"""The progress of a batch in training, put together from the reports of its stacks."""
 
 import json
+import logging
 import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+_LOGGER = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
-class PartReport:
-    """Where one swarm of a batch stands.
+class StackReport:
+    """The progress of one stack of a batch.
 
     Attributes:
         n_tokens: tokens that its proxies together have been trained to predict.
-        n_tokens_kept: those of them that an earlier, interrupted run had done.
-        mean_loss_nats: mean training loss of its living proxies lately; None before the first step.
+        n_tokens_resumed: those of them that an earlier, interrupted run had done.
+        mean_loss_nats: mean training loss, since the last report, of its proxies that have not
+            failed; None before the first step.
         n_failed: proxies that failed.
     """
 
     n_tokens: int
-    n_tokens_kept: int
+    n_tokens_resumed: int
     mean_loss_nats: float | None
     n_failed: int
 
 
 @dataclass(frozen=True)
 class BatchProgress:
-    """Where a batch of proxies stands.
+    """The progress of a batch of proxies.
 
     Attributes:
         n_proxies: proxies of the batch.
         n_tokens: tokens that all of them together have been trained to predict.
-        n_tokens_total: what they will have been at the end.
+        n_tokens_total: tokens that all of them together will have been trained to predict.
         n_failed: proxies that failed.
-        mean_loss_nats: mean training loss of the swarms in training; NaN before the first steps.
+        mean_loss_nats: mean training loss of the stacks in training; NaN before the first steps.
         tokens_per_second: of all proxies together, since this run began.
         eta_seconds: time that is left at this rate; infinite before the first steps.
     """
@@ -59,56 +63,58 @@ class BatchProgress:
 
 
 class ProgressBoard:
-    """Collects the reports of a batch's swarms, and tells where the batch stands at a steady pace.
+    """Collects the reports of a batch's stacks, and logs the batch's progress at a steady pace.
 
-    Swarms in other processes leave their reports as files in a local folder.
+    Stacks in other processes leave their reports as files in a local folder.
 
     Args:
         n_proxies: proxies of the batch.
         n_tokens_total: tokens that all of them together are to predict.
-        tell: is given the progress.
-        seconds: pace.
+        tell: called with the progress when it is logged; None for nobody.
+        seconds: time between two logs.
     """
 
     def __init__(
         self,
         n_proxies: int,
         n_tokens_total: int,
-        tell: Callable[[BatchProgress], None],
+        tell: Callable[[BatchProgress], None] | None,
         seconds: float,
     ) -> None:
         self._n_proxies = n_proxies
         self._n_tokens_total = n_tokens_total
         self._tell = tell
         self._seconds = seconds
-        self._reports: dict[int, PartReport] = {}
+        self._reports: dict[int, StackReport] = {}
         self._start = self._told = time.monotonic()
         self._told_tokens = 0
 
-    def put(self, part: int, report: PartReport) -> None:
-        """Take the report of swarm number `part`, and tell if it is time."""
-        self._reports[part] = report
+    def put(self, stack: int, report: StackReport) -> None:
+        """Take the report of stack number `stack`, and log the progress if it is due."""
+        self._reports[stack] = report
         self.tell_if_due()
 
     def collect(self, folder: Path) -> None:
-        """Take what swarms in other processes have reported, and tell if it is time."""
+        """Take the reports of stacks in other processes, and log the progress if it is due."""
         for path in folder.glob("*.json"):
-            self._reports[int(path.stem)] = PartReport(**json.loads(path.read_text()))
+            self._reports[int(path.stem)] = StackReport(**json.loads(path.read_text()))
         self.tell_if_due()
 
     def tell_if_due(self, *, at_once: bool = False) -> None:
-        """Tell where the batch stands, if it has got on and the last time was long enough ago."""
+        """Log the progress, if there is any and the last time was long enough ago."""
         now = time.monotonic()
         progress = self.progress()
         if progress.n_tokens > self._told_tokens and (at_once or now - self._told >= self._seconds):
             self._told, self._told_tokens = now, progress.n_tokens
-            self._tell(progress)
+            _LOGGER.info("%s", progress)
+            if self._tell is not None:
+                self._tell(progress)
 
     def progress(self) -> BatchProgress:
-        """Where the batch stands now."""
+        """The progress of the batch now."""
         reports = list(self._reports.values())
         n_tokens = sum(report.n_tokens for report in reports)
-        fresh = n_tokens - sum(report.n_tokens_kept for report in reports)
+        fresh = n_tokens - sum(report.n_tokens_resumed for report in reports)
         rate = fresh / max(time.monotonic() - self._start, 1e-9)
         losses = [r.mean_loss_nats for r in reports if r.mean_loss_nats is not None]
         left = self._n_tokens_total - n_tokens
@@ -123,8 +129,8 @@ class ProgressBoard:
         )
 
 
-def leave_report(folder: Path, part: int, report: PartReport) -> None:
-    """Leave the report of swarm number `part` for a `ProgressBoard` in another process."""
-    temporary = folder / f"{part}.{os.getpid()}.tmp"
+def leave_report(folder: Path, stack: int, report: StackReport) -> None:
+    """Leave the report of stack number `stack` for a `ProgressBoard` in another process."""
+    temporary = folder / f"{stack}.{os.getpid()}.tmp"
     temporary.write_text(json.dumps(asdict(report)))
-    temporary.replace(folder / f"{part}.json")
+    temporary.replace(folder / f"{stack}.json")

@@ -1,68 +1,39 @@
-"""How a proxy is trained: budget, optimiser and learning-rate schedule."""
+"""What a recipe means: its architecture, its steps, and the learning rate of each step."""
 
+import dataclasses
 import math
-from dataclasses import dataclass
-from typing import Literal
 
-from quadmix_assets.training.model import precision_dtype
-
-Schedule = Literal["cosine", "linear", "constant"]
-SCHEDULES: tuple[str, ...] = ("cosine", "linear", "constant")
+from quadmix_assets.settings import TrainingSettings
+from quadmix_assets.training.architectures import Architecture, architecture_named
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """The recipe that every proxy of a study shares; RegMix's, which QuaDMix follows, by default.
+def architecture_of(recipe: TrainingSettings) -> Architecture:
+    """The architecture that the recipe names, with the recipe's context."""
+    return dataclasses.replace(architecture_named(recipe.architecture), context=recipe.context)
 
-    `n_tokens` is what each proxy is trained to predict, rounded up to whole steps of
-    `batch_windows` windows. The rate rises linearly over `warmup_steps` and then falls to
-    `final_share` of its peak along the schedule. `clip` bounds the norm of each proxy's own
-    gradient. Weight decay is applied to matrices, not to gains. `precision` is that of the matrix
-    products; weights and the optimiser's state are always float32.
+
+def n_steps(recipe: TrainingSettings, context: int) -> int:
+    """Optimiser steps of a training on windows that predict `context` tokens."""
+    return math.ceil(recipe.n_tokens_per_proxy / (recipe.batch_windows * context))
+
+
+def n_tokens_trained(recipe: TrainingSettings, context: int) -> int:
+    """Tokens that a proxy is trained to predict in those steps."""
+    return n_steps(recipe, context) * recipe.batch_windows * context
+
+
+def rate_at(recipe: TrainingSettings, step: int, n_steps: int) -> float:
+    """Learning rate of step 0 <= step < n_steps.
+
+    It rises linearly over `warmup_steps`, then falls to `final_share` of its peak along the
+    schedule.
     """
-
-    n_tokens: int
-    batch_windows: int
-    learning_rate: float = 4e-4
-    betas: tuple[float, float] = (0.9, 0.95)
-    weight_decay: float = 0.1
-    clip: float = 1.0
-    warmup_steps: int = 100
-    schedule: Schedule = "constant"
-    final_share: float = 0.1
-    precision: str = "float32"
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for a recipe that cannot be followed."""
-        precision_dtype(self.precision)
-        if self.schedule not in SCHEDULES:
-            raise ValueError(
-                f"schedule is {self.schedule!r}; expected one of {', '.join(SCHEDULES)}"
-            )
-        if min(self.n_tokens, self.batch_windows) < 1 or self.warmup_steps < 0:
-            raise ValueError(
-                "n_tokens and batch_windows must be at least 1 and warmup_steps at least 0, not "
-                f"{self.n_tokens}, {self.batch_windows} and {self.warmup_steps}"
-            )
-        if min(self.learning_rate, self.clip) <= 0:
-            raise ValueError("learning_rate and clip must be positive")
-
-    def n_steps(self, context: int) -> int:
-        """Optimiser steps for windows that predict `context` tokens."""
-        return math.ceil(self.n_tokens / (self.batch_windows * context))
-
-    def n_tokens_trained(self, context: int) -> int:
-        """Tokens that a proxy is trained to predict in those steps."""
-        return self.n_steps(context) * self.batch_windows * context
-
-    def rate_at(self, step: int, n_steps: int) -> float:
-        """Learning rate of step 0 <= step < n_steps."""
-        if step < self.warmup_steps:
-            return self.learning_rate * (step + 1) / (self.warmup_steps + 1)
-        if self.schedule == "constant":
-            return self.learning_rate
-        progress = (step - self.warmup_steps) / max(1, n_steps - self.warmup_steps)
-        remaining = 1 - progress
-        if self.schedule == "cosine":
-            remaining = (1 + math.cos(math.pi * progress)) / 2
-        return self.learning_rate * (self.final_share + (1 - self.final_share) * remaining)
+    if step < recipe.warmup_steps:
+        return recipe.learning_rate * (step + 1) / (recipe.warmup_steps + 1)
+    if recipe.schedule == "constant":
+        return recipe.learning_rate
+    progress = (step - recipe.warmup_steps) / max(1, n_steps - recipe.warmup_steps)
+    remaining = 1 - progress
+    if recipe.schedule == "cosine":
+        remaining = (1 + math.cos(math.pi * progress)) / 2
+    return recipe.learning_rate * (recipe.final_share + (1 - recipe.final_share) * remaining)

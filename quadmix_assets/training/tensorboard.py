@@ -9,35 +9,48 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from quadmix_assets.outputs import TENSORBOARD
+from quadmix_assets.store import Store, is_local
+
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
-    from quadmix_assets.training.loop import SwarmProgress
+    from quadmix_assets.training.loop import StackProgress
 
 
-def require_tensorboard() -> None:
-    """Raise ValueError, saying what to install, where the package is not there."""
+def tensorboard_folder(store: Store) -> Path:
+    """The folder of the lake for TensorBoard files.
+
+    Raises:
+        ValueError: the package is not installed, or the lake is not on a local disk.
+    """
     if importlib.util.find_spec("tensorboard") is None:
         raise ValueError(
             "proxies.tensorboard is on, but the package is not installed: "
             "pip install 'quadmix-assets[tensorboard]'"
         )
+    if not is_local(store.root):
+        raise ValueError(
+            f"proxies.tensorboard is on, but the lake is at {store.root}: TensorBoard files are "
+            "written to local lakes only"
+        )
+    return Path(str(store.root / TENSORBOARD))
 
 
-class ScalarLog:
-    """Writes losses and rates of the proxies of one swarm.
+class TensorBoardLog:
+    """Writes losses and learning rates of the proxies of one stack.
 
     Args:
         folder: of all runs; proxy 7 becomes the run `theta-00007`.
-        numbers: (K,) the proxies' numbers.
+        sample_ids: (K,) of the proxies.
     """
 
-    def __init__(self, folder: Path, numbers: Sequence[int]) -> None:
-        self._folders = [folder / f"theta-{number:05d}" for number in numbers]
+    def __init__(self, folder: Path, sample_ids: Sequence[int]) -> None:
+        self._folders = [folder / f"theta-{sample_id:05d}" for sample_id in sample_ids]
         self._writers: list[SummaryWriter] = []
 
-    def add(self, progress: SwarmProgress) -> None:
-        """Write the training losses since the last time."""
+    def add(self, progress: StackProgress) -> None:
+        """Write the mean training losses since the last call."""
         if not self._writers:
             # Imported here: it takes a second, and few want it.
             from torch.utils.tensorboard import SummaryWriter

@@ -1,7 +1,7 @@
-"""Tokenised documents in one flat memory-mapped file: the pool that all proxies are fed from.
+"""Tokenised documents in one flat memory-mapped file, from which all proxies of a machine read.
 
-A pool is a local folder with `tokens.npy` (all documents end to end, unsigned 16-bit where the
-vocabulary allows it, else 32-bit) and `offsets.npy` (D + 1 int64: document i is
+A token file is a local folder with `tokens.npy` (all documents end to end, unsigned 16-bit where
+the vocabulary allows it, else 32-bit) and `offsets.npy` (D + 1 int64: document i is
 tokens[offsets[i]:offsets[i + 1]]). Both are plain NumPy files.
 """
 
@@ -19,8 +19,8 @@ OFFSETS_FILE = "offsets.npy"
 PathLike = str | os.PathLike[str]
 
 
-class TokenPoolError(ValueError):
-    """A folder does not hold a usable token pool."""
+class TokenFileError(ValueError):
+    """A folder does not hold a usable token file."""
 
 
 def token_dtype(vocab_size: int) -> np.dtype:
@@ -28,35 +28,35 @@ def token_dtype(vocab_size: int) -> np.dtype:
     return np.dtype(np.uint16 if vocab_size <= 1 << 16 else np.uint32)
 
 
-class TokenPool:
-    """Read access to a pool; token data stays on disk until it is touched."""
+class TokenFile:
+    """Read access to a token file; its data stays on disk until it is touched."""
 
     def __init__(self, tokens: np.ndarray, offsets: np.ndarray) -> None:
         self.tokens = tokens
         self.offsets = offsets
 
     @classmethod
-    def open(cls, folder: PathLike) -> "TokenPool":
-        """Open the pool that a `TokenPoolWriter` left in a local folder.
+    def open(cls, folder: PathLike) -> "TokenFile":
+        """Open what a `TokenFileWriter` left in a local folder.
 
-        Raises TokenPoolError where a file is missing or the two do not belong together.
+        Raises TokenFileError where a file is missing or the two do not belong together.
         """
         arrays = []
         for name in (TOKENS_FILE, OFFSETS_FILE):
             path = Path(folder) / name
             if not path.is_file():
-                raise TokenPoolError(
-                    f"{path}: not there; a token pool is a folder with {TOKENS_FILE} and "
+                raise TokenFileError(
+                    f"{path}: not there; a token file is a folder with {TOKENS_FILE} and "
                     f"{OFFSETS_FILE}: write it again"
                 )
-            # NumPy cannot map a file without data, which a pool of no tokens has.
+            # NumPy cannot map a file without data, which a token file of no tokens has.
             empty = path.stat().st_size == _header_length(path)
             arrays.append(np.load(path, mmap_mode=None if empty else "r"))
         tokens, offsets = arrays
         if offsets.ndim != 1 or len(offsets) == 0 or offsets[-1] != len(tokens):
-            raise TokenPoolError(
+            raise TokenFileError(
                 f"{folder}: {OFFSETS_FILE} does not end at the {len(tokens)} tokens of "
-                f"{TOKENS_FILE}; the two come from different writes: write the pool again"
+                f"{TOKENS_FILE}; the two come from different writes: write the token file again"
             )
         return cls(tokens, np.asarray(offsets))
 
@@ -74,8 +74,8 @@ class TokenPool:
         return np.diff(self.offsets)
 
 
-class TokenPoolWriter:
-    """Writes a pool document by document in bounded memory; use it as a context manager.
+class TokenFileWriter:
+    """Writes a token file document by document in bounded memory; use it as a context manager.
 
     Nothing appears under the final names until the block ends well.
     """
@@ -87,7 +87,7 @@ class TokenPoolWriter:
         self._lengths: list[np.ndarray] = []
         self._n_tokens = 0
 
-    def __enter__(self) -> "TokenPoolWriter":
+    def __enter__(self) -> "TokenFileWriter":
         """Create the temporary file beside the final one."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._temporary = self._folder / f"{TOKENS_FILE}.{os.getpid()}.tmp"
@@ -113,7 +113,7 @@ class TokenPoolWriter:
         if tokens.size and not 0 <= tokens.min() <= tokens.max() < self._vocab_size:
             raise ValueError(
                 f"token ids run from {tokens.min()} to {tokens.max()}; the vocabulary has "
-                f"{self._vocab_size}: use the tokenizer that the pool was opened with"
+                f"{self._vocab_size}: use the tokenizer that the token file was opened with"
             )
         self._file.write(tokens.astype(self._dtype).tobytes())
         self._lengths.append(lengths)

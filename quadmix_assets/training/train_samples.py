@@ -1,6 +1,5 @@
-"""One batch of proxies: from samples of a token pool to losses on the target sets."""
+"""Train one model on each of several samples: from a token file to losses on the target sets."""
 
-import dataclasses
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,24 +7,20 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from tokenizers import Tokenizer
 from upath import UPath
 
-from quadmix_assets.corpus.target_sets import evaluation_order
-from quadmix_assets.corpus.tokenizer import END_OF_TEXT, encode, load_tokenizer
-from quadmix_assets.device import choose_device, choose_precision
-from quadmix_assets.outputs import TARGET_SETS, TENSORBOARD, TOKENIZER
-from quadmix_assets.settings import Settings, TrainingSettings
-from quadmix_assets.store import Store, is_local
-from quadmix_assets.training.architectures import ProxyShape, shape_named
-from quadmix_assets.training.capacity import swarm_size
-from quadmix_assets.training.evaluation import TargetWindows, pack_target
-from quadmix_assets.training.loop import ProxyTraining
+from quadmix_assets.corpus.tokenizer import project_tokenizer, separator_id
+from quadmix_assets.device import choose_device, training_precision
+from quadmix_assets.settings import Settings
+from quadmix_assets.store import Store
+from quadmix_assets.training.capacity import stack_size
 from quadmix_assets.training.progress import BatchProgress, ProgressBoard
-from quadmix_assets.training.recipe import Recipe
-from quadmix_assets.training.stacks import ProxyResult, Sample, SwarmJob
-from quadmix_assets.training.tensorboard import require_tensorboard
-from quadmix_assets.training.workers import run_swarms
+from quadmix_assets.training.recipe import architecture_of, n_tokens_trained
+from quadmix_assets.training.stacks import ProxyResult, Sample, StackJob
+from quadmix_assets.training.targets import read_targets
+from quadmix_assets.training.tensorboard import tensorboard_folder
+from quadmix_assets.training.trainer import ProxyTraining
+from quadmix_assets.training.workers import run_stacks
 
 METRICS_SCHEMA = {
     "sample_id": pl.Int32,
@@ -43,121 +38,114 @@ METRICS_SCHEMA = {
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What became of a batch of proxies.
+    """The trainings and losses of a batch of proxies.
 
     Attributes:
         metrics: one row per proxy and target set, columns of METRICS_SCHEMA.
-        trainings: one record per proxy.
+        trainings: one record per proxy, by sample_id.
         tokens_per_second: of all proxies together.
-        swarm_size: proxies that were trained at once in one process.
+        stack_size: proxies that were trained at once in one process.
     """
 
     metrics: pl.DataFrame
     trainings: list[ProxyTraining]
     tokens_per_second: float
-    swarm_size: int
-
-
-def samples_of_subset(subset: pl.DataFrame, numbers: Sequence[int], *, seed: int) -> list[Sample]:
-    """The samples of the thetas `numbers` from a table (theta_id, document, copies).
-
-    All of them share one seed: proxies differ in their data alone.
-    """
-    groups = {
-        int(str(number)): rows
-        for (number,), rows in subset.group_by("theta_id", maintain_order=True)
-    }
-    empty = subset.clear()
-    return [
-        Sample(
-            number,
-            groups.get(number, empty)["document"].to_numpy(),
-            groups.get(number, empty)["copies"].to_numpy(),
-            seed,
-        )
-        for number in numbers
-    ]
+    stack_size: int
 
 
 def train_samples(
     store: Store,
     settings: Settings,
-    tokens: Path,
+    token_folder: Path,
     id_hashes: np.ndarray,
     samples: Sequence[Sample],
     *,
-    n_tokens: int,
-    on_progress: Callable[[BatchProgress], None],
+    n_tokens_per_proxy: int,
+    on_progress: Callable[[BatchProgress], None] | None = None,
     one_by_one: bool = False,
-    kept: UPath | None = None,
-    version: Mapping[str, str] | None = None,
+    unfinished_folder: UPath | None = None,
+    inputs_version: Mapping[str, str] | None = None,
 ) -> BatchResult:
     """Train one proxy on each sample and measure its loss on every target set.
 
-    The samples are cut into parts of `proxies.swarm_size`, each of which is trained as one batched
-    model, and `proxies.n_workers` processes take one part after the other: on a machine that others
-    use too, processes of one thread each lose far less than one process whose threads wait for
-    each other. A GPU is used by this process alone. A loss does not depend on the number of
-    processes.
+    The samples are cut into stacks of `proxies.stack_size`, each trained as one batched model, and
+    `proxies.n_workers` processes take one stack after the other: on a machine that others use too,
+    processes of one thread each lose far less than one process whose threads wait for each other. A
+    GPU is used by this process alone. A loss does not depend on the number of processes.
 
     Args:
         store: the lake, for tokenizer and target sets.
-        settings: recipe, shape, device.
-        tokens: the folder of the token pool.
-        id_hashes: (D,) uint64, of the pool's documents.
+        settings: recipe, device, size of stacks, number of processes.
+        token_folder: the folder of the token file.
+        id_hashes: (D,) uint64, of its documents.
         samples: what each proxy is trained on.
-        n_tokens: training tokens of each proxy.
-        on_progress: is told of progress every `proxies.progress_seconds`, and at the end.
-        one_by_one: train every proxy as a swarm of its own.
-        kept: folder in which parts leave their results and states, for a run that follows one that
-            was killed; None keeps nothing.
-        version: of what tokens and targets hold, so that nothing kept of others is used.
+        n_tokens_per_proxy: training tokens of each proxy.
+        on_progress: called with the progress every `proxies.progress_seconds`, and at the end.
+        one_by_one: train every proxy as a stack of its own.
+        unfinished_folder: where results and checkpoints of stacks are kept, so that a run after a
+            killed one resumes; None keeps nothing.
+        inputs_version: identifies token file and target sets; what was kept under another version
+            is not used.
 
     Raises:
-        MissingOutputError: tokenizer or target sets are not there.
-        ValueError: TensorBoard files are wanted, but cannot be written.
+        MissingOutputError: tokenizer or target sets are not there, or do not belong together.
+        ValueError: a target set holds no tokens, or TensorBoard files cannot be written.
     """
-    device = choose_device(settings.proxies.device)
-    training = settings.proxies.training
-    shape, recipe = shape_of(training), recipe_of(training, device.type, n_tokens)
-    tokenizer = load_tokenizer(str(store.require(store.path(TOKENIZER, "tokenizer.json"))))
-    separator = separator_id(tokenizer.get_vocab())
-    job = SwarmJob(
-        tokens=tokens,
-        shape=shape,
+    proxies = settings.proxies
+    device = choose_device(proxies.device)
+    architecture = architecture_of(proxies.training)
+    precision = training_precision(proxies.training.precision, device)
+    recipe = proxies.training.model_copy(
+        update={"n_tokens_per_proxy": n_tokens_per_proxy, "precision": precision}
+    )
+    tokenizer = project_tokenizer(store)
+    job = StackJob(
+        token_folder=token_folder,
+        architecture=architecture,
         recipe=recipe,
         vocab_size=tokenizer.get_vocab_size(),
-        separator_id=separator,
-        targets=pack_targets(store, settings, tokenizer, shape.context, separator),
-        device=settings.proxies.device,
-        compiled=settings.proxies.compile,
-        n_threads=settings.proxies.n_threads,
-        version=json.dumps(version, sort_keys=True),
-        kept=kept,
-        checkpoint_seconds=settings.proxies.checkpoint_seconds,
-        scalars=_scalars_folder(store) if settings.proxies.tensorboard else None,
+        separator_id=separator_id(tokenizer),
+        targets=read_targets(store, settings, tokenizer, architecture.context),
+        device=str(device),
+        compiled=proxies.compile,
+        n_threads=proxies.n_threads,
+        inputs_version=json.dumps(inputs_version, sort_keys=True),
+        unfinished_folder=unfinished_folder,
+        checkpoint_seconds=proxies.checkpoint_seconds,
+        tensorboard_folder=tensorboard_folder(store) if proxies.tensorboard else None,
     )
-    size = settings.proxies.swarm_size
-    if one_by_one:
-        size = 1
-    elif size == "auto":
-        size = swarm_size(shape, recipe, job.vocab_size, device, most=len(samples))
-    parts = [
+    size = 1 if one_by_one else proxies.stack_size
+    if size == "auto":
+        size = stack_size(architecture, recipe, job.vocab_size, device, most=len(samples))
+    stacks = [
         [(sample, id_hashes[sample.documents]) for sample in samples[first : first + size]]
         for first in range(0, len(samples), size)
     ]
-    n_tokens_total = len(samples) * recipe.n_tokens_trained(shape.context)
     board = ProgressBoard(
-        len(samples), n_tokens_total, on_progress, settings.proxies.progress_seconds
+        len(samples),
+        len(samples) * n_tokens_trained(recipe, architecture.context),
+        on_progress,
+        proxies.progress_seconds,
     )
-    n_workers = 1 if device.type == "cuda" else settings.proxies.n_workers
-    done: list[ProxyResult] = []
-    for results in run_swarms(job, parts, n_workers=n_workers, board=board):
-        done += results
+    n_workers = 1 if device.type == "cuda" else proxies.n_workers
+    results = [
+        result
+        for of_stack in run_stacks(job, stacks, n_workers=n_workers, board=board)
+        for result in of_stack
+    ]
     board.tell_if_due(at_once=True)
+    return BatchResult(
+        _metrics(results, precision),
+        [result.training for result in sorted(results, key=lambda result: result.sample_id)],
+        board.progress().tokens_per_second,
+        size,
+    )
+
+
+def _metrics(results: Sequence[ProxyResult], precision: str) -> pl.DataFrame:
     rows = [
         {
-            "sample_id": result.number,
+            "sample_id": result.sample_id,
             "target": target,
             "loss_nats": loss_nats,
             "bits_per_byte": bits_per_byte,
@@ -166,83 +154,9 @@ def train_samples(
             "n_tokens": result.training.n_tokens,
             "n_tokens_sample": result.n_tokens_sample,
             "epochs": result.training.epochs,
-            "precision": recipe.precision,
+            "precision": precision,
         }
-        for result in done
+        for result in results
         for target, (loss_nats, bits_per_byte) in result.losses.items()
     ]
-    return BatchResult(
-        pl.DataFrame(rows, schema=METRICS_SCHEMA).sort("sample_id", "target"),
-        [result.training for result in sorted(done, key=lambda result: result.number)],
-        board.progress().tokens_per_second,
-        size,
-    )
-
-
-def shape_of(training: TrainingSettings) -> ProxyShape:
-    """The shape that the settings name, with their context if they give one."""
-    shape = shape_named(training.shape)
-    return dataclasses.replace(shape, context=training.context or shape.context)
-
-
-def recipe_of(training: TrainingSettings, device: str, n_tokens: int) -> Recipe:
-    """The recipe of the settings for `n_tokens` tokens on a device of that type."""
-    return Recipe(
-        n_tokens=n_tokens,
-        batch_windows=training.batch_windows,
-        learning_rate=training.learning_rate,
-        betas=(training.beta1, training.beta2),
-        weight_decay=training.weight_decay,
-        clip=training.clip,
-        warmup_steps=training.warmup_steps,
-        schedule=training.schedule,
-        final_share=training.final_share,
-        precision=choose_precision(training.precision, choose_device(device)),
-    )
-
-
-def _scalars_folder(store: Store) -> Path:
-    require_tensorboard()
-    if not is_local(store.root):
-        raise ValueError(
-            f"proxies.tensorboard is on, but the lake is at {store.root}: TensorBoard files are "
-            "written to local lakes only"
-        )
-    return Path(str(store.root / TENSORBOARD))
-
-
-def pack_targets(
-    store: Store, settings: Settings, tokenizer: Tokenizer, context: int, separator: int
-) -> dict[str, TargetWindows]:
-    """The held-out part of every target set, in windows.
-
-    Raises:
-        MissingOutputError: target sets are not there.
-    """
-    packed = {}
-    for target in settings.target_names:
-        documents = store.read_table(store.table_path(TARGET_SETS, f"{target}.held_out"))
-        documents = evaluation_order(documents)
-        packed[target] = pack_target(
-            encode(tokenizer, documents["text"].to_list()),
-            documents["text"].str.len_bytes().to_numpy(),
-            context=context,
-            separator_id=separator,
-            max_tokens=settings.proxies.max_target_tokens,
-        )
-    return packed
-
-
-def separator_id(vocabulary: Mapping[str, int]) -> int:
-    """The token that stands between documents.
-
-    Raises:
-        ValueError: the tokenizer has none of the usual ones.
-    """
-    names = (END_OF_TEXT, "</s>", "<|end_of_text|>", "<eos>", "[SEP]")
-    for name in names:
-        if name in vocabulary:
-            return vocabulary[name]
-    raise ValueError(
-        f"the tokenizer has no token to part documents: expected one of {', '.join(names)}"
-    )
+    return pl.DataFrame(rows, schema=METRICS_SCHEMA).sort("sample_id", "target")

@@ -1,4 +1,4 @@
-"""A swarm in training: the steps, the fate of each proxy, and a state that can be put away.
+"""A stack in training: the steps, the fate of each proxy, and a state that can be put away.
 
 The proxies share every step's operations and nothing else: data, optimiser state, gradient norm
 and fate are each proxy's own. A proxy that diverges is set to zero and reported as failed, and the
@@ -13,10 +13,12 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
-from quadmix_assets.training.architectures import ProxyShape
+from quadmix_assets.device import precision_dtype
+from quadmix_assets.settings import TrainingSettings
+from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.capacity import windows_per_pass
-from quadmix_assets.training.model import SwarmLM, precision_dtype
-from quadmix_assets.training.recipe import Recipe
+from quadmix_assets.training.model import StackedLM
+from quadmix_assets.training.recipe import n_steps, rate_at
 from quadmix_assets.training.window_stream import WindowStream
 
 _CURVE_POINTS = 24
@@ -38,17 +40,17 @@ class ProxyTraining:
     epochs: float
 
 
-class SwarmTrainer:
-    """The state of a swarm between two steps; `training.train_swarm` drives it.
+class StackTrainer:
+    """The state of a stack between two steps; `training.train_on_streams` drives it.
 
-    Raises ValueError where a stream is not cut for the shape's context.
+    Raises ValueError where a stream is not cut for the architecture's context.
     """
 
     def __init__(
         self,
         streams: Sequence[WindowStream],
-        shape: ProxyShape,
-        recipe: Recipe,
+        architecture: Architecture,
+        recipe: TrainingSettings,
         vocab_size: int,
         seeds: Sequence[int],
         device: torch.device,
@@ -56,23 +58,23 @@ class SwarmTrainer:
         compiled: bool = False,
     ) -> None:
         for stream in streams:
-            if stream.window_tokens != shape.context + 1:
+            if stream.window_tokens != architecture.context + 1:
                 raise ValueError(
-                    f"a stream is cut to windows of {stream.window_tokens} tokens; shape "
-                    f"{shape.name} needs {shape.context + 1}"
+                    f"a stream is cut to windows of {stream.window_tokens} tokens; architecture "
+                    f"{architecture.name} needs {architecture.context + 1}"
                 )
-        self.model = SwarmLM(shape, vocab_size, seeds).to(device)
+        self.model = StackedLM(architecture, vocab_size, seeds).to(device)
         if compiled:
             self.model.compile_training()
         self.step = 0
-        self.n_steps = recipe.n_steps(shape.context)
+        self.n_steps = n_steps(recipe, architecture.context)
         self.failures: dict[int, str] = {}
         self._streams = streams
         self._recipe = recipe
         self._device = device
         self._dtype = precision_dtype(recipe.precision)
-        self._tokens_per_step = recipe.batch_windows * shape.context
-        self._windows_per_pass = windows_per_pass(shape, recipe, len(streams), device)
+        self._tokens_per_step = recipe.batch_windows * architecture.context
+        self._windows_per_pass = windows_per_pass(architecture, recipe, len(streams), device)
         self._failed_at = np.full(len(streams), self.n_steps)
         self._losses = np.full((self.n_steps, len(streams)), np.nan, np.float32)
         self._optimizer = _optimizer(self.model, recipe)
@@ -83,7 +85,7 @@ class SwarmTrainer:
     def advance(self) -> None:
         """Make one step of all proxies, and fail those whose loss or gradient is not finite."""
         for group in self._optimizer.param_groups:
-            group["lr"] = self._recipe.rate_at(self.step, self.n_steps)
+            group["lr"] = rate_at(self._recipe, self.step, self.n_steps)
         losses = torch.zeros(self.model.n_proxies, device=self._device)
         for first in range(0, self._recipe.batch_windows, self._windows_per_pass):
             n = min(self._windows_per_pass, self._recipe.batch_windows - first)
@@ -95,7 +97,7 @@ class SwarmTrainer:
             what = "gradient" if torch.isfinite(losses[k]) else "loss"
             where = f"step {self.step + 1} of {self.n_steps}"
             self._fail(k, f"its {what} was not finite at {where}: lower the learning rate")
-        scale = (self._recipe.clip / norms).clamp_(max=1.0)
+        scale = (self._recipe.max_grad_norm / norms).clamp_(max=1.0)
         for parameter in self.model.parameters():
             assert parameter.grad is not None
             parameter.grad.mul_(scale.view(-1, *[1] * (parameter.dim() - 1)))
@@ -114,7 +116,7 @@ class SwarmTrainer:
     @property
     def learning_rate(self) -> float:
         """The rate of the last step."""
-        return self._recipe.rate_at(max(self.step - 1, 0), self.n_steps)
+        return rate_at(self._recipe, max(self.step - 1, 0), self.n_steps)
 
     def losses_since(self, step: int) -> np.ndarray:
         """Mean training loss in nats (K,) of the steps since `step`; NaN for failed proxies."""
@@ -138,7 +140,7 @@ class SwarmTrainer:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` gave for the same streams, shape, recipe and seeds."""
+        """Go on from what `state` gave for the same streams, architecture, recipe and seeds."""
         self.step = int(state["step"])
         self.model.load_state_dict(state["parameters"])
         for parameter, moment in zip(self.model.parameters(), state["moments"], strict=True):
@@ -176,14 +178,16 @@ class SwarmTrainer:
 
     def _next_windows(self, n_windows: int) -> torch.Tensor:
         """(K, n_windows, context + 1) int64 on the device; failed proxies get zeros."""
-        windows = np.zeros((len(self._streams), n_windows, self.model.shape.context + 1), np.int64)
+        windows = np.zeros(
+            (len(self._streams), n_windows, self.model.architecture.context + 1), np.int64
+        )
         for k, stream in enumerate(self._streams):
             if k not in self.failures:
                 windows[k] = stream.read(n_windows)
         if windows.max() >= self.model.vocab_size:
             raise ValueError(
                 f"a window holds token {windows.max()}, outside the vocabulary of "
-                f"{self.model.vocab_size}: the pool was tokenised with another tokenizer"
+                f"{self.model.vocab_size}: the documents were tokenised with another tokenizer"
             )
         return torch.from_numpy(windows).to(self._device)
 
@@ -201,11 +205,12 @@ class SwarmTrainer:
             state["exp_avg_sq"][k].zero_()
 
 
-def _optimizer(model: SwarmLM, recipe: Recipe) -> torch.optim.AdamW:
+def _optimizer(model: StackedLM, recipe: TrainingSettings) -> torch.optim.AdamW:
     matrices = [p for p in model.parameters() if p.dim() == 3]
     gains = [p for p in model.parameters() if p.dim() == 2]
     groups = [
         {"params": matrices, "weight_decay": recipe.weight_decay},
         {"params": gains, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=recipe.betas, fused=True)
+    betas = (recipe.beta1, recipe.beta2)
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=betas, fused=True)

@@ -2,16 +2,14 @@
 
 Every (document, copy) of the sample gets a key that depends on the document's id, the copy, the
 epoch and the seed alone, and the sample is read in the order of the keys. So all proxies share one
-rule of order (QuaDMix section 3.3), and neither the listing order nor the layout of the pool can
+rule of order (QuaDMix section 3.3), and neither the listing order nor the layout of the file can
 change what a proxy sees. A separator goes before every document; windows are cut from the stream
 end to end, none padded and none overlapping; a sample that runs out is read again in a new order.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from quadmix_assets.training.token_file import TokenPool
+from quadmix_assets.training.token_file import TokenFile
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -20,8 +18,8 @@ class WindowStream:
     """The endless stream of windows of one sample; memory is bounded by its document list.
 
     Args:
-        pool: where the tokens lie.
-        documents: (S,) row numbers in the pool.
+        token_file: where the tokens lie.
+        documents: (S,) indices of its documents.
         copies: (S,) how often each document is taken in one pass; 0 leaves it out.
         id_hashes: (S,) uint64 hashes of the documents' ids, distinct.
         seed: of the order.
@@ -35,7 +33,7 @@ class WindowStream:
 
     def __init__(
         self,
-        pool: TokenPool,
+        token_file: TokenFile,
         documents: np.ndarray,
         copies: np.ndarray,
         id_hashes: np.ndarray,
@@ -54,17 +52,17 @@ class WindowStream:
         if copies.size and copies.min() < 0:
             raise ValueError("copies must not be negative")
         self.window_tokens = context + 1
-        self._pool = pool
+        self._token_file = token_file
         self._seed = seed
         self._separator = separator_id
         # In the order of ids, so that even equal keys do not depend on how documents were listed.
         order = np.lexsort((documents, id_hashes))
-        times = copies[order] * (pool.n_tokens[documents[order]] > 0)
+        times = copies[order] * (token_file.n_tokens[documents[order]] > 0)
         self._documents = np.repeat(documents[order], times)
         self._hashes = np.repeat(id_hashes[order], times)
         firsts = np.repeat(np.cumsum(times) - times, times)
         self._copy = np.arange(times.sum()) - firsts
-        self.n_tokens_sample = int((pool.n_tokens[self._documents] + 1).sum())
+        self.n_tokens_sample = int((token_file.n_tokens[self._documents] + 1).sum())
         self.n_tokens_read = 0
         self._epoch = -1
         self._ends = np.zeros(1, np.int64)
@@ -76,7 +74,7 @@ class WindowStream:
         return self.n_tokens_read / self.n_tokens_sample if self.n_tokens_sample else 0.0
 
     def read(self, n_windows: int) -> np.ndarray:
-        """The next windows, (n_windows, context + 1) in the pool's dtype.
+        """The next windows, (n_windows, context + 1) in the dtype of the token file.
 
         Raises ValueError where the sample holds no tokens.
         """
@@ -110,7 +108,7 @@ class WindowStream:
         self._epoch += 1
         keys = order_keys(self._hashes, self._copy, epoch=self._epoch, seed=self._seed)
         self._order = self._documents[np.argsort(keys, kind="stable")]
-        self._ends = np.cumsum(self._pool.n_tokens[self._order] + 1)
+        self._ends = np.cumsum(self._token_file.n_tokens[self._order] + 1)
         self._position = 0
 
     def _gather(self, start: int, stop: int) -> np.ndarray:
@@ -119,49 +117,17 @@ class WindowStream:
         ends = self._ends[first : last + 1]
         bounds = np.concatenate([[start], np.minimum(ends, stop)])
         counts = bounds[1:] - bounds[:-1]
-        # Where a token stands in the pool less where it stands in the stream, per document.
-        shift = self._pool.offsets[self._order[first : last + 1] + 1] - ends
+        # Where a token stands in the file less where it stands in the stream, per document.
+        shift = self._token_file.offsets[self._order[first : last + 1] + 1] - ends
         places = np.arange(start, stop) + np.repeat(shift, counts)
-        # A document's separator stands where the token before its first one lies in the pool.
+        # A document's separator stands where the token before its first one lies in the file.
         separators = ends[:-1] - start
         if start in (0, self._ends[first - 1]):
             separators = np.concatenate([[0], separators])
         places[separators] = 0
-        out = self._pool.tokens[places]
+        out = self._token_file.tokens[places]
         out[separators] = self._separator
         return out
-
-
-@dataclass(frozen=True)
-class PackedSample:
-    """Windows of one sample: `windows` (n_windows, context + 1), and how often it was read.
-
-    `n_tokens_sample` is the length of one pass, separators included; `epochs` the passes that the
-    windows took.
-    """
-
-    windows: np.ndarray
-    epochs: float
-    n_tokens_sample: int
-
-
-def pack_windows(
-    pool: TokenPool,
-    documents: np.ndarray,
-    copies: np.ndarray,
-    id_hashes: np.ndarray,
-    *,
-    seed: int,
-    n_windows: int,
-    context: int,
-    separator_id: int,
-) -> PackedSample:
-    """The first `n_windows` windows of a `WindowStream`, all at once. Arguments as there."""
-    stream = WindowStream(
-        pool, documents, copies, id_hashes, seed=seed, context=context, separator_id=separator_id
-    )
-    windows = stream.read(n_windows)
-    return PackedSample(windows, stream.epochs, stream.n_tokens_sample)
 
 
 def order_keys(id_hashes: np.ndarray, copies: np.ndarray, *, epoch: int, seed: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Runs the parts of a batch in worker processes, or in this one; what comes back is small."""
+"""Runs the stacks of a batch in worker processes, or in this one; only results come back."""
 
 import functools
 import multiprocessing
@@ -12,40 +12,41 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
-from quadmix_assets.training.progress import PartReport, ProgressBoard, leave_report
-from quadmix_assets.training.stacks import Part, ProxyResult, SwarmJob, train_part
+from quadmix_assets.training.progress import ProgressBoard, StackReport, leave_report
+from quadmix_assets.training.stacks import ProxyResult, Stack, StackJob
+from quadmix_assets.training.train_stack import train_stack
 
 _POLL_SECONDS = 1.0
 # A worker that is still training looks for its folder of reports within this time.
 _GRACE_SECONDS = 20.0
 
 
-def run_swarms(
-    job: SwarmJob, parts: Sequence[Part], *, n_workers: int, board: ProgressBoard
+def run_stacks(
+    job: StackJob, stacks: Sequence[Stack], *, n_workers: int, board: ProgressBoard
 ) -> Iterator[list[ProxyResult]]:
-    """Train each part as one swarm. Results come as they are ready, in no order.
+    """Train each stack as one batched model. Results come as they are ready, in no order.
 
     Args:
-        job: what all parts share.
-        parts: the proxies of each swarm.
-        n_workers: processes; with one, or one part, all is done in this process.
-        board: is told of progress.
+        job: what all stacks share.
+        stacks: the proxies of each.
+        n_workers: processes; with one, or one stack, all is done in this process.
+        board: receives the progress.
 
     Raises:
         RuntimeError: a worker process died, for want of memory most likely.
     """
-    if n_workers == 1 or len(parts) == 1:
-        for number, part in enumerate(parts):
-            yield train_part(job, part, functools.partial(board.put, number))
+    if n_workers == 1 or len(stacks) == 1:
+        for number, stack in enumerate(stacks):
+            yield train_stack(job, stack, functools.partial(board.put, number))
         return
     futures: set[Future[list[ProxyResult]]] = set()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         try:
-            # A pool of which a worker died since the last batch says so here already.
+            # A process pool of which a worker died since the last batch raises here already.
             pending = {
-                _pool(n_workers).submit(_train_part, job, part, folder, number)
-                for number, part in enumerate(parts)
+                _pool(n_workers).submit(_train_stack, job, stack, folder, number)
+                for number, stack in enumerate(stacks)
             }
             futures |= pending
             while pending:
@@ -57,21 +58,21 @@ def run_swarms(
             _pool.cache_clear()
             raise RuntimeError(
                 "a process that trains proxies died, most likely for want of memory: lower "
-                "proxies.n_workers or proxies.swarm_size"
+                "proxies.n_workers or proxies.stack_size"
             ) from error
         finally:
-            # A worker that is still at it ends when it finds its folder for reports gone.
+            # A worker that is still training ends when it finds its folder for reports gone.
             for future in futures:
                 future.cancel()
 
 
-def _train_part(job: SwarmJob, part: Part, folder: Path, number: int) -> list[ProxyResult]:
-    """`train_part` in a worker process, with reports as files in `folder`."""
+def _train_stack(job: StackJob, stack: Stack, folder: Path, number: int) -> list[ProxyResult]:
+    """`train_stack` in a worker process, with reports as files in `folder`."""
 
-    def report(now: PartReport) -> None:
+    def report(now: StackReport) -> None:
         leave_report(folder, number, now)
 
-    return train_part(job, part, report)
+    return train_stack(job, stack, report)
 
 
 @functools.cache

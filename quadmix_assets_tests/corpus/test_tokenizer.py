@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, models
 
 from quadmix_assets.corpus.tokenizer import (
     END_OF_TEXT,
@@ -17,6 +17,7 @@ from quadmix_assets.corpus.tokenizer import (
     count_tokens,
     encode,
     load_tokenizer,
+    separator_id,
     tokenizer_fingerprint,
     train_tokenizer,
 )
@@ -170,3 +171,11 @@ def test_long_documents_lose_nothing() -> None:
     (ids,) = encode(TOKENIZER, [without_spaces])
     assert TOKENIZER.decode(ids.tolist(), skip_special_tokens=False) == without_spaces
     assert ids.tolist() == TOKENIZER.encode(without_spaces, add_special_tokens=False).ids
+
+
+def test_separator_is_one_that_the_tokenizer_has() -> None:
+    assert separator_id(TOKENIZER) == TOKENIZER.token_to_id(END_OF_TEXT)
+    vocabulary = {"a": 0, "[SEP]": 1, "</s>": 2}
+    assert separator_id(Tokenizer(models.WordLevel(vocabulary, unk_token="a"))) == 2
+    with pytest.raises(ValueError, match="no token to separate documents"):
+        separator_id(Tokenizer(models.WordLevel({"a": 0}, unk_token="a")))

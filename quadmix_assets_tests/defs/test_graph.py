@@ -104,7 +104,7 @@ def test_sampled_subset_is_what_the_public_functions_give(tiny: Project) -> None
     documents = pl.read_parquet(str(store.path("proxy_pool", "documents.parquet")))
     sigma = documents.select(f"sigma_{name}" for name in settings.criterion_names).to_numpy()
     domains, tokens = documents["domain"].to_numpy(), documents["n_tokens"].to_numpy()
-    from quadmix_assets.proxies.batches import read_batch
+    from quadmix_assets.proxies.parameter_sets import read_batch
 
     for batch in ("batch-00000", "batch-00001"):
         subset = store.read_table(store.table_path(SAMPLED_SUBSET, batch))
@@ -183,7 +183,7 @@ def test_summary_names_places_and_numbers(tiny: Project) -> None:
 
 @pytest.mark.slow
 def test_same_bytes_again_with_other_workers(tiny: Project, tmp_path: Path) -> None:
-    again = Project(tmp_path, proxies={"n_workers": 2, "swarm_size": 4})
+    again = Project(tmp_path, proxies={"n_workers": 2, "stack_size": 4})
     assert again.run()
     for name in (
         "raw_shards",

@@ -10,14 +10,14 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from quadmix_assets.outputs import PROXY_METRICS, PROXY_PARTS
+from quadmix_assets.outputs import PROXY_METRICS, UNFINISHED_PROXIES
 from quadmix_assets.store import Store
 from quadmix_assets_tests.conftest import Project
 
 BATCH = "batch-00001"
 # Long enough to be killed in the middle.
 LONG = {
-    "QUADMIX_PROXIES__TRAINING__N_TOKENS": "40000",
+    "QUADMIX_PROXIES__TRAINING__N_TOKENS_PER_PROXY": "40000",
     "QUADMIX_PROXIES__CHECKPOINT_SECONDS": "0.01",
     "QUADMIX_PROXIES__PROGRESS_SECONDS": "0.5",
 }
@@ -65,7 +65,7 @@ def test_a_killed_batch_goes_on_and_gives_the_same_bytes_and_tells_how_far_it_is
     run = subprocess.Popen(
         command(killed, tmp_path), env=environment(killed), stderr=subprocess.DEVNULL
     )
-    parts = Path(str(killed.store.root / PROXY_PARTS / BATCH))
+    parts = Path(str(killed.store.root / UNFINISHED_PROXIES / BATCH))
     while not list(parts.glob("*.json")):  # the first of two parts is done
         assert run.poll() is None
         time.sleep(0.02)

@@ -8,7 +8,7 @@ import pytest
 from quadmix_assets.defs.refinement import refinement
 from quadmix_assets.defs.resources import ProjectResource
 from quadmix_assets.outputs import REFINEMENT
-from quadmix_assets.proxies.batches import n_rounds, read_batch, read_parameter_sets
+from quadmix_assets.proxies.parameter_sets import n_rounds, read_batch, read_parameter_sets
 from quadmix_assets_tests.conftest import Project
 
 

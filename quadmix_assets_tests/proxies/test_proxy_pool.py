@@ -21,7 +21,7 @@ from quadmix_assets.proxies.proxy_pool import (
 )
 from quadmix_assets.settings import Settings, load_settings
 from quadmix_assets.store import MissingOutputError, Store
-from quadmix_assets.training.token_file import TokenPool
+from quadmix_assets.training.token_file import TokenFile
 from quadmix_assets_tests.conftest import write_profile
 from quadmix_assets_tests.lakes import put_raw, put_scored
 
@@ -55,7 +55,7 @@ def make_settings(folder: Path, pool_tokens: int, seed: int = 0) -> Settings:
 
 def build(
     settings: Settings, tokenizer: Tokenizer, shards: Mapping[str, Sequence[str]]
-) -> tuple[Store, ProxyPoolSummary, list[str]]:
+) -> tuple[Store, ProxyPoolSummary]:
     store = Store(settings.resolve(settings.lake))
     for key, ids in shards.items():
         put_raw(store, key, [{"id": i, "text": TEXTS[i]} for i in ids])
@@ -73,11 +73,8 @@ def build(
         fit_normalizer("rank", pool.scores[:, n], pool.n_tokens, max_breakpoints=1_000)
         for n in range(2)
     ]
-    messages: list[str] = []
-    summary = build_proxy_pool(
-        store, sorted(shards), settings, normalizers, tokenizer, messages.append
-    )
-    return store, summary, messages
+    summary = build_proxy_pool(store, sorted(shards), settings, normalizers, tokenizer)
+    return store, summary
 
 
 def table_of(store: Store) -> pl.DataFrame:
@@ -85,14 +82,13 @@ def table_of(store: Store) -> pl.DataFrame:
 
 
 def test_sample_is_by_id_and_every_row_is_its_own_document(
-    tmp_path: Path, tokenizer: Tokenizer
+    tmp_path: Path, tokenizer: Tokenizer, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "quadmix_assets")
     ids = list(TEXTS)
     total = int(count_tokens(tokenizer, list(TEXTS.values())).sum())
     settings = make_settings(tmp_path, total // 3)
-    store, summary, messages = build(
-        settings, tokenizer, {"a": ids[:250], "b": ids[250:], "empty": []}
-    )
+    store, summary = build(settings, tokenizer, {"a": ids[:250], "b": ids[250:], "empty": []})
     assert summary.share == (total // 3) / total
     chosen = in_sample(ids, summary.share, purpose="proxy_pool", seed=0)
     expected = [i for i, take in zip(ids, chosen, strict=True) if take]
@@ -101,12 +97,12 @@ def test_sample_is_by_id_and_every_row_is_its_own_document(
     assert table["domain"].to_list() == [settings.domain_names.index(DOMAINS[i]) for i in expected]
     assert table["shard"].to_list() == ["a" if ids.index(i) < 250 else "b" for i in expected]
     folder = Path(str(store.root / PROXY_POOL))
-    pool = TokenPool.open(token_folder(folder))
-    assert len(pool) == len(expected) == summary.n_documents
+    token_file = TokenFile.open(token_folder(folder))
+    assert len(token_file) == len(expected) == summary.n_documents
     for number, i in enumerate(expected):
-        np.testing.assert_array_equal(pool[number], encode(tokenizer, [TEXTS[i]])[0])
-    assert pool.n_tokens.tolist() == table["n_tokens"].to_list()
-    assert summary.n_tokens == len(pool.tokens)
+        np.testing.assert_array_equal(token_file[number], encode(tokenizer, [TEXTS[i]])[0])
+    assert token_file.n_tokens.tolist() == table["n_tokens"].to_list()
+    assert summary.n_tokens == len(token_file.tokens)
     assert abs(summary.n_tokens - total // 3) < 0.2 * total
     hashes = read_documents(folder, ["id_hash"])["id_hash"]
     assert hashes.tolist() == [xxh3_64_intdigest(i.encode()) for i in expected]
@@ -116,15 +112,15 @@ def test_sample_is_by_id_and_every_row_is_its_own_document(
     for row in (0, 7, len(expected) - 1):
         better = weights[everyone >= worth[row]].sum() / total
         assert table["sigma_worth"][row] == pytest.approx(better, abs=1e-15)
-    assert len(messages) == 4
-    assert "shard 3 of 3" in messages[-2]
+    assert len(caplog.messages) == 4
+    assert "shard 3 of 3" in caplog.messages[-2]
 
 
 def test_index_is_of_the_documents_and_of_the_criteria_and_domains_it_was_made_for(
     tmp_path: Path, tokenizer: Tokenizer
 ) -> None:
     settings = make_settings(tmp_path, 10**9)
-    store, _, _ = build(settings, tokenizer, {"a": list(TEXTS)})
+    store, _ = build(settings, tokenizer, {"a": list(TEXTS)})
     folder = Path(str(store.root / PROXY_POOL))
     index = open_index(folder, settings)
     table = table_of(store)
@@ -147,9 +143,9 @@ def test_index_is_of_the_documents_and_of_the_criteria_and_domains_it_was_made_f
 def test_layout_of_shards_changes_no_document(tmp_path: Path, tokenizer: Tokenizer) -> None:
     ids = list(TEXTS)
     settings = make_settings(tmp_path / "a", 2_000)
-    first, _, _ = build(settings, tokenizer, {"s": ids})
+    first, _ = build(settings, tokenizer, {"s": ids})
     other = make_settings(tmp_path / "b", 2_000)
-    second, _, _ = build(other, tokenizer, {f"s{n}": ids[n::3] for n in range(3)})
+    second, _ = build(other, tokenizer, {f"s{n}": ids[n::3] for n in range(3)})
     columns = pl.exclude("shard")
     assert (
         table_of(first)
@@ -163,10 +159,10 @@ def test_seed_chooses_and_a_large_budget_takes_everything(
     tmp_path: Path, tokenizer: Tokenizer
 ) -> None:
     shards = {"s": list(TEXTS)}
-    first, _, _ = build(make_settings(tmp_path / "a", 2_000), tokenizer, shards)
-    second, _, _ = build(make_settings(tmp_path / "b", 2_000, seed=1), tokenizer, shards)
+    first, _ = build(make_settings(tmp_path / "a", 2_000), tokenizer, shards)
+    second, _ = build(make_settings(tmp_path / "b", 2_000, seed=1), tokenizer, shards)
     assert table_of(first)["id"].to_list() != table_of(second)["id"].to_list()
-    everything, summary, _ = build(make_settings(tmp_path / "c", 10**9), tokenizer, shards)
+    everything, summary = build(make_settings(tmp_path / "c", 10**9), tokenizer, shards)
     assert table_of(everything)["id"].to_list() == list(TEXTS)
     assert summary.share == 1.0
 

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from quadmix_assets.outputs import PROXY_POOL, REGRESSOR
-from quadmix_assets.proxies.batches import Evidence
+from quadmix_assets.proxies.evidence import Evidence
 from quadmix_assets.sampling import sample_parameters
 from quadmix_assets.search.fit import (
     TargetFit,

@@ -51,7 +51,9 @@ def test_all_but_the_thetas_have_the_tokens_of_theta_star() -> None:
     assert set(again[UNIFORM].documents) != set(found[UNIFORM].documents)
 
     samples, table = samples_of(found, [11, 12, 13])
-    assert [sample.number for sample in samples] == table["sample_id"].to_list() == list(range(15))
+    assert (
+        [sample.sample_id for sample in samples] == table["sample_id"].to_list() == list(range(15))
+    )
     assert [sample.seed for sample in samples] == [11, 12, 13] * 5
     assert table["seed"].to_list() == [0, 1, 2] * 5
     assert table["sample"].to_list()[::3] == list(found)

@@ -6,89 +6,93 @@ import pytest
 import torch
 from torch.nn import functional as F  # noqa: N812
 
-from quadmix_assets.training.architectures import SHAPES, ProxyShape, shape_named
+from quadmix_assets.training.architectures import ARCHITECTURES, Architecture, architecture_named
 from quadmix_assets.training.cross_entropy import summed_loss, token_losses
-from quadmix_assets.training.model import SwarmLM, precision_dtype
+from quadmix_assets.training.model import StackedLM
+from quadmix_assets_tests.training.llama import llama_state, logits_of
 
 VOCAB = 97
-SHAPE = ProxyShape("test", n_layers=2, width=32, n_heads=4, mlp_width=40, context=24)
+ARCHITECTURE = Architecture("test", n_layers=2, width=32, n_heads=4, mlp_width=40, context=24)
 FLOAT = torch.float32
 
 
-def shaken_swarm(shape: ProxyShape, seeds: list[int]) -> SwarmLM:
-    """A swarm whose gains differ from 1 and whose logits are far from uniform."""
-    swarm = SwarmLM(shape, VOCAB, seeds)
+def shaken_stack(architecture: Architecture, seeds: list[int]) -> StackedLM:
+    """A stack whose gains differ from 1 and whose logits are far from uniform."""
+    stack = StackedLM(architecture, VOCAB, seeds)
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        for parameter in swarm.parameters():
+        for parameter in stack.parameters():
             parameter.add_(torch.randn(parameter.shape, generator=generator), alpha=0.1)
-    return swarm
+    return stack
 
 
-def some_windows(n_proxies: int, context: int = SHAPE.context) -> torch.Tensor:
+def some_windows(n_proxies: int, context: int = ARCHITECTURE.context) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1)
     return torch.randint(0, VOCAB, (n_proxies, 3, context + 1), generator=generator)
 
 
-def mean_losses(swarm: SwarmLM, windows: torch.Tensor, dtype: torch.dtype = FLOAT) -> torch.Tensor:
+def mean_losses(
+    stack: StackedLM, windows: torch.Tensor, dtype: torch.dtype = FLOAT
+) -> torch.Tensor:
     """Mean loss of each proxy, and its gradients in `grad`."""
-    return swarm.add_gradients(windows, dtype, divisor=windows[0, :, 1:].numel())
+    return stack.add_gradients(windows, dtype, divisor=windows[0, :, 1:].numel())
 
 
-@pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("context", [24, 80])  # written-out and fused attention
-def test_forward_and_gradients_are_those_of_llama(tied: bool, context: int) -> None:
+def test_forward_and_gradients_are_those_of_llama(context: int) -> None:
     transformers = pytest.importorskip("transformers")
-    shape = dataclasses.replace(SHAPE, tie_embeddings=tied, context=context)
-    swarm = shaken_swarm(shape, [1, 2])
+    architecture = dataclasses.replace(ARCHITECTURE, context=context)
+    stack = shaken_stack(architecture, [1, 2])
     windows = some_windows(2, context)
-    losses = mean_losses(swarm, windows)
-    gradients = SwarmLM(shape, VOCAB, [1, 2])
+    losses = mean_losses(stack, windows)
+    gradients = StackedLM(architecture, VOCAB, [1, 2])
     with torch.no_grad():
-        for mine, theirs in zip(gradients.parameters(), swarm.parameters(), strict=True):
+        for mine, theirs in zip(gradients.parameters(), stack.parameters(), strict=True):
             assert theirs.grad is not None
             mine.copy_(theirs.grad)
     for k in range(2):
         config = transformers.LlamaConfig(
             vocab_size=VOCAB,
-            hidden_size=shape.width,
-            intermediate_size=shape.mlp_width,
-            num_hidden_layers=shape.n_layers,
-            num_attention_heads=shape.n_heads,
-            max_position_embeddings=shape.context,
-            rms_norm_eps=shape.norm_epsilon,
-            tie_word_embeddings=tied,
+            hidden_size=architecture.width,
+            intermediate_size=architecture.mlp_width,
+            num_hidden_layers=architecture.n_layers,
+            num_attention_heads=architecture.n_heads,
+            max_position_embeddings=architecture.context,
+            rms_norm_eps=architecture.norm_epsilon,
+            tie_word_embeddings=False,
         )
         llama = transformers.LlamaForCausalLM(config)
-        llama.load_state_dict(swarm.state_of(k))
+        llama.load_state_dict(llama_state(stack, k))
         logits = llama(windows[k, :, :-1]).logits
         torch.testing.assert_close(
-            swarm.logits(windows[..., :-1])[k], logits.detach(), atol=2e-5, rtol=1e-4
+            logits_of(stack, windows[..., :-1])[k], logits.detach(), atol=2e-5, rtol=1e-4
         )
         loss = F.cross_entropy(logits.flatten(0, 1), windows[k, :, 1:].flatten())
         torch.testing.assert_close(losses[k], loss.detach())
         loss.backward()
-        for name, gradient in gradients.state_of(k).items():
+        for name, gradient in llama_state(gradients, k).items():
             expected = llama.get_parameter(name).grad
             assert expected is not None
             torch.testing.assert_close(gradient, expected, atol=2e-6, rtol=1e-3)
 
 
-def test_a_proxy_is_the_same_in_any_swarm() -> None:
-    swarm = SwarmLM(SHAPE, VOCAB, [5, 6, 7, 8, 5])
-    alone = SwarmLM(SHAPE, VOCAB, [7])
-    other_place = SwarmLM(SHAPE, VOCAB, [1, 7])
-    for name, values in alone.state_of(0).items():
-        assert torch.equal(values, swarm.state_of(2)[name])
-        assert torch.equal(values, other_place.state_of(1)[name])
-    assert torch.equal(swarm.state_of(0)["lm_head.weight"], swarm.state_of(4)["lm_head.weight"])
+def test_a_proxy_is_the_same_in_any_stack() -> None:
+    stack = StackedLM(ARCHITECTURE, VOCAB, [5, 6, 7, 8, 5])
+    alone = StackedLM(ARCHITECTURE, VOCAB, [7])
+    other_place = StackedLM(ARCHITECTURE, VOCAB, [1, 7])
+    for name, values in alone.named_parameters():
+        assert torch.equal(values[0], stack.get_parameter(name)[2])
+        assert torch.equal(values[0], other_place.get_parameter(name)[1])
+    output = stack.get_parameter("output")
+    assert torch.equal(output[0], output[4])
+    assert not torch.equal(output[0], output[1])
     windows = some_windows(5)
-    losses = mean_losses(swarm, windows)
+    losses = mean_losses(stack, windows)
     torch.testing.assert_close(losses[2:3], mean_losses(alone, windows[2:3]))
 
 
 def test_windows_may_pass_through_in_parts() -> None:
-    whole, parts = (shaken_swarm(SHAPE, [1, 2]) for _ in range(2))
+    whole, parts = (shaken_stack(ARCHITECTURE, [1, 2]) for _ in range(2))
     windows = some_windows(2)
     losses = mean_losses(whole, windows)
     divisor = windows[0, :, 1:].numel()
@@ -102,7 +106,7 @@ def test_windows_may_pass_through_in_parts() -> None:
 @pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated")
 @pytest.mark.skipif(shutil.which("c++") is None, reason="torch.compile needs a C++ compiler")
 def test_a_compiled_step_gives_the_same_gradients() -> None:
-    plain, compiled = (shaken_swarm(SHAPE, [1, 2]) for _ in range(2))
+    plain, compiled = (shaken_stack(ARCHITECTURE, [1, 2]) for _ in range(2))
     compiled.compile_training()
     windows = some_windows(2)
     torch.testing.assert_close(mean_losses(compiled, windows), mean_losses(plain, windows))
@@ -111,14 +115,14 @@ def test_a_compiled_step_gives_the_same_gradients() -> None:
 
 
 def test_bfloat16_is_near_float32() -> None:
-    swarm = shaken_swarm(SHAPE, [1, 2, 3])
+    stack = shaken_stack(ARCHITECTURE, [1, 2, 3])
     windows = some_windows(3)
-    exact = mean_losses(swarm, windows)
-    gradients = [p.grad.clone() for p in swarm.parameters() if p.grad is not None]
-    swarm.zero_grad()
-    rough = mean_losses(swarm, windows, torch.bfloat16)
+    exact = mean_losses(stack, windows)
+    gradients = [p.grad.clone() for p in stack.parameters() if p.grad is not None]
+    stack.zero_grad()
+    rough = mean_losses(stack, windows, torch.bfloat16)
     torch.testing.assert_close(rough, exact, atol=0.01, rtol=0)
-    for parameter, gradient in zip(swarm.parameters(), gradients, strict=True):
+    for parameter, gradient in zip(stack.parameters(), gradients, strict=True):
         assert parameter.grad is not None
         error = torch.linalg.vector_norm(parameter.grad - gradient)
         assert error < 0.03 * torch.linalg.vector_norm(gradient)
@@ -153,44 +157,42 @@ def test_an_impossible_token_has_a_finite_loss() -> None:
 
 
 def test_a_silent_proxy_predicts_all_tokens_alike() -> None:
-    swarm = shaken_swarm(SHAPE, [1, 2])
-    swarm.silence(0)
-    losses = mean_losses(swarm, some_windows(2))
+    stack = shaken_stack(ARCHITECTURE, [1, 2])
+    stack.silence(0)
+    losses = mean_losses(stack, some_windows(2))
     assert losses[0].item() == pytest.approx(np.log(VOCAB))
-    assert all(torch.isfinite(p.grad).all() for p in swarm.parameters() if p.grad is not None)
+    assert all(torch.isfinite(p.grad).all() for p in stack.parameters() if p.grad is not None)
 
 
-@pytest.mark.parametrize("shape", list(SHAPES.values()), ids=lambda shape: shape.name)
-@pytest.mark.parametrize("tied", [False, True])
-def test_parameters_are_counted(shape: ProxyShape, tied: bool) -> None:
-    shape = dataclasses.replace(shape, tie_embeddings=tied)
-    swarm = SwarmLM(shape, VOCAB, [0])
-    assert shape.n_parameters(VOCAB) == sum(p.numel() for p in swarm.parameters())
+@pytest.mark.parametrize(
+    "architecture", list(ARCHITECTURES.values()), ids=lambda architecture: architecture.name
+)
+def test_parameters_are_counted(architecture: Architecture) -> None:
+    stack = StackedLM(architecture, VOCAB, [0])
+    assert architecture.n_parameters(VOCAB) == sum(p.numel() for p in stack.parameters())
 
 
-def test_regmix_shape_has_a_million_parameters_outside_the_embeddings() -> None:
-    shape = shape_named("regmix-1m")
-    assert shape.n_parameters(0) == pytest.approx(1_000_000, rel=0.35)
+def test_regmix_architecture_has_a_million_parameters_outside_the_embeddings() -> None:
+    architecture = architecture_named("regmix-1m")
+    assert architecture.n_parameters(0) == pytest.approx(1_000_000, rel=0.35)
 
 
 def test_flops_are_those_of_the_matrix_products() -> None:
     from torch.utils.flop_counter import FlopCounterMode
 
-    shape = dataclasses.replace(SHAPE, context=24)
-    swarm = SwarmLM(shape, VOCAB, [0])
+    architecture = dataclasses.replace(ARCHITECTURE, context=24)
+    stack = StackedLM(architecture, VOCAB, [0])
     windows = some_windows(1)
     with FlopCounterMode(display=False) as counter:
-        mean_losses(swarm, windows)
+        mean_losses(stack, windows)
     n_tokens = windows[..., 1:].numel()
-    assert counter.get_total_flops() == shape.flops_per_token(VOCAB) * n_tokens
+    assert counter.get_total_flops() == architecture.flops_per_token(VOCAB) * n_tokens
 
 
-def test_unknown_names_and_impossible_shapes_are_refused() -> None:
+def test_unknown_names_and_impossible_architectures_are_refused() -> None:
     with pytest.raises(ValueError, match="there are: tiny, small"):
-        shape_named("huge")
+        architecture_named("huge")
     with pytest.raises(ValueError, match="even multiple"):
-        ProxyShape("odd", n_layers=1, width=30, n_heads=4, mlp_width=8, context=8)
+        Architecture("odd", n_layers=1, width=30, n_heads=4, mlp_width=8, context=8)
     with pytest.raises(ValueError, match="at least 1"):
-        ProxyShape("flat", n_layers=0, width=32, n_heads=4, mlp_width=8, context=8)
-    with pytest.raises(ValueError, match="expected one of float32, bfloat16"):
-        precision_dtype("float16")
+        Architecture("flat", n_layers=0, width=32, n_heads=4, mlp_width=8, context=8)

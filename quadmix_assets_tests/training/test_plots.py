@@ -23,8 +23,8 @@ def test_every_curve_and_every_finite_loss_is_drawn() -> None:
     assert legend is not None
     labels = [text.get_text() for text in legend.get_texts()]
     assert labels == [
-        "one (mean 3.250, deviation 0.250)",
-        "two (mean 2.250, deviation 0.250)",
+        "one (mean 3.250, standard deviation 0.250)",
+        "two (mean 2.250, standard deviation 0.250)",
     ]
 
 

@@ -5,8 +5,8 @@ import pytest
 
 from quadmix_assets.training.progress import (
     BatchProgress,
-    PartReport,
     ProgressBoard,
+    StackReport,
     leave_report,
 )
 
@@ -31,15 +31,15 @@ def test_reports_add_up_and_what_was_kept_is_no_speed(clock: Clock) -> None:
     heard: list[BatchProgress] = []
     board = ProgressBoard(8, 1_000, heard.append, seconds=10.0)
     clock.now += 5
-    board.put(0, PartReport(100, 0, 4.0, 1))
-    board.put(1, PartReport(300, 200, 2.0, 0))
+    board.put(0, StackReport(100, 0, 4.0, 1))
+    board.put(1, StackReport(300, 200, 2.0, 0))
     assert heard == []
     clock.now += 5
-    board.put(1, PartReport(400, 200, 3.0, 0))
+    board.put(1, StackReport(400, 200, 3.0, 0))
     # 300 tokens in 10 seconds.
     assert heard == [BatchProgress(8, 500, 1_000, 1, 3.5, 30.0, 500 / 30)]
     clock.now += 1
-    board.put(2, PartReport(500, 500, None, 0))
+    board.put(2, StackReport(500, 500, None, 0))
     assert len(heard) == 1
     board.tell_if_due(at_once=True)
     assert (heard[1].n_tokens, heard[1].eta_seconds, heard[1].mean_loss_nats) == (1_000, 0, 3.5)
@@ -59,13 +59,13 @@ def test_before_the_first_report_nothing_is_known(clock: Clock) -> None:
 def test_reports_of_other_processes_come_by_file(tmp_path: Path, clock: Clock) -> None:
     heard: list[BatchProgress] = []
     board = ProgressBoard(4, 100, heard.append, seconds=0.0)
-    leave_report(tmp_path, 0, PartReport(10, 0, 5.0, 0))
-    leave_report(tmp_path, 1, PartReport(20, 0, None, 2))
-    leave_report(tmp_path, 0, PartReport(30, 0, 4.0, 0))
+    leave_report(tmp_path, 0, StackReport(10, 0, 5.0, 0))
+    leave_report(tmp_path, 1, StackReport(20, 0, None, 2))
+    leave_report(tmp_path, 0, StackReport(30, 0, 4.0, 0))
     board.collect(tmp_path)
     assert (heard[0].n_tokens, heard[0].n_failed, heard[0].mean_loss_nats) == (50, 2, 4.0)
 
 
-def test_a_swarm_to_which_nobody_listens_ends(tmp_path: Path) -> None:
+def test_a_stack_to_which_nobody_listens_ends(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        leave_report(tmp_path / "gone", 0, PartReport(1, 0, None, 0))
+        leave_report(tmp_path / "gone", 0, StackReport(1, 0, None, 0))

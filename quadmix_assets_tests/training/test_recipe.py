@@ -1,21 +1,21 @@
 import numpy as np
-import pytest
 
-from quadmix_assets.training.recipe import Recipe, Schedule
+from quadmix_assets.training.architectures import Schedule
+from quadmix_assets.training.recipe import n_steps, n_tokens_trained, rate_at
+from quadmix_assets_tests.training.stacks import make_recipe
 
 
 def rates(schedule: Schedule, *, warmup_steps: int = 4) -> np.ndarray:
-    recipe = Recipe(
-        n_tokens=1_000,
+    recipe = make_recipe(
+        n_tokens_per_proxy=1_000,
         batch_windows=2,
         learning_rate=1.0,
         warmup_steps=warmup_steps,
         schedule=schedule,
         final_share=0.1,
     )
-    n_steps = recipe.n_steps(10)
-    assert n_steps == 50
-    return np.array([recipe.rate_at(step, n_steps) for step in range(n_steps)])
+    assert n_steps(recipe, 10) == 50
+    return np.array([rate_at(recipe, step, 50) for step in range(50)])
 
 
 def test_warm_up_is_a_straight_line_to_the_peak() -> None:
@@ -35,15 +35,6 @@ def test_a_warm_up_longer_than_the_training_only_rises() -> None:
 
 
 def test_budget_is_rounded_up_to_whole_steps() -> None:
-    assert Recipe(n_tokens=1_000, batch_windows=3).n_steps(100) == 4
-
-
-def test_recipes_that_cannot_be_followed_are_refused() -> None:
-    with pytest.raises(ValueError, match="expected one of float32"):
-        Recipe(n_tokens=1, batch_windows=1, precision="int8")
-    with pytest.raises(ValueError, match="expected one of cosine"):
-        Recipe(n_tokens=1, batch_windows=1, schedule="stairs")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="at least 1"):
-        Recipe(n_tokens=0, batch_windows=1)
-    with pytest.raises(ValueError, match="positive"):
-        Recipe(n_tokens=1, batch_windows=1, learning_rate=0.0)
+    recipe = make_recipe(n_tokens_per_proxy=1_000, batch_windows=3)
+    assert n_steps(recipe, 100) == 4
+    assert n_tokens_trained(recipe, 100) == 1_200

@@ -1,164 +1,34 @@
 import dataclasses
-import signal
-import subprocess
-import sys
-import textwrap
-import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pytest
-import torch
-from upath import UPath
-
-from quadmix_assets.training import stacks as parts_module
-from quadmix_assets.training.model import SwarmLM
-from quadmix_assets.training.progress import PartReport
-from quadmix_assets.training.stacks import (
-    Part,
-    ProxyResult,
-    SwarmJob,
-    part_key,
-    train_part,
-)
-from quadmix_assets_tests.training.stacks import make_job, make_parts
-
-
-def part_of(n: int) -> Part:
-    """One swarm of n proxies."""
-    return [proxy for part in make_parts(n) for proxy in part]
-
-
-def keeping_job(folder: Path, *, n_tokens: int = 640) -> SwarmJob:
-    return dataclasses.replace(
-        make_job(folder, n_tokens=n_tokens), kept=UPath(folder / "kept"), checkpoint_seconds=1e-9
-    )
-
-
-@pytest.fixture(autouse=True)
-def nothing_learned_of_memory() -> None:
-    parts_module._fits.clear()
-
-
-def test_results_that_were_kept_are_not_computed_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job = keeping_job(tmp_path)
-    first: list[PartReport] = []
-    results = train_part(job, part_of(2), first.append)
-    assert [file.suffix for file in (tmp_path / "kept").iterdir()] == [".json"]
-    monkeypatch.setattr(parts_module, "train_swarm", None)
-    second: list[PartReport] = []
-    assert train_part(job, part_of(2), second.append) == results
-    assert second == [PartReport(2 * 640, 2 * 640, None, 0)]
-    assert (first[0].n_tokens, first[-1].n_tokens, first[-1].n_tokens_kept) == (0, 2 * 640, 0)
+from quadmix_assets.training.stacks import Stack, stack_key
+from quadmix_assets_tests.training.stacks import make_job, stack_of
 
 
 def test_whatever_decides_the_results_is_in_the_key(tmp_path: Path) -> None:
     job = make_job(tmp_path, n_tokens=640)
-    (sample, hashes), other = part_of(2)
+    (sample, hashes), other = stack_of(2)
 
-    def changed(**values: Any) -> Part:
+    def changed(**values: Any) -> Stack:
         return [(dataclasses.replace(sample, **values), hashes), other]
 
-    recipe = dataclasses.replace(job.recipe, learning_rate=1.0)
-    shape = dataclasses.replace(job.shape, rotary_base=5.0)
+    recipe = job.recipe.model_copy(update={"learning_rate": 1.0})
+    architecture = dataclasses.replace(job.architecture, rotary_base=5.0)
     keys = [
-        part_key(job, [(sample, hashes), other]),
-        part_key(job, [other, (sample, hashes)]),
-        part_key(job, changed(number=9)),
-        part_key(job, changed(seed=9)),
-        part_key(job, changed(copies=sample.copies + 1)),
-        part_key(job, changed(documents=sample.documents[::-1])),
-        part_key(dataclasses.replace(job, recipe=recipe), [(sample, hashes), other]),
-        part_key(dataclasses.replace(job, shape=shape), [(sample, hashes), other]),
-        part_key(dataclasses.replace(job, version="2"), [(sample, hashes), other]),
-        part_key(dataclasses.replace(job, separator_id=1), [(sample, hashes), other]),
+        stack_key(job, [(sample, hashes), other]),
+        stack_key(job, [other, (sample, hashes)]),
+        stack_key(job, changed(sample_id=9)),
+        stack_key(job, changed(seed=9)),
+        stack_key(job, changed(copies=sample.copies + 1)),
+        stack_key(job, changed(documents=sample.documents[::-1])),
+        stack_key(dataclasses.replace(job, recipe=recipe), [(sample, hashes), other]),
+        stack_key(dataclasses.replace(job, architecture=architecture), [(sample, hashes), other]),
+        stack_key(dataclasses.replace(job, inputs_version="2"), [(sample, hashes), other]),
+        stack_key(dataclasses.replace(job, separator_id=1), [(sample, hashes), other]),
     ]
     assert len(set(keys)) == len(keys)
-    unimportant = dataclasses.replace(job, n_threads=2, scalars=tmp_path, checkpoint_seconds=1.0)
-    assert part_key(unimportant, part_of(2)) == keys[0]
-
-
-def test_results_go_through_json_unchanged(tmp_path: Path) -> None:
-    documents = np.arange(0)
-    empty = dataclasses.replace(part_of(1)[0][0], documents=documents, copies=documents)
-    part = [*part_of(1), (empty, documents.astype(np.uint64))]
-    for result in train_part(make_job(tmp_path, n_tokens=640), part, lambda report: None):
-        assert ProxyResult.from_json(result.to_json()) == result
-
-
-def test_a_swarm_too_large_for_the_memory_is_halved_for_what_follows_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    job = make_job(tmp_path, n_tokens=640)
-    expected = train_part(job, part_of(7), lambda report: None)
-    sizes: list[int] = []
-    compute = SwarmLM.add_gradients
-
-    def little_memory(self: SwarmLM, *arguments: Any, **options: Any) -> torch.Tensor:
-        sizes.append(self.n_proxies)
-        if self.n_proxies > 2:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return compute(self, *arguments, **options)
-
-    monkeypatch.setattr(SwarmLM, "add_gradients", little_memory)
-    reports: list[PartReport] = []
-    found = train_part(job, part_of(7), reports.append)
-    assert [result.number for result in found] == list(range(7))
-    for one, other in zip(found, expected, strict=True):
-        assert one.losses["held_out"][0] == pytest.approx(other.losses["held_out"][0], rel=1e-4)
-    assert list(dict.fromkeys(sizes)) == [7, 4, 2, 1]
-    assert sizes[:3] == [7, 4, 2]
-    n_tokens = [report.n_tokens for report in reports]
-    assert n_tokens[-1] == 7 * 640
-    sizes.clear()
-    train_part(job, part_of(4), lambda report: None)
-    assert max(sizes) == 2
-
-
-def test_one_proxy_too_large_for_the_memory_is_an_error_that_names_settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def no_memory(*arguments: Any, **options: Any) -> torch.Tensor:
-        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ...")
-
-    monkeypatch.setattr(SwarmLM, "add_gradients", no_memory)
-    with pytest.raises(RuntimeError, match=r"not hold a single proxy: .*proxies\.training\.shape"):
-        train_part(make_job(tmp_path, n_tokens=640), part_of(2), lambda report: None)
-
-
-def test_a_killed_process_goes_on_where_it_was_and_ends_in_the_same_numbers(
-    tmp_path: Path,
-) -> None:
-    program = tmp_path / "train.py"
-    program.write_text(
-        textwrap.dedent(f"""
-            from pathlib import Path
-            import sys
-            from quadmix_assets.training.stacks import train_part
-            from quadmix_assets_tests.training.test_stacks import keeping_job, part_of
-
-            job = keeping_job(Path({str(tmp_path)!r}), n_tokens=20_000)
-            for result in train_part(job, part_of(3), lambda r: print(r, file=sys.stderr)):
-                print(result)
-        """)
+    unimportant = dataclasses.replace(
+        job, n_threads=2, tensorboard_folder=tmp_path, checkpoint_seconds=1.0
     )
-    command = [sys.executable, str(program)]
-    kept = tmp_path / "kept"
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        while not list(kept.glob("*.state")):
-            assert process.poll() is None
-            time.sleep(0.005)
-        time.sleep(0.05)
-        process.send_signal(signal.SIGKILL)
-        assert process.communicate()[0] == b""
-    assert list(kept.glob("*.state"))
-    again = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
-    begun = int(again.stderr.split("n_tokens=")[1].split(",")[0])
-    assert 0 < begun < 3 * 20_000
-    undisturbed = make_job(tmp_path / "other", n_tokens=20_000)
-    expected = train_part(undisturbed, part_of(3), lambda report: None)
-    assert again.stdout.splitlines() == [str(result) for result in expected]
-    assert not list(kept.glob("*.state"))
+    assert stack_key(unimportant, stack_of(2)) == keys[0]

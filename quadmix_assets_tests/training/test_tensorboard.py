@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from upath import UPath
 
-from quadmix_assets.training.loop import SwarmProgress
-from quadmix_assets.training.stacks import train_part
-from quadmix_assets.training.tensorboard import ScalarLog, require_tensorboard
-from quadmix_assets_tests.training.stacks import make_job, make_parts
+from quadmix_assets.store import Store
+from quadmix_assets.training.loop import StackProgress
+from quadmix_assets.training.tensorboard import TensorBoardLog, tensorboard_folder
+from quadmix_assets.training.train_stack import train_stack
+from quadmix_assets_tests.training.stacks import make_job, make_stacks
 
 
 def scalars_of(folder: Path, tag: str) -> list[tuple[int, float]]:
@@ -20,12 +22,12 @@ def scalars_of(folder: Path, tag: str) -> list[tuple[int, float]]:
     return [(event.step, event.value) for event in events.Scalars(tag)]
 
 
-def progress(step: int, *losses: float) -> SwarmProgress:
-    return SwarmProgress(step, 10, 0, 0.5, np.array(losses), 0)
+def progress(step: int, *losses: float) -> StackProgress:
+    return StackProgress(step, 10, 0, 0.5, np.array(losses), 0)
 
 
 def test_every_proxy_is_a_run_and_failed_ones_end(tmp_path: Path) -> None:
-    log = ScalarLog(tmp_path, [3, 12])
+    log = TensorBoardLog(tmp_path, [3, 12])
     log.add(progress(0, np.nan, np.nan))
     log.add(progress(4, 2.5, 3.5))
     log.add(progress(9, 1.5, np.nan))
@@ -40,11 +42,11 @@ def test_every_proxy_is_a_run_and_failed_ones_end(tmp_path: Path) -> None:
 def test_a_training_that_goes_on_hides_what_was_written_beyond_its_checkpoint(
     tmp_path: Path,
 ) -> None:
-    killed = ScalarLog(tmp_path, [0])
+    killed = TensorBoardLog(tmp_path, [0])
     for step in (2, 4, 6):
         killed.add(progress(step, float(step)))
     killed.close([{}], 6)
-    resumed = ScalarLog(tmp_path, [0])
+    resumed = TensorBoardLog(tmp_path, [0])
     resumed.add(progress(4, np.nan))
     resumed.add(progress(8, 8.0))
     resumed.close([{}], 10)
@@ -53,15 +55,20 @@ def test_a_training_that_goes_on_hides_what_was_written_beyond_its_checkpoint(
 
 
 def test_a_part_writes_what_it_returns(tmp_path: Path) -> None:
-    job = dataclasses.replace(make_job(tmp_path, n_tokens=640), scalars=tmp_path / "runs")
-    (result,) = train_part(job, make_parts(1)[0], lambda report: None)
+    job = dataclasses.replace(
+        make_job(tmp_path, n_tokens=640), tensorboard_folder=tmp_path / "runs"
+    )
+    (result,) = train_stack(job, make_stacks(1)[0], lambda report: None)
     ((step, loss),) = scalars_of(tmp_path / "runs" / "theta-00000", "target/held_out")
     assert step == 10
     assert loss == pytest.approx(result.losses["held_out"][0])
 
 
-def test_what_to_install_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    require_tensorboard()
+def test_what_to_install_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(UPath(tmp_path))
+    assert tensorboard_folder(store) == tmp_path / "tensorboard"
+    with pytest.raises(ValueError, match="TensorBoard files are written to local lakes only"):
+        tensorboard_folder(Store(UPath("memory://lake")))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"pip install 'quadmix-assets\[tensorboard\]'"):
-        require_tensorboard()
+        tensorboard_folder(store)

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,19 +8,17 @@ import pytest
 from polars.testing import assert_frame_equal
 from xxhash import xxh3_64_intdigest
 
-from quadmix_assets.corpus.tokenizer import END_OF_TEXT, encode, train_tokenizer
-from quadmix_assets.outputs import TARGET_SETS, TOKENIZER
+from quadmix_assets.corpus.target_tables import write_target_tokens
+from quadmix_assets.corpus.tokenizer import encode, tokenizer_path, train_tokenizer
+from quadmix_assets.outputs import TOKENIZER
 from quadmix_assets.settings import Settings, load_settings
 from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets.training.progress import BatchProgress
 from quadmix_assets.training.stacks import Sample
-from quadmix_assets.training.token_file import TokenPoolWriter
+from quadmix_assets.training.token_file import TokenFileWriter
 from quadmix_assets.training.train_samples import (
     METRICS_SCHEMA,
     BatchResult,
-    pack_targets,
-    samples_of_subset,
-    separator_id,
     train_samples,
 )
 from quadmix_assets_tests.conftest import write_profile
@@ -35,8 +34,7 @@ HASHES = np.array([xxh3_64_intdigest(f"d{n}".encode()) for n in range(80)], dtyp
 
 
 def make_settings(folder: Path, **proxies: Any) -> Settings:
-    training = {"shape": "tiny", "n_tokens": 1_024, "batch_windows": 2, "warmup_steps": 0,
-                "learning_rate": 5e-3}  # fmt: skip
+    training = {"n_tokens_per_proxy": 1_024, "batch_windows": 2, "warmup_steps": 0}
     changes = {"training": training, "max_target_tokens": 300, "device": "cpu", **proxies}
     targets = [{"name": "planted"}, {"name": "other"}]
     return load_settings(write_profile(folder, targets=targets, proxies=changes))
@@ -44,18 +42,18 @@ def make_settings(folder: Path, **proxies: Any) -> Settings:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lake with tokenizer and target sets, and a token pool beside it."""
-    folder = tmp_path_factory.mktemp("swarm")
+    """A lake with tokenizer and target sets, and a token token_file beside it."""
+    folder = tmp_path_factory.mktemp("stack")
     settings = make_settings(folder)
     store = Store(settings.resolve(settings.lake))
     tokenizer = train_tokenizer(TEXTS, vocab_size=300)
-    path = Path(str(store.path(TOKENIZER, "tokenizer.json")))
+    path = Path(str(tokenizer_path(store)))
     path.parent.mkdir(parents=True)
     path.write_text(tokenizer.to_str())
     for name, texts in HELD_OUT.items():
         frame = pl.DataFrame({"id": [f"{name}-{n}" for n in range(8)], "text": texts})
-        store.write_table(store.table_path(TARGET_SETS, f"{name}.held_out"), frame)
-    with TokenPoolWriter(folder / "tokens", vocab_size=300) as writer:
+        write_target_tokens(store, name, frame, tokenizer)
+    with TokenFileWriter(folder / "tokens", vocab_size=300) as writer:
         writer.append(encode(tokenizer, TEXTS))
     return folder
 
@@ -71,14 +69,14 @@ def train(
     heard: list[BatchProgress] | None = None,
     **proxies: Any,
 ) -> BatchResult:
-    settings = make_settings(folder, **{"swarm_size": 2, **proxies})
+    settings = make_settings(folder, **{"stack_size": 2, **proxies})
     return train_samples(
         Store(settings.resolve(settings.lake)),
         settings,
         folder / "tokens",
         HASHES,
         samples,
-        n_tokens=settings.proxies.training.n_tokens,
+        n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
         on_progress=(heard if heard is not None else []).append,
     )
 
@@ -145,42 +143,16 @@ def test_order_of_listing_changes_no_loss(folder: Path) -> None:
     assert changed["loss_nats"].to_list() != losses["0"].to_list()
 
 
-def test_samples_are_the_rows_of_their_theta_and_may_be_empty() -> None:
-    subset = pl.DataFrame(
-        {"theta_id": [7, 7, 2, 7], "document": [5, 1, 9, 3], "copies": [1, 2, 3, 4]},
-        schema={"theta_id": pl.Int32, "document": pl.Int32, "copies": pl.Int32},
-    )
-    samples = samples_of_subset(subset, [2, 4, 7], seed=11)
-    found = [(s.number, s.documents.tolist(), s.copies.tolist(), s.seed) for s in samples]
-    assert found == [(2, [9], [3], 11), (4, [], [], 11), (7, [5, 1, 3], [1, 2, 4], 11)]
-
-
-def test_targets_are_the_held_out_part_in_the_order_of_a_hash(folder: Path) -> None:
-    settings = make_settings(folder)
-    store = Store(settings.resolve(settings.lake))
-    tokenizer = train_tokenizer(TEXTS, vocab_size=300)
-    packed = pack_targets(store, settings, tokenizer, 128, 0)
-    assert list(packed) == ["planted", "other"]
-    for name, texts in HELD_OUT.items():
-        order = sorted(range(8), key=lambda n: xxh3_64_intdigest(f"{name}-{n}".encode()))
-        taken, n_tokens = 0, 0
-        for n in order:
-            length = len(encode(tokenizer, [texts[n]])[0])
-            if taken and n_tokens + length > 300:
-                break
-            taken, n_tokens = taken + 1, n_tokens + length
-        assert packed[name].n_documents == taken
-        assert packed[name].n_tokens == n_tokens
-        assert packed[name].n_bytes == sum(len(texts[n]) for n in order[:taken])
-
-
-def test_separator_is_one_that_the_tokenizer_has() -> None:
-    assert separator_id({"a": 0, "</s>": 2, END_OF_TEXT: 1}) == 1
-    assert separator_id({"a": 0, "</s>": 2}) == 2
-    with pytest.raises(ValueError, match="no token to part documents"):
-        separator_id({"a": 0})
-
-
 def test_missing_tokenizer_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingOutputError, match=TOKENIZER):
+        train(tmp_path, SAMPLES, n_workers=1)
+
+
+def test_targets_of_another_tokenizer_are_refused(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder / "data", tmp_path / "data")
+    settings = make_settings(tmp_path)
+    store = Store(settings.resolve(settings.lake))
+    other = train_tokenizer(TEXTS[:10], vocab_size=280)
+    Path(str(tokenizer_path(store))).write_text(other.to_str())
+    with pytest.raises(MissingOutputError, match="another tokenizer.*asset 'target_sets' again"):
         train(tmp_path, SAMPLES, n_workers=1)

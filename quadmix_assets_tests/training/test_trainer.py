@@ -1,42 +1,47 @@
-import dataclasses
 import io
 
 import numpy as np
 import pytest
 import torch
 
-from quadmix_assets.training.recipe import Recipe
-from quadmix_assets.training.token_file import TokenPool
-from quadmix_assets.training.trainer import SwarmTrainer
+from quadmix_assets.settings import TrainingSettings
+from quadmix_assets.training.recipe import rate_at
+from quadmix_assets.training.token_file import TokenFile
+from quadmix_assets.training.trainer import StackTrainer
 from quadmix_assets_tests.training.stacks import (
-    SHAPE,
+    ARCHITECTURE,
     VOCAB,
     chain_documents,
+    make_recipe,
     stream_of,
-    write_pool,
+    write_token_file,
 )
 
-RECIPE = Recipe(n_tokens=1_280, batch_windows=4, learning_rate=1e-2, warmup_steps=5)
+RECIPE = make_recipe(n_tokens_per_proxy=1_280, batch_windows=4, learning_rate=1e-2, warmup_steps=5)
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory: pytest.TempPathFactory) -> TokenPool:
+def token_file(tmp_path_factory: pytest.TempPathFactory) -> TokenFile:
     documents = chain_documents(np.random.default_rng(0), 100, language=1)
-    return write_pool(tmp_path_factory.mktemp("pool"), documents)
+    return write_token_file(tmp_path_factory.mktemp("token_file"), documents)
 
 
-def make_trainer(pool: TokenPool, n_proxies: int, recipe: Recipe = RECIPE) -> SwarmTrainer:
-    streams = [stream_of(pool, np.arange(k, 100)) for k in range(n_proxies)]
-    return SwarmTrainer(streams, SHAPE, recipe, VOCAB, range(n_proxies), CPU)
+def make_trainer(
+    token_file: TokenFile, n_proxies: int, recipe: TrainingSettings = RECIPE
+) -> StackTrainer:
+    streams = [stream_of(token_file, np.arange(k, 100)) for k in range(n_proxies)]
+    return StackTrainer(streams, ARCHITECTURE, recipe, VOCAB, range(n_proxies), CPU)
 
 
-def test_a_step_is_that_of_adamw_on_a_clipped_gradient(pool: TokenPool) -> None:
+def test_a_step_is_that_of_adamw_on_a_clipped_gradient(token_file: TokenFile) -> None:
     """The first steps of proxy 1, by hand from AdamW's definition (Loshchilov and Hutter 2019)."""
-    recipe = dataclasses.replace(RECIPE, clip=0.05, weight_decay=0.3, warmup_steps=0)
-    trainer = make_trainer(pool, 2, recipe)
-    model = make_trainer(pool, 2, recipe).model
-    stream = stream_of(pool, np.arange(1, 100))
+    recipe = RECIPE.model_copy(
+        update={"max_grad_norm": 0.05, "weight_decay": 0.3, "warmup_steps": 0}
+    )
+    trainer = make_trainer(token_file, 2, recipe)
+    model = make_trainer(token_file, 2, recipe).model
+    stream = stream_of(token_file, np.arange(1, 100))
     parameters = dict(model.named_parameters())
     values = {name: p[1].detach().double() for name, p in parameters.items()}
     first = {name: torch.zeros_like(v) for name, v in values.items()}
@@ -47,15 +52,15 @@ def test_a_step_is_that_of_adamw_on_a_clipped_gradient(pool: TokenPool) -> None:
                 parameter[1] = values[name].float()
         windows = torch.from_numpy(stream.read(4).astype(np.int64)).expand(2, -1, -1)
         model.zero_grad()
-        model.add_gradients(windows, torch.float32, divisor=4 * SHAPE.context)
+        model.add_gradients(windows, torch.float32, divisor=4 * ARCHITECTURE.context)
         gradients = {
             name: p.grad[1].double() for name, p in parameters.items() if p.grad is not None
         }
         norm = torch.cat([g.flatten() for g in gradients.values()]).norm()
-        assert norm > recipe.clip
-        rate = recipe.rate_at(step, trainer.n_steps)
+        assert norm > recipe.max_grad_norm
+        rate = rate_at(recipe, step, trainer.n_steps)
         for name, gradient in gradients.items():
-            gradient = gradient * recipe.clip / norm
+            gradient = gradient * recipe.max_grad_norm / norm
             first[name] = 0.9 * first[name] + 0.1 * gradient
             second[name] = 0.95 * second[name] + 0.05 * gradient**2
             mean = first[name] / (1 - 0.9 ** (step + 1))
@@ -69,9 +74,9 @@ def test_a_step_is_that_of_adamw_on_a_clipped_gradient(pool: TokenPool) -> None:
 
 
 @pytest.mark.parametrize("poison", [float("nan"), float("inf"), 1e30])
-def test_a_diverging_proxy_fails_alone(pool: TokenPool, poison: float) -> None:
-    def run(poisoned: bool) -> SwarmTrainer:
-        trainer = make_trainer(pool, 3)
+def test_a_diverging_proxy_fails_alone(token_file: TokenFile, poison: float) -> None:
+    def run(poisoned: bool) -> StackTrainer:
+        trainer = make_trainer(token_file, 3)
         for step in range(trainer.n_steps):
             if poisoned and step == 7:
                 with torch.no_grad():
@@ -98,8 +103,8 @@ def test_a_diverging_proxy_fails_alone(pool: TokenPool, poison: float) -> None:
 
 
 @pytest.mark.parametrize("poisoned", [False, True])
-def test_a_state_goes_on_with_the_very_same_numbers(pool: TokenPool, poisoned: bool) -> None:
-    whole = make_trainer(pool, 3)
+def test_a_state_goes_on_with_the_very_same_numbers(token_file: TokenFile, poisoned: bool) -> None:
+    whole = make_trainer(token_file, 3)
     if poisoned:
         with torch.no_grad():
             whole.model.get_parameter("output")[1] = float("nan")
@@ -108,7 +113,7 @@ def test_a_state_goes_on_with_the_very_same_numbers(pool: TokenPool, poisoned: b
     buffer = io.BytesIO()
     torch.save(whole.state(), buffer)
     buffer.seek(0)
-    resumed = make_trainer(pool, 3)
+    resumed = make_trainer(token_file, 3)
     resumed.load_state(torch.load(buffer, weights_only=True))
     assert resumed.step == 9
     for trainer in (whole, resumed):
@@ -119,8 +124,8 @@ def test_a_state_goes_on_with_the_very_same_numbers(pool: TokenPool, poisoned: b
     assert whole.finish() == resumed.finish()
 
 
-def test_passes_of_few_windows_change_nothing_but_rounding(pool: TokenPool) -> None:
-    at_once, in_parts = make_trainer(pool, 2), make_trainer(pool, 2)
+def test_passes_of_few_windows_change_nothing_but_rounding(token_file: TokenFile) -> None:
+    at_once, in_parts = make_trainer(token_file, 2), make_trainer(token_file, 2)
     in_parts._windows_per_pass = 3
     for _ in range(5):
         at_once.advance()

@@ -10,9 +10,10 @@ import psutil
 import pytest
 
 from quadmix_assets.training.progress import BatchProgress, ProgressBoard
-from quadmix_assets.training.stacks import ProxyResult, train_part
-from quadmix_assets.training.workers import run_swarms
-from quadmix_assets_tests.training.stacks import make_board, make_job, make_parts
+from quadmix_assets.training.stacks import ProxyResult
+from quadmix_assets.training.train_stack import train_stack
+from quadmix_assets.training.workers import run_stacks
+from quadmix_assets_tests.training.stacks import make_board, make_job, make_stacks
 
 FOREVER = 10**9
 
@@ -29,48 +30,50 @@ def workers_of(process: psutil.Process) -> list[psutil.Process]:
     return found
 
 
-def run(folder: Path, n_parts: int, n_workers: int, n_tokens: int = 640) -> list[ProxyResult]:
+def run(folder: Path, n_stacks: int, n_workers: int, n_tokens: int = 640) -> list[ProxyResult]:
     job = make_job(folder, n_tokens=n_tokens)
-    results = run_swarms(job, make_parts(n_parts), n_workers=n_workers, board=make_board())
-    return sorted((result for part in results for result in part), key=lambda r: r.number)
+    results = run_stacks(job, make_stacks(n_stacks), n_workers=n_workers, board=make_board())
+    return sorted((result for stack in results for result in stack), key=lambda r: r.sample_id)
 
 
 def test_processes_give_what_one_process_gives(tmp_path: Path) -> None:
     by_hand = [
         result
-        for part in make_parts(3)
-        for result in train_part(make_job(tmp_path, n_tokens=640), part, print)
+        for stack in make_stacks(3)
+        for result in train_stack(make_job(tmp_path, n_tokens=640), stack, print)
     ]
     assert run(tmp_path, 3, 1) == by_hand
     assert run(tmp_path, 3, 2) == by_hand
-    assert [result.number for result in by_hand] == [0, 1, 2]
+    assert [result.sample_id for result in by_hand] == [0, 1, 2]
     assert len({result.losses["held_out"] for result in by_hand}) == 3
 
 
-@pytest.mark.parametrize(("n_parts", "n_workers"), [(1, 3), (2, 1), (3, 2)])
-def test_progress_is_told(tmp_path: Path, n_parts: int, n_workers: int) -> None:
+@pytest.mark.parametrize(("n_stacks", "n_workers"), [(1, 3), (2, 1), (3, 2)])
+def test_progress_is_told(tmp_path: Path, n_stacks: int, n_workers: int) -> None:
     heard: list[BatchProgress] = []
     job = make_job(tmp_path, n_tokens=640)
-    board = ProgressBoard(n_parts, n_parts * 640, heard.append, seconds=0.0)
+    board = ProgressBoard(n_stacks, n_stacks * 640, heard.append, seconds=0.0)
     before = len(workers_of(psutil.Process()))
-    list(run_swarms(job, make_parts(n_parts), n_workers=n_workers, board=board))
+    list(run_stacks(job, make_stacks(n_stacks), n_workers=n_workers, board=board))
     last = heard[-1]
-    assert (last.n_tokens, last.n_failed, last.eta_seconds) == (n_parts * 640, 0, 0.0)
+    assert (last.n_tokens, last.n_failed, last.eta_seconds) == (n_stacks * 640, 0, 0.0)
     assert last.tokens_per_second > 0
     assert 0 < last.mean_loss_nats < 10
-    if min(n_parts, n_workers) == 1:
+    if min(n_stacks, n_workers) == 1:
         assert len(workers_of(psutil.Process())) == before
 
 
 def test_an_error_in_one_part_ends_the_others(tmp_path: Path) -> None:
     job = make_job(tmp_path, n_tokens=FOREVER)
-    (sample, hashes), *_ = make_parts(1)[0]
+    (sample, hashes), *_ = make_stacks(1)[0]
     broken = (dataclasses.replace(sample, copies=sample.copies - 100), hashes)
     with pytest.raises(ValueError, match="copies must not be negative"):
-        list(run_swarms(job, [make_parts(1)[0], [broken]], n_workers=2, board=make_board()))
-    again = dataclasses.replace(job, recipe=dataclasses.replace(job.recipe, n_tokens=640))
-    # The worker of the endless part must come free for the next batch.
-    assert len(list(run_swarms(again, make_parts(2), n_workers=2, board=make_board()))) == 2
+        list(run_stacks(job, [make_stacks(1)[0], [broken]], n_workers=2, board=make_board()))
+    again = dataclasses.replace(
+        job, recipe=job.recipe.model_copy(update={"n_tokens_per_proxy": 640})
+    )
+    # The worker of the endless stack must come free for the next batch.
+    assert len(list(run_stacks(again, make_stacks(2), n_workers=2, board=make_board()))) == 2
 
 
 def test_a_worker_that_dies_is_an_error_that_names_settings_and_the_next_try_works(
@@ -86,7 +89,7 @@ def test_a_worker_that_dies_is_an_error_that_names_settings_and_the_next_try_wor
 
     killer = threading.Thread(target=kill_soon)
     killer.start()
-    with pytest.raises(RuntimeError, match=r"died.*lower proxies.n_workers or proxies.swarm_size"):
+    with pytest.raises(RuntimeError, match=r"died.*lower proxies.n_workers or proxies.stack_size"):
         run(tmp_path, 2, 2, FOREVER)
     killer.join()
     assert run(tmp_path, 2, 2) == expected
@@ -109,13 +112,13 @@ def test_a_worker_that_died_between_batches_does_not_spoil_all_that_follow(
 def test_workers_leave_when_their_parent_is_killed(tmp_path: Path) -> None:
     script = textwrap.dedent(f"""
         from pathlib import Path
-        from quadmix_assets.training.workers import run_swarms
-        from quadmix_assets_tests.training.stacks import make_board, make_job, make_parts
+        from quadmix_assets.training.workers import run_stacks
+        from quadmix_assets_tests.training.stacks import make_board, make_job, make_stacks
 
         if __name__ == "__main__":
             for n_tokens in (640, {FOREVER}):
                 job = make_job(Path({str(tmp_path)!r}), n_tokens=n_tokens)
-                list(run_swarms(job, make_parts(2), n_workers=2, board=make_board()))
+                list(run_stacks(job, make_stacks(2), n_workers=2, board=make_board()))
                 print("trained", flush=True)
     """)
     path = tmp_path / "parent.py"
@@ -144,12 +147,12 @@ def test_a_step_process_ends_though_its_workers_are_idle(tmp_path: Path) -> None
             import multiprocessing
             from pathlib import Path
 
-            from quadmix_assets.training.workers import run_swarms
-            from quadmix_assets_tests.training.stacks import make_board, make_job, make_parts
+            from quadmix_assets.training.workers import run_stacks
+            from quadmix_assets_tests.training.stacks import make_board, make_job, make_stacks
 
             def step():
                 job = make_job(Path({str(tmp_path / "pool")!r}), n_tokens=640)
-                print(len(list(run_swarms(job, make_parts(2), n_workers=2, board=make_board()))))
+                print(len(list(run_stacks(job, make_stacks(2), n_workers=2, board=make_board()))))
 
             if __name__ == "__main__":
                 process = multiprocessing.get_context("spawn").Process(target=step)

@@ -41,27 +41,17 @@ class Runtime:
     @cached_property
     def device(self) -> torch.device:
         """The device that the settings name; `auto` takes the GPU with the most free memory."""
-        import torch
+        # Imported late, as below: torch takes seconds, and most criteria do not use it.
+        from quadmix_assets.device import choose_device
 
-        wanted = self.settings.device
-        if wanted != "auto":
-            return torch.device(wanted)
-        if torch.cuda.is_available():
-            free = [torch.cuda.mem_get_info(n)[0] for n in range(torch.cuda.device_count())]
-            return torch.device("cuda", free.index(max(free)))
-        return torch.device("cpu")
+        return choose_device(self.settings.device)
 
     @cached_property
     def dtype(self) -> torch.dtype:
         """The type that matrix products are computed in."""
-        import torch
+        from quadmix_assets.device import inference_precision, precision_dtype
 
-        if self.settings.precision != "auto":
-            dtype: torch.dtype = getattr(torch, self.settings.precision)
-            return dtype
-        if self.device.type == "cuda":
-            return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
-        return torch.float32
+        return precision_dtype(inference_precision(self.settings.precision, self.device))
 
     @property
     def batch_tokens(self) -> int:

@@ -1,56 +1,31 @@
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
 from quadmix_assets.outputs import MERGED_RANKS, PROXY_METRICS, PROXY_POOL, TARGET_SETS
-from quadmix_assets.proxies.batches import (
+from quadmix_assets.proxies.evidence import (
     Evidence,
-    batch_key,
-    batch_names,
     evidence_version,
-    n_rounds,
     pool_version,
-    read_batch,
     read_current,
     read_evidence,
+)
+from quadmix_assets.proxies.parameter_sets import (
+    n_rounds,
+    read_batch,
     read_parameter_sets,
     round_of,
     write_parameter_sets,
     write_round,
 )
-from quadmix_assets.sampling import feature_names, sample_parameters
+from quadmix_assets.sampling import sample_parameters
 from quadmix_assets.seeds import derive_seed
-from quadmix_assets.settings import Settings, load_settings
+from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets.training.train_samples import METRICS_SCHEMA
-from quadmix_assets_tests.conftest import write_profile
-
-BATCHES = ["batch-00000", "batch-00001", "batch-00002"]
-TARGETS = [{"name": "planted"}, {"name": "other"}]
-
-
-def make_settings(folder: Path, **changes: Any) -> Settings:
-    proxies = {"batch_size": 4, **changes.pop("proxies", {})}
-    parameters = {"n": 10, "omega_max": 0.5}
-    sections = {"targets": TARGETS, "parameters": parameters, "proxies": proxies, **changes}
-    return load_settings(write_profile(folder, **sections))
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return make_settings(tmp_path)
-
-
-@pytest.fixture
-def store(settings: Settings) -> Store:
-    store = Store(settings.resolve(settings.lake))
-    write_parameter_sets(store, settings)
-    store.write_json(store.path(PROXY_POOL, "tokens.json"), "pool")
-    store.write_json(store.path(TARGET_SETS, "planted.json"), "targets")
-    return store
+from quadmix_assets_tests.proxies.thetas import BATCHES, make_settings
 
 
 def loss_of(number: int, target: str) -> float:
@@ -91,44 +66,13 @@ def check(evidence: Evidence, settings: Settings, numbers: list[int]) -> None:
         seed=derive_seed(settings.seed, "parameter_sets"),
         omega_max=0.5,
     )
-    assert evidence.numbers.tolist() == numbers
+    assert evidence.theta_ids.tolist() == numbers
     found = evidence.parameters.as_features()
     np.testing.assert_array_equal(found, thetas.as_features()[numbers])
     assert evidence.rounds.tolist() == [0] * len(numbers)
     for target in ("planted", "other"):
         expected = [loss_of(number, target) for number in numbers]
         assert evidence.losses(target).tolist() == expected
-
-
-def test_thetas_are_those_of_algorithm_1_cut_into_batches(settings: Settings, store: Store) -> None:
-    table, parameters = read_parameter_sets(store, settings)
-    assert table["theta_id"].to_list() == list(range(10))
-    assert table["proxy_batch"].to_list() == [BATCHES[number // 4] for number in range(10)]
-    assert batch_names(store, 0) == BATCHES
-    assert n_rounds(store) == 0
-    expected = sample_parameters(
-        10, 3, 10, seed=derive_seed(settings.seed, "parameter_sets"), omega_max=0.5
-    )
-    np.testing.assert_array_equal(parameters.as_features(), expected.as_features())
-    stored = store.read_table(store.table_path("parameter_sets"))
-    names = feature_names(settings.criterion_names, settings.domain_names)
-    assert stored.columns == ["theta_id", "proxy_batch", *names]
-    last = read_batch(store, settings, BATCHES[2])
-    assert list(last) == [8, 9]
-    for number, theta in last.items():
-        for values, wanted in zip(theta[:5], expected[number][:5], strict=True):
-            np.testing.assert_array_equal(values, wanted)
-
-
-def test_batch_that_is_not_there(settings: Settings, store: Store) -> None:
-    with pytest.raises(MissingOutputError, match="no thetas of the proxy batch 'batch-00003'"):
-        read_batch(store, settings, "batch-00003")
-
-
-def test_thetas_of_other_criteria_are_refused(store: Store, tmp_path: Path) -> None:
-    other = make_settings(tmp_path, features={"criteria": [{"kind": "heuristics"}]})
-    with pytest.raises(MissingOutputError, match="other criteria or domains"):
-        read_parameter_sets(store, other)
 
 
 def test_evidence_is_of_the_batches_that_are_trained(settings: Settings, store: Store) -> None:
@@ -171,13 +115,13 @@ def test_losses_from_before_a_change_are_no_evidence(
         settings = make_settings(tmp_path, seed=1)
         write_parameter_sets(store, settings)
     else:
-        tiny = {"shape": "tiny", "n_tokens": 8_192, "warmup_steps": 1}
+        tiny = {"architecture": "tiny", "n_tokens_per_proxy": 8_192, "warmup_steps": 1}
         settings = make_settings(tmp_path, proxies={"training": tiny})
     with pytest.raises(MissingOutputError, match=r"\(8 were on older ones\)"):
         read_evidence(store, settings)
     put_metrics(store, settings, BATCHES[2])
     evidence = read_evidence(store, settings)
-    assert evidence.numbers.tolist() == [8, 9]
+    assert evidence.theta_ids.tolist() == [8, 9]
     assert set(evidence.metrics["theta_id"]) == {8, 9}
     assert evidence.n_stale == 8
 
@@ -205,7 +149,7 @@ def test_how_proxies_are_spread_over_processes_is_no_change(
     settings: Settings, store: Store, tmp_path: Path
 ) -> None:
     put_metrics(store, settings, BATCHES[0])
-    other = make_settings(tmp_path, proxies={"n_workers": 2, "swarm_size": 1, "n_threads": 2})
+    other = make_settings(tmp_path, proxies={"n_workers": 2, "stack_size": 1, "n_threads": 2})
     assert read_evidence(store, other).n_stale == 0
 
 
@@ -232,19 +176,25 @@ def test_a_round_adds_batches_and_touches_nothing_that_was_there(
     assert read_evidence(store, settings).n_stale == 0, "round 0 still counts"
     put_metrics(store, settings, "round-1-batch-00001")
     evidence = read_evidence(store, settings)
-    assert evidence.numbers.tolist() == [0, 1, 2, 3, 14]
+    assert evidence.theta_ids.tolist() == [0, 1, 2, 3, 14]
     assert evidence.rounds.tolist() == [0, 0, 0, 0, 1]
     # The same round proposed anew: what was trained for it is stale, the first round is not.
     write_round(store, settings, 1, sample_parameters(5, 3, 10, seed=98, omega_max=0.5))
     evidence = read_evidence(store, settings)
-    assert (evidence.numbers.tolist(), evidence.n_stale) == ([0, 1, 2, 3], 1)
+    assert (evidence.theta_ids.tolist(), evidence.n_stale) == ([0, 1, 2, 3], 1)
     write_round(store, settings, 2, further[:1])
     assert read_parameter_sets(store, settings)[0]["theta_id"].to_list() == list(range(16))
     write_parameter_sets(store, settings)
     assert n_rounds(store) == 0, "thetas drawn anew have no rounds"
 
 
-def test_names_of_batches_are_in_the_order_of_their_numbers() -> None:
-    keys = [batch_key(0, index) for index in (0, 9, 10, 187, 99_999)]
-    keys += [batch_key(1, index) for index in (0, 10)]
-    assert keys == sorted(set(keys))
+def test_metrics_of_an_older_version_are_refused(settings: Settings, store: Store) -> None:
+    put_metrics(store, settings, BATCHES[1])
+    path = store.table_path(PROXY_METRICS, BATCHES[1])
+    store.write_table(
+        path, store.read_table(path).rename({"theta_id": "theta"}), store.summary(path)
+    )
+    with pytest.raises(
+        MissingOutputError, match="no column 'theta_id'.*'proxy_metrics', partition 'batch-00001'"
+    ):
+        read_evidence(store, settings)

@@ -1,12 +1,12 @@
-"""Training speed of proxies: swarms against the same model one after the other in plain PyTorch.
+"""Training speed of proxies: stacks against the same model one after the other in plain PyTorch.
 
-    python -m benchmarks.swarm                                       # shape tiny on the CPU
-    python -m benchmarks.swarm --shape regmix-1m --vocabulary 50000 --batch-windows 64 \
+    python -m benchmarks.stack                                       # architecture tiny on the CPU
+    python -m benchmarks.stack --architecture regmix-1m --vocabulary 50000 --batch-windows 64 \
         --device cuda --sizes 1 16 64 --workers 1
-    python -m benchmarks.swarm --growth 1 4 16 64 256                # how cost grows with proxies
+    python -m benchmarks.stack --growth 1 4 16 64 256                # how cost grows with proxies
 
 All of it in one run: the ceiling (a large matrix product on every core, or on the GPU), plain
-PyTorch with all cores in both precisions (the faster counts), and swarms of several sizes through
+PyTorch with all cores in both precisions (the faster counts), and stacks of several sizes through
 the project's own workers. Prints tokens per second in aggregate, the ratio to plain PyTorch, the
 share of the ceiling, and on a GPU the hours for a proxy of a billion tokens.
 """
@@ -23,14 +23,13 @@ import numpy as np
 import torch
 
 from benchmarks.plain_llama import PlainLlama
-from quadmix_assets.device import choose_precision
-from quadmix_assets.training.architectures import SHAPES, ProxyShape, shape_named
-from quadmix_assets.training.model import precision_dtype
+from quadmix_assets.device import precision_dtype, training_precision
+from quadmix_assets.settings import TrainingSettings
+from quadmix_assets.training.architectures import ARCHITECTURES, Architecture, architecture_named
 from quadmix_assets.training.progress import ProgressBoard
-from quadmix_assets.training.recipe import Recipe
-from quadmix_assets.training.stacks import Part, Sample, SwarmJob
-from quadmix_assets.training.token_file import TokenPool, TokenPoolWriter
-from quadmix_assets.training.workers import run_swarms
+from quadmix_assets.training.stacks import Sample, Stack, StackJob
+from quadmix_assets.training.token_file import TokenFile, TokenFileWriter
+from quadmix_assets.training.workers import run_stacks
 
 N_DOCUMENTS, DOCUMENT_TOKENS = 2_000, 500
 
@@ -55,15 +54,15 @@ def ceiling_flops(device: torch.device, precision: str, n_workers: int) -> float
         return sum(executor.map(lambda _: product(), range(n_workers)))
 
 
-def plain_rate(job: SwarmJob, precision: str, n_threads: int, seconds: float) -> float:
+def plain_rate(job: StackJob, precision: str, n_threads: int, seconds: float) -> float:
     """Tokens per second of one model after the other, in plain PyTorch with all cores."""
     torch.set_num_threads(n_threads)
     device = torch.device(job.device)
-    pool = TokenPool.open(job.tokens)
-    model = PlainLlama(job.shape, job.vocab_size).to(device)
+    token_file = TokenFile.open(job.token_folder)
+    model = PlainLlama(job.architecture, job.vocab_size).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, fused=True)
-    n_windows, length = job.recipe.batch_windows, job.shape.context + 1
-    tokens = np.asarray(pool.tokens[: n_windows * length * 4], np.int64)
+    n_windows, length = job.recipe.batch_windows, job.architecture.context + 1
+    tokens = np.asarray(token_file.tokens[: n_windows * length * 4], np.int64)
 
     def step(n: int) -> None:
         start = n % 4 * n_windows * length
@@ -83,40 +82,44 @@ def plain_rate(job: SwarmJob, precision: str, n_threads: int, seconds: float) ->
         n += 1
         if device.type == "cuda":
             torch.cuda.synchronize()
-    return n * n_windows * job.shape.context / (time.perf_counter() - start)
+    return n * n_windows * job.architecture.context / (time.perf_counter() - start)
 
 
-def swarm_rate(job: SwarmJob, size: int, n_proxies: int, n_workers: int, n_steps: int) -> float:
-    """Tokens per second of `n_proxies` in swarms of `size`, through the project's workers."""
+def stack_rate(job: StackJob, size: int, n_proxies: int, n_workers: int, n_steps: int) -> float:
+    """Tokens per second of `n_proxies` in stacks of `size`, through the project's workers."""
     documents = np.arange(N_DOCUMENTS)
     hashes = documents.astype(np.uint64)
     proxies = [
         (Sample(k, documents, np.ones(N_DOCUMENTS, np.int64), seed=k), hashes)
         for k in range(n_proxies)
     ]
-    parts: Sequence[Part] = [proxies[k : k + size] for k in range(0, n_proxies, size)]
-    n_tokens = n_steps * job.recipe.batch_windows * job.shape.context
-    timed = dataclasses.replace(job, recipe=dataclasses.replace(job.recipe, n_tokens=n_tokens))
-    board = ProgressBoard(1, 1, lambda progress: None, 1e9)
+    stacks: Sequence[Stack] = [proxies[k : k + size] for k in range(0, n_proxies, size)]
+    n_tokens = n_steps * job.recipe.batch_windows * job.architecture.context
+    timed = dataclasses.replace(
+        job, recipe=job.recipe.model_copy(update={"n_tokens_per_proxy": n_tokens})
+    )
+    board = ProgressBoard(1, 1, None, 1e9)
     start = time.perf_counter()
     done = [
-        r for found in run_swarms(timed, parts, n_workers=n_workers, board=board) for r in found
+        r for found in run_stacks(timed, stacks, n_workers=n_workers, board=board) for r in found
     ]
     seconds = time.perf_counter() - start
     return sum(result.training.n_tokens for result in done) / seconds
 
 
-def make_job(folder: Path, shape: ProxyShape, options: argparse.Namespace) -> SwarmJob:
-    """A pool of random tokens, and no targets."""
+def make_job(folder: Path, architecture: Architecture, options: argparse.Namespace) -> StackJob:
+    """A file of random tokens, and no targets."""
     rng = np.random.default_rng(0)
-    with TokenPoolWriter(folder, options.vocabulary) as writer:
+    with TokenFileWriter(folder, options.vocabulary) as writer:
         for _ in range(N_DOCUMENTS):
             writer.append([rng.integers(1, options.vocabulary, DOCUMENT_TOKENS)])
-    precision = choose_precision(options.precision, torch.device(options.device))
-    recipe = Recipe(n_tokens=1, batch_windows=options.batch_windows, precision=precision)
-    return SwarmJob(
-        tokens=folder,
-        shape=shape,
+    precision = training_precision(options.precision, torch.device(options.device))
+    recipe = TrainingSettings(
+        n_tokens_per_proxy=1, batch_windows=options.batch_windows, precision=precision
+    )
+    return StackJob(
+        token_folder=folder,
+        architecture=architecture,
         recipe=recipe,
         vocab_size=options.vocabulary,
         separator_id=0,
@@ -129,7 +132,7 @@ def make_job(folder: Path, shape: ProxyShape, options: argparse.Namespace) -> Sw
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--shape", choices=sorted(SHAPES), default="tiny")
+    parser.add_argument("--architecture", choices=sorted(ARCHITECTURES), default="tiny")
     parser.add_argument("--vocabulary", type=int, default=2_048)
     parser.add_argument("--batch-windows", type=int, default=4)
     parser.add_argument("--context", type=int)
@@ -140,21 +143,23 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--steps", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--growth", type=int, nargs="+", help="numbers of proxies, in swarms of 8")
+    parser.add_argument("--growth", type=int, nargs="+", help="numbers of proxies, in stacks of 8")
     options = parser.parse_args()
-    shape = shape_named(options.shape)
-    shape = dataclasses.replace(shape, context=options.context or shape.context)
+    architecture = architecture_named(options.architecture)
+    architecture = dataclasses.replace(
+        architecture, context=options.context or architecture.context
+    )
     device = torch.device(options.device)
     with tempfile.TemporaryDirectory() as name:
-        job = make_job(Path(name), shape, options)
+        job = make_job(Path(name), architecture, options)
         # Processes start, and torch is imported, before anything is timed.
-        swarm_rate(job, 1, options.workers, options.workers, 3)
+        stack_rate(job, 1, options.workers, options.workers, 3)
         if options.growth:
             for n in options.growth:
-                rate = swarm_rate(job, 8, n, options.workers, options.steps)
+                rate = stack_rate(job, 8, n, options.workers, options.steps)
                 print(f"{n:4} proxies: {rate:10,.0f} tokens/s", flush=True)
             return
-        flops = shape.flops_per_token(options.vocabulary)
+        flops = architecture.flops_per_token(options.vocabulary)
         top = ceiling_flops(device, job.recipe.precision, options.workers) / flops
         print(f"ceiling of matrix products, {job.recipe.precision}: {top:12,.0f} tokens/s")
         best: dict[object, float] = {}
@@ -164,7 +169,7 @@ def main() -> None:
                 best[precision] = max(best.get(precision, 0.0), rate)
             for size in options.sizes:
                 n = size * options.workers
-                rate = swarm_rate(job, size, n, options.workers, options.steps)
+                rate = stack_rate(job, size, n, options.workers, options.steps)
                 best[size] = max(best.get(size, 0.0), rate)
         plain = max(best["float32"], best["bfloat16"])
         for precision in ("float32", "bfloat16"):
@@ -173,7 +178,7 @@ def main() -> None:
             rate = best[size]
             hours = f", {1e9 / rate / 3600:.3f} h for 1B tokens" if device.type == "cuda" else ""
             print(
-                f"swarms of {size:3}: {rate:12,.0f} tokens/s, {rate / plain:5.2f} times plain "
+                f"stacks of {size:3}: {rate:12,.0f} tokens/s, {rate / plain:5.2f} times plain "
                 f"PyTorch, {rate / top:4.0%} of the ceiling{hours}",
                 flush=True,
             )

@@ -1,4 +1,4 @@
-"""Appends the tokens of chosen documents of a shard to a token pool."""
+"""Appends the tokens of chosen documents of a shard to a token file."""
 
 import numpy as np
 import polars as pl
@@ -7,11 +7,11 @@ from tokenizers import Tokenizer
 from quadmix_assets.corpus.tokenizer import encode
 from quadmix_assets.outputs import RAW_SHARDS
 from quadmix_assets.store import Store
-from quadmix_assets.training.token_file import TokenPoolWriter
+from quadmix_assets.training.token_file import TokenFileWriter
 
 
 def append_tokens(
-    store: Store, shard: str, chosen: np.ndarray, tokenizer: Tokenizer, writer: TokenPoolWriter
+    store: Store, shard: str, chosen: np.ndarray, tokenizer: Tokenizer, writer: TokenFileWriter
 ) -> None:
     """Tokenise the documents of `shard` that are chosen (D,) bool, in the order of the shard.
 

@@ -1,0 +1,129 @@
+"""The outputs of the asset `target_sets`: per target the text of both parts, and the tokens that
+losses are measured on.
+
+The held-out part is ordered and tokenised here, once, and not again for each batch of proxies.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from tokenizers import Tokenizer
+
+from quadmix_assets.corpus.inputs import target_files
+from quadmix_assets.corpus.target_sets import (
+    evaluation_order,
+    n_evaluated,
+    read_target_set,
+    split_target_set,
+)
+from quadmix_assets.corpus.tokenizer import count_tokens, encode, tokenizer_fingerprint
+from quadmix_assets.outputs import TARGET_SETS
+from quadmix_assets.settings import Settings, TargetSettings
+from quadmix_assets.store import MissingOutputError, Store
+
+
+@dataclass(frozen=True)
+class TargetTokens:
+    """The held-out documents of a target set, in the order in which they are evaluated.
+
+    Attributes:
+        documents: token ids of each.
+        n_bytes: (D,) UTF-8 bytes of each.
+    """
+
+    documents: list[np.ndarray]
+    n_bytes: np.ndarray
+
+
+def write_target_tables(store: Store, settings: Settings, tokenizer: Tokenizer) -> pl.DataFrame:
+    """Read, split, tokenise and store all target sets.
+
+    Returns:
+        One row per target and part: n_documents, n_tokens, n_tokens_evaluated, n_bytes, example.
+
+    Raises:
+        FileNotFoundError: the file of a target set is not there.
+        ValueError: a file cannot be read, or any of its rows cannot be used.
+    """
+    rows = []
+    for target in settings.targets:
+        fit, held_out = split_target_set(
+            read_target_set(
+                target_files(settings, store, target),
+                name=target.name,
+                text_column=target.text_column,
+                template=target.template,
+                format=target.format,
+                max_documents=target.max_documents,
+                seed=settings.seed,
+            ),
+            fit_share=target.fit_share,
+            seed=settings.seed,
+        )
+        store.write_table(store.table_path(TARGET_SETS, f"{target.name}.fit"), fit)
+        n_tokens = count_tokens(tokenizer, fit["text"].to_list())
+        rows.append(_summary(target, "fit", fit, n_tokens, n_used=0))
+        held_out = evaluation_order(held_out)
+        store.write_table(store.table_path(TARGET_SETS, f"{target.name}.held_out"), held_out)
+        n_tokens = write_target_tokens(store, target.name, held_out, tokenizer)
+        n_used = n_evaluated(n_tokens, settings.proxies.max_target_tokens)
+        rows.append(_summary(target, "held_out", held_out, n_tokens, n_used=n_used))
+    return pl.DataFrame(rows)
+
+
+def write_target_tokens(
+    store: Store, target: str, documents: pl.DataFrame, tokenizer: Tokenizer
+) -> np.ndarray:
+    """Tokenise and store the held-out documents (id, text) of a target, in the order given.
+
+    Returns:
+        (D,) int64 tokens of each.
+    """
+    encoded = encode(tokenizer, documents["text"].to_list())
+    table = pl.DataFrame(
+        {
+            "id": documents["id"],
+            "n_bytes": documents["text"].str.len_bytes().cast(pl.Int64),
+            "tokens": [tokens.tolist() for tokens in encoded],
+        },
+        schema_overrides={"tokens": pl.List(pl.Int32)},
+    )
+    path = store.table_path(TARGET_SETS, _tokens_name(target))
+    store.write_table(path, table, {"tokenizer": tokenizer_fingerprint(tokenizer)})
+    return np.fromiter(map(len, encoded), np.int64, len(encoded))
+
+
+def read_target_tokens(store: Store, target: str, tokenizer: Tokenizer) -> TargetTokens:
+    """What `write_target_tokens` stored.
+
+    Raises:
+        MissingOutputError: it has not been written, or with another tokenizer.
+    """
+    path = store.table_path(TARGET_SETS, _tokens_name(target))
+    if store.summary(path).get("tokenizer") != tokenizer_fingerprint(tokenizer):
+        raise MissingOutputError(
+            f"{path} was encoded with another tokenizer than the one that is there now: "
+            "materialise the asset 'target_sets' again"
+        )
+    table = store.read_table(path)
+    documents = [np.asarray(tokens, np.int32) for tokens in table["tokens"]]
+    return TargetTokens(documents, table["n_bytes"].to_numpy())
+
+
+def _tokens_name(target: str) -> str:
+    return f"{target}.held_out_tokens"
+
+
+def _summary(
+    target: TargetSettings, part: str, frame: pl.DataFrame, n_tokens: np.ndarray, *, n_used: int
+) -> dict[str, object]:
+    return {
+        "target": target.name,
+        "part": part,
+        "n_documents": frame.height,
+        "n_tokens": int(n_tokens.sum()),
+        "n_tokens_evaluated": int(n_tokens[:n_used].sum()),
+        "n_bytes": int(frame["text"].str.len_bytes().sum()),
+        "example": frame["text"][0][:120] if frame.height else "",
+    }

@@ -1,0 +1,133 @@
+"""What the proxies showed: their losses, as far as they belong to the current inputs.
+
+A batch's table stores the version of what it was computed from in its footer. Losses from before a
+change of thetas, proxy pool, target sets or recipe are told by it, and never mixed with later ones.
+"""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from quadmix_assets.outputs import PARAMETER_SETS, PROXY_METRICS, PROXY_POOL, TARGET_SETS
+from quadmix_assets.proxies.parameter_sets import read_parameter_sets, round_of, round_path
+from quadmix_assets.sampling import Parameters
+from quadmix_assets.sampling.validation import FloatArray
+from quadmix_assets.settings import Settings
+from quadmix_assets.store import MissingOutputError, Store
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The losses of the proxies and the thetas they belong to: the data that regressors learn from.
+
+    Attributes:
+        metrics: one row per theta and target, ordered by theta_id; all of one evidence version.
+        theta_ids: (n,) the thetas that were trained, in order.
+        rounds: (n,) the round of each.
+        parameters: the n thetas.
+        n_failed: thetas whose proxies failed, which `theta_ids` leaves out.
+        n_stale: thetas whose losses are of another evidence version than the current one, because
+            thetas, proxy pool, target sets or recipe have changed; they are left out entirely.
+    """
+
+    metrics: pl.DataFrame
+    theta_ids: np.ndarray
+    rounds: np.ndarray
+    parameters: Parameters
+    n_failed: int
+    n_stale: int
+
+    def losses(self, target: str) -> FloatArray:
+        """Loss in nats per token (n,) on one target set."""
+        rows = self.metrics.filter(
+            (pl.col("target") == target) & pl.col("theta_id").is_in(self.theta_ids.tolist())
+        )
+        return rows["loss_nats"].to_numpy()
+
+
+def pool_version(store: Store, batch: str) -> dict[str, str]:
+    """Fingerprints of the thetas and the proxy pool that a batch is computed from now.
+
+    Raises:
+        MissingOutputError: one of them has not been made.
+    """
+    return {
+        PARAMETER_SETS: store.fingerprint(round_path(store, round_of(batch))),
+        PROXY_POOL: store.fingerprint(store.root / PROXY_POOL),
+    }
+
+
+def read_current(store: Store, asset: str, batch: str) -> pl.DataFrame:
+    """The table of a batch, if it was computed from the current thetas and proxy pool.
+
+    Raises:
+        MissingOutputError: it is not there, or was computed from others.
+    """
+    path = store.table_path(asset, batch)
+    if store.summary(path).get("version") != pool_version(store, batch):
+        raise MissingOutputError(
+            f"{path} was made from other thetas or another proxy pool than are there now: "
+            f"materialise the asset {asset!r}, partition {batch!r}, again"
+        )
+    return store.read_table(path)
+
+
+def evidence_version(store: Store, settings: Settings, batch: str) -> dict[str, str]:
+    """Everything that decides the losses of a batch; losses of another version are not used.
+
+    Raises:
+        MissingOutputError: one of the inputs has not been made.
+    """
+    training = json.dumps(settings.proxies.training.model_dump(mode="json"), sort_keys=True)
+    return {
+        **pool_version(store, batch),
+        TARGET_SETS: store.fingerprint(store.root / TARGET_SETS),
+        "training": training,
+    }
+
+
+def read_evidence(store: Store, settings: Settings) -> Evidence:
+    """The losses of all batches trained on the current thetas, proxy pool, targets and recipe.
+
+    Raises:
+        MissingOutputError: no batch has been, all proxies failed, or metrics were written by an
+            older version of this package.
+    """
+    table, parameters = read_parameter_sets(store, settings)
+    frames, n_stale = [], 0
+    versions: dict[int, dict[str, str]] = {}
+    for batch in table["proxy_batch"].unique().sort():
+        path = store.table_path(PROXY_METRICS, batch)
+        if not path.exists():
+            continue
+        if round_of(batch) not in versions:
+            versions[round_of(batch)] = evidence_version(store, settings, batch)
+        metrics = store.read_table(path)
+        if "theta_id" not in metrics.columns:
+            raise MissingOutputError(
+                f"{path} has no column 'theta_id': it was written by an older version of this "
+                f"package; materialise the asset 'proxy_metrics', partition {batch!r}, again"
+            )
+        if store.summary(path).get("version") == versions[round_of(batch)]:
+            frames.append(metrics)
+        else:
+            n_stale += metrics["theta_id"].n_unique()
+    if not frames:
+        raise MissingOutputError(
+            "no proxy has been trained on the proxy pool, thetas and target sets that are there "
+            f"now ({n_stale} were on older ones): materialise the partitions of 'merged_ranks', "
+            "'sampled_subset' and 'proxy_metrics'"
+        )
+    metrics = pl.concat(frames).sort("theta_id", "target")
+    failed = set(metrics.filter(pl.col("status") == "failed")["theta_id"])
+    theta_ids = np.array(sorted(set(metrics["theta_id"]) - failed), dtype=np.int64)
+    if not len(theta_ids):
+        raise MissingOutputError(
+            f"all {len(failed)} proxies failed, the first because: "
+            f"{metrics['reason'].drop_nulls()[0]}"
+        )
+    batches = table["proxy_batch"].to_list()
+    rounds = np.array([round_of(batches[theta_id]) for theta_id in theta_ids])
+    return Evidence(metrics, theta_ids, rounds, parameters[theta_ids], len(failed), n_stale)

@@ -1,0 +1,146 @@
+"""Thetas on disk, in rounds, and the proxy batches in which they are trained.
+
+Round 0 holds the thetas of Algorithm 1 (`parameter_sets`); each refinement adds a round. theta_ids
+run through all rounds, and every round is a file of its own, so that a new round does not
+invalidate the losses of earlier ones.
+"""
+
+import polars as pl
+from upath import UPath
+
+from quadmix_assets.outputs import PARAMETER_SETS, REFINEMENT
+from quadmix_assets.sampling import Parameters, Theta, feature_names, sample_parameters
+from quadmix_assets.seeds import derive_seed
+from quadmix_assets.settings import Settings
+from quadmix_assets.store import MissingOutputError, Store
+
+
+def write_parameter_sets(store: Store, settings: Settings) -> Parameters:
+    """Draw all thetas by Algorithm 1 and store them: theta_id, proxy_batch, a column per entry.
+
+    Rounds of an earlier refinement are removed.
+    """
+    parameters = sample_parameters(
+        settings.parameters.n,
+        len(settings.criterion_names),
+        len(settings.domain_names),
+        seed=derive_seed(settings.seed, PARAMETER_SETS),
+        omega_max=settings.parameters.omega_max,
+        lambda_prior=settings.parameters.lambda_prior,
+        scale_max=settings.parameters.scale_max,
+    )
+    store.remove_folder(store.root / REFINEMENT)
+    _write_round(store, settings, 0, parameters, first=0)
+    return parameters
+
+
+def write_round(store: Store, settings: Settings, number: int, parameters: Parameters) -> list[str]:
+    """Store the thetas of a further round, in place of any that has that number.
+
+    Returns:
+        The names of its batches.
+    """
+    earlier = sum(store.n_rows(round_path(store, before)) for before in range(number))
+    return _write_round(store, settings, number, parameters, first=earlier)
+
+
+def n_rounds(store: Store) -> int:
+    """How many rounds there are beyond the first."""
+    return len(list((store.root / REFINEMENT).glob("*.parquet"))) if _refined(store) else 0
+
+
+def round_path(store: Store, number: int) -> UPath:
+    """Where the thetas of a round lie."""
+    if number == 0:
+        return store.table_path(PARAMETER_SETS)
+    return store.table_path(REFINEMENT, f"round-{number}")
+
+
+def batch_names(store: Store, round_number: int) -> list[str]:
+    """The batches of a round, in order.
+
+    Raises:
+        MissingOutputError: there is no such round.
+    """
+    table = store.read_table(round_path(store, round_number), ["proxy_batch"])
+    return table["proxy_batch"].unique().sort().to_list()
+
+
+def batch_key(round_number: int, index: int) -> str:
+    """The name of a proxy batch: its round, unless that is the first, and its number in it."""
+    batch = f"batch-{index:05d}"
+    return batch if round_number == 0 else f"round-{round_number}-{batch}"
+
+
+def round_of(batch: str) -> int:
+    """The round that a batch belongs to, from its name."""
+    return int(batch.split("-")[1]) if batch.startswith("round-") else 0
+
+
+def read_parameter_sets(store: Store, settings: Settings) -> tuple[pl.DataFrame, Parameters]:
+    """The stored table (theta_id, proxy_batch) of all rounds and the thetas in its order.
+
+    Raises:
+        MissingOutputError: there is none, or it was drawn for other criteria or domains or by an
+            older version of this package.
+    """
+    rounds = [store.read_table(round_path(store, number)) for number in range(n_rounds(store) + 1)]
+    if any("theta_id" not in table.columns for table in rounds):
+        raise MissingOutputError(
+            "parameter_sets has no column 'theta_id': it was written by an older version of this "
+            "package; materialise the asset 'parameter_sets' and the proxies again"
+        )
+    names = _names(settings)
+    if any(table.columns[2:] != names for table in rounds):
+        raise MissingOutputError(
+            "parameter_sets was drawn for other criteria or domains than the settings name now: "
+            "materialise the asset 'parameter_sets' and the proxies again"
+        )
+    table = pl.concat(rounds)
+    parameters = Parameters.from_features(
+        table.select(names).to_numpy(), len(settings.criterion_names), len(settings.domain_names)
+    )
+    return table.select("theta_id", "proxy_batch"), parameters
+
+
+def read_batch(store: Store, settings: Settings, batch: str) -> dict[int, Theta]:
+    """The thetas of one batch by theta_id, in ascending order.
+
+    Raises:
+        MissingOutputError: there are no thetas, or none in this batch.
+    """
+    table, parameters = read_parameter_sets(store, settings)
+    thetas = {
+        theta_id: parameters[row]
+        for row, (theta_id, name) in enumerate(table.iter_rows())
+        if name == batch
+    }
+    if not thetas:
+        raise MissingOutputError(
+            f"parameter_sets holds no thetas of the proxy batch {batch!r}: materialise the asset "
+            "'parameter_sets' again, which also names the batches anew"
+        )
+    return thetas
+
+
+def _write_round(
+    store: Store, settings: Settings, number: int, parameters: Parameters, *, first: int
+) -> list[str]:
+    size = settings.proxies.batch_size
+    batches = [batch_key(number, index // size) for index in range(len(parameters))]
+    entries = pl.DataFrame(parameters.as_features(), schema=_names(settings), orient="row")
+    theta_ids = pl.int_range(first, first + len(parameters), dtype=pl.Int32, eager=True)
+    table = entries.select(
+        theta_ids.alias("theta_id"), pl.Series("proxy_batch", batches), pl.col("*")
+    )
+    store.write_table(round_path(store, number), table)
+    return sorted(set(batches))
+
+
+def _refined(store: Store) -> bool:
+    return (store.root / REFINEMENT).exists()
+
+
+def _names(settings: Settings) -> list[str]:
+    scaled = settings.parameters.scale_max is not None
+    return feature_names(settings.criterion_names, settings.domain_names, scaled=scaled)

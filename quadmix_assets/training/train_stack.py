@@ -1,0 +1,184 @@
+"""Train and evaluate one stack in this process, within its memory, and resume what was interrupted.
+
+Unfinished work is checkpointed under a hash of its inputs: the results of a finished stack and the
+state of one in training stay in files until the whole batch is written. So a batch that was killed
+resumes, and ends in the same numbers.
+"""
+
+import json
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from quadmix_assets.device import is_out_of_memory, torch_threads
+from quadmix_assets.store import atomic_file
+from quadmix_assets.training.architectures import Architecture
+from quadmix_assets.training.checkpoint import Checkpoint
+from quadmix_assets.training.evaluation import TargetLoss, evaluate_stack
+from quadmix_assets.training.loop import StackProgress, TrainedStack, train_on_streams
+from quadmix_assets.training.progress import StackReport
+from quadmix_assets.training.recipe import n_steps
+from quadmix_assets.training.stacks import ProxyResult, Stack, StackJob, stack_key
+from quadmix_assets.training.tensorboard import TensorBoardLog
+from quadmix_assets.training.token_file import TokenFile
+from quadmix_assets.training.window_stream import WindowStream
+
+Report = Callable[[StackReport], None]
+
+# By architecture and vocabulary size, the most proxies that this process found to fit its memory.
+_fits: dict[tuple[Architecture, int], int] = {}
+
+
+def train_stack(job: StackJob, stack: Stack, report: Report) -> list[ProxyResult]:
+    """Train and evaluate the proxies of a stack.
+
+    If the memory does not hold the stack it is cut into halves, those into halves, and so on; the
+    size that fitted is used for the stacks that follow too.
+
+    Args:
+        job: what all stacks share.
+        stack: the samples.
+        report: called with the progress of the whole stack.
+
+    Raises:
+        RuntimeError: the memory does not hold a single proxy.
+    """
+    model = (job.architecture, job.vocab_size)
+    waiting = _cut(stack, _fits.get(model, len(stack)))
+    results: list[ProxyResult] = []
+    done = StackReport(0, 0, None, 0)
+    while waiting:
+        part = waiting.pop(0)
+        try:
+            found, last = _train_or_reuse(job, part, _after(done, report))
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            if len(part) == 1:
+                raise RuntimeError(
+                    "the memory does not hold a single proxy: choose a smaller "
+                    "proxies.training.architecture, context or tokenizer vocabulary"
+                ) from error
+            torch.cuda.empty_cache()
+            _fits[model] = -(-len(part) // 2)
+            waiting = _cut([*part, *(one for rest in waiting for one in rest)], _fits[model])
+        else:
+            results += found
+            done = _sum(done, last)
+    return results
+
+
+def _train_or_reuse(
+    job: StackJob, stack: Stack, report: Report
+) -> tuple[list[ProxyResult], StackReport]:
+    """The results, from the file that an earlier run left if there is one, and the last report."""
+    if job.unfinished_folder is None:
+        return _train_and_evaluate(job, stack, None, report)
+    key = stack_key(job, stack)
+    results_file = job.unfinished_folder / f"{key}.json"
+    if results_file.exists():
+        results = [ProxyResult.from_json(each) for each in json.loads(results_file.read_bytes())]
+        n_tokens = sum(result.training.n_tokens for result in results)
+        n_failed = sum(result.training.status == "failed" for result in results)
+        last = StackReport(n_tokens, n_tokens, None, n_failed)
+        report(last)
+        return results, last
+    checkpoint = Checkpoint(job.unfinished_folder / f"{key}.state", key, job.checkpoint_seconds)
+    results, last = _train_and_evaluate(job, stack, checkpoint, report)
+    with atomic_file(results_file) as file:
+        file.write(json.dumps([result.to_json() for result in results]).encode())
+    checkpoint.remove()
+    return results, last
+
+
+def _train_and_evaluate(
+    job: StackJob, stack: Stack, checkpoint: Checkpoint | None, report: Report
+) -> tuple[list[ProxyResult], StackReport]:
+    streams = _streams(job, stack)
+    sample_ids = [sample.sample_id for sample, _ in stack]
+    curves = TensorBoardLog(job.tensorboard_folder, sample_ids) if job.tensorboard_folder else None
+    reports: list[StackReport] = []
+
+    def on_progress(progress: StackProgress) -> None:
+        n_resumed = reports[0].n_tokens if reports else progress.n_tokens
+        finite = progress.losses[np.isfinite(progress.losses)]
+        loss = float(finite.mean()) if finite.size else None
+        reports.append(StackReport(progress.n_tokens, n_resumed, loss, progress.n_failed))
+        report(reports[-1])
+        if curves is not None:
+            curves.add(progress)
+
+    with torch_threads(job.n_threads):
+        trained = train_on_streams(
+            streams,
+            job.architecture,
+            job.recipe,
+            vocab_size=job.vocab_size,
+            seeds=[sample.seed for sample, _ in stack],
+            device=job.device,
+            compiled=job.compiled,
+            on_progress=on_progress,
+            checkpoint=checkpoint,
+        )
+        losses = evaluate_stack(trained, job.targets)
+    results = [
+        _result(sample_id, k, streams[k].n_tokens_sample, trained, losses)
+        for k, sample_id in enumerate(sample_ids)
+    ]
+    if curves is not None:
+        target_nats = [{t: loss[0] for t, loss in result.losses.items()} for result in results]
+        curves.close(target_nats, n_steps(job.recipe, job.architecture.context))
+    return results, reports[-1]
+
+
+def _streams(job: StackJob, stack: Stack) -> list[WindowStream]:
+    token_file = TokenFile.open(job.token_folder)
+    return [
+        WindowStream(
+            token_file,
+            sample.documents,
+            sample.copies,
+            hashes,
+            seed=sample.seed,
+            context=job.architecture.context,
+            separator_id=job.separator_id,
+        )
+        for sample, hashes in stack
+    ]
+
+
+def _result(
+    sample_id: int,
+    k: int,
+    n_tokens_sample: int,
+    trained: TrainedStack,
+    losses: dict[str, TargetLoss],
+) -> ProxyResult:
+    """The result of the k-th proxy of the stack."""
+    training = trained.proxies[k]
+    of_proxy: dict[str, tuple[float | None, float | None]] = {
+        target: (float(loss.loss_nats[k]), float(loss.bits_per_byte[k]))
+        if training.status == "trained"
+        else (None, None)
+        for target, loss in losses.items()
+    }
+    return ProxyResult(sample_id, training, n_tokens_sample, of_proxy)
+
+
+def _cut(stack: Stack, size: int) -> list[Stack]:
+    return [stack[first : first + size] for first in range(0, len(stack), size)]
+
+
+def _after(done: StackReport, report: Report) -> Report:
+    """Makes a report on a part of a stack one on the stack, of which `done` came before."""
+    return lambda now: report(_sum(done, now))
+
+
+def _sum(done: StackReport, now: StackReport) -> StackReport:
+    return StackReport(
+        done.n_tokens + now.n_tokens,
+        done.n_tokens_resumed + now.n_tokens_resumed,
+        now.mean_loss_nats,
+        done.n_failed + now.n_failed,
+    )
