@@ -22,7 +22,7 @@ def paper_features() -> dict[str, object]:
 
 def test_profile_names_the_published_models() -> None:
     features = load_settings("paper").features
-    models = {c.kind: c.model for c in features.criteria}  # type: ignore[union-attr]
+    models = {c.kind: c.model for c in features.criteria}  # type: ignore[attr-defined]
     assert models == {
         "askllm": "google/flan-t5-xl",
         "fineweb_edu": "HuggingFaceFW/fineweb-edu-classifier",

@@ -296,8 +296,3 @@ def test_an_unknown_architecture_is_one_error_with_the_names_there_are(tmp_path:
     assert "1 setting(s)" in message
     assert "proxies.training.architecture: no architecture is named 'huge'" in message
     assert "tiny, small, regmix-1m, olmix-14m" in message
-
-
-def test_settings_do_not_load_torch() -> None:
-    program = "import sys, quadmix_assets.settings; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
