@@ -26,9 +26,9 @@ from transformers import (
 from upath import UPath
 
 from quadmix_assets.corpus.planted import pool_document
-from quadmix_assets.features.criteria import FinewebEduCriterion
+from quadmix_assets.features.criteria.fineweb_edu import FinewebEduCriterion, FinewebEduSettings
 from quadmix_assets.features.inference import Runtime
-from quadmix_assets.settings import FinewebEduSettings, InferenceSettings
+from quadmix_assets.settings import InferenceSettings
 
 MAX_TOKENS = 512
 VOCABULARY = 30_522
@@ -87,7 +87,7 @@ def ours(folder: Path, texts: list[str], batch_tokens: int | None) -> tuple[np.n
     inference = InferenceSettings(
         device="cpu", batch_tokens=batch_tokens, n_threads=torch.get_num_threads()
     )
-    criterion = FinewebEduCriterion(settings, Runtime(inference, UPath, print))
+    criterion = FinewebEduCriterion(settings, Runtime(inference, UPath))
     criterion.score(pl.DataFrame({"text": ["a first text loads the model"]}))
     frame = pl.DataFrame({"text": texts})
     start = time.perf_counter()

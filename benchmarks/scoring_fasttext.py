@@ -15,9 +15,8 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.scoring import read_texts
-from quadmix_assets.features.criteria import DclmCriterion
+from quadmix_assets.features.criteria.dclm import DclmCriterion, DclmSettings
 from quadmix_assets.features.fasttext_model import FasttextModel, one_line
-from quadmix_assets.settings import DclmSettings
 
 FILE = "model.bin"
 

@@ -61,6 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ui = commands.add_parser("ui", help="serve Dagster's UI on the profile's instance")
     ui.add_argument("--host", default="127.0.0.1", help="the address (default: %(default)s)")
     ui.add_argument("--port", type=int, default=3000, help="the port (default: %(default)s)")
+    reference = commands.add_parser(
+        "settings", help="write the reference of all settings, and their JSON schema for editors"
+    )
+    reference.add_argument("folder", nargs="?", default="docs", type=Path)
     commands.add_parser("summary", help="print where the mix lies and what it looks like")
     sql = commands.add_parser("sql", help="query the lake, or list what there is to query")
     sql.add_argument("query", nargs="?", help="SQL over the views; without it they are listed")
@@ -68,6 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--format", choices=("table", "csv", "json"), default="table", help="(default: %(default)s)"
     )
     options = parser.parse_args(arguments)
+    if options.command == "settings":
+        write_reference(options.folder)
+        return 0
     try:
         if options.command == "init":
             return _init(options)
@@ -114,6 +121,16 @@ def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
             return 1
     sys.stdout.write(summary_text(settings, store))
     return 0
+
+
+def write_reference(folder: Path) -> None:
+    """Write the reference of the settings into a folder, which is made if need be."""
+    from quadmix_assets.settings.reference import reference_files
+
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in reference_files().items():
+        (folder / name).write_text(content, encoding="utf-8")
+        sys.stdout.write(f"{folder / name}\n")
 
 
 if __name__ == "__main__":

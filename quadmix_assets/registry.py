@@ -5,11 +5,13 @@ registry of its family. Modules are imported when their kind is first used, so t
 names no neural scorer loads none of their libraries.
 """
 
+import contextlib
 import importlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
 from pydantic.json_schema import JsonSchemaValue
@@ -58,8 +60,19 @@ class Registry:
     def __get_pydantic_json_schema__(
         self, schema: core_schema.CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        """One alternative per kind."""
-        return {"oneOf": [self.settings_class(kind).model_json_schema() for kind in self.kinds]}
+        """One alternative per kind, and one for the names of kinds without required options."""
+        classes = {kind: self.settings_class(kind) for kind in self.kinds}
+        by_name = [
+            kind
+            for kind, found in classes.items()
+            if all(
+                not field.is_required()
+                for name, field in found.model_fields.items()
+                if name != "kind"
+            )
+        ]
+        sections = [handler(found.__pydantic_core_schema__) for found in classes.values()]
+        return {"oneOf": [*sections, *([{"enum": by_name}] if by_name else [])]}
 
     def _validate(self, value: Any) -> BaseModel:
         if isinstance(value, BaseModel):
@@ -83,7 +96,8 @@ class Registry:
             )
             raise _line_error(self.family, {"type": unknown, "loc": ("kind",), "input": kind})
         try:
-            return self.settings_class(kind).model_validate(value)
+            found = self.settings_class(kind)
+            return found.model_validate(_with_containers_parsed(found, value))
         except ValidationError as error:
             # The kind stands in the location, as pydantic has it for a union told apart by a tag.
             raise ValidationError.from_exception_data(
@@ -97,6 +111,29 @@ def _load(entry: str) -> type[BaseModel]:
     module, name = entry.split(":")
     found: type[BaseModel] = getattr(importlib.import_module(module), name)
     return found
+
+
+def _with_containers_parsed(section: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values, lists and mappings read from JSON where they are strings.
+
+    An environment variable can only be a string, and which kind it belongs to, and so whether it is
+    a list, is not known where the variables are read.
+    """
+    parsed = dict(values)
+    for name, value in values.items():
+        field = section.model_fields.get(name)
+        if isinstance(value, str) and field is not None and _holds_container(field.annotation):
+            with contextlib.suppress(json.JSONDecodeError):
+                parsed[name] = json.loads(value)
+    return parsed
+
+
+def _holds_container(annotation: Any) -> bool:
+    if get_origin(annotation) in (list, tuple, dict):
+        return True
+    return get_origin(annotation) is not Literal and any(
+        map(_holds_container, get_args(annotation))
+    )
 
 
 def _dump(value: BaseModel, info: core_schema.SerializationInfo) -> dict[str, Any]:

@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 import yaml
 
+from quadmix_assets.features.domains.nvidia import NVIDIA_DOMAINS
 from quadmix_assets.outputs import DOMAIN_LABELS, FITTED_MODELS, SCORED_SHARDS
 from quadmix_assets.settings import PROFILES_FOLDER, load_settings
-from quadmix_assets.settings.domains import NVIDIA_DOMAINS
 from quadmix_assets_tests.conftest import Project
 
 pytestmark = pytest.mark.slow
@@ -22,7 +22,7 @@ def paper_features() -> dict[str, object]:
 
 def test_profile_names_the_published_models() -> None:
     features = load_settings("paper").features
-    models = {c.kind: c.model for c in features.criteria}  # type: ignore[union-attr]
+    models = {c.kind: c.model for c in features.criteria}  # type: ignore[attr-defined]
     assert models == {
         "askllm": "google/flan-t5-xl",
         "fineweb_edu": "HuggingFaceFW/fineweb-edu-classifier",

@@ -94,11 +94,16 @@ def test_a_kind_that_is_not_used_is_not_imported() -> None:
 
 
 def test_json_schema_lists_every_kind() -> None:
-    class Kennel(_Section):
-        dog: Annotated[Animal, Registry("animal", {"dog": f"{__name__}:DogSettings"})]
+    """Each as a section, and by its name alone where that is enough."""
+    entries = {"dog": f"{__name__}:DogSettings", "cat": f"{__name__}:CatSettings"}
 
-    (schema,) = Kennel.model_json_schema()["properties"]["dog"]["oneOf"]
-    assert schema["properties"]["n_legs"] == {
+    class Kennel(_Section):
+        inmate: Annotated[Animal, Registry("animal", entries)]
+
+    dog, cat, names = Kennel.model_json_schema()["properties"]["inmate"]["oneOf"]
+    assert names == {"enum": ["dog"]}, "a cat has no colour by default"
+    assert cat["required"] == ["kind", "colour"]
+    assert dog["properties"]["n_legs"] == {
         "default": 4,
         "minimum": 1,
         "title": "N Legs",

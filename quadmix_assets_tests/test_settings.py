@@ -90,6 +90,56 @@ def test_nested_union_keys_are_named(tmp_path: Path) -> None:
         load_settings(write_profile(tmp_path, features=features))
 
 
+def test_wrong_key_of_a_kind_lists_the_keys_of_that_kind(tmp_path: Path) -> None:
+    features = {**DEMO["features"], "criteria": [{"kind": "askllm", "max_token": 5}]}
+    message = (
+        r"features\.criteria\[0\]\.askllm\.max_token: unknown key; did you mean 'max_tokens'\? "
+        "allowed here: chat_template, kind, max_tokens, model, name, no, prompt, revision, yes$"
+    )
+    with pytest.raises(SettingsError, match=message):
+        load_settings(write_profile(tmp_path, features=features))
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        (
+            {"criteria": [{"kind": "fineweb"}]},
+            r"criteria\[0\]\.kind: got 'fineweb': there is no criterion of that kind; there are: "
+            "target_fasttext, importance, .*perplexity",
+        ),
+        (
+            {"domains": {"kind": "nvida"}},
+            r"domains\.kind: got 'nvida': there is no domain classifier of that kind; there are: "
+            "fasttext, column, nvidia, clusters",
+        ),
+        ({"domains": {"names": ["law"]}}, r"features\.domains\.kind: is missing"),
+        (
+            {"domains": {"kind": "clusters", "k": 1}},
+            r"features\.domains\.clusters\.k: got 1: .*greater than or equal to 2",
+        ),
+    ],
+)
+def test_unknown_kind_lists_the_kinds(
+    tmp_path: Path, section: dict[str, object], message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load_settings(write_profile(tmp_path, features={**DEMO["features"], **section}))
+
+
+@pytest.mark.parametrize("profile", ["demo", "paper"])
+def test_loading_settings_loads_no_network_library(profile: str) -> None:
+    """Settings are loaded by every command and every step, most of which run no network."""
+    code = (
+        "import sys; from quadmix_assets.settings import load_settings\n"
+        f"load_settings({profile!r})\n"
+        "heavy = {'torch', 'transformers', 'fasttext', 'sklearn', 'lightgbm'}\n"
+        "print(sorted(heavy & {*sys.modules}))"
+    )
+    command = [sys.executable, "-c", code]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
 def test_domain_mapping_to_no_known_domain(tmp_path: Path) -> None:
     domains = {"kind": "column", "column": "label", "names": ["law"], "mapping": {"x": "lawn"}}
     path = write_profile(tmp_path, features={**DEMO["features"], "domains": domains})
@@ -176,6 +226,24 @@ def test_environment_overrides_one_key(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.parameters.omega_max == DEMO["parameters"]["omega_max"]
 
 
+def test_environment_overrides_the_keys_of_a_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mapping, a number, and a text, of a section whose keys depend on its kind."""
+    monkeypatch.setenv("QUADMIX_FEATURES__DOMAINS__MAPPING", '{"sports news": "Sports"}')
+    monkeypatch.setenv("QUADMIX_FEATURES__DOMAINS__CONFIDENCE_FLOOR", "0.25")
+    monkeypatch.setenv("QUADMIX_FEATURES__DOMAINS__COLUMN", "domain26")
+    domains = load_settings("laptop").features.domains.model_dump()
+    assert domains["mapping"] == {"sports news": "Sports"}
+    assert (domains["confidence_floor"], domains["column"]) == (0.25, "domain26")
+
+
+def test_wrong_override_of_a_kind_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("QUADMIX_FEATURES__DOMAINS__MAPPING", "{sports")
+    with pytest.raises(
+        SettingsError, match=r"domains\.column\.mapping: got '{sports': .* valid dict"
+    ):
+        load_settings("laptop")
+
+
 def test_unknown_override_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QUADMIX_PARAMETRES__N", "7")
     with pytest.raises(SettingsError, match="QUADMIX_PARAMETRES__N.*parametres"):
@@ -244,8 +312,3 @@ def test_an_unknown_architecture_is_one_error_with_the_names_there_are(tmp_path:
     assert "1 setting(s)" in message
     assert "proxies.training.architecture: no architecture is named 'huge'" in message
     assert "tiny, small, regmix-1m, olmix-14m" in message
-
-
-def test_settings_do_not_load_torch() -> None:
-    program = "import sys, quadmix_assets.settings; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 
 from quadmix_assets.corpus.check import InputReport, incomplete, look_at_inputs
 from quadmix_assets.corpus.check.report import ShardsReport, TargetReport
-from quadmix_assets.features.criteria import make_criterion
-from quadmix_assets.features.domains import make_domain_classifier
 from quadmix_assets.features.inference import Runtime
 from quadmix_assets.features.inference.checkpoint import CheckpointError
 from quadmix_assets.features.learned.published import Published
@@ -48,12 +46,12 @@ def check_checkpoints(settings: Settings) -> None:
 def checkpoint_problems(settings: Settings) -> list[str]:
     """What is wrong with the local copies of published models; the hub is not asked."""
     features = settings.features
-    runtime = Runtime.of(settings, log=lambda message: None)
+    runtime = Runtime.of(settings)
     models = {
-        f"features.criteria[{criterion.name}].model": make_criterion(criterion, runtime=runtime)
+        f"features.criteria[{criterion.name}].model": criterion.make(runtime)
         for criterion in features.criteria
     }
-    domains = make_domain_classifier(features.domains, runtime=runtime)
+    domains = features.domains.make(runtime)
     problems = []
     for key, model in {**models, "features.domains.model": domains}.items():
         if isinstance(model, Published):

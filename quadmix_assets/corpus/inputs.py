@@ -4,7 +4,7 @@ from upath import UPath
 
 from quadmix_assets.corpus.discovery import Discovery, discover
 from quadmix_assets.outputs import PLANTED_CORPUS
-from quadmix_assets.settings import FasttextDomainsSettings, Settings, TargetSettings
+from quadmix_assets.settings import LabelledExamples, Settings, TargetSettings
 from quadmix_assets.store import Store
 
 
@@ -56,11 +56,11 @@ def _dataset_files(settings: Settings, target: TargetSettings) -> list[UPath]:
     return found
 
 
-def labels_path(settings: Settings, store: Store, domains: FasttextDomainsSettings) -> UPath:
+def labels_path(settings: Settings, store: Store, examples: LabelledExamples) -> UPath:
     """The file of labelled examples for the domain classifier."""
-    if domains.labels is None:
+    if examples.path is None:
         return store.path(PLANTED_CORPUS, "labels.jsonl")
-    return settings.resolve(domains.labels)
+    return settings.resolve(examples.path)
 
 
 def discover_inputs(settings: Settings, store: Store) -> Discovery:

@@ -4,12 +4,12 @@ import polars as pl
 from upath import UPath
 
 from quadmix_assets.corpus.normalize import normalize
-from quadmix_assets.settings import FasttextDomainsSettings
+from quadmix_assets.settings import LabelledExamples
 
 _MAX_TEXT_BYTES = 64_000_000
 
 
-def read_labels(path: UPath, settings: FasttextDomainsSettings) -> pl.DataFrame:
+def read_labels(path: UPath, examples: LabelledExamples) -> pl.DataFrame:
     """Labelled examples (text, domain) from any format that shards can have.
 
     Raises:
@@ -20,10 +20,10 @@ def read_labels(path: UPath, settings: FasttextDomainsSettings) -> pl.DataFrame:
     for batch in normalize(
         path,
         shard_key="labels",
-        text_column=settings.text_column,
+        text_column=examples.text_column,
         id_column=None,
         source_column=None,
-        carried_columns={settings.domain_column: "string"},
+        carried_columns={examples.domain_column: "string"},
         max_text_bytes=_MAX_TEXT_BYTES,
     ):
         for bad in batch.quarantined.slice(0, 1).to_pylist():
@@ -33,7 +33,7 @@ def read_labels(path: UPath, settings: FasttextDomainsSettings) -> pl.DataFrame:
             )
         frame = pl.from_arrow(batch.documents)
         assert isinstance(frame, pl.DataFrame)
-        frames.append(frame.select("id", "text", domain=settings.domain_column))
+        frames.append(frame.select("id", "text", domain=examples.domain_column))
     labelled = pl.concat(frames) if frames else pl.DataFrame(schema={"domain": pl.String})
     if labelled.is_empty():
         raise ValueError(f"{path}: holds no labelled example")
@@ -41,7 +41,7 @@ def read_labels(path: UPath, settings: FasttextDomainsSettings) -> pl.DataFrame:
     if unlabelled.height:
         row = str(unlabelled["id"][0]).rpartition(":")[2]
         raise ValueError(
-            f"{path}, row {row}: no label in the column {settings.domain_column!r} "
+            f"{path}, row {row}: no label in the column {examples.domain_column!r} "
             f"({unlabelled.height} such rows): add the label or remove the row"
         )
     return labelled.select("text", "domain")

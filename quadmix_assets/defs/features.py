@@ -1,4 +1,4 @@
-"""Group `features`: fitted models, scores, domains, normalisers."""
+"""Group `features`: fitted models, scores, domains, normalizers."""
 
 import dagster as dg
 import polars as pl
@@ -15,12 +15,15 @@ from quadmix_assets.defs.resources import (
     SCORING_SHARDS_PER_RUN,
     ProjectResource,
 )
-from quadmix_assets.features.domains.clusters import CLUSTERS_FILE, read_clusters
 from quadmix_assets.features.inference import Runtime
 from quadmix_assets.features.inference.checkpoint import CheckpointError
 from quadmix_assets.features.learned.fit import FittedModels, fit_models, load_models
 from quadmix_assets.features.learned.pinned import StaleModelError
-from quadmix_assets.features.normalize_pool import drift, fit_normalizers, load_normalizers
+from quadmix_assets.features.normalize_pool import (
+    drift_by_criterion,
+    fit_normalizers,
+    load_normalizers,
+)
 from quadmix_assets.features.score import N_TOKENS, label_shard, score_shard
 from quadmix_assets.features.scored_documents import read_scored
 from quadmix_assets.outputs import (
@@ -51,15 +54,13 @@ def fitted_models(
     cost = Cost()
     settings, store = project.settings, project.store
     with clear_errors(ValueError, MissingOutputError):
-        used = fit_models(store, shards_with(context, RAW_SHARDS), settings, context.log.info)
-    clusters = store.root / FITTED_MODELS / "domains" / CLUSTERS_FILE
-    found = {"clusters": markdown_table(read_clusters(clusters))} if clusters.exists() else {}
+        summary = fit_models(store, shards_with(context, RAW_SHARDS), settings)
+    used = {"model": list(summary.n_documents), "n_documents": list(summary.n_documents.values())}
+    found = {} if summary.domains is None else {"clusters": markdown_table(summary.domains)}
     return dg.MaterializeResult(
         metadata={
             **found,
-            "documents_used": markdown_table(
-                pl.DataFrame({"model": list(used), "n_documents": list(used.values())})
-            ),
+            "documents_used": markdown_table(pl.DataFrame(used)),
             "fingerprint": store.fingerprint(store.root / FITTED_MODELS),
             "dagster/uri": str(store.root / FITTED_MODELS),
             **cost.metadata(),
@@ -67,12 +68,9 @@ def fitted_models(
     )
 
 
-def _load_models(
-    context: dg.AssetExecutionContext, store: Store, settings: Settings
-) -> FittedModels:
-    runtime = Runtime.of(settings, context.log.info)
+def _load_models(store: Store, settings: Settings) -> FittedModels:
     with store.local_folder(store.root / FITTED_MODELS) as folder:
-        return load_models(folder, settings, runtime)
+        return load_models(folder, settings, Runtime.of(settings))
 
 
 @dg.asset(
@@ -90,7 +88,7 @@ def scored_shards(context: dg.AssetExecutionContext, project: ProjectResource) -
     """Raw scores of every document, as each criterion produces them; larger is better."""
     store = project.store
     with clear_errors(MissingOutputError, StaleModelError, CheckpointError):
-        models = _load_models(context, store, project.settings)
+        models = _load_models(store, project.settings)
         counter = project_tokenizer(store)
     fingerprints = {
         "fitted_models": store.fingerprint(store.root / FITTED_MODELS),
@@ -101,7 +99,7 @@ def scored_shards(context: dg.AssetExecutionContext, project: ProjectResource) -
         "id": [(RAW_SHARDS, "id")],
         "n_tokens": [(RAW_SHARDS, "text")],
         **{
-            name: [(RAW_SHARDS, column) for column in criterion.columns]
+            name: [(RAW_SHARDS, column) for column in criterion.settings.columns_read]
             for criterion in models.criteria
             for name in (criterion.name, *criterion.extra_columns)
         },
@@ -115,8 +113,7 @@ def scored_shards(context: dg.AssetExecutionContext, project: ProjectResource) -
             models.criteria,
             counter,
             fingerprints,
-            {**models.versions, N_TOKENS: fingerprints["tokenizer"]},
-            context.log.info,
+            {**models.fingerprints, N_TOKENS: fingerprints["tokenizer"]},
         )
         path = store.table_path(SCORED_SHARDS, key)
         scored = store.read_table(path)
@@ -150,14 +147,12 @@ def domain_labels(context: dg.AssetExecutionContext, project: ProjectResource) -
     """The domain of every document, with the classifier's confidence."""
     store = project.store
     with clear_errors(MissingOutputError, StaleModelError, CheckpointError):
-        models = _load_models(context, store, project.settings)
+        models = _load_models(store, project.settings)
     fingerprints = {"fitted_models": store.fingerprint(store.root / FITTED_MODELS)}
 
     def work(key: str) -> dict[str, object]:
         cost = Cost()
-        counts = label_shard(
-            store, key, models.domains, fingerprints, models.versions, context.log.info
-        )
+        counts = label_shard(store, key, models.domains, fingerprints, models.fingerprints)
         path = store.table_path(DOMAIN_LABELS, key)
         return {
             **table_metadata(path, store.read_schema(path), int(counts["n_documents"].sum())),
@@ -208,29 +203,24 @@ def score_normalizers(
 def normalizers_fit_the_pool(
     context: dg.AssetCheckExecutionContext, project: ProjectResource
 ) -> dg.AssetCheckResult:
-    """Whether the pool's scores have drifted from what the pinned normalisers were fitted on."""
+    """Whether the pool's scores have drifted from what the pinned normalizers were fitted on."""
     settings, store = project.settings, project.store
     criteria = settings.criterion_names
     if settings.features.normalizer.kind != "rank":
         return dg.AssetCheckResult(
-            passed=True, description="only rank normalisers state a share that can drift"
+            passed=True, description="only rank normalizers state a share that can drift"
         )
     shards = shards_with(context, SCORED_SHARDS)
     pool = read_scored(store, shards, criteria, settings.domain_names)
-    normalizers = load_normalizers(store, criteria)
-    sigma = pool.sigma(normalizers)
-    distance = {
-        name: drift(sigma[:, n], -pool.scores[:, n], pool.n_tokens)
-        for n, name in enumerate(criteria)
-    }
+    distance = drift_by_criterion(pool, criteria, load_normalizers(store, criteria))
     limit = settings.features.max_drift
     far = {name: value for name, value in distance.items() if value > limit}
     return dg.AssetCheckResult(
         passed=not far,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"the normalisers still fit the pool (limit {limit})"
+        description=f"the normalizers still fit the pool (limit {limit})"
         if not far
-        else f"the pool has drifted from the normalisers of {', '.join(far)}: a score's share of "
+        else f"the pool has drifted from the normalizers of {', '.join(far)}: a score's share of "
         f"better tokens is off by up to {max(far.values()):.3f} (limit {limit}); materialise "
         "score_normalizers and what follows it again to fit them anew",
         metadata={f"drift_{name}": value for name, value in distance.items()},

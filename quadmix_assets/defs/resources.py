@@ -36,7 +36,7 @@ OWNERS = [_SETTINGS.owner]
 PLANTED = _SETTINGS.corpus.source == "planted"
 SHARDS_PER_RUN = _SETTINGS.automation.shards_per_run
 # A shard that a neural network reads takes long enough to be a run of its own.
-SCORING_SHARDS_PER_RUN = 1 if _SETTINGS.features.runs_models else SHARDS_PER_RUN
+SCORING_SHARDS_PER_RUN = 1 if _SETTINGS.features.runs_networks else SHARDS_PER_RUN
 CRON = _SETTINGS.automation.cron
 AUTOMATION_ENABLED = _SETTINGS.automation.enabled
 DISCOVERY_SECONDS = _SETTINGS.automation.discovery_seconds

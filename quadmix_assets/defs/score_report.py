@@ -1,7 +1,8 @@
 """Group `features`: what the criteria prefer, for people to look at."""
 
+from collections.abc import Sequence
+
 import dagster as dg
-import numpy as np
 import polars as pl
 
 from quadmix_assets.defs.features import domain_labels, score_normalizers, scored_shards
@@ -9,34 +10,8 @@ from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_ta
 from quadmix_assets.defs.partitions import shards_with
 from quadmix_assets.defs.raw_shards import raw_shards
 from quadmix_assets.defs.resources import OWNERS, ProjectResource
-from quadmix_assets.features.normalize_pool import load_normalizers
-from quadmix_assets.features.normalizers import rank_correlations
-from quadmix_assets.features.report.directions import (
-    Direction,
-    describe_directions,
-    directions,
-    sample_of,
-)
-from quadmix_assets.features.report.domain_plots import (
-    plot_domain_counts,
-    plot_domain_criterion,
-    plot_domain_shares,
-)
-from quadmix_assets.features.report.extremes import extreme_documents
-from quadmix_assets.features.report.plots import (
-    plot_confidence,
-    plot_rank_correlation,
-    plot_score_histograms,
-)
-from quadmix_assets.features.report.report import (
-    TOP_SHARES,
-    confidence_counts,
-    domain_counts,
-    mean_sigma,
-    report_json,
-    top_domain_shares,
-)
-from quadmix_assets.features.scored_documents import read_scored
+from quadmix_assets.features.report.directions import Direction, describe_directions
+from quadmix_assets.features.report.score_report import ScoreReport
 from quadmix_assets.outputs import SCORE_REPORT, SCORED_SHARDS
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError
@@ -46,7 +21,7 @@ DIRECTIONS_ARE_PLAUSIBLE = "directions_are_plausible"
 _Condition = dg.AutomationCondition
 
 # Like ON_SHARDS, but a new shard has texts before it has scores: the report waits for those, and
-# says nothing before the normalisers are there.
+# says nothing before the normalizers are there.
 ON_SCORES = (
     _Condition.any_deps_match(_Condition.newly_updated())
     .ignore(dg.AssetSelection.assets(raw_shards))
@@ -82,66 +57,36 @@ def score_report(
     """What each criterion prefers: its best and worst documents, its domains, its direction."""
     cost = Cost()
     settings, store = project.settings, project.store
-    criteria, domains = settings.criterion_names, settings.domain_names
     shards = shards_with(context, SCORED_SHARDS)
     with clear_errors(MissingOutputError, ValueError):
-        pool = read_scored(store, shards, criteria, domains)
-        sigma = pool.sigma(load_normalizers(store, criteria))
-        extremes = extreme_documents(store, shards, pool, criteria, domains)
-        confidence = confidence_counts(store, shards)
-
-    sample = pl.DataFrame(pool.scores[sample_of(pool)], schema=list(criteria), orient="row")
-    correlations = rank_correlations(sample)
-    found = directions(sample)
-    counts = domain_counts(pool, domains)
-    shares = {
-        top: np.stack(
-            [
-                top_domain_shares(
-                    pool.scores[:, n], pool.n_tokens, pool.domains, n_domains=len(domains), top=top
-                )
-                for n in range(len(criteria))
-            ]
-        )
-        for top in TOP_SHARES
-    }
-    means = mean_sigma(sigma, pool.n_tokens, pool.domains, n_domains=len(domains))
+        report = ScoreReport.of(store, shards, settings.criterion_names, settings.domain_names)
     path = store.path(SCORE_REPORT, f"{SCORE_REPORT}.json")
-    store.write_json(
-        path, report_json(criteria, counts, correlations, found, shares, means, confidence)
-    )
-
-    scores = pl.DataFrame(pool.scores, schema=list(criteria), orient="row")
-    n_tokens = counts["n_tokens"].to_numpy()
-    figures = {
-        "scores": plot_score_histograms(scores, criteria),
-        "rank_correlation": plot_rank_correlation(correlations, criteria),
-        "domains": plot_domain_counts(counts),
-        "domain_shares_before_and_after": plot_domain_shares(domains, n_tokens, shares, criteria),
-        "domain_by_criterion": plot_domain_criterion(means, domains, criteria),
-        "confidence": plot_confidence(confidence, settings.features.domains.confidence_floor),
-    }
-    shown = {name: figure(store, SCORE_REPORT, name, fig) for name, fig in figures.items()}
+    store.write_json(path, report.as_json())
+    plots = report.plots(settings.features.domains.confidence_floor)
+    shown = {name: figure(store, SCORE_REPORT, name, plot) for name, plot in plots.items()}
     shown["rank_correlation"] = dg.MetadataValue.md(
-        f"{shown['rank_correlation'].value}\n\n{markdown_table(correlations).value}"
+        f"{shown['rank_correlation'].value}\n\n{markdown_table(report.correlations).value}"
     )
+    extremes = {f"extremes_{name}": markdown_table(t) for name, t in report.extremes.items()}
     return dg.MaterializeResult(
         metadata={
             "n_shards": len(shards),
-            "n_documents": len(pool.ids),
-            "n_tokens": int(pool.n_tokens.sum()),
-            "directions": markdown_table(pl.DataFrame(found)),
+            "n_documents": report.scores.height,
+            "n_tokens": int(report.counts["n_tokens"].sum()),
+            "directions": markdown_table(pl.DataFrame(report.directions)),
             **shown,
-            "documents_per_domain": markdown_table(counts),
-            **{f"extremes_{name}": markdown_table(table) for name, table in extremes.items()},
+            "documents_per_domain": markdown_table(report.counts),
+            **extremes,
             "dagster/uri": str(path),
             **cost.metadata(),
         },
-        check_results=[_directions_are_plausible(found, settings)],
+        check_results=[_directions_are_plausible(report.directions, settings)],
     )
 
 
-def _directions_are_plausible(found: list[Direction], settings: Settings) -> dg.AssetCheckResult:
+def _directions_are_plausible(
+    found: Sequence[Direction], settings: Settings
+) -> dg.AssetCheckResult:
     plausible, description = describe_directions(found, settings.features.criteria)
     return dg.AssetCheckResult(
         check_name=DIRECTIONS_ARE_PLAUSIBLE,

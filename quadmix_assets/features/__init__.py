@@ -1,1 +1,1 @@
-"""Features of documents: raw scores of the quality criteria, domains, and the normaliser sigma."""
+"""Features of documents: raw scores of the quality criteria, domains, and the normalizer sigma."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
-import fasttext
 import numpy as np
 
 from quadmix_assets.hashing import hash_bytes, hash_number
@@ -64,6 +63,8 @@ class FasttextModel:
         return model
 
     def _load(self, path: Path) -> None:
+        import fasttext
+
         self._model = fasttext.load_model(str(path))
         names = (label.removeprefix(_LABEL_PREFIX) for label in self._model.get_labels())
         self.labels: tuple[str, ...] = tuple(sorted(names))
@@ -91,6 +92,8 @@ class FasttextModel:
         Raises:
             ValueError: fewer than two labels have a text with words, or training diverged.
         """
+        import fasttext
+
         lines = [
             f"{_LABEL_PREFIX}{label} {one_line(text)}\n".encode()
             for text, label in zip(texts, labels, strict=True)

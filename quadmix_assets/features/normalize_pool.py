@@ -18,7 +18,7 @@ def fit_normalizers(
     criteria: Sequence[str],
     settings: NormalizerSettings,
 ) -> list[Normalizer]:
-    """Fit one normaliser per criterion on the whole pool and store them as small tables."""
+    """Fit one normalizer per criterion on the whole pool and store them as small tables."""
     normalizers = []
     for n, criterion in enumerate(criteria):
         normalizer = fit_normalizer(
@@ -33,7 +33,7 @@ def fit_normalizers(
 
 
 def load_normalizers(store: Store, criteria: Sequence[str]) -> list[Normalizer]:
-    """The stored normalisers, in the order of the criteria.
+    """The stored normalizers, in the order of the criteria.
 
     Raises:
         MissingOutputError: they have not been fitted.
@@ -42,6 +42,23 @@ def load_normalizers(store: Store, criteria: Sequence[str]) -> list[Normalizer]:
         Normalizer.from_frame(store.read_table(store.table_path(SCORE_NORMALIZERS, criterion)))
         for criterion in criteria
     ]
+
+
+def drift_by_criterion(
+    pool: ScoredDocuments, criteria: Sequence[str], normalizers: Sequence[Normalizer]
+) -> dict[str, float]:
+    """How far the pool has drifted from rank normalizers, by criterion; see `drift`.
+
+    Args:
+        pool: D documents of today's pool.
+        criteria: the N names.
+        normalizers: of kind rank, in the order of the criteria.
+    """
+    sigma = pool.sigma(normalizers)
+    return {
+        name: drift(sigma[:, n], -pool.scores[:, n], pool.n_tokens)
+        for n, name in enumerate(criteria)
+    }
 
 
 def drift(fitted: np.ndarray, now: np.ndarray, n_tokens: np.ndarray) -> float:

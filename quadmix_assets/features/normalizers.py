@@ -1,7 +1,7 @@
 """sigma: raw scores of a criterion onto the scale that all criteria share, SMALLER IS BETTER.
 
-Raw scores are stored as their scorer made them, larger is better. A normaliser is fitted once on
-the pool, stored as a small table, and later shards are normalised with that same table. Three
+Raw scores are stored as their scorer made them, larger is better. A normalizer is fitted once on
+the pool, stored as a small table, and later shards are normalized with that same table. Three
 kinds, by `fit_normalizer`:
 
 - rank: the token-weighted share of the pool that scores better than or equal, in (0, 1]. It does
@@ -44,17 +44,17 @@ class Normalizer(ABC):
 
     @abstractmethod
     def to_frame(self) -> pl.DataFrame:
-        """The normaliser as a table of columns kind, centre, scale, value, share_below, share.
+        """The normalizer as a table of columns kind, centre, scale, value, share_below, share.
 
         All kinds have these columns, so that the tables of all criteria go into one file.
         """
 
     @staticmethod
     def from_frame(frame: pl.DataFrame) -> "Normalizer":
-        """The inverse of `to_frame`; other columns are not looked at.
+        """The inverse of `to_frame`; other columns are ignored.
 
         Raises:
-            ValueError: the rows are not those of one normaliser.
+            ValueError: the rows are not those of one normalizer.
         """
         missing = [name for name in SCHEMA if name not in frame.columns]
         if missing:
@@ -69,7 +69,7 @@ class Normalizer(ABC):
             case ["zscore" | "minmax" as kind] if frame.height == 1:
                 return LinearNormalizer(kind, frame["centre"][0], frame["scale"][0])
         raise ValueError(
-            f"{frame.height} rows of kind {kinds}: expected the rows of one normaliser, "
+            f"{frame.height} rows of kind {kinds}: expected the rows of one normalizer, "
             "of kind rank, zscore or minmax; select one criterion first"
         )
 
@@ -119,7 +119,7 @@ class LinearNormalizer(Normalizer):
 
 
 def fit_normalizer(
-    kind: NormalizerKind, scores: ArrayLike, tokens: ArrayLike, *, max_breakpoints: int
+    kind: NormalizerKind, scores: ArrayLike, n_tokens: ArrayLike, *, max_breakpoints: int
 ) -> Normalizer:
     """Fit sigma of one criterion to the pool.
 
@@ -128,7 +128,7 @@ def fit_normalizer(
     Args:
         kind: rank, zscore or minmax.
         scores: (D,) raw scores of the pool's documents, larger is better.
-        tokens: (D,) token counts.
+        n_tokens: (D,) token counts.
         max_breakpoints: of the table of kind rank; the others do not need it.
 
     Raises:
@@ -138,20 +138,22 @@ def fit_normalizer(
     """
     raw = check_floats("scores", scores, (None,))
     if kind == "rank":
-        distinct, n_tokens = tokens_per_value(-raw, tokens)
+        distinct, weights = tokens_per_value(-raw, n_tokens)
     else:
-        distinct, n_tokens = tokens_per_value(raw, tokens)
-    if not n_tokens.any():
+        distinct, weights = tokens_per_value(raw, n_tokens)
+    if not weights.any():
         raise ValueError(
-            f"{len(raw)} documents with no tokens: expected a pool to fit the normaliser to"
+            f"{len(raw)} documents with no tokens: expected a pool to fit the normalizer to"
         )
     match kind:
         case "rank":
             return RankNormalizer(
-                TokenShareTable.fit(distinct, n_tokens, max_breakpoints=max_breakpoints)
+                TokenShareTable.fit(distinct, weights, max_breakpoints=max_breakpoints)
             )
         case "zscore":
-            centre, scale = _mean_and_deviation(distinct[n_tokens > 0], n_tokens[n_tokens > 0])
+            centre, scale = _mean_and_standard_deviation(
+                distinct[weights > 0], weights[weights > 0]
+            )
         case "minmax":
             centre, scale = float(distinct[-1]), float(distinct[-1]) - float(distinct[0])
         case _:
@@ -164,8 +166,8 @@ def fit_normalizer(
     return LinearNormalizer(kind, centre, scale)
 
 
-def _mean_and_deviation(values: FloatArray, n_tokens: IntArray) -> tuple[float, float]:
-    """Weighted by tokens. fsum adds exactly, so order and processor touch no bit."""
+def _mean_and_standard_deviation(values: FloatArray, n_tokens: IntArray) -> tuple[float, float]:
+    """Both weighted by tokens; fsum is exact, so that the order of the values changes no bit."""
     if len(values) == 1:
         # A mean may be rounded off the one value there is, which would look like a spread.
         return float(values[0]), 0.0

@@ -1,13 +1,14 @@
-"""Makes a shard's table window by window, so that nothing that was computed is computed again.
+"""Computes the table of a shard window by window, and reuses what was computed before.
 
-A window is a run of rows of `raw_shards`. Its result is kept as a small file as soon as it is
-there, until the whole table is; the table then remembers, in its footer, what each window was made
-from. So a step that was killed goes on where it stopped, and a table that is made again for one
-changed criterion takes the other columns from the old one.
+A window is a run of rows of `raw_shards`. Its result is checkpointed as a small file until the
+whole table is written; the footer of the table then holds a hash of the documents of each window.
+So a step that was killed resumes at the first unfinished window, and a table that is made again
+for one changed criterion takes the other columns from the old one.
 """
 
 import io
 import json
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from quadmix_assets.outputs import RAW_SHARDS
 from quadmix_assets.store import BATCH_ROWS, Store
 
 _LOG_SECONDS = 30.0
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -31,12 +33,12 @@ class Unit:
     Attributes:
         schema: their names and types.
         compute: the columns of a window, from what is read of its documents.
-        version: equal as long as the same documents give the same columns; None: never known.
+        cache_key: equal as long as equal documents give equal columns; None disables reuse.
     """
 
     schema: Mapping[str, pa.DataType]
     compute: Callable[[pl.DataFrame], pl.DataFrame]
-    version: str | None = None
+    cache_key: str | None = None
 
 
 def make_table(
@@ -47,19 +49,19 @@ def make_table(
     *,
     reads: Sequence[str],
     inputs: Mapping[str, str],
-    log: Callable[[str], None],
 ) -> None:
     """Write a shard's table: id and the columns of all units, row by row as in raw_shards.
 
+    Every half minute a line about the progress is logged.
+
     Args:
-        store, asset, shard: where.
+        store, asset, shard: the lake, the asset and the partition of the table.
         units: by name.
         reads: the columns of raw_shards that units read, besides the id.
         inputs: fingerprints for the footer.
-        log: takes a line about the progress every half minute.
 
     Raises:
-        MissingOutputError: the shard is not normalised.
+        MissingOutputError: the shard is not normalized.
     """
     raw, path = store.table_path(RAW_SHARDS, shard), store.table_path(asset, shard)
     columns = sorted({"id", *reads})
@@ -67,19 +69,19 @@ def make_table(
         [("id", pa.large_string()), *(pair for u in units.values() for pair in u.schema.items())]
     )
     earlier = _EarlierTable.read(store, asset, shard, units)
-    parts = _Parts(store, asset, shard)
-    progress = _Progress(f"{asset} {shard}", store.n_rows(raw), log)
+    finished = _FinishedWindows(store, asset, shard)
+    progress = _Progress(f"{asset} {shard}", store.n_rows(raw))
     contents: list[str] = []
     with store.table_writer(path, schema) as writer:
         for index, batch in enumerate(store.iter_table(raw, columns, BATCH_ROWS)):
             content = _content(batch)
             known = earlier.window(index, content)
             missing = {name: unit for name, unit in units.items() if name not in known}
-            versions = {name: unit.version for name, unit in missing.items()}
+            cache_keys = {name: unit.cache_key for name, unit in missing.items()}
             frames = [batch.select("id"), *known.values()]
             if missing:
-                made_from = {"content": content, "versions": versions}
-                frames.append(parts.window(index, made_from, partial(_compute, batch, missing)))
+                made_from = {"content": content, "versions": cache_keys}
+                frames.append(finished.window(index, made_from, partial(_compute, batch, missing)))
             table = pl.concat(frames, how="horizontal")
             writer.write(table.select(schema.names).to_arrow().cast(schema))
             contents.append(content)
@@ -87,12 +89,12 @@ def make_table(
         writer.describe(
             {
                 "inputs": dict(inputs),
-                "versions": {name: unit.version for name, unit in units.items()},
+                "versions": {name: unit.cache_key for name, unit in units.items()},
                 "windows": contents,
                 "window_rows": BATCH_ROWS,
             }
         )
-    parts.clear()
+    finished.clear()
     progress.end(earlier.units)
 
 
@@ -110,7 +112,7 @@ def _content(batch: pl.DataFrame) -> str:
 
 @dataclass(frozen=True)
 class _EarlierTable:
-    """What an earlier table of the same shard holds that still counts."""
+    """The columns of the shard's earlier table that can be reused."""
 
     units: tuple[str, ...]
     windows: Sequence[str]
@@ -125,11 +127,11 @@ class _EarlierTable:
         summary = store.summary(path) if path.exists() else {}
         if summary.get("window_rows") != BATCH_ROWS:
             return cls((), (), {}, BATCH_ROWS)
-        versions = summary["versions"]
+        cache_keys = summary["versions"]
         same = [
             name
             for name, unit in units.items()
-            if unit.version is not None and versions.get(name) == unit.version
+            if unit.cache_key is not None and cache_keys.get(name) == unit.cache_key
         ]
         # Scores alone, and read before the table is replaced.
         columns = {name: store.read_table(path, list(units[name].schema)) for name in same}
@@ -143,8 +145,8 @@ class _EarlierTable:
         return {name: frame.slice(start, self.window_rows) for name, frame in self.columns.items()}
 
 
-class _Parts:
-    """Results of single windows, each a file, of a table that is not whole yet."""
+class _FinishedWindows:
+    """Checkpoints of the windows of a table that is not complete yet, a file each."""
 
     def __init__(self, store: Store, asset: str, shard: str) -> None:
         self._store = store
@@ -153,7 +155,7 @@ class _Parts:
     def window(
         self, index: int, made_from: Mapping[str, Any], compute: Callable[[], pl.DataFrame]
     ) -> pl.DataFrame:
-        """The window's result, computed only if no part of the same making is there."""
+        """The result of a window: read if it was stored for equal inputs, else made and stored."""
         if None in made_from["versions"].values():
             return compute()
         key = hash_bytes(json.dumps(made_from, sort_keys=True).encode())
@@ -166,15 +168,15 @@ class _Parts:
             return frame
 
     def clear(self) -> None:
-        """Remove all parts; another run of the same shard computes what it then misses."""
+        """Remove all checkpoints of the shard, those of earlier inputs too."""
         self._store.remove_folder(self._folder)
 
 
 class _Progress:
-    """Tells how far a table is, at a steady pace."""
+    """Logs how far a table is, at most every half minute."""
 
-    def __init__(self, what: str, total: int, log: Callable[[str], None]) -> None:
-        self._what, self._total, self._log = what, total, log
+    def __init__(self, what: str, total: int) -> None:
+        self._what, self._total = what, total
         self._done = self._reused = 0
         self._start = self._said = time.monotonic()
 
@@ -187,11 +189,11 @@ class _Progress:
         self._said = now
         rate = max(self._done - self._reused, 1) / (now - self._start)
         left = (self._total - self._done) / rate
-        self._log(
+        _LOG.info(
             f"{self._what}: {self._done:,} of {self._total:,} documents, {rate:,.1f} a second, "
             f"about {left / 60:.1f} minutes left"
         )
 
     def end(self, reused: Sequence[str]) -> None:
         if reused and self._done:
-            self._log(f"{self._what}: {', '.join(reused)} taken from the table that was there")
+            _LOG.info("%s: %s taken from the table that was there", self._what, ", ".join(reused))

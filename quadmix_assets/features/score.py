@@ -1,6 +1,6 @@
-"""Scores and labels one shard, in a stream."""
+"""Scores and labels the documents of one shard, read as a stream."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -8,8 +8,8 @@ import pyarrow as pa
 from tokenizers import Tokenizer
 
 from quadmix_assets.corpus.tokenizer import count_tokens
-from quadmix_assets.features.criteria import Criterion
-from quadmix_assets.features.domains import DomainClassifier
+from quadmix_assets.features.criteria.base import Criterion
+from quadmix_assets.features.domains.base import DomainClassifier
 from quadmix_assets.features.learned.fit import DOMAINS
 from quadmix_assets.features.resumable_windows import Unit, make_table
 from quadmix_assets.outputs import DOMAIN_LABELS, RAW_SHARDS, SCORED_SHARDS
@@ -24,51 +24,44 @@ _ARROW_TYPES: dict[type[pl.DataType], pa.DataType] = {
 }
 
 
-def _silent(line: str) -> None:
-    """Say nothing."""
-
-
 def score_shard(
     store: Store,
     shard: str,
     criteria: Sequence[Criterion],
     tokenizer: Tokenizer,
     fingerprints: Mapping[str, str],
-    versions: Mapping[str, str] | None = None,
-    log: Callable[[str], None] = _silent,
+    cache_keys: Mapping[str, str] | None = None,
 ) -> None:
     """Write id, n_tokens and each criterion's raw score with its extra columns.
 
     The rows are those of raw_shards, in their order.
 
     Args:
-        store, shard: where.
+        store, shard: the lake and the partition.
         criteria: fitted.
         tokenizer: counts tokens.
         fingerprints: of the inputs, for the table's footer.
-        versions: of what was learnt, by criterion (and `n_tokens`): columns of the same version
-            are not computed twice.
-        log: takes lines about the progress.
+        cache_keys: by criterion (and `n_tokens`): columns that were made under an equal key are
+            reused. Without a key a column is computed anew.
 
     Raises:
         ValueError: a criterion gives a score that is not finite; the message names the document.
     """
-    versions = versions or {}
+    cache_keys = cache_keys or {}
 
     def n_tokens(batch: pl.DataFrame) -> pl.DataFrame:
         return pl.DataFrame({N_TOKENS: count_tokens(tokenizer, batch["text"].to_list())})
 
-    units = {N_TOKENS: Unit({N_TOKENS: pa.int64()}, n_tokens, versions.get(N_TOKENS))}
+    units = {N_TOKENS: Unit({N_TOKENS: pa.int64()}, n_tokens, cache_keys.get(N_TOKENS))}
     for criterion in criteria:
-        units[criterion.name] = _unit(criterion, shard, versions.get(criterion.name))
+        units[criterion.name] = _unit(criterion, shard, cache_keys.get(criterion.name))
     make_table(
         store,
         SCORED_SHARDS,
         shard,
         units,
-        reads=["text", *(column for c in criteria for column in c.columns)],
+        reads=["text", *(column for c in criteria for column in c.settings.columns_read)],
         inputs={**fingerprints, "raw_shard": _raw_version(store, shard)},
-        log=log,
     )
 
 
@@ -77,12 +70,11 @@ def label_shard(
     shard: str,
     classifier: DomainClassifier,
     fingerprints: Mapping[str, str],
-    versions: Mapping[str, str] | None = None,
-    log: Callable[[str], None] = _silent,
+    cache_keys: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
     """Write id, domain and confidence, row by row as in raw_shards.
 
-    Documents whose confidence is below the classifier's floor are `unknown`; it is kept.
+    Documents whose confidence is below the classifier's floor are `unknown`; the confidence stays.
 
     Returns:
         Documents per domain: columns `domain` and `n_documents`.
@@ -99,23 +91,22 @@ def label_shard(
         store,
         DOMAIN_LABELS,
         shard,
-        {DOMAINS: Unit(_LABEL_SCHEMA, labels, (versions or {}).get(DOMAINS))},
-        reads=classifier.columns,
+        {DOMAINS: Unit(_LABEL_SCHEMA, labels, (cache_keys or {}).get(DOMAINS))},
+        reads=classifier.settings.columns_read,
         inputs={**fingerprints, "raw_shard": _raw_version(store, shard)},
-        log=log,
     )
     table = store.read_table(store.table_path(DOMAIN_LABELS, shard), ["domain"])
     return table.group_by("domain").len("n_documents").sort("domain")
 
 
-def _unit(criterion: Criterion, shard: str, version: str | None) -> Unit:
+def _unit(criterion: Criterion, shard: str, cache_key: str | None) -> Unit:
     def compute(batch: pl.DataFrame) -> pl.DataFrame:
         scores = criterion.score(batch)
         _require_finite(criterion.name, scores, batch["id"], shard)
         return pl.DataFrame({criterion.name: scores, **criterion.extras(scores)})
 
     extra = {name: _ARROW_TYPES[dtype] for name, dtype in criterion.extra_columns.items()}
-    return Unit({criterion.name: pa.float64(), **extra}, compute, version)
+    return Unit({criterion.name: pa.float64(), **extra}, compute, cache_key)
 
 
 def _raw_version(store: Store, shard: str) -> str:

@@ -35,7 +35,7 @@ class ScoredDocuments:
         return hash_ids(self.ids.to_list())
 
     def sigma(self, normalizers: Sequence[Normalizer]) -> np.ndarray:
-        """(D, N) normalised scores, smaller is better."""
+        """(D, N) normalized scores, smaller is better."""
         return np.column_stack(
             [normalizer.apply(self.scores[:, n]) for n, normalizer in enumerate(normalizers)]
         )

@@ -9,25 +9,8 @@ from quadmix_assets.settings.automation import AutomationSettings
 from quadmix_assets.settings.comparison import ComparisonSettings
 from quadmix_assets.settings.constraints import ConstraintsSettings, DomainConstraintSettings
 from quadmix_assets.settings.corpus import CorpusSettings, PlantedSettings
-from quadmix_assets.settings.criteria import (
-    AskllmSettings,
-    ColumnCriterionSettings,
-    CriterionSettings,
-    DclmSettings,
-    FinewebEduSettings,
-    HeuristicsSettings,
-    ImportanceSettings,
-    PerplexitySettings,
-    TargetFasttextSettings,
-)
-from quadmix_assets.settings.domains import (
-    UNKNOWN_DOMAIN,
-    ClustersSettings,
-    ColumnDomainsSettings,
-    DomainsSettings,
-    FasttextDomainsSettings,
-    NvidiaDomainsSettings,
-)
+from quadmix_assets.settings.criteria import CriterionSettings
+from quadmix_assets.settings.domains import UNKNOWN_DOMAIN, DomainsSettings, LabelledExamples
 from quadmix_assets.settings.errors import SettingsError
 from quadmix_assets.settings.features import (
     FeaturesSettings,
@@ -59,31 +42,21 @@ __all__ = [
     "PROFILES_FOLDER",
     "PROFILE_VARIABLE",
     "UNKNOWN_DOMAIN",
-    "AskllmSettings",
     "AutomationSettings",
-    "ClustersSettings",
-    "ColumnCriterionSettings",
-    "ColumnDomainsSettings",
     "ComparisonSettings",
     "ConstraintsSettings",
     "CorpusSettings",
     "CriterionSettings",
-    "DclmSettings",
     "DomainConstraintSettings",
     "DomainsSettings",
     "ExportSettings",
-    "FasttextDomainsSettings",
     "FeaturesSettings",
-    "FinewebEduSettings",
-    "HeuristicsSettings",
-    "ImportanceSettings",
     "InferenceSettings",
+    "LabelledExamples",
     "MixSettings",
     "NormalizerSettings",
-    "NvidiaDomainsSettings",
     "ObjectiveSettings",
     "ParametersSettings",
-    "PerplexitySettings",
     "PlantedSettings",
     "ProxiesSettings",
     "RefineSettings",
@@ -92,7 +65,6 @@ __all__ = [
     "Settings",
     "SettingsError",
     "StrategySettings",
-    "TargetFasttextSettings",
     "TargetSettings",
     "TokenizerSettings",
     "TrainingSettings",

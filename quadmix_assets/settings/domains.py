@@ -1,135 +1,86 @@
-"""Settings of the domain classifiers."""
+"""What the settings of every domain classifier have, and answer to the rest of the project.
 
-from typing import Annotated, Any, Literal
+The settings of a kind stand beside its implementation, in `quadmix_assets.features.domains`.
+"""
 
-from pydantic import Field, model_validator
+from __future__ import annotations
 
-from quadmix_assets.settings.base import Name, PositiveInt, Section, Share
+from abc import abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+from upath import UPath
+
+from quadmix_assets.settings.base import Name, Share
+from quadmix_assets.settings.models import ModelSettings
+
+if TYPE_CHECKING:
+    from quadmix_assets.features.domains.base import DomainClassifier
+    from quadmix_assets.features.inference import Runtime
 
 UNKNOWN_DOMAIN = "unknown"
-
-NVIDIA_DOMAINS = (
-    "Adult",
-    "Arts_and_Entertainment",
-    "Autos_and_Vehicles",
-    "Beauty_and_Fitness",
-    "Books_and_Literature",
-    "Business_and_Industrial",
-    "Computers_and_Electronics",
-    "Finance",
-    "Food_and_Drink",
-    "Games",
-    "Health",
-    "Hobbies_and_Leisure",
-    "Home_and_Garden",
-    "Internet_and_Telecom",
-    "Jobs_and_Education",
-    "Law_and_Government",
-    "News",
-    "Online_Communities",
-    "People_and_Society",
-    "Pets_and_Animals",
-    "Real_Estate",
-    "Science",
-    "Sensitive_Subjects",
-    "Shopping",
-    "Sports",
-    "Travel_and_Transportation",
-)
+"""The domain of documents that no other domain can be given to; always the last of all domains."""
 
 
-class _DomainsSettings(Section):
-    names: tuple[Name, ...]
+@dataclass(frozen=True)
+class LabelledExamples:
+    """Where the examples lie that a domain classifier learns from.
+
+    Attributes:
+        path: file or URI, as the settings give it; None for those of the generated corpus.
+        text_column: the column or key of an example's text.
+        domain_column: the column or key of its domain.
+    """
+
+    path: str | None
+    text_column: str
+    domain_column: str
+
+
+class DomainsSettings(ModelSettings):
+    """Settings of the domain classifier; a kind overrides what is different for it."""
+
+    names: tuple[Name, ...] = Field(
+        description="the domains, in the order in which theta holds them; `unknown` is added as "
+        "the last one where it is not named"
+    )
     confidence_floor: Share = Field(
-        default=0.0, description="documents with a smaller confidence are `unknown`"
+        default=0.0,
+        description="documents whose label has a smaller confidence (0 to 1) are `unknown`; 0 "
+        "keeps every label, because confidences of different classifiers do not compare",
     )
 
+    @abstractmethod
+    def implementation(self) -> type[DomainClassifier[Any]]:
+        """The class that labels documents by these settings."""
 
-class FasttextDomainsSettings(_DomainsSettings):
-    """A supervised fastText classifier, trained inside the graph on labelled examples."""
+    def make(self, runtime: Runtime | None = None) -> DomainClassifier[Any]:
+        """The classifier, not fitted yet."""
+        return self.implementation()(self, runtime)
 
-    kind: Literal["fasttext"]
-    labels: str | None = Field(
-        default=None,
-        description="JSONL or Parquet with a text and a domain column; null takes the planted one",
-    )
-    text_column: str = "text"
-    domain_column: str = "domain"
-    epochs: PositiveInt = 15
-    dimension: PositiveInt = 32
-    n_word_ngrams: PositiveInt = 1
-    learning_rate: Annotated[float, Field(gt=0)] = 0.5
-    n_buckets: PositiveInt = 200_000
+    def load(self, folder: Path | UPath, runtime: Runtime | None = None) -> DomainClassifier[Any]:
+        """The classifier that was saved in `folder`.
 
+        Raises:
+            FileNotFoundError: the folder holds no saved classifier.
+            StaleModelError: it was fitted with other settings, by other code, or from another
+                checkpoint.
+            CheckpointError: the checkpoint that the settings name is not there.
+        """
+        return self.implementation().load(self, folder, runtime)
 
-class ColumnDomainsSettings(_DomainsSettings):
-    """A label that the input brings; what does not map to a name goes to `unknown`."""
+    @property
+    def label_column(self) -> str | None:
+        """The column of the input that holds the labels; None where they are computed."""
+        return None
 
-    kind: Literal["column"]
-    column: str
-    mapping: dict[str, str] = Field(
-        default_factory=dict, description="input label -> name; labels that are names need no entry"
-    )
+    def domain_of(self, label: str) -> str:
+        """The domain that a label of the input stands for."""
+        return label if label in self.names else UNKNOWN_DOMAIN
 
-    @model_validator(mode="after")
-    def _mapping_names_known_domains(self) -> "ColumnDomainsSettings":
-        known = {*self.names, UNKNOWN_DOMAIN}
-        for label, domain in self.mapping.items():
-            if domain not in known:
-                raise ValueError(
-                    f"mapping sends the label {label!r} to {domain!r}, which is no known domain; "
-                    f"known are: {', '.join(sorted(known))}"
-                )
-        return self
-
-
-class NvidiaDomainsSettings(_DomainsSettings):
-    """NVIDIA's domain classifier: DeBERTa-v3 with a linear head over 26 domains."""
-
-    kind: Literal["nvidia"]
-    model: str = "nvidia/domain-classifier"
-    revision: str = Field(
-        default="main", description="a branch is resolved to a commit once, by fitted_models"
-    )
-    max_tokens: PositiveInt = 512
-    names: tuple[Name, ...] = NVIDIA_DOMAINS
-
-
-class ClustersSettings(_DomainsSettings):
-    """Domains found by k-means on embeddings, for pools without any labels."""
-
-    kind: Literal["clusters"]
-    k: Annotated[int, Field(ge=2)] = 16
-    encoder: Literal["fasttext", "sentence"] = Field(
-        default="fasttext",
-        description="word vectors trained on the sample, or a published sentence encoder",
-    )
-    model: str = "sentence-transformers/all-MiniLM-L6-v2"
-    revision: str = "main"
-    max_tokens: PositiveInt = 256
-    n_pool_documents: PositiveInt = 20_000
-    dimension: PositiveInt = Field(default=64, description="of the word vectors of `fasttext`")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _numbered_names(cls, values: Any) -> Any:
-        # The number of clusters gives the names, unless the settings do.
-        if isinstance(values, dict) and values.get("names") is None:
-            k = int(values.get("k", cls.model_fields["k"].default))
-            values = {**values, "names": [f"cluster_{number:02d}" for number in range(k)]}
-        return values
-
-    @model_validator(mode="after")
-    def _one_name_per_cluster(self) -> "ClustersSettings":
-        if len(self.names) != self.k:
-            raise ValueError(
-                f"names has {len(self.names)} entries for k = {self.k} clusters: name each of "
-                "them, the largest first, or leave names out"
-            )
-        return self
-
-
-DomainsSettings = Annotated[
-    FasttextDomainsSettings | ColumnDomainsSettings | NvidiaDomainsSettings | ClustersSettings,
-    Field(discriminator="kind"),
-]
+    @property
+    def labelled_examples(self) -> LabelledExamples | None:
+        """The labelled examples that the classifier learns from; None if it learns from none."""
+        return None

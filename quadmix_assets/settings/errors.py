@@ -1,10 +1,12 @@
 """Turns a validation error into lines that name the key, its value and what is allowed."""
 
 import difflib
-import typing
-from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from quadmix_assets.registry import Registry
+from quadmix_assets.settings.places import Place, places_below
 
 
 class SettingsError(ValueError):
@@ -13,8 +15,7 @@ class SettingsError(ValueError):
 
 def describe_validation_error(error: ValidationError, file: str, model: type[BaseModel]) -> str:
     """One line per wrong key of `file`, which was validated as `model`."""
-    # A default that follows another key is not made where that section has an error of its own.
-    problems = [p for p in error.errors() if p["type"] != "default_factory_not_called"]
+    problems = [problem for problem in error.errors() if not _follows_from_another(problem, error)]
     lines = [f"{file}: {len(problems)} setting(s) cannot be used:"]
     for problem in problems:
         key = _key(problem["loc"])
@@ -33,6 +34,16 @@ def describe_validation_error(error: ValidationError, file: str, model: type[Bas
     return "\n".join(lines)
 
 
+def _follows_from_another(problem: ErrorDetails, error: ValidationError) -> bool:
+    """Whether something is wrong only because other keys are."""
+    if problem["type"] == "default_factory_not_called":
+        return True  # a default that follows another key, in a section with an error of its own
+    key = problem["loc"]
+    return problem["type"] == "too_short" and any(
+        other["loc"][: len(key)] == key and len(other["loc"]) > len(key) for other in error.errors()
+    )
+
+
 def _key(location: tuple[int | str, ...]) -> str:
     key = ""
     for part in location:
@@ -42,28 +53,9 @@ def _key(location: tuple[int | str, ...]) -> str:
 
 def _fields_beside(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     """The fields of the section that holds the last part of `location`."""
-    candidates: list[type[BaseModel]] = [model]
+    places: list[Place] = [model]
     for part in location[:-1]:
-        if isinstance(part, int):
-            continue
-        inner = [
-            found
-            for candidate in candidates
-            if part in candidate.model_fields
-            for found in _models_in(candidate.model_fields[part].annotation)
-        ]
-        tagged = [
-            candidate
-            for candidate in candidates
-            if "kind" in candidate.model_fields
-            and part in typing.get_args(candidate.model_fields["kind"].annotation)
-        ]
-        candidates = tagged or inner or candidates
-    return sorted({field for candidate in candidates for field in candidate.model_fields})
-
-
-def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    """All pydantic models inside a (nested) type annotation."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for part in typing.get_args(annotation) for model in _models_in(part)]
+        # What leads no further is a number in a list, or a key that the user has chosen.
+        places = [found for place in places for found in places_below(place, part)] or places
+    sections = [place for place in places if not isinstance(place, Registry)]
+    return sorted({field for section in sections for field in section.model_fields})

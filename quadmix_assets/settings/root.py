@@ -12,18 +12,10 @@ from quadmix_assets.settings.automation import AutomationSettings
 from quadmix_assets.settings.base import Name
 from quadmix_assets.settings.comparison import ComparisonSettings
 from quadmix_assets.settings.corpus import CorpusSettings
-from quadmix_assets.settings.criteria import (
-    ColumnCriterionSettings,
-    ImportanceSettings,
-    TargetFasttextSettings,
-)
-from quadmix_assets.settings.domains import (
-    UNKNOWN_DOMAIN,
-    ColumnDomainsSettings,
-    FasttextDomainsSettings,
-)
+from quadmix_assets.settings.domains import UNKNOWN_DOMAIN
 from quadmix_assets.settings.features import FeaturesSettings
 from quadmix_assets.settings.mix import MixSettings
+from quadmix_assets.settings.models import TEXT_COLUMN, ModelSettings
 from quadmix_assets.settings.objectives import ObjectiveSettings
 from quadmix_assets.settings.parameters import ParametersSettings
 from quadmix_assets.settings.proxies import ProxiesSettings
@@ -43,24 +35,52 @@ class Settings(BaseSettings):
         extra="forbid", frozen=True, env_prefix=OVERRIDE_PREFIX, env_nested_delimiter="__"
     )
 
-    profile: Name
-    root: Path = Field(description="the folder that relative paths start from")
-    lake: str = "data/lake/{profile}"
-    owner: str = "team:data"
-    seed: Annotated[int, Field(ge=0)] = 0
-    corpus: CorpusSettings = CorpusSettings()
-    tokenizer: TokenizerSettings = TokenizerSettings()
-    targets: Annotated[tuple[TargetSettings, ...], Field(min_length=1)]
-    features: FeaturesSettings
-    parameters: ParametersSettings = ParametersSettings()
-    proxies: ProxiesSettings = ProxiesSettings()
-    search: SearchSettings = Field(default_factory=SearchSettings)
-    mix: MixSettings = MixSettings()
-    comparison: ComparisonSettings = ComparisonSettings()
-    automation: AutomationSettings = AutomationSettings()
+    profile: Name = Field(description="the profile's name: that of its file")
+    root: Path = Field(description="the folder that relative paths start at")
+    lake: str = Field(
+        default="data/lake/{profile}",
+        description="folder or URI of all outputs; `{profile}` stands for the profile's name, so "
+        "that profiles do not share outputs",
+    )
+    owner: str = Field(
+        default="team:data",
+        description="whom the UI names as owner of the assets: an e-mail address or `team:<name>`",
+    )
+    seed: Annotated[int, Field(ge=0)] = Field(
+        default=0,
+        description="seed of everything random: samples, thetas, draws, training; another one "
+        "gives another, equally valid mix",
+    )
+    corpus: CorpusSettings = Field(
+        default=CorpusSettings(), description="the input shards and which columns of them are used"
+    )
+    tokenizer: TokenizerSettings = Field(
+        default=TokenizerSettings(), description="the tokenizer that counts and feeds tokens"
+    )
+    targets: tuple[TargetSettings, ...] = Field(
+        min_length=1, description="the target sets: texts that the mix should make a model good at"
+    )
+    features: FeaturesSettings = Field(description="scores and domains of documents")
+    parameters: ParametersSettings = Field(
+        default=ParametersSettings(), description="how many thetas are drawn, and from what space"
+    )
+    proxies: ProxiesSettings = Field(
+        default=ProxiesSettings(), description="the proxy pool and the training of proxies"
+    )
+    search: SearchSettings = Field(
+        default_factory=SearchSettings,
+        description="objectives, regressors and the search for theta*",
+    )
+    mix: MixSettings = Field(default=MixSettings(), description="the final mix")
+    comparison: ComparisonSettings = Field(
+        default=ComparisonSettings(), description="the mix against random mixes of its size"
+    )
+    automation: AutomationSettings = Field(
+        default=AutomationSettings(), description="how new and changed shards are processed"
+    )
 
     @model_validator(mode="after")
-    def _references_exist(self) -> "Settings":
+    def _names_are_known(self) -> "Settings":
         targets = [target.name for target in self.targets]
         if len(set(targets)) != len(targets):
             raise ValueError("targets: two target sets have the same name")
@@ -82,46 +102,57 @@ class Settings(BaseSettings):
                     raise ValueError(
                         f"search.constraints.{key} names {name!r}; there are: {', '.join(known)}"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _targets_are_known(self) -> "Settings":
         needed = {
             f"search.objectives[{objective.name}]": set(objective.targets)
             for objective in self.search.objectives
         }
         for criterion in self.features.criteria:
-            if isinstance(criterion, TargetFasttextSettings | ImportanceSettings):
-                needed[f"features.criteria[{criterion.name}].target"] = {criterion.target}
+            if criterion.target_learned_from is not None:
+                key = f"features.criteria[{criterion.name}].target"
+                needed[key] = {criterion.target_learned_from}
+        known = self.target_names
         for key, names in needed.items():
-            for name in sorted(names - set(targets)):
-                raise ValueError(f"{key} names the target set {name!r}; targets has: {targets}")
-        if self.corpus.source != "planted":
-            for target in self.targets:
-                if target.path is None and target.dataset is None:
-                    raise ValueError(
-                        f"targets[{target.name}].path is missing (or a dataset): "
-                        "only corpus.source: planted brings a target of its own"
-                    )
-            domains = self.features.domains
-            if isinstance(domains, FasttextDomainsSettings) and domains.labels is None:
+            for name in sorted(names - set(known)):
                 raise ValueError(
-                    "features.domains.labels is missing: name a file of labelled examples"
-                )
-        columns = set(self.corpus.carried_columns)
-        for key, column in self._columns_used():
-            if column not in columns:
-                raise ValueError(
-                    f"{key} is {column!r}, which is not among corpus.carried_columns "
-                    f"({', '.join(sorted(columns)) or 'none'}): add it there with its type"
+                    f"{key} names the target set {name!r}; targets has: {', '.join(known)}"
                 )
         return self
 
-    def _columns_used(self) -> list[tuple[str, str]]:
-        used = [
-            (f"features.criteria[{criterion.name}].column", criterion.column)
+    @model_validator(mode="after")
+    def _inputs_are_named(self) -> "Settings":
+        if self.corpus.source == "planted":
+            return self
+        for target in self.targets:
+            if target.path is None and target.dataset is None:
+                raise ValueError(
+                    f"targets[{target.name}].path is missing (or a dataset): "
+                    "only corpus.source: planted brings a target of its own"
+                )
+        examples = self.features.domains.labelled_examples
+        if examples is not None and examples.path is None:
+            raise ValueError("features.domains.labels is missing: name a file of labelled examples")
+        return self
+
+    @model_validator(mode="after")
+    def _columns_are_carried(self) -> "Settings":
+        carried = self.corpus.carried_columns
+        readers: dict[str, ModelSettings] = {
+            f"features.criteria[{criterion.name}]": criterion
             for criterion in self.features.criteria
-            if isinstance(criterion, ColumnCriterionSettings)
-        ]
-        if isinstance(self.features.domains, ColumnDomainsSettings):
-            used.append(("features.domains.column", self.features.domains.column))
-        return used
+        }
+        readers["features.domains"] = self.features.domains
+        for key, reader in readers.items():
+            for column in reader.columns_read:
+                if column != TEXT_COLUMN and column not in carried:
+                    raise ValueError(
+                        f"{key}.column is {column!r}, which is not among corpus.carried_columns "
+                        f"({', '.join(sorted(carried)) or 'none'}): add it there with its type"
+                    )
+        return self
 
     @cached_property
     def criterion_names(self) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ import polars as pl
 import pytest
 
 from quadmix_assets.cli import main
+from quadmix_assets.features.criteria.column import ColumnCriterionSettings
+from quadmix_assets.features.domains.column import ColumnDomainsSettings
 from quadmix_assets.settings import PROFILES_FOLDER, Settings, load_settings
 from quadmix_assets_tests.lakes import write_lines
 
@@ -71,9 +73,13 @@ def test_profile_of_a_complete_folder_passes_the_check(
     assert corpus.carried_columns == {
         "topic": "string", "quality_score": "float", "perplexity": "float"
     }  # fmt: skip
-    directions = {c.name: c.larger_is_better for c in features.criteria if c.kind == "column"}
+    directions = {
+        c.name: c.larger_is_better
+        for c in features.criteria
+        if isinstance(c, ColumnCriterionSettings)
+    }
     assert directions == {"quality_score": True, "perplexity": False}
-    assert features.domains.kind == "column"
+    assert isinstance(features.domains, ColumnDomainsSettings)
     assert set(features.domains.names) == {"Law", "Arts_Crafts", "domain_2d_games"}
     assert features.domains.mapping["2d games"] == "domain_2d_games"
     (target,) = settings.targets
@@ -122,7 +128,7 @@ def test_labels_and_examples_of_any_characters(tmp_path: Path) -> None:
     write_lines(tmp_path / "raw" / "one.jsonl", rows)
     settings = settings_of(tmp_path)
     domains = settings.features.domains
-    assert domains.kind == "column"
+    assert isinstance(domains, ColumnDomainsSettings)
     assert domains.mapping.keys() == set(labels) - {"yes", "a_b"}
     assert len(set(domains.mapping.values()) | {"yes", "a_b"}) == len(labels)
     assert len(set(domains.names)) == len(labels)
@@ -178,7 +184,7 @@ def test_real_corpus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     settings = load_settings(output)
     corpus = settings.corpus
     assert (corpus.text_column, corpus.id_column, corpus.source_column) == ("text", "id", "source")
-    assert settings.features.domains.kind == "column"
+    assert isinstance(settings.features.domains, ColumnDomainsSettings)
     assert settings.features.domains.column == "domain26"
     assert len(settings.features.domains.names) >= 25
     assert {"instruct", "arc_easy_train"} <= set(settings.target_names)

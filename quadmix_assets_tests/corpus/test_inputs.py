@@ -14,12 +14,12 @@ from quadmix_assets_tests.lakes import write_lines
 def test_planted_inputs_lie_in_the_lake(tmp_path: Path) -> None:
     settings = load_settings(write_profile(tmp_path))
     store = Store(settings.resolve(settings.lake))
-    domains = settings.features.domains
-    assert domains.kind == "fasttext"
+    examples = settings.features.domains.labelled_examples
+    assert examples is not None
     for path in (
         raw_folder(settings, store),
         *target_files(settings, store, settings.targets[0]),
-        labels_path(settings, store, domains),
+        labels_path(settings, store, examples),
     ):
         assert path.is_relative_to(store.root)
 

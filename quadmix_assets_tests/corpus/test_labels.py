@@ -7,12 +7,12 @@ from upath import UPath
 
 from quadmix_assets.corpus.labels import read_labels
 from quadmix_assets.corpus.readers import UnreadableShardError
-from quadmix_assets.settings import FasttextDomainsSettings
+from quadmix_assets.settings import LabelledExamples
 from quadmix_assets_tests.lakes import write_lines
 
 
-def settings(**change: Any) -> FasttextDomainsSettings:
-    return FasttextDomainsSettings(kind="fasttext", names=("a", "b"), **change)
+def settings(**change: Any) -> LabelledExamples:
+    return LabelledExamples(None, **{"text_column": "text", "domain_column": "domain", **change})
 
 
 def labels_of(folder: Path, rows: list[dict[str, Any]], **change: Any) -> pl.DataFrame:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 from scipy.stats import spearmanr
 
-from quadmix_assets.features.report.report import top_domain_shares
+from quadmix_assets.features.report.domains import top_domain_shares
 from quadmix_assets.outputs import DOMAIN_LABELS, RAW_SHARDS, SCORE_REPORT, SCORED_SHARDS
 from quadmix_assets.whole_graph import Stage, _Runner
 from quadmix_assets_tests.conftest import Project, write_profile
@@ -76,7 +76,7 @@ def test_directions_are_those_that_the_planted_quality_says(tiny: Project) -> No
         assert f"{name} is likely upside down" in (found.description or "")
 
 
-def test_normalisers_keep_their_numbers(tiny: Project) -> None:
+def test_normalizers_keep_their_numbers(tiny: Project) -> None:
     with tiny.instance() as instance:
         event = instance.get_latest_materialization_event(dg.AssetKey("score_normalizers"))
     assert event is not None and event.asset_materialization is not None

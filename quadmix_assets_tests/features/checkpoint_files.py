@@ -10,7 +10,7 @@ import torch
 from transformers.utils import logging
 
 # Of the weights: so wide that different texts get visibly different scores.
-DEVIATION = 0.5
+STANDARD_DEVIATION = 0.5
 
 
 @contextmanager

@@ -7,13 +7,13 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, T5Config, T5ForConditionalGeneration
 
 from quadmix_assets_tests.features import checkpoint_tokenizers as tokenizers
-from quadmix_assets_tests.features.checkpoint_files import DEVIATION, change_json, seeded
+from quadmix_assets_tests.features.checkpoint_files import STANDARD_DEVIATION, change_json, seeded
 
 
 def save_t5(folder: Path, seed: int = 0) -> None:
     """google/flan-t5-xl: T5 with gated GELU and an output layer of its own."""
     tokenizer = tokenizers.t5()
-    shape: dict[str, Any] = {
+    architecture: dict[str, Any] = {
         "vocab_size": len(tokenizer),
         "d_model": 32,
         "d_kv": 8,
@@ -21,14 +21,14 @@ def save_t5(folder: Path, seed: int = 0) -> None:
         "num_layers": 2,
         "num_heads": 4,
         "feed_forward_proj": "gated-gelu",
-        "initializer_factor": 3 * DEVIATION,
+        "initializer_factor": 3 * STANDARD_DEVIATION,
         "tie_word_embeddings": False,
         "decoder_start_token_id": 0,
     }
     with seeded(seed):
-        model = T5ForConditionalGeneration(T5Config(**shape))
+        model = T5ForConditionalGeneration(T5Config(**architecture))
         # The library ties the two whatever the config says; only a checkpoint can untie them.
-        output = torch.empty_like(model.lm_head.weight).normal_(std=DEVIATION)
+        output = torch.empty_like(model.lm_head.weight).normal_(std=STANDARD_DEVIATION)
         model.lm_head.weight = torch.nn.Parameter(output)
         model.save_pretrained(folder)
     change_json(folder / "config.json", tie_word_embeddings=False)
@@ -38,7 +38,7 @@ def save_t5(folder: Path, seed: int = 0) -> None:
 def save_llama(
     folder: Path, seed: int = 0, chat_template: str | None = None, *, split_answers: bool = False
 ) -> None:
-    """A causal model of the shape of Llama 3, its tokenizer with a chat template if given one.
+    """A causal model of Llama 3's architecture, its tokenizer with a chat template if given one.
 
     `split_answers` makes the tokenizer split "yes" and "no" into several tokens.
     """
@@ -53,7 +53,7 @@ def save_llama(
         max_position_embeddings=2_048,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
-        initializer_range=DEVIATION / 2,
+        initializer_range=STANDARD_DEVIATION / 2,
     )
     with seeded(seed):
         LlamaForCausalLM(config).save_pretrained(folder)

@@ -22,20 +22,15 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from quadmix_assets.settings.criteria import (
-    AskllmSettings,
-    DclmSettings,
-    FinewebEduSettings,
-    PerplexitySettings,
-)
-from quadmix_assets.settings.domains import (
-    NVIDIA_DOMAINS,
-    ClustersSettings,
-    NvidiaDomainsSettings,
-)
+from quadmix_assets.features.criteria.askllm import AskllmSettings
+from quadmix_assets.features.criteria.dclm import DclmSettings
+from quadmix_assets.features.criteria.fineweb_edu import FinewebEduSettings
+from quadmix_assets.features.criteria.perplexity import PerplexitySettings
+from quadmix_assets.features.domains.clusters import ClustersSettings
+from quadmix_assets.features.domains.nvidia import NVIDIA_DOMAINS, NvidiaDomainsSettings
 from quadmix_assets_tests.features import checkpoint_tokenizers as tokenizers
 from quadmix_assets_tests.features.checkpoint_files import (
-    DEVIATION,
+    STANDARD_DEVIATION,
     change_json,
     seeded,
     write_json,
@@ -52,7 +47,7 @@ def _bert_config(tokenizer: PreTrainedTokenizerBase, **more: Any) -> BertConfig:
         num_attention_heads=4,
         intermediate_size=64,
         max_position_embeddings=512,
-        initializer_range=DEVIATION,
+        initializer_range=STANDARD_DEVIATION,
         **more,
     )
 
@@ -101,7 +96,7 @@ def save_nvidia(folder: Path, labels: Sequence[str], seed: int = 0) -> None:
         "share_att_key": True,
         "pos_att_type": "p2c|c2p",
         "position_biased_input": False,
-        "initializer_range": DEVIATION,
+        "initializer_range": STANDARD_DEVIATION,
         "base_model": "microsoft/deberta-v3-base",
         "fc_dropout": 0.2,
         "id2label": dict(enumerate(labels)),
@@ -110,7 +105,7 @@ def save_nvidia(folder: Path, labels: Sequence[str], seed: int = 0) -> None:
     config = DebertaV2Config(**values)
     with seeded(seed):
         head = torch.nn.Linear(config.hidden_size, len(labels))
-        torch.nn.init.normal_(head.weight, std=DEVIATION)
+        torch.nn.init.normal_(head.weight, std=STANDARD_DEVIATION)
         network = torch.nn.ModuleDict({"model": DebertaV2Model(config), "fc": head})
     tokenizer.save_pretrained(folder)
     config.to_json_file(folder / "config.json", use_diff=False)
@@ -150,8 +145,8 @@ def save_dclm(folder: Path, file: str, seed: int = 0) -> None:
     topics = list(TOPICS)
     lines = []
     for number in range(150):
-        kept = prose(rng, topic=topics[number % len(topics)]).replace("\n", " ")
-        lines += [f"__label__hq {kept}\n", f"__label__cc {spam(rng)}\n"]
+        good = prose(rng, topic=topics[number % len(topics)]).replace("\n", " ")
+        lines += [f"__label__hq {good}\n", f"__label__cc {spam(rng)}\n"]
     folder.mkdir(parents=True, exist_ok=True)
     data = folder / "train.txt"
     data.write_text("".join(lines))

@@ -22,7 +22,7 @@ from transformers import (
     T5Tokenizer,
 )
 
-from quadmix_assets.settings.domains import NVIDIA_DOMAINS
+from quadmix_assets.features.domains.nvidia import NVIDIA_DOMAINS
 from quadmix_assets_tests.features import checkpoints
 from quadmix_assets_tests.features.texts import AWKWARD, TOPICS, prose, spam
 

@@ -77,7 +77,7 @@ def test_drift_grows_with_the_share_of_shifted_documents() -> None:
         found.append(pool_drift((scores, n_tokens), now))
     assert found[0] == 0.0
     assert found == sorted(found)
-    # Half of the tokens score three deviations better: half of erf(1.5 / sqrt 2) = 0.866.
+    # Half of the tokens score three standard deviations better: half of erf(1.5 / sqrt 2) = 0.866.
     assert found[-1] == pytest.approx(0.433, abs=0.03)
 
 
@@ -92,7 +92,7 @@ def test_no_documents_have_not_drifted() -> None:
 
 
 @pytest.mark.parametrize("kind", ["rank", "zscore", "minmax"])
-def test_fitted_normalisers_come_back_in_the_order_of_the_criteria(
+def test_fitted_normalizers_come_back_in_the_order_of_the_criteria(
     tmp_path: Path, kind: str
 ) -> None:
     store = Store(UPath(tmp_path))
@@ -113,6 +113,6 @@ def test_fitted_normalisers_come_back_in_the_order_of_the_criteria(
             assert sigma[row, 1] == pytest.approx(expected, abs=1e-15)
 
 
-def test_normalisers_that_are_not_fitted(tmp_path: Path) -> None:
+def test_normalizers_that_are_not_fitted(tmp_path: Path) -> None:
     with pytest.raises(MissingOutputError, match="score_normalizers"):
         load_normalizers(Store(UPath(tmp_path)), ["x"])

@@ -53,13 +53,13 @@ def test_rank_of_the_pool_is_equation_2_on_negated_scores() -> None:
 @given(documents)
 def test_zscore_weights_by_tokens(rows: Rows) -> None:
     repeated = [q for q, t in rows for _ in range(t)]
-    mean, deviation = statistics.fmean(repeated), statistics.pstdev(repeated)
+    mean, standard_deviation = statistics.fmean(repeated), statistics.pstdev(repeated)
     raw = np.array([q for q, _ in rows])
     sigma = fit("zscore", rows).apply(raw)
     if len(set(raw.tolist())) == 1:
         np.testing.assert_array_equal(sigma, 0.0)
-    elif deviation > 1e-9 * (1 + abs(mean)):
-        np.testing.assert_allclose(sigma, (mean - raw) / deviation, rtol=1e-6, atol=1e-6)
+    elif standard_deviation > 1e-9 * (1 + abs(mean)):
+        np.testing.assert_allclose(sigma, (mean - raw) / standard_deviation, rtol=1e-6, atol=1e-6)
 
 
 def test_zscore_counts_documents_by_their_tokens() -> None:
@@ -122,7 +122,7 @@ def test_a_stored_normalizer_gives_the_same_sigma(rows: Rows, kind: NormalizerKi
 def test_a_table_of_no_normalizer_is_refused() -> None:
     rank = fit("rank", [(0.1, 1), (0.2, 1)]).to_frame()
     minmax = fit("minmax", [(0.1, 1), (0.2, 1)]).to_frame()
-    with pytest.raises(ValueError, match="expected the rows of one normaliser"):
+    with pytest.raises(ValueError, match="expected the rows of one normalizer"):
         Normalizer.from_frame(pl.concat([rank, minmax]))
     with pytest.raises(ValueError, match="2 rows of kind"):
         Normalizer.from_frame(pl.concat([minmax, minmax]))

@@ -21,10 +21,10 @@ N_WINDOWS, ROWS = 6, 10
 class Lengths:
     """Counts the windows that it is asked for; dies, if told to, before one of them."""
 
-    def __init__(self, version: str | None = "1", factor: int = 1, die_at: int = -1) -> None:
+    def __init__(self, cache_key: str | None = "1", factor: int = 1, die_at: int = -1) -> None:
         self.calls = 0
         self.factor, self.die_at = factor, die_at
-        self.unit = Unit({f"x{factor}": pa.int64()}, self, version)
+        self.unit = Unit({f"x{factor}": pa.int64()}, self, cache_key)
 
     def __call__(self, batch: pl.DataFrame) -> pl.DataFrame:
         if self.calls == self.die_at:
@@ -35,9 +35,7 @@ class Lengths:
 
 
 def make(store: Store, **units: Unit) -> None:
-    make_table(
-        store, SCORED_SHARDS, "s", units, reads=["text"], inputs={"raw": "1"}, log=lambda line: None
-    )
+    make_table(store, SCORED_SHARDS, "s", units, reads=["text"], inputs={"raw": "1"})
 
 
 def rows(changed: int | None = None) -> list[dict[str, str]]:
@@ -87,7 +85,7 @@ def test_killed_step_goes_on_where_it_stopped(store: Store) -> None:
 def test_parts_of_another_version_are_not_taken(store: Store) -> None:
     call = f"from {__name__} import die; die({str(store.root)!r}, 4)"
     subprocess.run([sys.executable, "-c", call], check=False, cwd=Path(__file__).parents[2])
-    lengths = Lengths(version="2")
+    lengths = Lengths(cache_key="2")
     make(store, a=lengths.unit)
     assert lengths.calls == N_WINDOWS
 
@@ -126,7 +124,7 @@ def test_changed_document_costs_its_window(store: Store) -> None:
 
 def test_what_has_no_version_is_always_computed(store: Store) -> None:
     for _ in range(2):
-        lengths = Lengths(version=None)
+        lengths = Lengths(cache_key=None)
         make(store, a=lengths.unit)
         assert lengths.calls == N_WINDOWS
 
@@ -142,3 +140,17 @@ def test_lake_that_is_no_folder(store: Store) -> None:
         make(remote, a=lengths.unit)
         assert lengths.calls == n_calls
         assert table(remote) == table(store)
+
+
+def test_long_work_logs_its_rate_and_the_time_left(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(windows, "_LOG_SECONDS", 0.0)
+    caplog.set_level("INFO")
+    make(store, a=Lengths().unit)
+    assert len(caplog.messages) == N_WINDOWS
+    assert "scored_shards s: 30 of 60 documents, " in caplog.messages[2]
+    assert "a second, about 0.0 minutes left" in caplog.messages[2]
+    caplog.clear()
+    make(store, a=Lengths().unit)
+    assert caplog.messages[-1] == "scored_shards s: a taken from the table that was there"

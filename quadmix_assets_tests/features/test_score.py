@@ -9,15 +9,12 @@ from upath import UPath
 
 from quadmix_assets.corpus.tokenizer import encode, train_tokenizer
 from quadmix_assets.features import resumable_windows as windows
-from quadmix_assets.features.criteria import ColumnCriterion, Criterion
-from quadmix_assets.features.domains import ColumnDomains
+from quadmix_assets.features.criteria.base import Criterion
+from quadmix_assets.features.criteria.column import ColumnCriterion, ColumnCriterionSettings
+from quadmix_assets.features.criteria.heuristics import HeuristicsSettings
+from quadmix_assets.features.domains.column import ColumnDomains, ColumnDomainsSettings
 from quadmix_assets.features.score import label_shard, score_shard
 from quadmix_assets.outputs import DOMAIN_LABELS, RAW_SHARDS, SCORED_SHARDS
-from quadmix_assets.settings import (
-    ColumnCriterionSettings,
-    ColumnDomainsSettings,
-    HeuristicsSettings,
-)
 from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets_tests.features.texts import AWKWARD
 from quadmix_assets_tests.lakes import put_raw
@@ -29,7 +26,7 @@ CARRIED = {"loss": "float", "topic": "string"}
 class Vowels(Criterion[HeuristicsSettings]):
     """A score that is known: the vowels of a text; `bad` documents get what is no number."""
 
-    version = "1"
+    code_version = "1"
     bad: tuple[str, ...] = ()
 
     def score(self, documents: pl.DataFrame) -> np.ndarray:

@@ -7,12 +7,7 @@ from typing import Any
 from quadmix_assets.corpus.check.report import ColumnUse, Findings
 from quadmix_assets.corpus.readers import FileSample, RowError, no_such_column
 from quadmix_assets.corpus.readers.values import carried_value, id_of
-from quadmix_assets.settings import (
-    UNKNOWN_DOMAIN,
-    ColumnCriterionSettings,
-    ColumnDomainsSettings,
-    Settings,
-)
+from quadmix_assets.settings import UNKNOWN_DOMAIN, DomainsSettings, Settings
 
 _EXAMPLE_CHARACTERS = 40
 _N_LABELS = 10
@@ -39,7 +34,7 @@ class ColumnLook:
     kind: str | None
     is_required: bool
     criterion: bool = False
-    classifier: ColumnDomainsSettings | None = None
+    classifier: DomainsSettings | None = None
     labels: Counter[str] = field(default_factory=Counter)
     bad: str = ""
     n_bad: int = 0
@@ -170,8 +165,7 @@ class ColumnLook:
 
     def _domain_of(self, label: str) -> str:
         assert self.classifier is not None
-        names = {name: name for name in self.classifier.names} | self.classifier.mapping
-        return names.get(label, UNKNOWN_DOMAIN)
+        return self.classifier.domain_of(label)
 
     def _converted(self, value: Any) -> Any:
         if self.kind is None:
@@ -204,14 +198,13 @@ def looks_of(settings: Settings) -> list[ColumnLook]:
         use = ColumnUse("corpus.source_column", corpus.source_column)
         looks.append(ColumnLook(use, "string", corpus.names_source_column))
     scores = {
-        criterion.column: f"features.criteria[{criterion.name}].column"
+        criterion.score_column: f"features.criteria[{criterion.name}].column"
         for criterion in settings.features.criteria
-        if isinstance(criterion, ColumnCriterionSettings)
+        if criterion.score_column is not None
     }
     domains = settings.features.domains
-    classifier = domains if isinstance(domains, ColumnDomainsSettings) else None
     for column, kind in corpus.carried_columns.items():
-        of_domains = classifier is not None and classifier.column == column
+        of_domains = domains.label_column == column
         setting = scores.get(column, "corpus.carried_columns")
         if of_domains:
             setting = "features.domains.column"
@@ -221,7 +214,7 @@ def looks_of(settings: Settings) -> list[ColumnLook]:
                 kind,
                 is_required=True,
                 criterion=column in scores,
-                classifier=classifier if of_domains else None,
+                classifier=domains if of_domains else None,
             )
         )
     return looks

@@ -6,7 +6,7 @@ from quadmix_assets.corpus.check.labels import look_at_labels
 from quadmix_assets.corpus.check.report import Findings, InputReport
 from quadmix_assets.corpus.check.shards import look_at_shards
 from quadmix_assets.corpus.check.targets import look_at_target
-from quadmix_assets.settings import FasttextDomainsSettings, Settings, SettingsError
+from quadmix_assets.settings import Settings, SettingsError
 from quadmix_assets.store import Store
 
 
@@ -17,10 +17,10 @@ def look_at_inputs(settings: Settings, store: Store) -> InputReport:
     """
     findings = Findings()
     targets = [look_at_target(settings, store, target, findings) for target in settings.targets]
-    domains = settings.features.domains
+    examples = settings.features.domains.labelled_examples
     labels = None
-    if isinstance(domains, FasttextDomainsSettings):
-        labels = look_at_labels(settings, store, domains, findings)
+    if examples is not None:
+        labels = look_at_labels(settings, store, examples, findings)
     shards = look_at_shards(settings, store, findings)
     return InputReport(findings, shards, targets, labels)
 

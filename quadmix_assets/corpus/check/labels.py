@@ -6,17 +6,17 @@ from quadmix_assets.corpus.check.report import Findings, LabelsReport
 from quadmix_assets.corpus.inputs import labels_path
 from quadmix_assets.corpus.readers import UnreadableShardError, no_such_column, read_sample
 from quadmix_assets.corpus.readers.values import carried_value
-from quadmix_assets.settings import UNKNOWN_DOMAIN, FasttextDomainsSettings, Settings
+from quadmix_assets.settings import UNKNOWN_DOMAIN, LabelledExamples, Settings
 from quadmix_assets.store import Store
 
 _N_ROWS = 5_000
 
 
 def look_at_labels(
-    settings: Settings, store: Store, domains: FasttextDomainsSettings, findings: Findings
+    settings: Settings, store: Store, examples: LabelledExamples, findings: Findings
 ) -> LabelsReport | None:
     """Compare the labels of the first rows with the names of the domains; None without rows."""
-    path = labels_path(settings, store, domains)
+    path = labels_path(settings, store, examples)
     section = "features.domains"
     if not path.exists():
         findings.problems.append(f"{section}.labels: {path} is not there")
@@ -31,7 +31,7 @@ def look_at_labels(
         return None
     missing = False
     for setting in ("text_column", "domain_column"):
-        column = getattr(domains, setting)
+        column = getattr(examples, setting)
         if not sample.has(column):
             missing = True
             what = no_such_column(column, sample.columns)
@@ -39,16 +39,17 @@ def look_at_labels(
     if missing:
         return None
     labels = Counter(
-        str(carried_value(value, "string", domains.domain_column))
-        for _, value in sample.values(domains.domain_column)
+        str(carried_value(value, "string", examples.domain_column))
+        for _, value in sample.values(examples.domain_column)
         if value is not None
     )
+    domains = settings.features.domains
     names = ", ".join(domains.names)
     unknown = [label for label, _ in labels.most_common() if label not in domains.names]
     if unknown:
         findings.problems.append(
             f"{section}.names: {path}: {len(unknown)} labels in the column "
-            f"{domains.domain_column!r} are none of the names ({names}), the most frequent: "
+            f"{examples.domain_column!r} are none of the names ({names}), the most frequent: "
             f"{', '.join(map(repr, unknown[:10]))}: add them to the names, or correct or remove "
             "the examples"
         )

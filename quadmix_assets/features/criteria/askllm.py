@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import polars as pl
-from scipy.special import expit
+from pydantic import Field
 
 from quadmix_assets.features.criteria.askllm_prompt import Prompt
 from quadmix_assets.features.criteria.base import Criterion
 from quadmix_assets.features.inference.checkpoint import CheckpointError, require_safetensors
 from quadmix_assets.features.inference.text_encoder import TextEncoder
 from quadmix_assets.features.learned.published import Published
-from quadmix_assets.settings import AskllmSettings
+from quadmix_assets.settings.base import PositiveInt
+from quadmix_assets.settings.criteria import CriterionSettings
 
 if TYPE_CHECKING:
     import torch
@@ -24,6 +25,51 @@ if TYPE_CHECKING:
     from quadmix_assets.features.inference.forward import BatchedForward
 
 _FEWEST_DOCUMENT_TOKENS = 16
+
+
+class AskllmSettings(CriterionSettings):
+    """AskLLM: an instruction-tuned model's P(yes) that a document is worth training on."""
+
+    kind: Literal["askllm"]
+    model: str = Field(
+        default="google/flan-t5-xl",
+        description="hub id or folder of a causal or encoder-decoder model; the default is "
+        "one of those in the AskLLM paper",
+    )
+    revision: str = Field(
+        default="7d6315df2c2fb742f0f5b556879d730926ca9001",
+        description="commit, branch or tag of a model of the hub; the default is a commit, so that "
+        "scores do not change when the hub does",
+    )
+    max_tokens: PositiveInt = Field(
+        default=1024,
+        description="tokens of prompt and document together; the document is cut to fit, the "
+        "prompt never. Longer inputs cost proportionally more; most web documents fit",
+    )
+    prompt: str | None = Field(
+        default=None, description="text file with a line {document}; null takes the built-in one"
+    )
+    yes: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        default=("yes", "Yes"),
+        description="answers that count as yes, each a single token of the model",
+    )
+    no: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        default=("no", "No"), description="answers that count as no, each a single token"
+    )
+    chat_template: Literal["auto", "always", "never"] = Field(
+        default="auto",
+        description="whether the prompt is put into the chat template of the tokenizer; auto: "
+        "where there is one",
+    )
+
+    def implementation(self) -> type[AskllmCriterion]:
+        """See `CriterionSettings`."""
+        return AskllmCriterion
+
+    @property
+    def runs_network(self) -> bool:
+        """True: it runs a transformer."""
+        return True
 
 
 class AskllmCriterion(Published[AskllmSettings], Criterion[AskllmSettings]):
@@ -35,7 +81,7 @@ class AskllmCriterion(Published[AskllmSettings], Criterion[AskllmSettings]):
     border; the marker inside it is spaced out, and no text in it becomes a special token.
     """
 
-    version = "1"
+    code_version = "1"
 
     def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:
         """Check checkpoint, prompt and answers before any scoring; nothing is learnt.
@@ -151,16 +197,18 @@ class AskllmCriterion(Published[AskllmSettings], Criterion[AskllmSettings]):
             logits = model.answer_logits(ids, mask)
             return (logits[:, yes].logsumexp(1) - logits[:, no].logsumexp(1)).unsqueeze(1)
 
-        self.runtime.tokens.share(self._encoder, self._n_document)
+        self.runtime.token_cache.share(self._encoder, self._n_document)
         return BatchedForward(
             self.name, log_odds, self.runtime, pad_id=0, pad_left=not model.answers_apart
         )
 
     def score(self, documents: pl.DataFrame) -> np.ndarray:
         """P(yes), (D,) float64."""
+        from scipy.special import expit
+
         forward, encoder = self._forward, self._encoder
         texts, n_document = documents["text"], self._n_document
-        tokens = self.runtime.tokens.first_tokens(encoder, texts, n_document)
+        tokens = self.runtime.token_cache.first_tokens(encoder, texts, n_document)
         before, after = self._frame
         rows = []
         for text, ids in zip(texts, tokens, strict=True):

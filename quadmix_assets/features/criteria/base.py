@@ -1,12 +1,16 @@
-"""The one interface of all quality criteria."""
+"""The interface of quality criteria."""
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
 
-from quadmix_assets.features.learned.pinned import Fitted, SettingsT
+from quadmix_assets.features.learned.pinned import Fitted
+from quadmix_assets.settings.criteria import CriterionSettings
+
+SettingsT = TypeVar("SettingsT", bound=CriterionSettings)
 
 
 class Criterion(Fitted[SettingsT]):
@@ -18,28 +22,12 @@ class Criterion(Fitted[SettingsT]):
 
     @property
     def name(self) -> str:
-        """What the settings call it; the column of its scores."""
-        name: str = self.settings.name  # type: ignore[attr-defined]
-        return name
-
-    @property
-    def target(self) -> str | None:
-        """The target set whose `fit` part it learns from; None if it learns nothing."""
-        return None
-
-    @property
-    def n_pool_documents(self) -> int:
-        """How many documents of the pool it learns from; 0 if it learns nothing."""
-        return 0
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns of a document that it reads."""
-        return ("text",)
+        """The name in the settings, which is the column of the scores."""
+        return self.settings.name
 
     @property
     def extra_columns(self) -> Mapping[str, type[pl.DataType]]:
-        """Columns that are derived from the score and stand beside it: Int64 or Float64."""
+        """Names and types of further columns that are derived from the score: Int64 or Float64."""
         return {}
 
     def extras(self, scores: np.ndarray) -> dict[str, np.ndarray]:
@@ -47,7 +35,7 @@ class Criterion(Fitted[SettingsT]):
         return {}
 
     def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:
-        """Learn from texts of the target set and of the pool; the order of the texts is free."""
+        """Learn from texts of the target set and of the pool; their order changes nothing."""
 
     @abstractmethod
     def score(self, documents: pl.DataFrame) -> np.ndarray:

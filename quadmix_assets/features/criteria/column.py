@@ -1,21 +1,50 @@
 """A score that the input brings along, in a carried column."""
 
+from typing import Literal
+
 import numpy as np
 import polars as pl
+from pydantic import Field
 
 from quadmix_assets.features.criteria.base import Criterion
-from quadmix_assets.settings import ColumnCriterionSettings
+from quadmix_assets.settings.base import Name
+from quadmix_assets.settings.criteria import CriterionSettings
+
+
+class ColumnCriterionSettings(CriterionSettings):
+    """A score that the input brings in one of its columns."""
+
+    kind: Literal["column"]
+    name: Name = Field(description="the column of the scores in every table")
+    column: str = Field(description="the numeric column; it must be in corpus.carried_columns too")
+    larger_is_better: bool = Field(
+        default=True, description="false for a score of which small values are the good ones"
+    )
+
+    def implementation(self) -> "type[ColumnCriterion]":
+        """See `CriterionSettings`."""
+        return ColumnCriterion
+
+    @property
+    def columns_read(self) -> tuple[str, ...]:
+        """The setting `column`; no text is read."""
+        return (self.column,)
+
+    @property
+    def score_column(self) -> str:
+        """The setting `column`."""
+        return self.column
+
+    @property
+    def reversed_by(self) -> str:
+        """The other value of `larger_is_better`."""
+        return f"larger_is_better: {str(not self.larger_is_better).lower()}"
 
 
 class ColumnCriterion(Criterion[ColumnCriterionSettings]):
     """The values of a numeric column, negated where the settings say that smaller is better."""
 
-    version = "1"
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The column of the settings."""
-        return (self.settings.column,)
+    code_version = "1"
 
     def score(self, documents: pl.DataFrame) -> np.ndarray:
         """The column as (D,) float64, larger is better.

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
 from quadmix_assets.features.criteria.base import Criterion
 from quadmix_assets.features.fasttext_model import FasttextModel
@@ -14,7 +16,35 @@ from quadmix_assets.features.inference.checkpoint import (
     find_checkpoint,
 )
 from quadmix_assets.features.learned.published import Published
-from quadmix_assets.settings import DclmSettings
+from quadmix_assets.settings.criteria import CriterionSettings
+
+
+class DclmSettings(CriterionSettings):
+    """DCLM's published fastText classifier: text like instructions and explanations."""
+
+    kind: Literal["dclm"]
+    model: str = Field(
+        default="mlfoundations/fasttext-oh-eli5",
+        description="hub id or folder that holds `file`; the default is DCLM's own classifier",
+    )
+    revision: str = Field(
+        default="cd8b714a90f2dbcd3b02cf5fc972e5d7c7f4f107",
+        description="commit, branch or tag of a model of the hub; the default is a commit, so that "
+        "scores do not change when the hub does",
+    )
+    file: str = Field(
+        default="openhermes_reddit_eli5_vs_rw_v2_bigram_200k_train.bin",
+        description="the binary fastText model in it (2.4 GB); no other file is downloaded",
+    )
+    label: str = Field(
+        default="hq",
+        description="the label whose probability is the score; in DCLM's model `hq` is the good "
+        "one of two",
+    )
+
+    def implementation(self) -> "type[DclmCriterion]":
+        """See `CriterionSettings`."""
+        return DclmCriterion
 
 
 class DclmCriterion(Published[DclmSettings], Criterion[DclmSettings]):
@@ -24,7 +54,7 @@ class DclmCriterion(Published[DclmSettings], Criterion[DclmSettings]):
     without words score 0. The model has 2.4 GB and is read where it lies.
     """
 
-    version = "1"
+    code_version = "1"
 
     def _find(self, pinned: Mapping[str, str]) -> Checkpoint:
         settings = self.settings

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
 from quadmix_assets.features.criteria.base import Criterion
 from quadmix_assets.features.inference.checkpoint import CheckpointError, require_safetensors
 from quadmix_assets.features.learned.published import Published
-from quadmix_assets.settings import FinewebEduSettings
+from quadmix_assets.settings.base import PositiveInt
+from quadmix_assets.settings.criteria import CriterionSettings
 
 if TYPE_CHECKING:
     import torch
@@ -23,13 +25,42 @@ if TYPE_CHECKING:
 _LARGEST = 5
 
 
+class FinewebEduSettings(CriterionSettings):
+    """FineWeb-Edu's classifier of educational value: an encoder with one regression output."""
+
+    kind: Literal["fineweb_edu"]
+    model: str = Field(
+        default="HuggingFaceFW/fineweb-edu-classifier",
+        description="hub id or folder of an encoder with one output; the default is FineWeb-Edu's",
+    )
+    revision: str = Field(
+        default="284663cbb2dabf9bda30d8f8cc49601251ee1631",
+        description="commit, branch or tag of a model of the hub; the default is a commit, so that "
+        "scores do not change when the hub does",
+    )
+    max_tokens: PositiveInt = Field(
+        default=512,
+        description="tokens read of a document, special tokens included; 512 is the context that "
+        "the classifier was trained with",
+    )
+
+    def implementation(self) -> type[FinewebEduCriterion]:
+        """See `CriterionSettings`."""
+        return FinewebEduCriterion
+
+    @property
+    def runs_network(self) -> bool:
+        """True: it runs a transformer."""
+        return True
+
+
 class FinewebEduCriterion(Published[FinewebEduSettings], Criterion[FinewebEduSettings]):
     """The regression output of an encoder, as it comes: about 0 (nothing to learn) to 5.
 
     It is neither clamped nor rounded. The extra column `<name>_int` is the published integer.
     """
 
-    version = "1"
+    code_version = "1"
 
     def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:
         """Check that the checkpoint is there and of the right kind; nothing is learnt.

@@ -1,13 +1,14 @@
 """One score from the quality rules of Gopher and C4."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import polars as pl
 
 from quadmix_assets.features.criteria.base import Criterion
 from quadmix_assets.features.criteria.measures import measure
-from quadmix_assets.settings import HeuristicsSettings
+from quadmix_assets.settings.criteria import CriterionSettings
 
 
 @dataclass(frozen=True)
@@ -25,14 +26,15 @@ class Rule:
     steepness: float = 2.0
 
     def satisfaction(self) -> pl.Expr:
-        """How well the rule is kept, in [0, 1]; both bounds multiply."""
-        kept = pl.lit(1.0)
+        """How far a document satisfies the rule, in [0, 1]; two bounds are multiplied."""
+        satisfied = pl.lit(1.0)
         powered = pl.col(self.measure) ** self.steepness
         if self.at_least is not None:
-            kept = kept * (powered / (powered + self.at_least**self.steepness))
+            satisfied = satisfied * (powered / (powered + self.at_least**self.steepness))
         if self.at_most is not None:
-            kept = kept * (self.at_most**self.steepness / (powered + self.at_most**self.steepness))
-        return kept
+            limit = self.at_most**self.steepness
+            satisfied = satisfied * (limit / (powered + limit))
+        return satisfied
 
 
 RULES = (
@@ -60,18 +62,28 @@ RULES = (
 )
 
 
-class HeuristicsCriterion(Criterion[HeuristicsSettings]):
-    """The weighted mean of how well a document keeps each rule, in [0, 1].
+class HeuristicsSettings(CriterionSettings):
+    """One score in [0, 1] from the quality rules of Gopher and C4, for English."""
 
-    A filter asks of every rule yes or no; most documents keep all rules and would share one
-    score. Here each rule is kept by degrees: one half exactly at the filter's cut, near 0 far on
-    the bad side, towards 1 far on the good side. Documents that pass the same filters therefore
+    kind: Literal["heuristics"]
+
+    def implementation(self) -> "type[HeuristicsCriterion]":
+        """See `CriterionSettings`."""
+        return HeuristicsCriterion
+
+
+class HeuristicsCriterion(Criterion[HeuristicsSettings]):
+    """The weighted mean of how far a document satisfies each rule, in [0, 1].
+
+    A filter asks of every rule yes or no; most documents satisfy all of them and would share one
+    score. Here each rule is satisfied by degrees: one half exactly at the filter's cut, near 0 far
+    on the bad side, towards 1 far on the good side. Documents that pass the same filters therefore
     still differ (in length, punctuation, repetition), ranks have few ties, and no single rule can
-    throw a document out. Rules about the language of the text weigh double, because each alone
+    exclude a document. Rules about the language of the text weigh double, because each alone
     stands for what several rules measure about repetition. Documents without words score 0.
     """
 
-    version = "1"
+    code_version = "1"
 
     def score(self, documents: pl.DataFrame) -> np.ndarray:
         """Mean satisfaction of RULES, (D,) float64 in [0, 1]."""

@@ -2,9 +2,11 @@
 
 import io
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
 from quadmix_assets.corpus.words import (
     WORDS_AND_MARKS,
@@ -15,9 +17,39 @@ from quadmix_assets.corpus.words import (
 )
 from quadmix_assets.features.criteria.base import Criterion
 from quadmix_assets.features.learned.pinned import NotFittedError
-from quadmix_assets.settings import ImportanceSettings
+from quadmix_assets.settings.base import Name, PositiveInt
+from quadmix_assets.settings.criteria import CriterionSettings
 
 _TABLE = "log_ratios.npy"
+
+
+class ImportanceSettings(CriterionSettings):
+    """DSIR: log importance ratio of hashed unigrams and bigrams, per word."""
+
+    kind: Literal["importance"]
+    target: Name = Field(description="the target set whose distribution documents are weighed for")
+    n_pool_documents: PositiveInt = Field(
+        default=20_000,
+        description="documents of the pool that its own distribution is estimated from; some "
+        "millions of words, enough for 10,000 buckets",
+    )
+    n_buckets: PositiveInt = Field(
+        default=10_000, description="hash buckets of unigrams and bigrams; DSIR's own number"
+    )
+
+    def implementation(self) -> "type[ImportanceCriterion]":
+        """See `CriterionSettings`."""
+        return ImportanceCriterion
+
+    @property
+    def target_learned_from(self) -> str:
+        """The setting `target`."""
+        return self.target
+
+    @property
+    def pool_sample_size(self) -> int:
+        """The setting `n_pool_documents`."""
+        return self.n_pool_documents
 
 
 class ImportanceCriterion(Criterion[ImportanceSettings]):
@@ -29,18 +61,8 @@ class ImportanceCriterion(Criterion[ImportanceSettings]):
     mostly be its length). Documents without words get the lowest score a document can have.
     """
 
-    version = "1"
+    code_version = "1"
     _log_ratios: np.ndarray | None = None
-
-    @property
-    def target(self) -> str:
-        """The target set of the settings."""
-        return self.settings.target
-
-    @property
-    def n_pool_documents(self) -> int:
-        """Documents from which the distribution of the pool is estimated."""
-        return self.settings.n_pool_documents
 
     def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:
         """Count n-grams on both sides; nothing is random, the seed is not used.
@@ -49,7 +71,8 @@ class ImportanceCriterion(Criterion[ImportanceSettings]):
             ValueError: one side has no words.
         """
         target, pool = self._counts(target_texts), self._counts(pool_texts)
-        for what, counts in ((f"the target set {self.target!r}", target), ("the pool", pool)):
+        target_set = f"the target set {self.settings.target!r}"
+        for what, counts in ((target_set, target), ("the pool", pool)):
             if not counts.any():
                 raise ValueError(
                     f"criterion {self.name!r}: there are no words in the texts of {what} that it "

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
 from quadmix_assets.features.criteria.base import Criterion
 from quadmix_assets.features.inference.checkpoint import CheckpointError, require_safetensors
 from quadmix_assets.features.inference.text_encoder import TextEncoder
 from quadmix_assets.features.learned.published import Published
-from quadmix_assets.settings import PerplexitySettings
+from quadmix_assets.settings.base import PositiveInt
+from quadmix_assets.settings.criteria import CriterionSettings
 
 if TYPE_CHECKING:
     import torch
@@ -27,6 +29,35 @@ _BYTES_PER_LOGIT = 12
 _MAX_LOGIT_BYTES = {"cpu": 1 << 30, "cuda": 1 << 33}
 
 
+class PerplexitySettings(CriterionSettings):
+    """A causal language model's mean loss per token, negated."""
+
+    kind: Literal["perplexity"]
+    model: str = Field(
+        default="openai-community/gpt2",
+        description="hub id or folder of a causal language model; the default is small and open",
+    )
+    revision: str = Field(
+        default="607a30d783dfa663caf39e06633721c8d4cfcd7e",
+        description="commit, branch or tag of a model of the hub; the default is a commit, so that "
+        "scores do not change when the hub does",
+    )
+    max_tokens: PositiveInt = Field(
+        default=1024,
+        description="tokens read of a document, at most the model's context less one; 1,024 is "
+        "GPT-2's context",
+    )
+
+    def implementation(self) -> type[PerplexityCriterion]:
+        """See `CriterionSettings`."""
+        return PerplexityCriterion
+
+    @property
+    def runs_network(self) -> bool:
+        """True: it runs a transformer."""
+        return True
+
+
 class PerplexityCriterion(Published[PerplexitySettings], Criterion[PerplexitySettings]):
     """Minus the mean loss per token in nats, so that larger is better; at most 0.
 
@@ -35,7 +66,7 @@ class PerplexityCriterion(Published[PerplexitySettings], Criterion[PerplexitySet
     vocabulary.
     """
 
-    version = "1"
+    code_version = "1"
 
     def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:
         """Check that the checkpoint is there and of the right kind; nothing is learnt.
@@ -96,7 +127,7 @@ class PerplexityCriterion(Published[PerplexitySettings], Criterion[PerplexitySet
 
         model = self._model
         limit = _MAX_LOGIT_BYTES.get(self.runtime.device.type, _MAX_LOGIT_BYTES["cpu"])
-        self.runtime.tokens.share(self._encoder, self._n_text)
+        self.runtime.token_cache.share(self._encoder, self._n_text)
 
         def scores(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
             logits = model.logits(ids, mask)[:, :-1].float()
@@ -115,7 +146,9 @@ class PerplexityCriterion(Published[PerplexitySettings], Criterion[PerplexitySet
     def score(self, documents: pl.DataFrame) -> np.ndarray:
         """Minus the mean loss, (D,) float64."""
         forward = self._forward
-        tokens = self.runtime.tokens.first_tokens(self._encoder, documents["text"], self._n_text)
+        tokens = self.runtime.token_cache.first_tokens(
+            self._encoder, documents["text"], self._n_text
+        )
         result = np.full(len(tokens), -math.log(self._model.vocabulary))
         filled = [row for row, ids in enumerate(tokens) if len(ids)]
         if filled:

@@ -1,17 +1,63 @@
 """DCLM's classifier recipe: how much a document reads like the target set (arXiv:2406.11794)."""
 
 from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
 from quadmix_assets.features.criteria.base import Criterion
 from quadmix_assets.features.fasttext_model import FasttextModel
 from quadmix_assets.features.learned.pinned import NotFittedError
-from quadmix_assets.settings import TargetFasttextSettings
+from quadmix_assets.settings.base import Name, PositiveInt
+from quadmix_assets.settings.criteria import CriterionSettings
 
 _TARGET, _POOL = "target", "pool"
 _MODEL = "model.bin"
+
+
+class TargetFasttextSettings(CriterionSettings):
+    """DCLM's recipe: a fastText classifier of target-like text against pool text."""
+
+    kind: Literal["target_fasttext"]
+    target: Name = Field(description="the target set whose texts are the positive examples")
+    n_pool_documents: PositiveInt = Field(
+        default=10_000,
+        description="documents of the pool that are the negative examples; about as many as a "
+        "target set brings at its default of 10,000 documents",
+    )
+    epochs: PositiveInt = Field(
+        default=5, description="passes over the examples; fastText's own default"
+    )
+    dimension: PositiveInt = Field(
+        default=32,
+        description="length of a word vector; two classes need less than fastText's 100",
+    )
+    n_word_ngrams: PositiveInt = Field(
+        default=2, description="longest n-gram of words that is a feature; 2 as in DCLM"
+    )
+    learning_rate: Annotated[float, Field(gt=0)] = Field(
+        default=0.1, description="fastText's own default for classifiers"
+    )
+    n_buckets: PositiveInt = Field(
+        default=200_000,
+        description="hash buckets of n-grams; with dimension 32 they take 26 MB",
+    )
+
+    def implementation(self) -> "type[TargetFasttextCriterion]":
+        """See `CriterionSettings`."""
+        return TargetFasttextCriterion
+
+    @property
+    def target_learned_from(self) -> str:
+        """The setting `target`."""
+        return self.target
+
+    @property
+    def pool_sample_size(self) -> int:
+        """The setting `n_pool_documents`."""
+        return self.n_pool_documents
 
 
 class TargetFasttextCriterion(Criterion[TargetFasttextSettings]):
@@ -22,18 +68,8 @@ class TargetFasttextCriterion(Criterion[TargetFasttextSettings]):
     score 0.
     """
 
-    version = "1"
+    code_version = "1"
     _model: FasttextModel | None = None
-
-    @property
-    def target(self) -> str:
-        """The target set of the settings."""
-        return self.settings.target
-
-    @property
-    def n_pool_documents(self) -> int:
-        """Documents of the pool that stand for text unlike the target."""
-        return self.settings.n_pool_documents
 
     def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:
         """Train the classifier: target texts are its positives, pool texts its negatives.
@@ -56,7 +92,7 @@ class TargetFasttextCriterion(Criterion[TargetFasttextSettings]):
         except ValueError as error:
             raise ValueError(
                 f"criterion {self.name!r}, fitted on {len(target_texts)} texts of the target set "
-                f"{self.target!r} and {len(pool_texts)} of the pool: {error}"
+                f"{settings.target!r} and {len(pool_texts)} of the pool: {error}"
             ) from error
 
     def score(self, documents: pl.DataFrame) -> np.ndarray:

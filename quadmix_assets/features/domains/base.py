@@ -1,11 +1,15 @@
-"""The one interface of all domain classifiers."""
+"""The interface of domain classifiers."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from typing import TypeVar
 
 import polars as pl
 
-from quadmix_assets.features.learned.pinned import Fitted, SettingsT
+from quadmix_assets.features.learned.pinned import Fitted
+from quadmix_assets.settings.domains import DomainsSettings
+
+SettingsT = TypeVar("SettingsT", bound=DomainsSettings)
 
 
 class DomainClassifier(Fitted[SettingsT]):
@@ -14,18 +18,22 @@ class DomainClassifier(Fitted[SettingsT]):
     A label depends on the document and on what was learnt, never on the rest of a batch.
     """
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The columns of a document that it reads."""
-        return ("text",)
-
-    @property
-    def n_pool_documents(self) -> int:
-        """How many documents of the pool it learns from; 0 if it learns nothing from the pool."""
-        return 0
-
     def fit(self, texts: Sequence[str], labels: Sequence[str], *, seed: int) -> None:
-        """Learn from labelled examples, or, without labels, from the pool; their order is free."""
+        """Learn from labelled examples, or from texts of the pool; their order changes nothing.
+
+        Args:
+            texts: of the examples, or of the pool.
+            labels: one per text; empty where the texts are of the pool.
+            seed: of everything random.
+        """
+
+    def describe(self) -> pl.DataFrame | None:
+        """A small table of the domains that were found; None where the settings name them.
+
+        Raises:
+            NotFittedError: it learns, and has neither been fitted nor loaded.
+        """
+        return None
 
     @abstractmethod
     def classify(self, documents: pl.DataFrame) -> pl.DataFrame:

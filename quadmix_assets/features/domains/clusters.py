@@ -4,52 +4,118 @@ from __future__ import annotations
 
 import io
 import re
-import tempfile
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 import polars as pl
-from upath import UPath
+from pydantic import Field, model_validator
 
 from quadmix_assets.features.domains.base import DomainClassifier
-from quadmix_assets.features.fasttext_model import has_words, one_line
+from quadmix_assets.features.domains.word_vectors import WordVectors
+from quadmix_assets.features.fasttext_model import has_words
 from quadmix_assets.features.learned.pinned import NotFittedError
 from quadmix_assets.features.learned.published import Published
 from quadmix_assets.hashing import hash_number
-from quadmix_assets.settings import UNKNOWN_DOMAIN, ClustersSettings
+from quadmix_assets.settings.base import Name, PositiveInt
+from quadmix_assets.settings.domains import UNKNOWN_DOMAIN, DomainsSettings
 
 if TYPE_CHECKING:
     from quadmix_assets.features.inference.sentence import SentenceEncoder
 
-CLUSTERS_FILE = "clusters.json"
-_CENTRES, _VECTORS = "centres.npy", "vectors.bin"
+_CENTRES, _DESCRIPTION, _VECTORS = "centres.npy", "clusters.json", "vectors.bin"
 _N_TYPICAL_WORDS = 12
-# fastText trains on at most 1,024 words of a line.
-_WORDS_PER_LINE = 1_000
 _WORD = re.compile(r"[^\W\d_]{3,}")
 
 
+class ClustersSettings(DomainsSettings):
+    """Domains found by k-means on embeddings, for pools without any labels."""
+
+    kind: Literal["clusters"]
+    names: tuple[Name, ...] = Field(
+        default=(),
+        description="a name for each cluster, the largest first; by default cluster_00, "
+        "cluster_01 and so on",
+    )
+    k: Annotated[int, Field(ge=2)] = Field(
+        default=16,
+        description="number of clusters; each adds N + 4 entries to theta for N criteria, so that "
+        "few proxies want few clusters",
+    )
+    encoder: Literal["fasttext", "sentence"] = Field(
+        default="fasttext",
+        description="word vectors trained on the sample (fast, nothing is downloaded), or a "
+        "published sentence encoder",
+    )
+    model: str = Field(
+        default="sentence-transformers/all-MiniLM-L6-v2",
+        description="hub id or folder of the sentence encoder (with encoder: sentence); the "
+        "default is a small one",
+    )
+    revision: str = Field(
+        default="main",
+        description="commit, branch or tag of a model of the hub; a branch is resolved to a commit "
+        "once, by fitted_models",
+    )
+    max_tokens: PositiveInt = Field(
+        default=256,
+        description="tokens that the sentence encoder reads of a document; 256 is the default "
+        "model's context",
+    )
+    n_pool_documents: PositiveInt = Field(
+        default=20_000, description="documents of the pool that the clusters are found in"
+    )
+    dimension: PositiveInt = Field(
+        default=64, description="length of the word vectors (with encoder: fasttext)"
+    )
+
+    def implementation(self) -> type[_Clusters]:
+        """See `DomainsSettings`."""
+        return FasttextClusters if self.encoder == "fasttext" else SentenceClusters
+
+    @property
+    def pool_sample_size(self) -> int:
+        """The setting `n_pool_documents`."""
+        return self.n_pool_documents
+
+    @property
+    def runs_network(self) -> bool:
+        """True with a sentence encoder."""
+        return self.encoder == "sentence"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _numbered_names(cls, values: Any) -> Any:
+        # The number of clusters gives the names, unless the settings do.
+        if isinstance(values, dict) and values.get("names") is None:
+            k = int(values.get("k", cls.model_fields["k"].default))
+            values = {**values, "names": [f"cluster_{number:02d}" for number in range(k)]}
+        return values
+
+    @model_validator(mode="after")
+    def _one_name_per_cluster(self) -> ClustersSettings:
+        if len(self.names) != self.k:
+            raise ValueError(
+                f"names has {len(self.names)} entries for k = {self.k} clusters: name each of "
+                "them, the largest first, or leave names out"
+            )
+        return self
+
+
 class _Clusters(DomainClassifier[ClustersSettings]):
-    """The nearest centre's cluster.
+    """Gives a document the cluster of the nearest centre.
 
     The confidence is 1 - d1/d2 for the distances to the nearest and the second nearest centre: 0
     on the border between two clusters, 1 at a centre. Clusters are named by the settings, the
     largest in the sample first. Documents without words are `unknown`.
     """
 
-    version = "1"
+    code_version = "1"
     _centres: np.ndarray | None = None
     _description: pl.DataFrame | None = None
-
-    @property
-    def n_pool_documents(self) -> int:
-        """The sample that the clusters are found in."""
-        return self.settings.n_pool_documents
 
     @abstractmethod
     def _embed(self, texts: pl.Series) -> np.ndarray:
@@ -129,64 +195,36 @@ class _Clusters(DomainClassifier[ClustersSettings]):
             raise NotFittedError("domain clusters: fit them before they are saved")
         buffer = io.BytesIO()
         np.save(buffer, self._centres)
-        return {_CENTRES: buffer.getvalue(), CLUSTERS_FILE: self.describe().write_json().encode()}
+        return {_CENTRES: buffer.getvalue(), _DESCRIPTION: self.describe().write_json().encode()}
 
     def _restore(self, files: Mapping[str, bytes]) -> None:
         self._centres = np.load(io.BytesIO(files[_CENTRES]))
-        self._description = pl.read_json(files[CLUSTERS_FILE])
+        self._description = pl.read_json(files[_DESCRIPTION])
 
 
 class FasttextClusters(_Clusters):
     """Clusters of mean word vectors, which are trained on the sample itself."""
 
-    _vectors: Any = None
-    _content: bytes = b""
+    _vectors: WordVectors | None = None
 
     def _prepare(self, texts: Sequence[str], seed: int) -> None:
-        import fasttext
+        self._vectors = WordVectors.train(texts, self.settings.dimension)
 
-        with tempfile.TemporaryDirectory() as folder:
-            data, model = Path(folder, "train.txt"), Path(folder, "model.bin")
-            with data.open("w", encoding="utf-8") as file:
-                for text in texts:
-                    words = one_line(text).split()
-                    for start in range(0, len(words), _WORDS_PER_LINE):
-                        file.write(" ".join(words[start : start + _WORDS_PER_LINE]) + "\n")
-            trained = fasttext.train_unsupervised(
-                str(data),
-                model="skipgram",
-                dim=self.settings.dimension,
-                epoch=2,
-                minCount=3 if len(texts) > 1_000 else 1,
-                maxn=0,
-                thread=1,
-                verbose=0,
-            )
-            trained.save_model(str(model))
-            self._load(model.read_bytes())
-
-    def _load(self, content: bytes) -> None:
-        import fasttext
-
-        self._content = content
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "model.bin")
-            path.write_bytes(content)
-            self._vectors = fasttext.load_model(str(path))
+    @property
+    def _trained(self) -> WordVectors:
+        if self._vectors is None:
+            raise NotFittedError("domain clusters: fit or load them first")
+        return self._vectors
 
     def _embed(self, texts: pl.Series) -> np.ndarray:
-        # fastText's own sentence vector: the mean of the words' vectors, each of length 1.
-        vectors = np.stack([self._vectors.get_sentence_vector(one_line(text)) for text in texts])
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        result: np.ndarray = vectors / np.maximum(lengths, 1e-12)
-        return result
+        return self._trained.embed(texts)
 
     def _files(self) -> dict[str, bytes]:
-        return {**super()._files(), _VECTORS: self._content}
+        return {**super()._files(), _VECTORS: self._trained.content}
 
     def _restore(self, files: Mapping[str, bytes]) -> None:
         super()._restore(files)
-        self._load(files[_VECTORS])
+        self._vectors = WordVectors(files[_VECTORS])
 
 
 class SentenceClusters(Published[ClustersSettings], _Clusters):
@@ -200,11 +238,6 @@ class SentenceClusters(Published[ClustersSettings], _Clusters):
 
     def _embed(self, texts: pl.Series) -> np.ndarray:
         return self._encoder.embed(texts)
-
-
-def read_clusters(path: UPath) -> pl.DataFrame:
-    """What `describe` gave, of saved clusters: domain, n_documents, typical_words."""
-    return pl.read_json(path.read_bytes())
 
 
 def _order(text: str, seed: int) -> tuple[int, str]:

@@ -2,16 +2,58 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
 from quadmix_assets.features.domains.base import DomainClassifier
 from quadmix_assets.features.fasttext_model import FasttextModel, has_words
 from quadmix_assets.features.learned.pinned import NotFittedError
-from quadmix_assets.settings import UNKNOWN_DOMAIN, FasttextDomainsSettings
+from quadmix_assets.settings.base import PositiveInt
+from quadmix_assets.settings.domains import UNKNOWN_DOMAIN, DomainsSettings, LabelledExamples
 
 _MODEL = "model.bin"
+
+
+class FasttextDomainsSettings(DomainsSettings):
+    """A supervised fastText classifier, trained inside the graph on labelled examples."""
+
+    kind: Literal["fasttext"]
+    labels: str | None = Field(
+        default=None,
+        description="JSONL or Parquet file of labelled examples; null takes those of the generated "
+        "corpus (`corpus.source: planted`)",
+    )
+    text_column: str = Field(default="text", description="its column (or key) of the text")
+    domain_column: str = Field(default="domain", description="its column (or key) of the domain")
+    epochs: PositiveInt = Field(
+        default=15, description="passes over the examples, of which there are often few"
+    )
+    dimension: PositiveInt = Field(
+        default=32, description="length of a word vector; some tens of domains need no more"
+    )
+    n_word_ngrams: PositiveInt = Field(
+        default=1,
+        description="longest n-gram of words that is a feature; topics show in single words",
+    )
+    learning_rate: Annotated[float, Field(gt=0)] = Field(
+        default=0.5,
+        description="five times fastText's default, because there are often few examples",
+    )
+    n_buckets: PositiveInt = Field(
+        default=200_000, description="hash buckets of n-grams; used with n_word_ngrams above 1"
+    )
+
+    def implementation(self) -> "type[FasttextDomains]":
+        """See `DomainsSettings`."""
+        return FasttextDomains
+
+    @property
+    def labelled_examples(self) -> LabelledExamples:
+        """The file and columns of the settings."""
+        return LabelledExamples(self.labels, self.text_column, self.domain_column)
 
 
 class FasttextDomains(DomainClassifier[FasttextDomainsSettings]):
@@ -21,7 +63,7 @@ class FasttextDomains(DomainClassifier[FasttextDomainsSettings]):
     other domain where the settings name it and the examples hold it.
     """
 
-    version = "1"
+    code_version = "1"
     _model: FasttextModel | None = None
 
     def fit(self, texts: Sequence[str], labels: Sequence[str], *, seed: int) -> None:

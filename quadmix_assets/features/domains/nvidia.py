@@ -5,22 +5,53 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import polars as pl
+from pydantic import Field
 
 from quadmix_assets.features.domains.base import DomainClassifier
 from quadmix_assets.features.inference.checkpoint import CheckpointError, require_safetensors
 from quadmix_assets.features.learned.published import Published
-from quadmix_assets.settings import NvidiaDomainsSettings
+from quadmix_assets.settings.base import Name, PositiveInt
+from quadmix_assets.settings.domains import DomainsSettings
 
 if TYPE_CHECKING:
     import torch
 
     from quadmix_assets.features.inference.framed import FramedEncoder
 
-# The shape of DeBERTa-v3-base, for what a checkpoint's own config leaves out.
+NVIDIA_DOMAINS = (
+    "Adult",
+    "Arts_and_Entertainment",
+    "Autos_and_Vehicles",
+    "Beauty_and_Fitness",
+    "Books_and_Literature",
+    "Business_and_Industrial",
+    "Computers_and_Electronics",
+    "Finance",
+    "Food_and_Drink",
+    "Games",
+    "Health",
+    "Hobbies_and_Leisure",
+    "Home_and_Garden",
+    "Internet_and_Telecom",
+    "Jobs_and_Education",
+    "Law_and_Government",
+    "News",
+    "Online_Communities",
+    "People_and_Society",
+    "Pets_and_Animals",
+    "Real_Estate",
+    "Science",
+    "Sensitive_Subjects",
+    "Shopping",
+    "Sports",
+    "Travel_and_Transportation",
+)
+
+# The architecture of DeBERTa-v3-base, for what a checkpoint's own config leaves out.
 _DEBERTA_V3_BASE: dict[str, Any] = {
     "vocab_size": 128_100,
     "hidden_size": 768,
@@ -40,13 +71,45 @@ _DEBERTA_V3_BASE: dict[str, Any] = {
 }
 
 
+class NvidiaDomainsSettings(DomainsSettings):
+    """NVIDIA's domain classifier: DeBERTa-v3 with a linear head over 26 domains."""
+
+    kind: Literal["nvidia"]
+    names: tuple[Name, ...] = Field(
+        default=NVIDIA_DOMAINS,
+        description="the domains of the checkpoint, in any order: all of them, and no others",
+    )
+    model: str = Field(
+        default="nvidia/domain-classifier", description="hub id or folder of the checkpoint"
+    )
+    revision: str = Field(
+        default="main",
+        description="commit, branch or tag of a model of the hub; a branch is resolved to a commit "
+        "once, by fitted_models",
+    )
+    max_tokens: PositiveInt = Field(
+        default=512,
+        description="tokens read of a document, special tokens included; 512 is the model's "
+        "context",
+    )
+
+    def implementation(self) -> type[NvidiaDomains]:
+        """See `DomainsSettings`."""
+        return NvidiaDomains
+
+    @property
+    def runs_network(self) -> bool:
+        """True: it runs a transformer."""
+        return True
+
+
 class NvidiaDomains(Published[NvidiaDomainsSettings], DomainClassifier[NvidiaDomainsSettings]):
     """The likeliest domain; the confidence is its probability (softmax over the domains).
 
     Which output stands for which domain is read from the checkpoint's config.
     """
 
-    version = "1"
+    code_version = "1"
 
     def fit(self, texts: Sequence[str], labels: Sequence[str], *, seed: int) -> None:
         """Check that the checkpoint is there and has the settings' domains; nothing is learnt.

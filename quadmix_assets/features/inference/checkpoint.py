@@ -27,11 +27,11 @@ class Checkpoint:
 
     Attributes:
         folder: its files.
-        version: what tells it from another one: the commit on the hub, or a hash of the files.
+        identity: what tells it from another one: the commit on the hub, or a hash of the files.
     """
 
     folder: Path
-    version: Mapping[str, str]
+    identity: Mapping[str, str]
 
 
 def find_checkpoint(
@@ -51,7 +51,7 @@ def find_checkpoint(
         model, revision: of the settings.
         runtime: resolves paths.
         files: patterns of the files that the model needs.
-        pinned: the version found earlier; a branch is then not looked up again.
+        pinned: the identity found earlier; a branch is then not looked up again.
 
     Raises:
         CheckpointError: it is not there; the message says where was looked and what to do.

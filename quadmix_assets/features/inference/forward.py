@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -11,6 +12,8 @@ import torch
 from quadmix_assets.device import is_out_of_memory, torch_threads
 from quadmix_assets.features.inference.batches import length_sorted_batches
 from quadmix_assets.features.inference.runtime import Runtime
+
+_LOG = logging.getLogger(__name__)
 
 Network = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 # Tensor cores work on multiples of eight.
@@ -119,9 +122,14 @@ class BatchedForward:
                 "features.inference.concurrent_partitions), or take another device"
             )
         self.batch_tokens = max(n_rows * longest // 2, 1)
-        self._runtime.log(
-            f"{self._name}: a batch of {n_rows} rows of up to {longest} tokens did not fit the "
-            f"memory of {self._runtime.device}; going on with {self.batch_tokens} tokens a batch"
+        _LOG.warning(
+            "%s: a batch of %d rows of up to %d tokens did not fit the memory of %s; going on with "
+            "%d tokens a batch",
+            self._name,
+            n_rows,
+            longest,
+            self._runtime.device,
+            self.batch_tokens,
         )
 
     @contextmanager

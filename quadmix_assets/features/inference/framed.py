@@ -35,7 +35,7 @@ class FramedEncoder:
         self._n_text = max_tokens - len(self._encoder.prefix) - len(self._encoder.suffix)
         if self._n_text < 1:
             raise ValueError(f"{name}: max_tokens {max_tokens} leaves no room for text")
-        runtime.tokens.share(self._encoder, self._n_text)
+        runtime.token_cache.share(self._encoder, self._n_text)
         self._forward = BatchedForward(name, network, runtime, pad_id=0)
 
     def __call__(self, texts: pl.Series) -> np.ndarray:
@@ -43,6 +43,6 @@ class FramedEncoder:
         encoder = self._encoder
         rows = [
             np.concatenate([encoder.prefix, ids, encoder.suffix]).astype(np.int64)
-            for ids in self._runtime.tokens.first_tokens(encoder, texts, self._n_text)
+            for ids in self._runtime.token_cache.first_tokens(encoder, texts, self._n_text)
         ]
         return self._forward(rows)

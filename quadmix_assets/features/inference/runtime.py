@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 _CPU_BATCH_TOKENS = 1_024
 _GPU_BATCH_TOKENS = 65_536
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass
@@ -27,24 +25,22 @@ class Runtime:
 
     Attributes:
         settings: device, precision, batches.
-        resolve: turns a path of the settings into a place; relative paths start at the project.
-        log: takes lines that a user should see.
-        tokens: the token ids of the texts at hand, shared by models with the same tokenizer.
+        resolve: makes a path of the settings absolute; relative paths start at the project.
+        token_cache: token ids of the current texts, shared by models with the same tokenizer.
     """
 
     settings: InferenceSettings = field(default_factory=InferenceSettings)
     resolve: Callable[[str], UPath] = UPath
-    log: Callable[[str], None] = _LOG.warning
-    tokens: TokenCache = field(default_factory=TokenCache)
+    token_cache: TokenCache = field(default_factory=TokenCache)
 
     @classmethod
-    def of(cls, settings: Settings, log: Callable[[str], None]) -> Runtime:
+    def of(cls, settings: Settings) -> Runtime:
         """The runtime of a project."""
-        return cls(settings.features.inference, settings.resolve, log)
+        return cls(settings.features.inference, settings.resolve)
 
     @cached_property
     def device(self) -> torch.device:
-        """The device that the settings name."""
+        """The device that the settings name; `auto` takes the GPU with the most free memory."""
         # Imported late, as below: torch takes seconds, and most criteria do not use it.
         from quadmix_assets.device import choose_device
 

@@ -18,7 +18,7 @@ _POOLING = "1_Pooling/config.json"
 
 
 class SentenceEncoder:
-    """An encoder whose token vectors are pooled, by mean or by the first token, and normalised."""
+    """An encoder whose token vectors are pooled, by mean or by the first token, and normalized."""
 
     def __init__(self, folder: Path, runtime: Runtime, max_tokens: int) -> None:
         """Load the checkpoint in `folder`; `max_tokens` counts special tokens too.

@@ -27,7 +27,7 @@ class TextEncoder:
     """
 
     def __init__(self, tokenizer: Tokenizer, *, literal: bool = False) -> None:
-        """Take over a tokenizer.
+        """Wrap a tokenizer.
 
         Args:
             tokenizer: is changed: truncation and padding are switched off.

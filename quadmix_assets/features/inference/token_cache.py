@@ -1,4 +1,4 @@
-"""Token ids of the texts at hand, made once for all models that share a tokenizer."""
+"""Token ids of the current texts, computed once for all models that share a tokenizer."""
 
 from dataclasses import dataclass, field
 
@@ -13,8 +13,8 @@ from quadmix_assets.hashing import Digest
 class TokenCache:
     """Remembers, per tokenizer, the ids of the last texts it was given.
 
-    Models announce with `share` how many tokens they read; the longest wish decides how many are
-    made, and every model takes its own prefix of them.
+    Models announce with `share` how many tokens they read; the largest number decides
+    how many are computed, and every model takes its own prefix of them.
     """
 
     _limits: dict[str, int] = field(default_factory=dict)

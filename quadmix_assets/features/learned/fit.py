@@ -1,6 +1,7 @@
 """Fits what the criteria and the domain classifier learn, once, on a sample of the pool."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,15 +12,16 @@ from quadmix_assets.corpus.inputs import labels_path
 from quadmix_assets.corpus.labels import read_labels
 from quadmix_assets.corpus.raw_shard import read_summary
 from quadmix_assets.corpus.text_sample import in_sample, sample_texts
-from quadmix_assets.features.criteria import Criterion, make_criterion
-from quadmix_assets.features.domains import DomainClassifier, make_domain_classifier
+from quadmix_assets.features.criteria.base import Criterion
+from quadmix_assets.features.domains.base import DomainClassifier
 from quadmix_assets.features.inference import Runtime
 from quadmix_assets.outputs import FITTED_MODELS, TARGET_SETS
-from quadmix_assets.settings import FasttextDomainsSettings, Settings
+from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store, atomic_folder
 
 DOMAINS = "domains"
 _PURPOSE = "fit"
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,39 +29,45 @@ class FittedModels:
     """The criteria in the order of the settings, and the domain classifier.
 
     Attributes:
-        versions: by criterion (and `domains`), a fingerprint of what was learnt, or chosen.
+        fingerprints: of the saved files, by criterion (and `domains`): equal for equal models.
     """
 
     criteria: tuple[Criterion, ...]
     domains: DomainClassifier
-    versions: dict[str, str]
+    fingerprints: dict[str, str]
 
 
-def fit_models(
-    store: Store,
-    shards: Sequence[str],
-    settings: Settings,
-    log: Callable[[str], None],
-) -> dict[str, int]:
-    """Fit all criteria and the domain classifier, and store them; documents used by each.
+@dataclass(frozen=True)
+class FitSummary:
+    """What came of fitting, for reading.
+
+    Attributes:
+        n_documents: documents learnt from, by criterion (and `domains`, if it learns).
+        domains: a table of the domains that the classifier found by itself; None otherwise.
+    """
+
+    n_documents: dict[str, int]
+    domains: pl.DataFrame | None
+
+
+def fit_models(store: Store, shards: Sequence[str], settings: Settings) -> FitSummary:
+    """Fit all criteria and the domain classifier, and store them.
 
     Criteria learn from the `fit` part of their target set and from a sample of the pool. Published
-    models are looked up and checked, and their versions pinned.
+    models are looked up and checked, and the checkpoints found are pinned.
 
     Raises:
         MissingOutputError: target sets or raw shards are not there.
         CheckpointError: a published model is not there, or not of the right kind.
         ValueError: the labelled examples hold a label that is no domain.
     """
-    used: dict[str, int] = {}
-    runtime = Runtime.of(settings, log)
-    criteria = [
-        make_criterion(criterion, runtime=runtime) for criterion in settings.features.criteria
-    ]
-    domains = make_domain_classifier(settings.features.domains, runtime=runtime)
+    n_used: dict[str, int] = {}
+    runtime = Runtime.of(settings)
+    criteria = [chosen.make(runtime) for chosen in settings.features.criteria]
+    domains = settings.features.domains.make(runtime)
     n_documents = sum(read_summary(store, shard).n_documents for shard in shards)
-    wanted = {criterion.name: criterion.n_pool_documents for criterion in criteria}
-    wanted[DOMAINS] = domains.n_pool_documents
+    wanted = {chosen.name: chosen.pool_sample_size for chosen in settings.features.criteria}
+    wanted[DOMAINS] = settings.features.domains.pool_sample_size
     shares = {name: min(1.0, n / max(n_documents, 1)) for name, n in wanted.items()}
     largest = max(shares.values())
     pool = pl.DataFrame(schema={"id": pl.String, "text": pl.String})
@@ -70,26 +78,32 @@ def fit_models(
         for criterion in criteria:
             target_texts: list[str] = []
             pool_texts = _sample(pool, shares[criterion.name], settings.seed)
-            if criterion.target is not None:
-                path = store.table_path(TARGET_SETS, f"{criterion.target}.fit")
+            target = criterion.settings.target_learned_from
+            if target is not None:
+                path = store.table_path(TARGET_SETS, f"{target}.fit")
                 target_texts = store.read_table(path)["text"].to_list()
             criterion.fit(target_texts, pool_texts, seed=settings.seed)
-            used[criterion.name] = len(target_texts) + len(pool_texts)
-            log(f"{criterion.name}: {len(target_texts)} target and {len(pool_texts)} pool texts")
+            n_used[criterion.name] = len(target_texts) + len(pool_texts)
+            _LOG.info(
+                "%s: %d target and %d pool texts",
+                criterion.name,
+                len(target_texts),
+                len(pool_texts),
+            )
             criterion.save(_criterion_folder(UPath(folder), criterion.name))
         texts: list[str] = _sample(pool, shares[DOMAINS], settings.seed)
         labels: list[str] = []
-        if isinstance(settings.features.domains, FasttextDomainsSettings):
-            labelled = read_labels(
-                labels_path(settings, store, settings.features.domains), settings.features.domains
-            )
+        examples = settings.features.domains.labelled_examples
+        if examples is not None:
+            labelled = read_labels(labels_path(settings, store, examples), examples)
             texts, labels = labelled["text"].to_list(), labelled["domain"].to_list()
         domains.fit(texts, labels, seed=settings.seed)
         if texts:
-            used[DOMAINS] = len(texts)
-            log(f"{DOMAINS}: {len(texts)} {'labelled examples' if labels else 'pool texts'}")
+            n_used[DOMAINS] = len(texts)
+            kind = "labelled examples" if labels else "pool texts"
+            _LOG.info("%s: %d %s", DOMAINS, len(texts), kind)
         domains.save(_domains_folder(UPath(folder)))
-    return used
+    return FitSummary(n_used, domains.describe())
 
 
 def load_models(folder: Path, settings: Settings, runtime: Runtime | None = None) -> FittedModels:
@@ -103,11 +117,10 @@ def load_models(folder: Path, settings: Settings, runtime: Runtime | None = None
     folders = {name: _criterion_folder(root, name) for name in settings.criterion_names}
     return FittedModels(
         criteria=tuple(
-            make_criterion(criterion, folders[criterion.name], runtime)
-            for criterion in settings.features.criteria
+            chosen.load(folders[chosen.name], runtime) for chosen in settings.features.criteria
         ),
-        domains=make_domain_classifier(settings.features.domains, _domains_folder(root), runtime),
-        versions={
+        domains=settings.features.domains.load(_domains_folder(root), runtime),
+        fingerprints={
             name: store.fingerprint(path)
             for name, path in {**folders, DOMAINS: _domains_folder(root)}.items()
         },

@@ -1,7 +1,7 @@
-"""What criteria and domain classifiers share: fitted once, then saved, pinned and loaded.
+"""The base of criteria and domain classifiers: fitted once, then saved, pinned and loaded.
 
-A fitted model is a folder: `card.json` (kind, version, settings it was fitted with) and the files
-of its kind. Equal models have equal bytes.
+A fitted model is a folder: `card.json` (version of the code, settings it was fitted with) and the
+files of its kind. Equal models have equal bytes.
 """
 
 import json
@@ -34,7 +34,7 @@ class Fitted(ABC, Generic[SettingsT]):
     Subclasses that learn something keep it as files: `_files` gives them, `_restore` takes them.
     """
 
-    version: ClassVar[str]
+    code_version: ClassVar[str]
     """Raised whenever the same settings and data give other results than before."""
 
     def __init__(self, settings: SettingsT, runtime: Runtime | None = None) -> None:
@@ -47,15 +47,15 @@ class Fitted(ABC, Generic[SettingsT]):
         return {}
 
     def _restore(self, files: Mapping[str, bytes]) -> None:
-        """Take back what `_files` gave."""
+        """Load what was learnt from the files that `_files` returned."""
 
     def _pin(self, card: Mapping[str, Any]) -> None:
-        """Take over from a saved card what was decided when it was written."""
+        """Restore from a saved card what was decided when the model was fitted."""
 
     def _card(self) -> dict[str, Any]:
         # A name is only what the result is called: another name needs no other model.
         settings = self.settings.model_dump(mode="json", exclude={"name"})
-        return {"version": self.version, "settings": settings}
+        return {"version": self.code_version, "settings": settings}
 
     def _card_bytes(self) -> bytes:
         return json.dumps(self._card(), indent=2, sort_keys=True).encode() + b"\n"

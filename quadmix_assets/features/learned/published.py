@@ -16,8 +16,8 @@ from quadmix_assets.features.learned.pinned import Fitted, SettingsT
 class Published(Fitted[SettingsT]):
     """A model whose checkpoint the settings name by `model` and `revision`.
 
-    The card that is saved says which version of the checkpoint was found: a commit of the hub, or
-    a hash of the files of a local folder. Loading takes exactly that version, or refuses.
+    The card that is saved identifies the checkpoint that was found: by a commit of the hub, or by
+    a hash of the files of a local folder. Loading takes exactly that checkpoint, or refuses.
     """
 
     checkpoint_files: ClassVar[Sequence[str]] = MODEL_FILES
@@ -57,7 +57,7 @@ class Published(Fitted[SettingsT]):
         )
 
     def _card(self) -> dict[str, Any]:
-        return {**super()._card(), "checkpoint": dict(self.checkpoint.version)}
+        return {**super()._card(), "checkpoint": dict(self.checkpoint.identity)}
 
     def _pin(self, card: Mapping[str, Any]) -> None:
         self._checkpoint = self._find(card.get("checkpoint", {}))

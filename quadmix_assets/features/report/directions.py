@@ -11,7 +11,7 @@ import polars as pl
 
 from quadmix_assets.features.normalizers import rank_correlations
 from quadmix_assets.features.scored_documents import ScoredDocuments
-from quadmix_assets.settings import ColumnCriterionSettings, CriterionSettings
+from quadmix_assets.settings import CriterionSettings
 
 MAX_DOCUMENTS = 1_000_000
 # Honest criteria of different kinds are often nearly unrelated, some a little against each other
@@ -23,7 +23,7 @@ Verdict = Literal["agrees", "unrelated", "upside down?", "disagrees", "constant"
 
 @dataclass(frozen=True)
 class Direction:
-    """What the other criteria say of one criterion's direction.
+    """How one criterion correlates with the others, and what that says of its direction.
 
     Attributes:
         criterion: its name.
@@ -40,7 +40,7 @@ class Direction:
 
 
 def sample_of(pool: ScoredDocuments, max_documents: int = MAX_DOCUMENTS) -> np.ndarray:
-    """Rows of at most `max_documents` documents, the smallest hashes of id: in any layout the same.
+    """Rows of a sample of documents: those with the smallest hashes of id, in any shard layout.
 
     Args:
         pool: of D documents.
@@ -137,10 +137,9 @@ def _advice(one: Direction, settings: CriterionSettings) -> str:
         f"criteria, which agree among themselves (Spearman correlation {one.correlation:.2f} with "
         "their mean rank). "
     )
-    if isinstance(settings, ColumnCriterionSettings):
-        turned = str(not settings.larger_is_better).lower()
+    if settings.reversed_by is not None:
         return words + (
-            f"If a look at extremes_{one.criterion} confirms it, set larger_is_better: {turned} "
+            f"If a look at extremes_{one.criterion} confirms it, set {settings.reversed_by} "
             f"for {one.criterion} in features.criteria, then materialise fitted_models and what "
             "follows it again."
         )

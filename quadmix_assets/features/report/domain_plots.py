@@ -128,6 +128,6 @@ def plot_domain_criterion(
     panel.axhline(0.5, color="white", linewidth=3)
     write_cells(panel, shown, np.abs(shown - centre) > 0.65 * reach)
     name_cells(panel, labels, criteria)
-    label = "mean normalised score sigma;\nsmaller (blue) is better"
+    label = "mean normalized score sigma;\nsmaller (blue) is better"
     figure.colorbar(image, ax=panel, label=label, shrink=0.8)
     return figure

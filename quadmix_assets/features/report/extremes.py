@@ -25,7 +25,7 @@ _SCHEMA = {
 
 @dataclass(frozen=True)
 class Extremes:
-    """Rows of the n best and the n worst of D documents, best first; none stands twice."""
+    """Rows of the n best and the n worst of D documents, best first, without duplicates."""
 
     top: np.ndarray
     bottom: np.ndarray
@@ -82,11 +82,11 @@ def extreme_documents(
 
     Returns:
         Per criterion a table of the columns `end` ("top" or "bottom"), `score`, `domain`, `id`,
-        `shard`, `text`. Where the shard has been normalised anew since it was scored, the text
+        `shard`, `text`. Where the shard has been normalized anew since it was scored, the text
         says so.
 
     Raises:
-        MissingOutputError: a shard is not normalised or not scored.
+        MissingOutputError: a shard is not normalized or not scored.
     """
     extremes = {
         name: extreme_rows(pool.ids, pool.scores[:, number], n)

@@ -8,11 +8,10 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
-from quadmix_assets.features.criteria import AskllmCriterion, make_criterion
+from quadmix_assets.features.criteria.askllm import AskllmCriterion, AskllmSettings
 from quadmix_assets.features.criteria.askllm_prompt import Prompt
 from quadmix_assets.features.inference.checkpoint import CheckpointError
 from quadmix_assets.features.learned.pinned import StaleModelError
-from quadmix_assets.settings import AskllmSettings
 from quadmix_assets_tests.features.checkpoints import save_llama
 from quadmix_assets_tests.features.inference.runtimes import cpu_runtime
 from quadmix_assets_tests.features.texts import prose
@@ -73,7 +72,7 @@ def test_score_is_the_share_of_yes_in_a_plain_forward_pass(
     checkpoints: Path, model: str, ask: Callable[[Path, str, str, str], float]
 ) -> None:
     frame, prompt = documents(6), Prompt.read()
-    criterion = AskllmCriterion(settings(model, max_tokens=2_000), cpu_runtime(checkpoints)[0])
+    criterion = AskllmCriterion(settings(model, max_tokens=2_000), cpu_runtime(checkpoints))
     folder = checkpoints / model
     expected = [ask(folder, prompt.before, text, prompt.after) for text in frame["text"]]
     assert np.ptp(expected) > 1e-3
@@ -83,18 +82,18 @@ def test_score_is_the_share_of_yes_in_a_plain_forward_pass(
 def test_chat_template_is_used_where_the_model_has_one(tmp_path: Path) -> None:
     save_llama(tmp_path, chat_template=CHAT)
     frame, prompt = documents(3), Prompt.read()
-    criterion = AskllmCriterion(settings(tmp_path, max_tokens=2_000), cpu_runtime()[0])
+    criterion = AskllmCriterion(settings(tmp_path, max_tokens=2_000), cpu_runtime())
     before, after = f"<|begin_of_text|>user: {prompt.before}", f"{prompt.after}\nassistant: "
     expected = [ask_llama(tmp_path, before, text, after) for text in frame["text"]]
     np.testing.assert_allclose(criterion.score(frame), expected, atol=1e-5)
     plain = AskllmCriterion(
-        settings(tmp_path, max_tokens=2_000, chat_template="never"), cpu_runtime()[0]
+        settings(tmp_path, max_tokens=2_000, chat_template="never"), cpu_runtime()
     )
     assert np.abs(plain.score(frame) - expected).max() > 1e-4
 
 
 def test_chat_template_that_is_not_there(checkpoints: Path) -> None:
-    criterion = AskllmCriterion(settings(chat_template="always"), cpu_runtime(checkpoints)[0])
+    criterion = AskllmCriterion(settings(chat_template="always"), cpu_runtime(checkpoints))
     with pytest.raises(CheckpointError, match="has no chat template"):
         criterion.fit([], [], seed=0)
 
@@ -102,14 +101,14 @@ def test_chat_template_that_is_not_there(checkpoints: Path) -> None:
 @pytest.mark.parametrize("model", [T5, LLAMA])
 def test_score_does_not_depend_on_the_batch(checkpoints: Path, model: str) -> None:
     frame = documents()
-    alone = AskllmCriterion(settings(model), cpu_runtime(checkpoints, batch_tokens=1)[0])
-    together = AskllmCriterion(settings(model), cpu_runtime(checkpoints, batch_tokens=9_000)[0])
+    alone = AskllmCriterion(settings(model), cpu_runtime(checkpoints, batch_tokens=1))
+    together = AskllmCriterion(settings(model), cpu_runtime(checkpoints, batch_tokens=9_000))
     np.testing.assert_allclose(together.score(frame), alone.score(frame), atol=1e-5)
 
 
 @pytest.mark.parametrize("model", [T5, LLAMA])
 def test_document_is_cut_and_the_prompt_is_not(checkpoints: Path, model: str) -> None:
-    criterion = AskllmCriterion(settings(model, max_tokens=600), cpu_runtime(checkpoints)[0])
+    criterion = AskllmCriterion(settings(model, max_tokens=600), cpu_runtime(checkpoints))
     beginning = "words and more words of prose " * 200
     ends = pl.DataFrame({"text": [beginning + "one end", beginning + "quite another end"]})
     first, second = criterion.score(ends)
@@ -118,7 +117,7 @@ def test_document_is_cut_and_the_prompt_is_not(checkpoints: Path, model: str) ->
     prompt = checkpoints.parent / f"other-{model.replace('/', '-')}.txt"
     prompt.write_text("###\n{document}\n###\n\nIs this about astronomy or about cooking?\n")
     other = AskllmCriterion(
-        settings(model, max_tokens=600, prompt=str(prompt)), cpu_runtime(checkpoints)[0]
+        settings(model, max_tokens=600, prompt=str(prompt)), cpu_runtime(checkpoints)
     )
     assert other.score(ends)[0] != first
 
@@ -127,7 +126,7 @@ def test_document_is_cut_and_the_prompt_is_not(checkpoints: Path, model: str) ->
 def test_document_cannot_leave_its_frame(
     checkpoints: Path, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    criterion = AskllmCriterion(settings(model), cpu_runtime(checkpoints)[0])
+    criterion = AskllmCriterion(settings(model), cpu_runtime(checkpoints))
     tokenizer = AutoTokenizer.from_pretrained(checkpoints / model)
     rows: list[list[int]] = []
     forward = criterion._forward
@@ -152,19 +151,19 @@ def test_document_cannot_leave_its_frame(
 
 def test_tokenizer_that_splits_the_answers_fails_before_any_scoring(tmp_path: Path) -> None:
     save_llama(tmp_path, split_answers=True)
-    criterion = AskllmCriterion(settings(tmp_path), cpu_runtime()[0])
+    criterion = AskllmCriterion(settings(tmp_path), cpu_runtime())
     with pytest.raises(CheckpointError, match=r"splits the answer 'yes' into \[.*`yes` and `no`"):
         criterion.fit([], [], seed=0)
 
 
 def test_answers_that_stand_for_both(checkpoints: Path) -> None:
-    criterion = AskllmCriterion(settings(no=("yes",)), cpu_runtime(checkpoints)[0])
+    criterion = AskllmCriterion(settings(no=("yes",)), cpu_runtime(checkpoints))
     with pytest.raises(CheckpointError, match="share tokens"):
         criterion.fit([], [], seed=0)
 
 
 def test_prompt_that_leaves_no_room(checkpoints: Path) -> None:
-    criterion = AskllmCriterion(settings(max_tokens=80), cpu_runtime(checkpoints)[0])
+    criterion = AskllmCriterion(settings(max_tokens=80), cpu_runtime(checkpoints))
     with pytest.raises(ValueError, match=r"the prompt takes \d+ of 80 tokens"):
         criterion.fit([], [], seed=0)
 
@@ -172,17 +171,17 @@ def test_prompt_that_leaves_no_room(checkpoints: Path) -> None:
 def test_prompt_is_part_of_what_is_pinned(checkpoints: Path, tmp_path: Path) -> None:
     prompt = tmp_path / "prompt.txt"
     prompt.write_text("###\n{document}\n###\n\nGood?\n")
-    runtime = cpu_runtime(checkpoints)[0]
+    runtime = cpu_runtime(checkpoints)
     chosen = settings(prompt=str(prompt))
     criterion = AskllmCriterion(chosen, runtime)
     criterion.fit([], [], seed=0)
     criterion.save(tmp_path / "saved")
-    make_criterion(chosen, tmp_path / "saved", runtime)
+    chosen.load(tmp_path / "saved", runtime)
     prompt.write_text("###\n{document}\n###\n\nBad?\n")
     with pytest.raises(StaleModelError, match="words: saved"):
-        make_criterion(chosen, tmp_path / "saved", runtime)
+        chosen.load(tmp_path / "saved", runtime)
 
 
 def test_no_documents(checkpoints: Path) -> None:
     empty = pl.DataFrame({"text": []}, schema={"text": pl.String})
-    assert AskllmCriterion(settings(), cpu_runtime(checkpoints)[0]).score(empty).shape == (0,)
+    assert AskllmCriterion(settings(), cpu_runtime(checkpoints)).score(empty).shape == (0,)

@@ -4,8 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from quadmix_assets.features.criteria import ColumnCriterion
-from quadmix_assets.settings import ColumnCriterionSettings
+from quadmix_assets.features.criteria.column import ColumnCriterion, ColumnCriterionSettings
 
 
 def _criterion(larger_is_better: bool = True) -> ColumnCriterion:
@@ -34,8 +33,8 @@ def test_perplexity_is_turned_round() -> None:
 
 
 def test_it_reads_its_column_only() -> None:
-    assert _criterion().columns == ("score",)
-    assert (_criterion().target, _criterion().n_pool_documents) == (None, 0)
+    assert _criterion().settings.columns_read == ("score",)
+    assert _criterion().settings.target_learned_from is None
 
 
 @pytest.mark.parametrize("bad", [None, float("nan"), float("inf")])

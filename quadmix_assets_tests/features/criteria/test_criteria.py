@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from pydantic import TypeAdapter
 
 from quadmix_assets.corpus import words
-from quadmix_assets.features.criteria import Criterion, make_criterion
+from quadmix_assets.features.criteria.base import Criterion
+from quadmix_assets.features.criteria.registry import CRITERIA
 from quadmix_assets.settings import CriterionSettings
 from quadmix_assets_tests.features.texts import (
     AWKWARD,
@@ -22,7 +22,6 @@ from quadmix_assets_tests.features.texts import (
     spam,
 )
 
-ADAPTER: TypeAdapter[CriterionSettings] = TypeAdapter(CriterionSettings)
 SETTINGS: list[dict[str, Any]] = [
     {"kind": "target_fasttext", "target": "good", "dimension": 8, "n_buckets": 2_000},
     {"kind": "importance", "target": "good", "n_buckets": 1_000},
@@ -33,19 +32,25 @@ KINDS = [str(settings["kind"]) for settings in SETTINGS]
 LEARNING = {"target_fasttext", "importance"}
 
 
+def _read(values: dict[str, Any]) -> CriterionSettings:
+    found = CRITERIA.settings_class(values["kind"]).model_validate(values)
+    assert isinstance(found, CriterionSettings)
+    return found
+
+
 def _fit(settings: CriterionSettings, reverse: bool = False) -> Criterion:
     rng = np.random.default_rng(0)
     target = [prose(rng) for _ in range(30)]
     pool = [spam(rng) for _ in range(30)] + [prose(rng, 4, "law") for _ in range(10)]
     step = -1 if reverse else 1
-    criterion = make_criterion(settings)
+    criterion = settings.make()
     criterion.fit(target[::step], pool[::step], seed=5)
     return criterion
 
 
 @pytest.fixture(scope="module")
 def criteria() -> dict[str, Criterion]:
-    return {str(s["kind"]): _fit(ADAPTER.validate_python(s)) for s in SETTINGS}
+    return {str(s["kind"]): _fit(_read(s)) for s in SETTINGS}
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +63,9 @@ def batch() -> pl.DataFrame:
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_it_needs(criteria: dict[str, Criterion], kind: str) -> None:
     criterion = criteria[kind]
-    assert (criterion.target == "good") == (kind in LEARNING)
-    assert (criterion.n_pool_documents > 0) == (kind in LEARNING)
+    settings = criterion.settings
+    assert (settings.target_learned_from == "good") == (kind in LEARNING)
+    assert (settings.pool_sample_size > 0) == (kind in LEARNING)
     assert criterion.name == ("given" if kind == "column" else kind)
 
 
@@ -98,7 +104,7 @@ def test_what_is_loaded_scores_alike(
 ) -> None:
     criterion = criteria[kind]
     criterion.save(tmp_path)
-    again = make_criterion(criterion.settings, tmp_path)
+    again = criterion.settings.load(tmp_path)
     assert type(again) is type(criterion)
     assert np.array_equal(again.score(batch), criterion.score(batch))
 

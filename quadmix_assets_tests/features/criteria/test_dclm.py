@@ -5,9 +5,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from quadmix_assets.features.criteria import DclmCriterion
+from quadmix_assets.features.criteria.dclm import DclmCriterion, DclmSettings
 from quadmix_assets.features.inference.checkpoint import CheckpointError
-from quadmix_assets.settings import DclmSettings
 from quadmix_assets_tests.features.checkpoints import save_dclm
 from quadmix_assets_tests.features.inference.runtimes import cpu_runtime
 from quadmix_assets_tests.features.texts import AWKWARD, prose, spam
@@ -17,7 +16,7 @@ SETTINGS = DclmSettings(kind="dclm")
 
 @pytest.fixture(scope="module")
 def criterion(checkpoints: Path) -> DclmCriterion:
-    return DclmCriterion(SETTINGS, cpu_runtime(checkpoints)[0])
+    return DclmCriterion(SETTINGS, cpu_runtime(checkpoints))
 
 
 def test_score_is_what_fasttext_reports_for_hq(criterion: DclmCriterion, checkpoints: Path) -> None:
@@ -48,25 +47,25 @@ def test_awkward_texts(criterion: DclmCriterion) -> None:
 def test_model_without_the_label(checkpoints: Path) -> None:
     settings = DclmSettings(kind="dclm", label="good")
     with pytest.raises(CheckpointError, match="'good', but the model's labels are cc, hq"):
-        DclmCriterion(settings, cpu_runtime(checkpoints)[0]).fit([], [], seed=0)
+        DclmCriterion(settings, cpu_runtime(checkpoints)).fit([], [], seed=0)
 
 
 def test_file_that_is_missing_or_no_model(tmp_path: Path) -> None:
     settings = DclmSettings(kind="dclm", model=str(tmp_path), file="model.bin")
     with pytest.raises(CheckpointError, match=r"model\.bin is not there"):
-        DclmCriterion(settings, cpu_runtime()[0]).fit([], [], seed=0)
+        DclmCriterion(settings, cpu_runtime()).fit([], [], seed=0)
     (tmp_path / "model.bin").write_bytes(b"something else")
     with pytest.raises(CheckpointError, match="expected a binary fastText model"):
-        DclmCriterion(settings, cpu_runtime()[0]).fit([], [], seed=0)
+        DclmCriterion(settings, cpu_runtime()).fit([], [], seed=0)
 
 
 def test_only_the_card_is_saved(tmp_path: Path) -> None:
     save_dclm(tmp_path / "model", "model.bin")
     settings = DclmSettings(kind="dclm", model=str(tmp_path / "model"), file="model.bin")
-    criterion = DclmCriterion(settings, cpu_runtime()[0])
+    criterion = DclmCriterion(settings, cpu_runtime())
     criterion.fit([], [], seed=0)
     criterion.save(tmp_path / "saved")
     assert [path.name for path in (tmp_path / "saved").iterdir()] == ["card.json"]
-    loaded = DclmCriterion.load(settings, tmp_path / "saved", cpu_runtime()[0])
+    loaded = DclmCriterion.load(settings, tmp_path / "saved", cpu_runtime())
     frame = pl.DataFrame({"text": ["some words of prose"]})
     assert loaded.score(frame).tolist() == criterion.score(frame).tolist()

@@ -7,8 +7,7 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
-from quadmix_assets.features.criteria import FinewebEduCriterion
-from quadmix_assets.settings import FinewebEduSettings
+from quadmix_assets.features.criteria.fineweb_edu import FinewebEduCriterion, FinewebEduSettings
 from quadmix_assets_tests.features.inference.runtimes import cpu_runtime
 from quadmix_assets_tests.features.texts import AWKWARD, prose
 
@@ -23,7 +22,7 @@ def documents() -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def make(checkpoints: Path) -> Callable[..., FinewebEduCriterion]:
-    return lambda **settings: FinewebEduCriterion(SETTINGS, cpu_runtime(checkpoints, **settings)[0])
+    return lambda **settings: FinewebEduCriterion(SETTINGS, cpu_runtime(checkpoints, **settings))
 
 
 @pytest.fixture(scope="module")

@@ -4,10 +4,13 @@ import numpy as np
 import polars as pl
 import pytest
 
-from quadmix_assets.features.criteria import HeuristicsCriterion
-from quadmix_assets.features.criteria.heuristics import RULES, Rule
+from quadmix_assets.features.criteria.heuristics import (
+    RULES,
+    HeuristicsCriterion,
+    HeuristicsSettings,
+    Rule,
+)
 from quadmix_assets.features.criteria.measures import measure
-from quadmix_assets.settings import HeuristicsSettings
 from quadmix_assets_tests.features.texts import AWKWARD, documents, prose, repeated_spam, spam
 
 CRITERION = HeuristicsCriterion(HeuristicsSettings(kind="heuristics"))
@@ -41,7 +44,7 @@ def test_the_score_is_the_weighted_mean_of_the_rules() -> None:
     texts = {"a": prose(rng), "b": spam(rng), "c": repeated_spam(rng), "d": "One line."}
     measures = measure(documents(texts)["text"])
     for row, score in enumerate(CRITERION.score(documents(texts))):
-        kept, weights = 0.0, 0.0
+        satisfied, weights = 0.0, 0.0
         for rule in RULES:
             x = measures[rule.measure][row] ** rule.steepness
             share = 1.0
@@ -49,8 +52,8 @@ def test_the_score_is_the_weighted_mean_of_the_rules() -> None:
                 share *= x / (x + rule.at_least**rule.steepness)
             if rule.at_most is not None:
                 share /= 1.0 + x / rule.at_most**rule.steepness
-            kept, weights = kept + rule.weight * share, weights + rule.weight
-        assert score == pytest.approx(kept / weights, abs=1e-12)
+            satisfied, weights = satisfied + rule.weight * share, weights + rule.weight
+        assert score == pytest.approx(satisfied / weights, abs=1e-12)
 
 
 def test_prose_stands_above_spam_and_noise() -> None:

@@ -10,9 +10,8 @@ import pytest
 import xxhash
 
 from quadmix_assets.corpus import words
-from quadmix_assets.features.criteria import ImportanceCriterion
+from quadmix_assets.features.criteria.importance import ImportanceCriterion, ImportanceSettings
 from quadmix_assets.features.learned.pinned import NotFittedError
-from quadmix_assets.settings import ImportanceSettings
 from quadmix_assets_tests.features.texts import AWKWARD, documents, prose, spam
 
 N_BUCKETS = 997

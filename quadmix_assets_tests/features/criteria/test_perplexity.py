@@ -8,9 +8,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from quadmix_assets.features.criteria import PerplexityCriterion
+from quadmix_assets.features.criteria.askllm import AskllmSettings
+from quadmix_assets.features.criteria.perplexity import PerplexityCriterion, PerplexitySettings
 from quadmix_assets.features.inference.checkpoint import CheckpointError
-from quadmix_assets.settings import AskllmSettings, PerplexitySettings
 from quadmix_assets_tests.features.inference.runtimes import cpu_runtime
 from quadmix_assets_tests.features.texts import AWKWARD, prose
 
@@ -26,7 +26,7 @@ def documents() -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def make(checkpoints: Path) -> Make:
-    return lambda **settings: PerplexityCriterion(SETTINGS, cpu_runtime(checkpoints, **settings)[0])
+    return lambda **settings: PerplexityCriterion(SETTINGS, cpu_runtime(checkpoints, **settings))
 
 
 def test_score_is_minus_the_loss_of_the_library(make: Make, checkpoints: Path) -> None:
@@ -54,7 +54,7 @@ def test_score_does_not_depend_on_the_batch(make: Make) -> None:
 
 def test_text_is_cut_to_the_models_context(checkpoints: Path) -> None:
     settings = PerplexitySettings(kind="perplexity", max_tokens=1_000_000)
-    criterion = PerplexityCriterion(settings, cpu_runtime(checkpoints)[0])
+    criterion = PerplexityCriterion(settings, cpu_runtime(checkpoints))
     long = pl.DataFrame({"text": ["words and more words " * 3_000]})
     assert np.isfinite(criterion.score(long)).all()
 
@@ -62,6 +62,6 @@ def test_text_is_cut_to_the_models_context(checkpoints: Path) -> None:
 def test_encoder_decoder_is_refused(checkpoints: Path) -> None:
     t5 = AskllmSettings(kind="askllm").model
     settings = PerplexitySettings(kind="perplexity", model=t5)
-    criterion = PerplexityCriterion(settings, cpu_runtime(checkpoints)[0])
+    criterion = PerplexityCriterion(settings, cpu_runtime(checkpoints))
     with pytest.raises(CheckpointError, match="wants a causal language model"):
         criterion.fit([], [], seed=0)

@@ -5,9 +5,11 @@ import itertools
 import numpy as np
 import pytest
 
-from quadmix_assets.features.criteria import TargetFasttextCriterion
+from quadmix_assets.features.criteria.target_fasttext import (
+    TargetFasttextCriterion,
+    TargetFasttextSettings,
+)
 from quadmix_assets.features.learned.pinned import NotFittedError
-from quadmix_assets.settings import TargetFasttextSettings
 from quadmix_assets_tests.features.texts import AWKWARD, TOPICS, documents, prose, spam
 
 SETTINGS = TargetFasttextSettings(

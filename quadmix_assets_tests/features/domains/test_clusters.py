@@ -5,10 +5,12 @@ import numpy as np
 import polars as pl
 import pytest
 
-from quadmix_assets.features.domains import make_domain_classifier
 from quadmix_assets.features.domains.base import DomainClassifier
-from quadmix_assets.features.domains.clusters import FasttextClusters, SentenceClusters
-from quadmix_assets.settings import ClustersSettings
+from quadmix_assets.features.domains.clusters import (
+    ClustersSettings,
+    FasttextClusters,
+    SentenceClusters,
+)
 from quadmix_assets_tests.features.inference.runtimes import cpu_runtime
 from quadmix_assets_tests.features.texts import AWKWARD, TOPICS, prose
 
@@ -73,7 +75,7 @@ def test_label_is_the_nearest_centre(clusters: FasttextClusters) -> None:
 
 def test_saved_clusters_are_the_same(clusters: FasttextClusters, tmp_path: Path) -> None:
     clusters.save(tmp_path)
-    loaded = make_domain_classifier(settings(), tmp_path)
+    loaded = settings().load(tmp_path)
     frame = pl.DataFrame({"text": [*POOL[:5], *AWKWARD.values()]})
     assert loaded.classify(frame).equals(clusters.classify(frame))
     assert isinstance(loaded, FasttextClusters)
@@ -101,7 +103,7 @@ def test_too_few_texts() -> None:
 
 
 def test_sentence_encoder(checkpoints: Path, tmp_path: Path) -> None:
-    runtime, _ = cpu_runtime(checkpoints)
+    runtime = cpu_runtime(checkpoints)
     chosen = settings(encoder="sentence")
     found: DomainClassifier = SentenceClusters(chosen, runtime)
     found.fit(POOL, [], seed=0)
@@ -109,7 +111,7 @@ def test_sentence_encoder(checkpoints: Path, tmp_path: Path) -> None:
     labels = found.classify(frame)
     found.save(tmp_path)
     assert "content" in (tmp_path / "card.json").read_text()
-    loaded = make_domain_classifier(chosen, tmp_path, runtime)
+    loaded = chosen.load(tmp_path, runtime)
     assert isinstance(loaded, SentenceClusters)
     assert loaded.classify(frame).equals(labels)
     assert labels["domain"].n_unique() > 1

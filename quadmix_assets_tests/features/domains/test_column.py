@@ -2,8 +2,7 @@
 
 import polars as pl
 
-from quadmix_assets.features.domains import ColumnDomains
-from quadmix_assets.settings import ColumnDomainsSettings
+from quadmix_assets.features.domains.column import ColumnDomains, ColumnDomainsSettings
 
 CLASSIFIER = ColumnDomains(
     ColumnDomainsSettings(
@@ -28,7 +27,7 @@ def test_numbers_are_mapped_by_how_they_are_written() -> None:
 
 
 def test_it_reads_its_column_only() -> None:
-    assert CLASSIFIER.columns == ("label",)
+    assert CLASSIFIER.settings.columns_read == ("label",)
 
 
 def test_labels_that_are_all_null() -> None:

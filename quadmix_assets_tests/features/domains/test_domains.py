@@ -1,35 +1,41 @@
 """What holds for every domain classifier: the contract of the interface."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
-from pydantic import TypeAdapter
 
-from quadmix_assets.features.domains import DomainClassifier, make_domain_classifier
+from quadmix_assets.features.domains.base import DomainClassifier
+from quadmix_assets.features.domains.registry import DOMAIN_CLASSIFIERS
 from quadmix_assets.settings import DomainsSettings
 from quadmix_assets_tests.features.texts import AWKWARD, TOPICS, documents, prose
 
-ADAPTER: TypeAdapter[DomainsSettings] = TypeAdapter(DomainsSettings)
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "fasttext": {"kind": "fasttext", "names": list(TOPICS), "dimension": 8, "epochs": 5},
     "column": {"kind": "column", "column": "source", "names": ["law"], "mapping": {"test": "law"}},
 }
+
+
+def _read(values: dict[str, Any]) -> DomainsSettings:
+    found = DOMAIN_CLASSIFIERS.settings_class(values["kind"]).model_validate(values)
+    assert isinstance(found, DomainsSettings)
+    return found
 
 
 def _fit(settings: DomainsSettings, step: int = 1) -> DomainClassifier:
     rng = np.random.default_rng(0)
     labels = [list(TOPICS)[k % len(TOPICS)] for k in range(60)]
     texts = [prose(rng, 3, topic) for topic in labels]
-    classifier = make_domain_classifier(settings)
+    classifier = settings.make()
     classifier.fit(texts[::step], labels[::step], seed=2)
     return classifier
 
 
 @pytest.fixture(scope="module", params=list(SETTINGS))
 def classifier(request: pytest.FixtureRequest) -> DomainClassifier:
-    return _fit(ADAPTER.validate_python(SETTINGS[request.param]))
+    return _fit(_read(SETTINGS[request.param]))
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +64,7 @@ def test_what_is_loaded_classifies_alike(
     classifier: DomainClassifier, batch: pl.DataFrame, tmp_path: Path
 ) -> None:
     classifier.save(tmp_path)
-    again = make_domain_classifier(classifier.settings, tmp_path)
+    again = classifier.settings.load(tmp_path)
     assert again.classify(batch).equals(classifier.classify(batch))
 
 

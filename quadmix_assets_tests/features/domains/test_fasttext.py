@@ -4,9 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from quadmix_assets.features.domains import FasttextDomains
+from quadmix_assets.features.domains.fasttext import FasttextDomains, FasttextDomainsSettings
 from quadmix_assets.features.learned.pinned import NotFittedError
-from quadmix_assets.settings import FasttextDomainsSettings
 from quadmix_assets_tests.features.texts import AWKWARD, TOPICS, documents, prose
 
 SETTINGS = FasttextDomainsSettings(

@@ -8,9 +8,8 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoTokenizer, DebertaV2Config, DebertaV2Model
 
-from quadmix_assets.features.domains import NvidiaDomains
+from quadmix_assets.features.domains.nvidia import NvidiaDomains, NvidiaDomainsSettings
 from quadmix_assets.features.inference.checkpoint import CheckpointError
-from quadmix_assets.settings import NvidiaDomainsSettings
 from quadmix_assets_tests.features.checkpoints import save_nvidia
 from quadmix_assets_tests.features.inference.runtimes import cpu_runtime
 from quadmix_assets_tests.features.texts import AWKWARD, prose
@@ -49,7 +48,7 @@ def test_labels_and_confidence_are_those_of_a_plain_forward_pass(checkpoints: Pa
     frame = documents()
     expected = plain(folder, frame["text"].to_list())
     names = json.loads((folder / "config.json").read_text())["id2label"]
-    result = NvidiaDomains(SETTINGS, cpu_runtime(checkpoints)[0]).classify(frame)
+    result = NvidiaDomains(SETTINGS, cpu_runtime(checkpoints)).classify(frame)
     assert result["domain"].to_list() == [names[str(n)] for n in expected.argmax(1).tolist()]
     np.testing.assert_allclose(result["confidence"], expected.max(1).values, atol=1e-5)
     assert result["domain"].n_unique() > 1
@@ -62,15 +61,15 @@ def test_label_order_is_the_checkpoints(tmp_path: Path) -> None:
         folder = tmp_path / "".join(order)
         save_nvidia(folder, order)
         settings = NvidiaDomainsSettings(kind="nvidia", model=str(folder), names=("a", "b", "c"))
-        domains[order] = NvidiaDomains(settings, cpu_runtime()[0]).classify(frame)["domain"]
+        domains[order] = NvidiaDomains(settings, cpu_runtime()).classify(frame)["domain"]
     renamed = domains["a", "b", "c"].replace({"a": "c", "b": "a", "c": "b"})
     assert renamed.equals(domains["c", "a", "b"], check_names=False)
 
 
 def test_label_does_not_depend_on_the_batch(checkpoints: Path) -> None:
     frame = documents()
-    together = NvidiaDomains(SETTINGS, cpu_runtime(checkpoints)[0]).classify(frame)
-    alone = NvidiaDomains(SETTINGS, cpu_runtime(checkpoints, batch_tokens=1)[0]).classify(frame)
+    together = NvidiaDomains(SETTINGS, cpu_runtime(checkpoints)).classify(frame)
+    alone = NvidiaDomains(SETTINGS, cpu_runtime(checkpoints, batch_tokens=1)).classify(frame)
     assert together["domain"].equals(alone["domain"])
     np.testing.assert_allclose(together["confidence"], alone["confidence"], atol=1e-5)
 
@@ -80,23 +79,23 @@ def test_domains_that_differ_from_the_settings(tmp_path: Path) -> None:
     settings = NvidiaDomainsSettings(kind="nvidia", model=str(tmp_path), names=("a", "b", "c"))
     message = r"Only in the checkpoint: \['x'\]; only in the settings: \['c'\]"
     with pytest.raises(CheckpointError, match=message):
-        NvidiaDomains(settings, cpu_runtime()[0]).fit([], [], seed=0)
+        NvidiaDomains(settings, cpu_runtime()).fit([], [], seed=0)
 
 
-def test_shape_of_deberta_v3_fills_what_the_config_leaves_out(tmp_path: Path) -> None:
+def test_architecture_of_deberta_v3_fills_what_the_config_leaves_out(tmp_path: Path) -> None:
     names = ("a", "b", "c")
     save_nvidia(tmp_path, names)
     settings = NvidiaDomainsSettings(kind="nvidia", model=str(tmp_path), names=names)
-    before = NvidiaDomains(settings, cpu_runtime()[0]).classify(documents())
+    before = NvidiaDomains(settings, cpu_runtime()).classify(documents())
     path = tmp_path / "config.json"
     config = json.loads(path.read_text())
     for key in ("position_buckets", "norm_rel_ebd", "share_att_key", "relative_attention"):
         del config[key]
     path.write_text(json.dumps(config))
-    assert NvidiaDomains(settings, cpu_runtime()[0]).classify(documents()).equals(before)
+    assert NvidiaDomains(settings, cpu_runtime()).classify(documents()).equals(before)
 
 
 def test_no_documents(checkpoints: Path) -> None:
     empty = pl.DataFrame({"text": []}, schema={"text": pl.String})
-    result = NvidiaDomains(SETTINGS, cpu_runtime(checkpoints)[0]).classify(empty)
+    result = NvidiaDomains(SETTINGS, cpu_runtime(checkpoints)).classify(empty)
     assert result.schema == {"domain": pl.String, "confidence": pl.Float64}

@@ -1,4 +1,4 @@
-"""Runtimes for tests: one CPU thread, local checkpoints, log lines kept."""
+"""Runtimes for tests: one CPU thread, local checkpoints."""
 
 from pathlib import Path
 from typing import Any
@@ -9,9 +9,8 @@ from quadmix_assets.features.inference import Runtime
 from quadmix_assets.settings import InferenceSettings
 
 
-def cpu_runtime(checkpoints: Path | None = None, **settings: Any) -> tuple[Runtime, list[str]]:
-    """A runtime, and the lines that it logs."""
-    lines: list[str] = []
+def cpu_runtime(checkpoints: Path | None = None, **settings: Any) -> Runtime:
+    """A runtime on the CPU, with these settings of `features.inference`."""
     place = None if checkpoints is None else str(checkpoints)
     values = {"device": "cpu", "n_threads": 1, "checkpoints": place, **settings}
-    return Runtime(InferenceSettings(**values), UPath, lines.append), lines
+    return Runtime(InferenceSettings(**values), UPath)

@@ -19,7 +19,7 @@ def rows_of(*lengths: int) -> list[np.ndarray]:
 @pytest.mark.parametrize("pad_left", [False, True])
 @pytest.mark.parametrize("batch_tokens", [1, 13, 1_000])
 def test_results_are_in_the_order_of_the_rows(pad_left: bool, batch_tokens: int) -> None:
-    runtime, _ = cpu_runtime(batch_tokens=batch_tokens)
+    runtime = cpu_runtime(batch_tokens=batch_tokens)
     rows = rows_of(3, 9, 1, 0, 9, 4, 7)
     forward = BatchedForward("sums", sums, runtime, pad_id=77, pad_left=pad_left)
     expected = [[row.sum(), len(row)] for row in rows]
@@ -28,7 +28,7 @@ def test_results_are_in_the_order_of_the_rows(pad_left: bool, batch_tokens: int)
 
 
 def test_padding_is_on_the_side_asked_for() -> None:
-    runtime, _ = cpu_runtime()
+    runtime = cpu_runtime()
     rows = [np.array([1, 2, 3]), np.array([4])]
     ends = {}
     for pad_left in (False, True):
@@ -46,8 +46,10 @@ def test_padding_is_on_the_side_asked_for() -> None:
 @pytest.mark.parametrize(
     "error", [torch.OutOfMemoryError("full"), RuntimeError("can't allocate memory: 5 bytes")]
 )
-def test_batch_shrinks_until_it_fits_and_says_so(error: RuntimeError) -> None:
-    runtime, lines = cpu_runtime(batch_tokens=64)
+def test_batch_shrinks_until_it_fits_and_says_so(
+    error: RuntimeError, caplog: pytest.LogCaptureFixture
+) -> None:
+    runtime = cpu_runtime(batch_tokens=64)
     sizes = []
 
     def small_memory(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -60,7 +62,7 @@ def test_batch_shrinks_until_it_fits_and_says_so(error: RuntimeError) -> None:
     rows = rows_of(8, 8, 8, 8, 8, 8, 8, 8, 2, 2, 5)
     assert forward(rows).tolist() == [[row.sum(), len(row)] for row in rows]
     assert forward.batch_tokens == 16
-    assert [line.rpartition("with ")[2] for line in lines] == [
+    assert [line.rpartition("with ")[2] for line in caplog.messages] == [
         "32 tokens a batch",
         "16 tokens a batch",
     ]
@@ -70,7 +72,7 @@ def test_batch_shrinks_until_it_fits_and_says_so(error: RuntimeError) -> None:
 
 
 def test_single_row_that_does_not_fit() -> None:
-    runtime, _ = cpu_runtime(batch_tokens=64)
+    runtime = cpu_runtime(batch_tokens=64)
 
     def no_memory(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         raise torch.OutOfMemoryError
@@ -81,7 +83,7 @@ def test_single_row_that_does_not_fit() -> None:
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
-    runtime, _ = cpu_runtime()
+    runtime = cpu_runtime()
 
     def broken(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("shapes do not match")
@@ -91,7 +93,7 @@ def test_other_errors_are_not_taken_for_a_lack_of_memory() -> None:
 
 
 def test_reduced_precision_is_used_where_the_settings_ask_for_it() -> None:
-    runtime, _ = cpu_runtime(precision="bfloat16")
+    runtime = cpu_runtime(precision="bfloat16")
     weight = torch.full((1, 1), 1.001)
     seen = []
 
@@ -106,7 +108,7 @@ def test_reduced_precision_is_used_where_the_settings_ask_for_it() -> None:
 
 def test_threads_are_those_of_the_settings_while_it_runs() -> None:
     before = torch.get_num_threads()
-    runtime, _ = cpu_runtime(n_threads=before + 1)
+    runtime = cpu_runtime(n_threads=before + 1)
     seen = []
 
     def look(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

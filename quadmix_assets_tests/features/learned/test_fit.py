@@ -7,8 +7,6 @@ import pytest
 from upath import UPath
 
 from quadmix_assets.corpus.text_sample import in_sample
-from quadmix_assets.features.criteria import make_criterion
-from quadmix_assets.features.domains import make_domain_classifier
 from quadmix_assets.features.learned.fit import fit_models, load_models
 from quadmix_assets.features.learned.pinned import StaleModelError
 from quadmix_assets.outputs import FITTED_MODELS, TARGET_SETS
@@ -60,7 +58,7 @@ def make_store(settings: Settings, n_shards: int = 2) -> tuple[Store, list[str]]
 
 
 def fit(store: Store, shards: list[str], settings: Settings) -> dict[str, int]:
-    return fit_models(store, shards, settings, lambda message: None)
+    return fit_models(store, shards, settings).n_documents
 
 
 def test_models_are_those_that_the_fit_part_and_the_sample_give(tmp_path: Path) -> None:
@@ -70,15 +68,15 @@ def test_models_are_those_that_the_fit_part_and_the_sample_give(tmp_path: Path) 
     used = fit(store, keys, settings)
     by_hand = tmp_path / "by_hand"
     for criterion_settings in settings.features.criteria:
-        criterion = make_criterion(criterion_settings)
-        n_pool = criterion.n_pool_documents
+        criterion = criterion_settings.make()
+        n_pool = criterion_settings.pool_sample_size
         chosen = in_sample(list(POOL), n_pool / len(POOL), purpose="fit", seed=settings.seed)
         texts = [text for text, take in zip(POOL.values(), chosen, strict=True) if take]
-        target = TARGET[:40] if criterion.target else []
+        target = TARGET[:40] if criterion_settings.target_learned_from else []
         criterion.fit(target, texts, seed=settings.seed)
         criterion.save(by_hand / "criteria" / criterion.name)
         assert used[criterion.name] == len(target) + len(texts)
-    domains = make_domain_classifier(settings.features.domains)
+    domains = settings.features.domains.make()
     domains.fit([r["text"] for r in LABELS], [r["domain"] for r in LABELS], seed=settings.seed)
     domains.save(by_hand / "domains")
     assert used == {**used, "domains": len(LABELS), "heuristics": 0}

@@ -7,9 +7,8 @@ import numpy as np
 import pytest
 from upath import UPath
 
-from quadmix_assets.features.criteria import ImportanceCriterion, make_criterion
+from quadmix_assets.features.criteria.importance import ImportanceCriterion, ImportanceSettings
 from quadmix_assets.features.learned.pinned import NotFittedError, StaleModelError
-from quadmix_assets.settings import ImportanceSettings
 from quadmix_assets_tests.features.texts import documents, prose, spam
 
 SETTINGS = ImportanceSettings(kind="importance", target="good", n_buckets=100)
@@ -27,7 +26,7 @@ def test_a_model_survives_a_remote_file_system() -> None:
     criterion = _fitted()
     criterion.save(folder)
     batch = documents({"a": "the oven and the dough", "b": "buy cheap pills"})
-    again = make_criterion(SETTINGS, folder)
+    again = SETTINGS.load(folder)
     assert np.array_equal(again.score(batch), criterion.score(batch))
 
 
@@ -44,7 +43,7 @@ def test_other_settings_are_refused_by_name_and_value(tmp_path: Path) -> None:
     _fitted().save(tmp_path)
     other = SETTINGS.model_copy(update={"n_buckets": 200})
     with pytest.raises(StaleModelError, match=r"n_buckets: saved 100, expected 200"):
-        make_criterion(other, tmp_path)
+        other.load(tmp_path)
 
 
 def test_another_version_is_refused(tmp_path: Path) -> None:
@@ -52,12 +51,12 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
     card = json.loads((tmp_path / "card.json").read_text())
     (tmp_path / "card.json").write_text(json.dumps({**card, "version": "0"}))
     with pytest.raises(StaleModelError, match=r"version: saved '0'"):
-        make_criterion(SETTINGS, tmp_path)
+        SETTINGS.load(tmp_path)
 
 
 def test_another_name_is_the_same_model(tmp_path: Path) -> None:
     _fitted().save(tmp_path)
-    renamed = make_criterion(SETTINGS.model_copy(update={"name": "dsir"}), tmp_path)
+    renamed = SETTINGS.model_copy(update={"name": "dsir"}).load(tmp_path)
     assert renamed.name == "dsir"
 
 
@@ -69,4 +68,4 @@ def test_nothing_is_saved_before_fit(tmp_path: Path) -> None:
 
 def test_a_missing_model_is_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        make_criterion(SETTINGS, tmp_path / "nowhere")
+        SETTINGS.load(tmp_path / "nowhere")

@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import rankdata, spearmanr
 
+from quadmix_assets.features.criteria.column import ColumnCriterionSettings
+from quadmix_assets.features.criteria.heuristics import HeuristicsSettings
 from quadmix_assets.features.report.directions import (
     Direction,
     describe_directions,
@@ -16,7 +18,6 @@ from quadmix_assets.features.report.directions import (
     sample_of,
 )
 from quadmix_assets.features.scored_documents import ScoredDocuments
-from quadmix_assets.settings import ColumnCriterionSettings, HeuristicsSettings
 
 levels = st.lists(st.tuples(*[st.integers(0, 5)] * 3), min_size=3, max_size=40)
 

@@ -1,19 +1,16 @@
-"""What the criteria prefer, in numbers: shares of domains, mean sigma, confidence."""
+"""Domains in numbers: their sizes, what the criteria prefer of them, confidence of the labels."""
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import polars as pl
 
-from quadmix_assets.features.report.directions import Direction
 from quadmix_assets.features.scored_documents import ScoredDocuments
 from quadmix_assets.outputs import DOMAIN_LABELS
 from quadmix_assets.sampling.share_table import tokens_per_value
 from quadmix_assets.store import Store
 
-TOP_SHARES = (0.10, 0.25)
 N_CONFIDENCE_BINS = 40
 
 
@@ -78,7 +75,7 @@ def mean_sigma(
     """Token-weighted mean sigma of each domain, smaller is better.
 
     Args:
-        sigma: (D, N) normalised scores.
+        sigma: (D, N) normalized scores.
         n_tokens: (D,) int64.
         domains: (D,) index into the M domains.
         n_domains: M.
@@ -112,58 +109,6 @@ def confidence_counts(store: Store, shards: Sequence[str]) -> np.ndarray:
     return counts
 
 
-def report_json(
-    criteria: Sequence[str],
-    counts: pl.DataFrame,
-    correlations: pl.DataFrame,
-    found: Sequence[Direction],
-    shares: dict[float, np.ndarray],
-    sigma: np.ndarray,
-    confidence: np.ndarray,
-) -> dict[str, Any]:
-    """The numbers of the report as JSON, NaN as null.
-
-    Args:
-        criteria: the N names.
-        counts: as `domain_counts` gives them, of M domains.
-        correlations: as `rank_correlations` gives them.
-        found: as `directions` gives them.
-        shares: share of the pool -> (N, M) domains' shares of its best part by each criterion.
-        sigma: (M + 1, N) as `mean_sigma` gives it.
-        confidence: as `confidence_counts` gives it.
-    """
-    domains = counts["domain"].to_list()
-    return {
-        "criteria": list(criteria),
-        "documents_per_domain": dict(zip(domains, counts["n_documents"].to_list(), strict=True)),
-        "tokens_per_domain": dict(zip(domains, counts["n_tokens"].to_list(), strict=True)),
-        "rank_correlation": {
-            row["criterion"]: {name: _number(row[name]) for name in criteria}
-            for row in correlations.iter_rows(named=True)
-        },
-        "directions": {
-            one.criterion: {"correlation": _number(one.correlation), "verdict": one.verdict}
-            for one in found
-        },
-        "domain_shares_of_top": {
-            f"{top:g}": {
-                name: dict(zip(domains, map(float, row), strict=True))
-                for name, row in zip(criteria, table, strict=True)
-            }
-            for top, table in shares.items()
-        },
-        "mean_sigma": {
-            domain: dict(zip(criteria, map(_number, row), strict=True))
-            for domain, row in zip([*domains, "whole pool"], sigma, strict=True)
-        },
-        "documents_per_confidence": confidence.tolist(),
-    }
-
-
 def _count(domains: np.ndarray, n_tokens: np.ndarray, n_domains: int) -> np.ndarray:
     # Weights are summed as float64, which is exact up to 2**53 tokens.
     return np.bincount(domains, weights=n_tokens, minlength=n_domains).astype(np.int64)
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)

@@ -1,7 +1,5 @@
-"""Numbers of the score report, against counting by hand."""
+"""Numbers of domains, against counting by hand."""
 
-import json
-import math
 from fractions import Fraction
 from pathlib import Path
 from random import Random
@@ -13,14 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
-from quadmix_assets.features.normalizers import rank_correlations
-from quadmix_assets.features.report.directions import Direction
-from quadmix_assets.features.report.report import (
+from quadmix_assets.features.report.domains import (
     N_CONFIDENCE_BINS,
     confidence_counts,
     domain_counts,
     mean_sigma,
-    report_json,
     top_domain_shares,
 )
 from quadmix_assets.features.scored_documents import ScoredDocuments
@@ -33,6 +28,14 @@ Rows = list[tuple[int, int, int]]
 documents = st.lists(
     st.tuples(st.integers(-3, 3), st.integers(0, 20), st.integers(0, 2)), min_size=1, max_size=30
 )
+
+
+def test_domains_are_counted_and_empty_ones_stay() -> None:
+    pool = ScoredDocuments(
+        pl.Series(["x", "y"]), np.array([3, 5]), np.array([0, 0]), np.array([[1.0], [2.0]])
+    )
+    counts = domain_counts(pool, ["law", "unknown"])
+    assert counts.rows() == [("law", 2, 8), ("unknown", 0, 0)]
 
 
 def columns(rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -120,28 +123,3 @@ def test_every_label_is_counted_once(tmp_path: Path) -> None:
     assert len(counts) == N_CONFIDENCE_BINS
     assert counts.sum() == 206
     assert counts[-1] >= 4
-
-
-def test_json_has_the_numbers_and_no_nan() -> None:
-    pool = ScoredDocuments(
-        pl.Series(["x", "y"]), np.array([3, 5]), np.array([0, 0]), np.array([[1.0, 0.0], [2, 0]])
-    )
-    criteria = ["a", "b"]
-    counts = domain_counts(pool, ["law", "unknown"])
-    assert counts.rows() == [("law", 2, 8), ("unknown", 0, 0)]
-    report = report_json(
-        criteria,
-        counts,
-        rank_correlations(pl.DataFrame(pool.scores, schema=criteria)),
-        [Direction("a", math.nan, "alone"), Direction("b", math.nan, "constant")],
-        {0.1: np.array([[1.0, 0.0], [1.0, 0.0]])},
-        mean_sigma(pool.scores, pool.n_tokens, pool.domains, n_domains=2),
-        np.array([2]),
-    )
-    assert json.loads(json.dumps(report, allow_nan=False)) == report
-    assert report["rank_correlation"]["a"]["b"] is None
-    assert report["directions"]["b"] == {"correlation": None, "verdict": "constant"}
-    assert report["domain_shares_of_top"]["0.1"]["a"]["law"] == 1.0
-    assert report["mean_sigma"]["law"]["a"] == pytest.approx(13 / 8)
-    assert report["mean_sigma"]["unknown"]["a"] is None
-    assert report["mean_sigma"]["whole pool"]["a"] == pytest.approx(13 / 8)

@@ -1,0 +1,172 @@
+"""The score report: everything that it shows of a pool, gathered, as JSON and as plots."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from matplotlib.figure import Figure
+
+from quadmix_assets.features.normalize_pool import load_normalizers
+from quadmix_assets.features.normalizers import rank_correlations
+from quadmix_assets.features.report.directions import Direction, directions, sample_of
+from quadmix_assets.features.report.domain_plots import (
+    plot_domain_counts,
+    plot_domain_criterion,
+    plot_domain_shares,
+)
+from quadmix_assets.features.report.domains import (
+    confidence_counts,
+    domain_counts,
+    mean_sigma,
+    top_domain_shares,
+)
+from quadmix_assets.features.report.extremes import extreme_documents
+from quadmix_assets.features.report.plots import (
+    plot_confidence,
+    plot_rank_correlation,
+    plot_score_histograms,
+)
+from quadmix_assets.features.scored_documents import read_scored
+from quadmix_assets.store import Store
+
+TOP_SHARES = (0.10, 0.25)
+"""The parts of the pool, as shares of its tokens, whose domains are shown."""
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """What N criteria prefer in a pool of D documents and M domains.
+
+    Attributes:
+        scores: (D, N) raw scores, one column per criterion.
+        counts: documents and tokens of each domain, as `domain_counts` gives them.
+        correlations: between criteria, as `rank_correlations` gives them.
+        directions: of each criterion against the others.
+        top_shares: share of the pool -> (N, M) domains' shares of its best part by each criterion.
+        mean_sigma: (M + 1, N) mean of each domain, and in the last row of the whole pool.
+        confidence: documents by confidence of their label, as `confidence_counts` gives them.
+        extremes: per criterion its best and worst documents.
+    """
+
+    scores: pl.DataFrame
+    counts: pl.DataFrame
+    correlations: pl.DataFrame
+    directions: Sequence[Direction]
+    top_shares: Mapping[float, np.ndarray]
+    mean_sigma: np.ndarray
+    confidence: np.ndarray
+    extremes: Mapping[str, pl.DataFrame]
+
+    @classmethod
+    def of(
+        cls, store: Store, shards: Sequence[str], criteria: Sequence[str], domains: Sequence[str]
+    ) -> ScoreReport:
+        """Gather the report of a pool.
+
+        Args:
+            store: the lake, with scores, labels and normalizers.
+            shards: of the pool.
+            criteria: the N names.
+            domains: the M names.
+
+        Raises:
+            MissingOutputError: a shard is not scored or not labelled, or there are no normalizers.
+            ValueError: scores and labels do not belong together.
+        """
+        pool = read_scored(store, shards, criteria, domains)
+        sigma = pool.sigma(load_normalizers(store, criteria))
+        scores = pl.DataFrame(pool.scores, schema=list(criteria), orient="row")
+        sample = scores[sample_of(pool)]
+        top_shares = {
+            top: np.stack(
+                [
+                    top_domain_shares(
+                        pool.scores[:, n],
+                        pool.n_tokens,
+                        pool.domains,
+                        n_domains=len(domains),
+                        top=top,
+                    )
+                    for n in range(len(criteria))
+                ]
+            )
+            for top in TOP_SHARES
+        }
+        return cls(
+            scores=scores,
+            counts=domain_counts(pool, domains),
+            correlations=rank_correlations(sample),
+            directions=directions(sample),
+            top_shares=top_shares,
+            mean_sigma=mean_sigma(sigma, pool.n_tokens, pool.domains, n_domains=len(domains)),
+            confidence=confidence_counts(store, shards),
+            extremes=extreme_documents(store, shards, pool, criteria, domains),
+        )
+
+    @property
+    def criteria(self) -> list[str]:
+        """The N names."""
+        return self.scores.columns
+
+    @property
+    def domains(self) -> list[str]:
+        """The M names."""
+        names: list[str] = self.counts["domain"].to_list()
+        return names
+
+    def as_json(self) -> dict[str, Any]:
+        """The numbers of the report, NaN as null."""
+        criteria, domains, counts = self.criteria, self.domains, self.counts
+        return {
+            "criteria": criteria,
+            "documents_per_domain": dict(zip(domains, counts["n_documents"], strict=True)),
+            "tokens_per_domain": dict(zip(domains, counts["n_tokens"], strict=True)),
+            "rank_correlation": {
+                row["criterion"]: {name: _number(row[name]) for name in criteria}
+                for row in self.correlations.iter_rows(named=True)
+            },
+            "directions": {
+                one.criterion: {"correlation": _number(one.correlation), "verdict": one.verdict}
+                for one in self.directions
+            },
+            "domain_shares_of_top": {
+                f"{top:g}": {
+                    name: dict(zip(domains, map(float, row), strict=True))
+                    for name, row in zip(criteria, table, strict=True)
+                }
+                for top, table in self.top_shares.items()
+            },
+            "mean_sigma": {
+                domain: dict(zip(criteria, map(_number, row), strict=True))
+                for domain, row in zip([*domains, "whole pool"], self.mean_sigma, strict=True)
+            },
+            "documents_per_confidence": self.confidence.tolist(),
+        }
+
+    def plots(self, confidence_floor: float) -> dict[str, Figure]:
+        """All plots, by name.
+
+        Args:
+            confidence_floor: of the settings; documents below it are `unknown`.
+        """
+        criteria, domains = self.criteria, self.domains
+        n_tokens = self.counts["n_tokens"].to_numpy()
+        return {
+            "scores": plot_score_histograms(self.scores, criteria),
+            "rank_correlation": plot_rank_correlation(self.correlations, criteria),
+            "domains": plot_domain_counts(self.counts),
+            "domain_shares_before_and_after": plot_domain_shares(
+                domains, n_tokens, self.top_shares, criteria
+            ),
+            "domain_by_criterion": plot_domain_criterion(self.mean_sigma, domains, criteria),
+            "confidence": plot_confidence(self.confidence, confidence_floor),
+        }
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)
