@@ -10,6 +10,7 @@ import yaml
 from quadmix_assets.cli import main
 from quadmix_assets.features.criteria.registry import CRITERIA
 from quadmix_assets.features.domains.registry import DOMAIN_CLASSIFIERS
+from quadmix_assets.settings import PROFILES_FOLDER
 from quadmix_assets.settings.reference import reference_files, sections, settings_schema
 from quadmix_assets.settings.reference_types import default_text, type_text
 from quadmix_assets_tests.features import toy_criterion
@@ -81,7 +82,7 @@ def test_references_inside_the_schema_lead_somewhere() -> None:
 @pytest.mark.parametrize("profile", ["demo", "laptop", "paper"])
 def test_profiles_hold_the_keys_of_the_schema(profile: str) -> None:
     schema = settings_schema()
-    path = DOCS.parent / "profiles" / f"{profile}.yaml"
+    path = PROFILES_FOLDER / f"{profile}.yaml"
     values = yaml.safe_load(path.read_text())
     assert set(schema["required"]) <= set(values) <= set(schema["properties"])
     assert not {"profile", "root"} & set(schema["properties"])

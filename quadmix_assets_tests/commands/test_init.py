@@ -14,7 +14,7 @@ from quadmix_assets.features.domains.column import ColumnDomainsSettings
 from quadmix_assets.settings import PROFILES_FOLDER, Settings, load_settings
 from quadmix_assets_tests.lakes import write_lines
 
-CORPUS = PROFILES_FOLDER.parents[1] / "shared" / "corpus"
+CORPUS = PROFILES_FOLDER.parents[2] / "shared" / "corpus"
 
 
 def documents(n: int = 60) -> list[dict[str, Any]]:
