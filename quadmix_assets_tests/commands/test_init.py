@@ -11,10 +11,8 @@ import pytest
 from quadmix_assets.cli import main
 from quadmix_assets.features.criteria.column import ColumnCriterionSettings
 from quadmix_assets.features.domains.column import ColumnDomainsSettings
-from quadmix_assets.settings import PROFILES_FOLDER, Settings, load_settings
-from quadmix_assets_tests.lakes import write_lines
-
-CORPUS = PROFILES_FOLDER.parents[2] / "shared" / "corpus"
+from quadmix_assets.settings import Settings, load_settings
+from quadmix_assets_tests.corpus.reading import CORPUS, needs_corpus
 
 
 def documents(n: int = 60) -> list[dict[str, Any]]:
@@ -175,8 +173,7 @@ def test_same_folder_gives_the_same_profile(tmp_path: Path) -> None:
     assert output.read_bytes() == before
 
 
-@pytest.mark.corpus
-@pytest.mark.skipif(not CORPUS.is_dir(), reason=f"the real corpus is not at {CORPUS}")
+@needs_corpus
 def test_real_corpus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "real.yaml"
     docs, targets = CORPUS / "docs", CORPUS / "targets"
@@ -193,8 +190,7 @@ def test_real_corpus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert capsys.readouterr().out.endswith("all inputs are there\n")
 
 
-@pytest.mark.corpus
-@pytest.mark.skipif(not CORPUS.is_dir(), reason=f"the real corpus is not at {CORPUS}")
+@needs_corpus
 def test_awkward_files(tmp_path: Path) -> None:
     output = tmp_path / "awkward.yaml"
     awkward, targets = CORPUS / "awkward", CORPUS / "targets"
