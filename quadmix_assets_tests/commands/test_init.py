@@ -13,6 +13,7 @@ from quadmix_assets.features.criteria.column import ColumnCriterionSettings
 from quadmix_assets.features.domains.column import ColumnDomainsSettings
 from quadmix_assets.settings import Settings, load_settings
 from quadmix_assets_tests.corpus.reading import CORPUS, needs_corpus
+from quadmix_assets_tests.lakes import write_lines
 
 
 def documents(n: int = 60) -> list[dict[str, Any]]:
