@@ -54,7 +54,7 @@ def optimum_check(
     with clear_errors(MissingOutputError, ValueError):
         thetas, predicted = compared_thetas(store, settings)
         columns = ["id_hash", "n_tokens", *(f"sigma_{name}" for name in settings.criterion_names)]
-        unfinished_folder = store.root / f"{OPTIMUM_CHECK}_parts"
+        unfinished_folder = store.root / f"{OPTIMUM_CHECK}_unfinished"
         with store.local_folder(store.root / PROXY_POOL) as folder:
             documents = read_documents(folder, columns)
             chosen = selections(

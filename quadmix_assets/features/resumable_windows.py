@@ -150,7 +150,7 @@ class _FinishedWindows:
 
     def __init__(self, store: Store, asset: str, shard: str) -> None:
         self._store = store
-        self._folder = store.root / f"{asset}_parts" / shard
+        self._folder = store.root / f"{asset}_unfinished" / shard
 
     def window(
         self, index: int, made_from: Mapping[str, Any], compute: Callable[[], pl.DataFrame]

@@ -85,6 +85,7 @@ def evidence_version(store: Store, settings: Settings, batch: str) -> dict[str, 
         **pool_version(store, batch),
         TARGET_SETS: store.fingerprint(store.root / TARGET_SETS),
         "training": training,
+        "max_target_tokens": str(settings.proxies.max_target_tokens),
     }
 
 

@@ -35,7 +35,7 @@ def test_every_sample_is_trained_with_every_seed(tiny: Project) -> None:
     assert (losses["status"] == "trained").all()
     assert len(seeds) == 3
     assert losses["loss_nats"].n_unique() == losses.height
-    assert not (tiny.store.root / f"{OPTIMUM_CHECK}_parts").exists()
+    assert not (tiny.store.root / f"{OPTIMUM_CHECK}_unfinished").exists()
 
 
 def test_random_and_best_documents_are_as_many_as_those_of_theta_star(tiny: Project) -> None:

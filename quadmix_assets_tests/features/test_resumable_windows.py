@@ -75,7 +75,7 @@ def test_killed_step_goes_on_where_it_stopped(store: Store) -> None:
     make(store, a=lengths.unit)
     assert lengths.calls == N_WINDOWS - 4
     resumed = table(store)
-    assert not (store.root / f"{SCORED_SHARDS}_parts" / "s").exists()
+    assert not (store.root / f"{SCORED_SHARDS}_unfinished" / "s").exists()
 
     store.table_path(SCORED_SHARDS, "s").unlink()
     make(store, a=Lengths().unit)
@@ -93,7 +93,7 @@ def test_parts_of_another_version_are_not_taken(store: Store) -> None:
 def test_damaged_part_is_computed_again(store: Store) -> None:
     call = f"from {__name__} import die; die({str(store.root)!r}, 4)"
     subprocess.run([sys.executable, "-c", call], check=False, cwd=Path(__file__).parents[2])
-    parts = sorted((store.root / f"{SCORED_SHARDS}_parts" / "s").glob("*.parquet"))
+    parts = sorted((store.root / f"{SCORED_SHARDS}_unfinished" / "s").glob("*.parquet"))
     assert len(parts) == 4
     parts[1].write_bytes(parts[1].read_bytes()[:50])
     lengths = Lengths()

@@ -102,7 +102,7 @@ def test_nothing_but_failures_is_an_error_that_says_why(settings: Settings, stor
         read_evidence(store, settings)
 
 
-@pytest.mark.parametrize("change", ["pool", "targets", "thetas", "recipe"])
+@pytest.mark.parametrize("change", ["pool", "targets", "tokens of targets", "thetas", "recipe"])
 def test_losses_from_before_a_change_are_no_evidence(
     settings: Settings, store: Store, tmp_path: Path, change: str
 ) -> None:
@@ -112,6 +112,8 @@ def test_losses_from_before_a_change_are_no_evidence(
         store.write_json(store.path(PROXY_POOL, "tokens.json"), "another pool")
     elif change == "targets":
         store.write_json(store.path(TARGET_SETS, "planted.json"), "other targets")
+    elif change == "tokens of targets":
+        settings = make_settings(tmp_path, proxies={"max_target_tokens": 1_000})
     elif change == "thetas":
         settings = make_settings(tmp_path, seed=SEED + 1)
         write_parameter_sets(store, settings)
