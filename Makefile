@@ -1,6 +1,7 @@
 # `make demo`, `make test` and `make ui` do all their own set-up; the README gives the plain commands.
 PROFILE ?= demo
 PYTHON ?= python3
+PORT ?= 3000
 BIN := .venv/bin
 
 .PHONY: demo run test ui lint format clean
@@ -15,7 +16,7 @@ test: .venv/installed-dev
 	$(BIN)/python -m pytest
 
 ui: .venv/installed
-	$(BIN)/quadmix --profile $(PROFILE) ui
+	$(BIN)/quadmix --profile $(PROFILE) ui --port $(PORT)
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from quadmix_assets.instance import serve_ui, use_instance_of
+from quadmix_assets.instance import PortInUseError, serve_ui, use_instance_of
 from quadmix_assets.settings import (
     DEFAULT_PROFILE,
     PROFILE_VARIABLE,
@@ -79,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "init":
             return _init(options)
         return _dispatch(options, load_settings(options.profile))
-    except (SettingsError, MissingOutputError, ProfileNotWrittenError) as error:
+    except (SettingsError, MissingOutputError, ProfileNotWrittenError, PortInUseError) as error:
         sys.stderr.write(f"{error}\n")
         return 2
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import socket
 import sys
 from pathlib import Path
 
@@ -10,6 +11,10 @@ from quadmix_assets.settings import Settings
 SCORING_POOL = "scoring"
 _DAGSTER_YAML = Path(__file__).with_name("dagster.yaml")
 _WORKSPACE_YAML = Path(__file__).with_name("workspace.yaml")
+
+
+class PortInUseError(OSError):
+    """The UI cannot be served at the address that was asked for."""
 
 
 def use_instance_of(settings: Settings) -> None:
@@ -32,6 +37,20 @@ def use_instance_of(settings: Settings) -> None:
 
 
 def serve_ui(host: str, port: int) -> None:
-    """Become the process that serves the UI and runs schedules, sensors and backfills."""
+    """Become the process that serves the UI and runs schedules, sensors and backfills.
+
+    Raises:
+        PortInUseError: another program listens there, such as the UI of another profile.
+    """
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortInUseError(
+                f"{host}:{port} cannot be served ({error.strerror}): it may show another profile's "
+                f"UI. Stop the program that listens there, or name another port, as in `quadmix ui "
+                f"--port {port + 1}`"
+            ) from error
     command = ["dagster", "dev", "--workspace", str(_WORKSPACE_YAML), "--host", host]
     os.execv(sys.executable, [sys.executable, "-m", *command, "--port", str(port)])

@@ -1,4 +1,5 @@
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,17 @@ def test_instance_limits_scoring_as_the_settings_say(
     assert main(["--profile", str(project.profile), "instance"]) == 0
     with dg.DagsterInstance.get() as instance:
         assert instance.event_log_storage.get_concurrency_info("scoring").slot_count == 3
+
+
+def test_a_port_in_use_is_one_clear_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        profile = str(write_profile(tmp_path))
+        assert main(["--profile", profile, "ui", "--port", str(port)]) == 2
+    told = capsys.readouterr().err
+    assert f"127.0.0.1:{port} cannot be served" in told
+    assert f"--port {port + 1}" in told
