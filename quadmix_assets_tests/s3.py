@@ -1,5 +1,6 @@
 """An S3 server on loopback, kept in memory."""
 
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -27,6 +28,9 @@ def s3_server() -> Iterator[Any]:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in environment.items():
                 patch.setenv(name, value)
+            # All servers of a process share their memory.
+            reset = urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")
+            urllib.request.urlopen(reset, timeout=30).close()
             client = boto3.client("s3")
             client.create_bucket(Bucket=BUCKET)
             yield client

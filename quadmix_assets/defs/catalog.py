@@ -11,7 +11,6 @@ from quadmix_assets.defs.mix import final_mix, mix_manifest, rank_calibration
 from quadmix_assets.defs.optimum_check import optimum_check
 from quadmix_assets.defs.proxies import parameter_sets, proxy_metrics, proxy_pool, sampled_subset
 from quadmix_assets.defs.raw_shards import raw_shards
-from quadmix_assets.defs.refinement import refinement
 from quadmix_assets.defs.resources import OWNERS, ProjectResource
 from quadmix_assets.defs.target_overlap import target_overlap
 from quadmix_assets.report.catalog import Catalog, open_catalog, write_catalog
@@ -43,7 +42,6 @@ WITH_THE_MANIFEST = (
         score_normalizers,
         proxy_pool,
         parameter_sets,
-        refinement,
         sampled_subset,
         proxy_metrics,
         optimum_check,

@@ -14,6 +14,7 @@ from quadmix_assets.definitions import defs as load_definitions
 from quadmix_assets.features.normalize_pool import load_normalizers
 from quadmix_assets.features.scored_documents import read_scored
 from quadmix_assets.outputs import (
+    CATALOG,
     EXPORT,
     FINAL_MIX,
     MIX_MANIFEST,
@@ -182,8 +183,9 @@ def test_same_bytes_again_with_other_workers(tiny: Project, tmp_path: Path) -> N
     again = Project(tmp_path, proxies={"n_workers": 2, "stack_size": 4})
     assert again.run()
     folders = {path.name for path in tiny.store.root.iterdir()}
-    # The manifest holds the settings, and so does the recipe in the footers of proxy_metrics.
-    for name in sorted(folders - {MIX_MANIFEST, PROXY_METRICS}):
+    # The manifest holds the settings, and so does the recipe in the footers of proxy_metrics; the
+    # views of the catalog hold the lake's path.
+    for name in sorted(folders - {MIX_MANIFEST, PROXY_METRICS, CATALOG}):
         first, second = tiny.store.root / name, again.store.root / name
         assert tiny.store.fingerprint(first) == again.store.fingerprint(second), name
     for batch in ("batch-00000", "batch-00001"):
