@@ -1,4 +1,4 @@
-"""The command `quadmix`: a starter profile, checks, the whole graph in one process, its summary."""
+"""The command `quadmix`: writes a profile, checks inputs, runs the graph, and shows results."""
 
 import argparse
 import os
@@ -19,7 +19,15 @@ from quadmix_assets.store import MissingOutputError, Store
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit status is 0 when all went well."""
+    """Run a command.
+
+    Args:
+        arguments: of the command line; None for those of the process.
+
+    Returns:
+        The exit status: 0 for success, 1 for a failed run, 2 for settings, inputs or outputs that
+        are wrong or missing.
+    """
     parser = argparse.ArgumentParser(prog="quadmix", description=__doc__)
     parser.add_argument(
         "--profile",
@@ -28,12 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="materialise the whole graph, then print the summary")
-    run.add_argument("--resume", action="store_true", help="leave out what is materialised already")
+    run.add_argument("--resume", action="store_true", help="skip what is materialised already")
     init = commands.add_parser(
         "init",
-        help="write a commented starter profile by looking at your own shards",
-        description="Looks at some rows of the shards and of the target sets, and writes a profile "
-        "whose comments say what was found, what is guessed, and what is left to decide.",
+        help="write a commented starter profile from your own shards",
+        description="Reads some rows of the shards and of the target sets, and writes a profile "
+        "whose comments state what was found, what is guessed, and what is left to decide.",
     )
     init.add_argument(
         "raw",
@@ -50,13 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         default=Path("quadmix.yaml"),
         help="the profile to write; its relative paths start at its folder (default: %(default)s)",
     )
-    init.add_argument("--force", action="store_true", help="replace a file that is there")
+    init.add_argument("--force", action="store_true", help="replace an existing file")
     commands.add_parser(
         "check",
-        help="look at some rows of every input, without any work, and print what was found",
+        help="check some rows of every input, and print what was found; writes nothing",
     )
     commands.add_parser(
-        "instance", help="prepare the profile's Dagster instance and print where it lies"
+        "instance", help="prepare the profile's Dagster instance and print its folder"
     )
     ui = commands.add_parser("ui", help="serve Dagster's UI on the profile's instance")
     ui.add_argument("--host", default="127.0.0.1", help="the address (default: %(default)s)")
@@ -65,8 +73,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "settings", help="write the reference of all settings, and their JSON schema for editors"
     )
     reference.add_argument("folder", nargs="?", default="docs", type=Path)
-    commands.add_parser("summary", help="print where the mix lies and what it looks like")
-    sql = commands.add_parser("sql", help="query the lake, or list what there is to query")
+    commands.add_parser("summary", help="print the path and the composition of the final mix")
+    sql = commands.add_parser("sql", help="query the lake, or list its views")
     sql.add_argument("query", nargs="?", help="SQL over the views; without it they are listed")
     sql.add_argument(
         "--format", choices=("table", "csv", "json"), default="table", help="(default: %(default)s)"
@@ -92,7 +100,7 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
-    # Imported late: --help and a wrong setting answer at once.
+    # Imported late, so that --help and settings errors do not wait for slow imports.
     from quadmix_assets.commands.check import check, check_checkpoints
     from quadmix_assets.mix.report import summary_text
 
@@ -124,7 +132,7 @@ def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def write_reference(folder: Path) -> None:
-    """Write the reference of the settings into a folder, which is made if need be."""
+    """Write the reference of the settings into a folder, which is created if needed."""
     from quadmix_assets.settings.reference import reference_files
 
     folder.mkdir(parents=True, exist_ok=True)

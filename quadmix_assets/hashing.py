@@ -1,4 +1,4 @@
-"""Hashes of contents, the same on every machine and in every process: xxh3 throughout."""
+"""Hashes bytes and files with xxh3: the same on every machine and in every process."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,11 +7,11 @@ from typing import BinaryIO, TypeAlias
 import xxhash
 from upath import UPath
 
-# An xxh3-128 that takes its content in pieces.
+# An incremental xxh3-128.
 Digest: TypeAlias = xxhash.xxh3_128
 
-# hash_number(content, seed=0): xxh3-64 as a whole number below 2**64; every seed is a hash function
-# of its own. The library's own function, because it is called for every word of a pool.
+# hash_number(content, seed=0): xxh3-64 as an integer in [0, 2**64); each seed gives another hash
+# function. Not wrapped, because it is called for every word of a pool.
 hash_number = xxhash.xxh3_64_intdigest
 
 _BLOCK_BYTES = 1 << 20
@@ -34,8 +34,8 @@ def hash_files(folder: Path | UPath, names: Iterable[str]) -> str:
     """xxh3-128 of the names and bytes of files in `folder`, as 32 hexadecimal digits.
 
     Args:
-        folder: where the files are.
-        names: their paths relative to `folder`, in the order in which they are hashed.
+        folder: the folder of the files.
+        names: paths relative to `folder`, in the order in which the files are hashed.
     """
     digest = Digest()
     for name in names:

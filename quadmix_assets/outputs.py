@@ -1,4 +1,4 @@
-"""Names of the folders of the lake: an asset writes under its own name, and others read there."""
+"""Names of the folders of the lake; an asset writes its outputs to the folder of its name."""
 
 PLANTED_CORPUS = "planted_corpus"
 RAW_SHARDS = "raw_shards"

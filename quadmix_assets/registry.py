@@ -1,8 +1,8 @@
-"""Families of interchangeable parts (criteria, regressors, ...), each kind found by its name.
+"""Registries, which find the kinds of a family (criteria, regressors, ...) by their names.
 
 A kind is one module, which holds its settings class and its implementation, and one line in the
-registry of its family. Modules are imported when their kind is first used, so that a profile that
-names no neural scorer loads none of their libraries.
+registry of its family. Modules are imported when their kind is first used, so that a profile
+without neural scorers does not load their libraries.
 """
 
 import contextlib
@@ -28,8 +28,8 @@ class Registry:
     the settings class of that kind. A kind without required options may be given by its name alone.
 
     Attributes:
-        family: what the kinds are, for messages: "criterion", "regressor".
-        entries: by kind, `module:class` of its settings class; the class has a field `kind`.
+        family: what a kind is, for error messages: "criterion", "regressor".
+        entries: `module:class` of the settings class of each kind; it has a field `kind`.
     """
 
     family: str
@@ -99,7 +99,7 @@ class Registry:
             found = self.settings_class(kind)
             return found.model_validate(_with_containers_parsed(found, value))
         except ValidationError as error:
-            # The kind stands in the location, as pydantic has it for a union told apart by a tag.
+            # The kind is part of the location, as in pydantic's errors of tagged unions.
             raise ValidationError.from_exception_data(
                 error.title,
                 [_with_location(problem, (kind, *problem["loc"])) for problem in error.errors()],
@@ -114,10 +114,10 @@ def _load(entry: str) -> type[BaseModel]:
 
 
 def _with_containers_parsed(section: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values, lists and mappings read from JSON where they are strings.
+    """The values, with strings parsed as JSON where the field is a list or a mapping.
 
-    An environment variable can only be a string, and which kind it belongs to, and so whether it is
-    a list, is not known where the variables are read.
+    Environment variables are strings, and where they are read it is not known which kind a variable
+    belongs to, and so not whether it is a list.
     """
     parsed = dict(values)
     for name, value in values.items():
@@ -147,6 +147,6 @@ def _line_error(title: str, problem: InitErrorDetails) -> ValidationError:
 def _with_location(problem: Any, location: tuple[int | str, ...]) -> InitErrorDetails:
     kind, context = problem["type"], problem.get("ctx", {})
     if kind not in _KNOWN_TYPES or kind == "value_error":
-        # pydantic makes an error again from its type and context alone, but not one of our own.
+        # pydantic restores its own errors from their type and context, but not custom ones.
         kind = PydanticCustomError(kind, problem["msg"], context)
     return {"type": kind, "loc": location, "input": problem["input"], "ctx": context}

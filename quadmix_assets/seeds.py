@@ -1,4 +1,4 @@
-"""One seed in the settings, a stream of its own for every purpose."""
+"""Derives an independent seed for every purpose from the one seed of the settings."""
 
 from quadmix_assets.hashing import hash_number
 
@@ -6,7 +6,7 @@ from quadmix_assets.hashing import hash_number
 def derive_seed(seed: int, purpose: str) -> int:
     """A seed below 2**63 that depends on `seed` and `purpose` alone.
 
-    Two purposes never share random numbers: the search does not replay the proxies' thetas, and a
-    document's luck in one sample says nothing of its luck in another.
+    Random numbers of different purposes are independent: the search does not draw the proxies'
+    thetas again, and whether a document is in one sample does not depend on another sample.
     """
     return hash_number(f"{purpose}:{seed}".encode()) >> 1

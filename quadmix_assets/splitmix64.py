@@ -5,8 +5,9 @@ from numpy.typing import NDArray
 
 UIntArray = NDArray[np.uint64]
 
-# The step between the states of the generator, odd and without a pattern.
+# The increment between states of the generator: 2**64 divided by the golden ratio, made odd.
 GAMMA = np.uint64(0x9E3779B97F4A7C15)
+# The multipliers of its output function, Stafford's variant 13.
 _FIRST = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND = np.uint64(0x94D049BB133111EB)
 

@@ -168,7 +168,7 @@ def test_column_criterion_needs_a_carried_column(tmp_path: Path) -> None:
         ({"criteria_off": ["edu"]}, r"criteria_off names 'edu'; there are: target_fasttext"),
         ({"domains": {"law": {"share": 0.1, "min_share": 0.1}}}, "share is given with min_share"),
         ({"domains": {"law": {"min_share": 0.3, "max_share": 0.2}}}, r"0\.3 is above max_share 0"),
-        ({"domains": {"law": {"off": True, "share": 0.2}}}, "is off, but a share of it"),
+        ({"domains": {"law": {"off": True, "share": 0.2}}}, "off is true, but share or min_share"),
         ({"max_copies": 0.5}, r"max_copies: got 0\.5"),
     ],
 )

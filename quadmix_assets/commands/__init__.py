@@ -1,1 +1,1 @@
-"""The commands of `quadmix` that are more than a call: one module each."""
+"""The longer commands of `quadmix`, one module each."""

@@ -1,4 +1,4 @@
-"""`quadmix check`: some rows of every input, before any work; what was found, as a table."""
+"""`quadmix check`: checks a profile's inputs by some rows of each, and prints what was found."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,11 +16,13 @@ _TEXT_WIDTH = 60
 
 
 def check(settings: Settings, store: Store) -> str:
-    """Look at all inputs; what was found, as text for the terminal.
+    """Inspect all inputs.
+
+    Returns:
+        What was found, as text for the terminal.
 
     Raises:
-        SettingsError: the inputs cannot be used as the settings say; one message names everything
-            that is wrong.
+        SettingsError: the inputs do not match the settings; one message names all problems.
     """
     report = look_at_inputs(settings, store) if settings.corpus.source == "files" else None
     problems = [] if report is None else report.findings.problems
@@ -33,10 +35,10 @@ def check(settings: Settings, store: Store) -> str:
 
 
 def check_checkpoints(settings: Settings) -> None:
-    """Look whether the published models are there that the settings expect on this machine.
+    """Check that the local copies of published models exist that the settings name.
 
     Raises:
-        SettingsError: one is not; the message names all of them.
+        SettingsError: one does not; the message names all missing ones.
     """
     problems = checkpoint_problems(settings)
     if problems:
@@ -80,14 +82,15 @@ def _shards_lines(settings: Settings, shards: ShardsReport) -> list[str]:
     ignored = shards.discovery.ignored
     lines = [
         f"shards      {n_shards:,} in {settings.resolve(settings.corpus.raw)}",
-        f"looked at   {shards.n_rows_read:,} rows: the first ones of {shards.n_read:,} shards"
+        f"inspected   {shards.n_rows_read:,} rows: the first ones of {shards.n_read:,} shards"
         + (", spread evenly over the pool" if shards.n_read < n_shards else ""),
         f"documents   about {shards.n_rows:,} in all, with {shards.n_text_bytes / 1e6:,.1f} MB of "
         f"text; {_tokens(shards.n_text_bytes)}",
     ]
     if ignored:
         lines.append(
-            f"ignored     {len(ignored):,} files that match no pattern, as {', '.join(ignored[:3])}"
+            f"ignored     {len(ignored):,} files that match no pattern, for example "
+            f"{', '.join(ignored[:3])}"
         )
     return lines
 
@@ -116,9 +119,9 @@ def _domains_lines(settings: Settings, report: InputReport) -> list[str]:
     domains, shown = settings.features.domains, report.shards.domains
     if report.labels is not None:
         shown = report.labels.labels
-        title = f"domains     {domains.kind}, learnt from {report.labels.n_rows:,} examples"
+        title = f"domains     {domains.kind}, fitted to {report.labels.n_rows:,} examples"
     elif shown:
-        title = f"domains     {domains.kind}, as the rows looked at have them"
+        title = f"domains     {domains.kind}, in the inspected rows"
     else:
         return [f"domains     {domains.kind}, {len(domains.names)} of them"]
     return [title, *_shares(shown, settings.domain_names)]
@@ -141,7 +144,7 @@ def _targets_lines(settings: Settings, targets: Sequence[TargetReport]) -> list[
             example = " ".join(target.example.split())[:_TEXT_WIDTH]
             rows.append((target.name, f"{about}{target.n_rows:,}", tokens, example))
         else:
-            rows.append((target.name, "", "", "of the hub, which is asked when it is read"))
+            rows.append((target.name, "", "", "on the hub, downloaded by target_sets"))
     return _table(("target", "rows", "tokens", "its first text"), rows, "<>><")
 
 

@@ -1,4 +1,4 @@
-"""`quadmix init`: a commented starter profile, from a look at the user's own shards."""
+"""`quadmix init`: writes a commented starter profile from the user's own shards."""
 
 from pathlib import Path
 
@@ -15,21 +15,24 @@ from quadmix_assets.store import Store, atomic_file
 
 
 def init(raw: str, targets: str, output: Path, *, force: bool = False) -> str:
-    """Write a starter profile; what was found and what is left to decide, as text.
+    """Write a starter profile.
 
     Args:
         raw: folder or URI of the shards.
         targets: folder or URI of the target sets; it may be absent.
         output: the YAML file to write.
-        force: replace a file that is there.
+        force: replace an existing file.
+
+    Returns:
+        What was inspected and what is left to decide, as text for the terminal.
 
     Raises:
         ProfileNotWrittenError: there is a file already and `force` is not given, or there are no
-            shards to look at.
+            shards with rows.
     """
     if output.exists() and not force:
         raise ProfileNotWrittenError(
-            f"{output}: there is a file already: name another one with --output, or replace it "
+            f"{output}: there is a file already: write another one with --output, or replace it "
             "with --force"
         )
     survey = survey_pool(UPath(raw))
@@ -40,8 +43,8 @@ def init(raw: str, targets: str, output: Path, *, force: bool = False) -> str:
     )
     with atomic_file(UPath(output)) as file:
         file.write(text.encode())
-    return f"{output}: written, after a look at {survey.n_rows_read:,} rows of " + (
-        f"{survey.n_read:,} shards and at {len(guesses)} target files\n" + _left_to_decide(output)
+    return f"{output}: written from {survey.n_rows_read:,} rows of " + (
+        f"{survey.n_read:,} shards and {len(guesses)} target files\n" + _left_to_decide(output)
     )
 
 
@@ -54,7 +57,7 @@ def _left_to_decide(output: Path) -> str:
     except SettingsError as error:
         lines.append(f"- {error}")
     if lines:
-        return "\n".join(["to be decided before it can run:", *lines]) + "\n"
+        return "\n".join(["to be corrected before it can be run:", *lines]) + "\n"
     n_decisions = output.read_text().count("DECIDE:")
     return (
         f"read it first ({n_decisions} choices are marked DECIDE), then:\n"

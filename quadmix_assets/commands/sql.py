@@ -1,4 +1,4 @@
-"""`quadmix sql`: queries over the lake, and what there is to query."""
+"""`quadmix sql`: runs SQL queries over the lake's views, or lists the views."""
 
 import csv
 import os
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 Format = Literal["table", "csv", "json"]
 FORMATS: tuple[Format, ...] = ("table", "csv", "json")
-# Rows that a table shows, and characters that a cell of it has, at most.
+# Maximum rows of a printed table, and characters of a cell.
 TABLE_ROWS = 100
 CELL_WIDTH = 60
 _BATCH_ROWS = 1_000
@@ -29,11 +29,18 @@ Rows = Iterator[Sequence[Any]]
 
 
 class QueryError(Exception):
-    """A query that cannot be answered; the message says why, for the one who wrote it."""
+    """A query that cannot be answered; the message tells its author why."""
 
 
 def answer(store: Store, settings: Settings, query: str | None, file_format: Format) -> int:
-    """Answer a query on standard output, or list the views if there is none; the exit status."""
+    """Write the result of a query, or the list of views if `query` is None, to standard output.
+
+    Returns:
+        The exit status: 0, or 2 for a query that cannot be answered.
+
+    Raises:
+        MissingOutputError: the lake holds nothing yet.
+    """
     try:
         if query is None:
             list_views(store, settings, sys.stdout)
@@ -44,7 +51,8 @@ def answer(store: Store, settings: Settings, query: str | None, file_format: For
         sys.stderr.write(f"{error}\n")
         return 2
     except BrokenPipeError:
-        # The reader, such as `head`, has seen enough; nothing is left to flush at the exit.
+        # The reader, such as `head`, has closed the pipe. Python flushes standard output at exit,
+        # which would fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
@@ -55,7 +63,7 @@ def run_query(
     """Write the result of a query over the lake's views to `out`, row by row.
 
     Raises:
-        QueryError: the query is wrong, or a file that it reads is.
+        QueryError: the query is invalid, or a file that it reads cannot be read.
         MissingOutputError: the lake holds nothing yet.
     """
     # Imported late, as in corpus.duplicates.
@@ -73,7 +81,7 @@ def run_query(
 
 
 def list_views(store: Store, settings: Settings, out: TextIO) -> None:
-    """Write the views to `out`, with what they hold and the meaning of every column.
+    """Write the names of the views to `out`, with what they hold and the meaning of every column.
 
     Raises:
         MissingOutputError: the lake holds nothing yet.
@@ -108,7 +116,7 @@ def _write_json(names: Sequence[str], rows: Rows, out: TextIO) -> None:
 
 
 def _write_table(names: Sequence[str], rows: Rows, out: TextIO) -> None:
-    """Columns side by side, numbers to the right; the first rows only."""
+    """Aligned columns, numbers to the right; the first `TABLE_ROWS` rows only."""
     shown = list(islice(rows, TABLE_ROWS))
     more = next(rows, None) is not None
     cells = [[_cell(value) for value in row] for row in shown]
@@ -144,7 +152,7 @@ def _cell(value: object) -> str:
 
 
 def _explained(message: str, catalog: Catalog) -> str:
-    """DuckDB's message without its copy of the query, and what is there to be queried instead."""
+    """DuckDB's message without the query, or for an unknown view the ones that there are."""
     unknown = _UNKNOWN_TABLE.search(message)
     if unknown is None:
         return message.split("\n\n")[0]

@@ -1,4 +1,4 @@
-"""Find the input shards below a folder, name them as partitions and tell when one has changed."""
+"""Find the input shards below a folder, with a partition key and a fingerprint of each."""
 
 import os
 import re
@@ -19,7 +19,7 @@ _LOCAL_PROTOCOLS = ("", "file", "local")
 _UNFINISHED_SUFFIXES = (".tmp", ".part", ".crdownload")
 # Longer keys would not fit into a file name (255 bytes on common file systems) with a suffix.
 _MAX_KEY_LENGTH = 200
-# What storages call the identity of a file's content, the most telling first.
+# Fields by which storage systems identify a file's content, the most reliable first.
 _IDENTITY_FIELDS = (
     "ETag",
     "etag",
@@ -44,8 +44,8 @@ class InputShard:
         key: its partition key, see `shard_key`.
         path: the file.
         fingerprint: a string that changes when the file does: size and modification time of a local
-            file, size and etag (or the storage's equivalent) elsewhere. It is cheap, and may change
-            although the content did not; `hash_file` reads the content.
+            file, size and ETag (or the storage's equivalent) elsewhere. It is taken from the file
+            listing, and may change although the content did not; `hash_file` reads the content.
     """
 
     key: str
@@ -72,7 +72,7 @@ def discover(folder: UPath, patterns: Sequence[str]) -> Discovery:
     A pattern without "/" is matched against file names at any depth ("*.parquet"), one with "/"
     against the path relative to `folder`, where ** stands for any number of folders. Files and
     folders whose name starts with "." or "_", unfinished files (.tmp, .part, .crdownload) and
-    README.md are passed over. Linked files and folders are followed.
+    README.md are skipped. Symbolic links are followed.
 
     Raises:
         FileNotFoundError: `folder` does not exist.
@@ -82,7 +82,7 @@ def discover(folder: UPath, patterns: Sequence[str]) -> Discovery:
     names: dict[str, str] = {}
     ignored: list[str] = []
     for relative, fingerprint in _files(folder):
-        if _is_passed_over(relative):
+        if _is_skipped(relative):
             continue
         if not any(_matches(relative, pattern) for pattern in patterns):
             ignored.append(relative)
@@ -115,7 +115,7 @@ def shard_key(relative: str) -> str:
     return key
 
 
-def _is_passed_over(relative: str) -> bool:
+def _is_skipped(relative: str) -> bool:
     parts = PurePosixPath(relative).parts
     return (
         any(part.startswith((".", "_")) for part in parts)
@@ -151,7 +151,7 @@ def _local_files(root: Path) -> Iterator[tuple[str, str]]:
     visited: set[tuple[int, int]] = set()
     for folder, subfolders, names in os.walk(root, followlinks=True):
         stat = Path(folder).stat()
-        if (stat.st_dev, stat.st_ino) in visited:  # a link back to a folder above, or a second one
+        if (stat.st_dev, stat.st_ino) in visited:  # a link to a parent folder, or a second link
             subfolders.clear()
             continue
         visited.add((stat.st_dev, stat.st_ino))
@@ -160,14 +160,14 @@ def _local_files(root: Path) -> Iterator[tuple[str, str]]:
             path = Path(folder) / name
             try:
                 stat = path.stat()
-            except FileNotFoundError:  # a link to nowhere, or a file deleted since the listing
+            except FileNotFoundError:  # a broken link, or a file deleted since the listing
                 continue
             yield path.relative_to(root).as_posix(), f"{stat.st_size}-{stat.st_mtime_ns}"
 
 
 def _remote_files(folder: UPath) -> Iterator[tuple[str, str]]:
-    # File systems keep listings for the life of the process: without this, a sensor would never
-    # see a new file.
+    # fsspec caches listings for the life of the process: without this, a sensor would never see a
+    # new file.
     folder.fs.invalidate_cache()
     root = folder.path.rstrip("/") + "/"
     for name, info in folder.fs.find(folder.path, detail=True).items():

@@ -21,10 +21,10 @@ class DuplicateIds:
     """Ids that more than one document has.
 
     Attributes:
-        n_duplicate_ids: how many such ids there are.
-        n_documents_affected: all documents with such an id.
+        n_duplicate_ids: number of such ids.
+        n_documents_affected: number of documents with such an id.
         examples: the ids that occur most often (ties by id), each with the shards of its
-            occurrences: a shard that holds the id twice is named twice; at most 20 are named.
+            occurrences, at most 20; a shard that holds the id twice is named twice.
     """
 
     n_duplicate_ids: int
@@ -53,8 +53,8 @@ def find_duplicate_ids(
         connection.execute("SET memory_limit = ?", [memory_limit])
         connection.execute("SET temp_directory = ?", [spill])
         connection.execute("SET preserve_insertion_order = false")
-        # Eight bytes an id, whatever the ids' length; two ids may share a hash, so that these
-        # are candidates only.
+        # Hashes take eight bytes per id, whatever its length. Two ids may share a hash, so
+        # repeated hashes are candidates only.
         connection.execute("CREATE TABLE hashes (h UBIGINT)")
         _scan(connection, files, "INSERT INTO hashes SELECT hash(id) FROM ids")
         connection.execute(

@@ -1,4 +1,4 @@
-"""Where a profile's inputs lie."""
+"""The paths of a profile's inputs: shards, target sets and labelled examples."""
 
 from upath import UPath
 
@@ -18,8 +18,8 @@ def raw_folder(settings: Settings, store: Store) -> UPath:
 def target_files(settings: Settings, store: Store, target: TargetSettings) -> list[UPath]:
     """The files of a target set, in order.
 
-    A pattern in a path is expanded. A data set of the hub is looked for under `corpus.datasets`
-    where the settings name that folder.
+    A glob pattern in a path is expanded. A data set of the hub is read from the folder
+    `corpus.datasets` where the settings name one, else from the hub.
 
     Raises:
         FileNotFoundError: a pattern matches nothing, or the data set has no such split.
@@ -31,13 +31,16 @@ def target_files(settings: Settings, store: Store, target: TargetSettings) -> li
     path = settings.resolve(target.path)
     if "*" not in str(path):
         return [path]
-    # The folder above the first pattern is where the search begins.
+    # Only the parts of the path from the first pattern on are searched.
     parts = path.parts
     first = next(i for i, part in enumerate(parts) if "*" in part)
     folder = path.parents[len(parts) - first - 1]
     found = sorted(folder.glob("/".join(parts[first:])), key=str)
     if not found:
-        raise FileNotFoundError(f"targets[{target.name}].path: no file matches {path}")
+        raise FileNotFoundError(
+            f"targets[{target.name}].path: no file matches {path}: correct the pattern, or put the "
+            "files there"
+        )
     return found
 
 
@@ -64,5 +67,10 @@ def labels_path(settings: Settings, store: Store, examples: LabelledExamples) ->
 
 
 def discover_inputs(settings: Settings, store: Store) -> Discovery:
-    """The input shards that are there now."""
+    """The input shards in the raw folder at this moment.
+
+    Raises:
+        FileNotFoundError: there is no raw folder.
+        ValueError: two files have the same shard key.
+    """
     return discover(raw_folder(settings, store), settings.corpus.patterns)

@@ -10,7 +10,7 @@ _MAX_TEXT_BYTES = 64_000_000
 
 
 def read_labels(path: UPath, examples: LabelledExamples) -> pl.DataFrame:
-    """Labelled examples (text, domain) from any format that shards can have.
+    """Labelled examples (text, domain) from a file of any format that shards can have.
 
     Raises:
         UnreadableShardError: the file cannot be read, or has no text column.
@@ -36,7 +36,9 @@ def read_labels(path: UPath, examples: LabelledExamples) -> pl.DataFrame:
         frames.append(frame.select("id", "text", domain=examples.domain_column))
     labelled = pl.concat(frames) if frames else pl.DataFrame(schema={"domain": pl.String})
     if labelled.is_empty():
-        raise ValueError(f"{path}: holds no labelled example")
+        raise ValueError(
+            f"{path}: holds no labelled example, expected at least one for each domain"
+        )
     unlabelled = labelled.filter(pl.col("domain").is_null())
     if unlabelled.height:
         row = str(unlabelled["id"][0]).rpartition(":")[2]

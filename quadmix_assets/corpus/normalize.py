@@ -1,4 +1,4 @@
-"""One input file -> documents with the same columns everywhere, and a quarantine for the rest.
+"""Normalize an input file: usable rows become documents of one schema, others are quarantined.
 
 Every row of the input ends up in exactly one of the two.
 """
@@ -39,7 +39,7 @@ _OWN_FIELDS = (
     pa.field("source", pa.string(), nullable=False),
     pa.field("n_bytes", pa.int64(), nullable=False),
 )
-# Something that is neither white space nor a control or format character (zero-width and the like).
+# A character that is neither white space nor a control or format character (as zero-width ones).
 _VISIBLE = r"[^\p{Z}\p{Cc}\p{Cf}]"
 
 
@@ -48,9 +48,9 @@ class NormalizedBatch:
     """Consecutive rows of an input file.
 
     Attributes:
-        documents: of `documents_schema`.
-        quarantined: of `QUARANTINE_SCHEMA`.
-        present: the asked-for input columns that the file has, as far as it has been read.
+        documents: the usable rows, with the schema `documents_schema`.
+        quarantined: the other rows, with the schema `QUARANTINE_SCHEMA`.
+        present: the requested input columns that were found in the file so far.
     """
 
     documents: pa.Table
@@ -59,7 +59,7 @@ class NormalizedBatch:
 
 
 def documents_schema(carried_columns: Mapping[str, str]) -> pa.Schema:
-    """id, text, source, n_bytes (of the text in UTF-8), then the carried columns, nullable.
+    """The schema id, text, source, n_bytes (of the text in UTF-8), then nullable carried columns.
 
     Raises:
         ValueError: a carried column has the name of one of the four, or an unknown type.
@@ -136,7 +136,7 @@ def _normalize_batch(
             detail = f"the text has {n_bytes[index]} bytes, over the limit of {max_text_bytes}"
         else:
             reason = Reason.EMPTY_TEXT
-            detail = f"the text has {len(text)} characters and none of them shows"
+            detail = f"the text has {len(text)} characters, none of which is visible"
         rejected.append(
             Rejection(
                 batch.rows[index].as_py(), batch.ids[index].as_py(), reason, detail, excerpt(text)

@@ -1,9 +1,9 @@
-"""Runs of words that a target set shares with the pool.
+"""Find contamination: runs of words that a target set shares with the pool.
 
-A pool that holds the text on which losses are measured makes every loss meaningless: whatever
-takes that text wins. As in GPT-3's decontamination (Brown et al. 2020, appendix C) a run of 13
-words, without case and punctuation, counts as the same text. Shorter texts count as a whole if
-they have 8 words or more; still shorter ones could be anybody's and are left out.
+A pool that contains the text on which losses are measured makes the losses meaningless: any mix
+that takes this text wins. As in GPT-3's decontamination (Brown et al. 2020, appendix C) a run of 13
+words, without case and punctuation, counts as the same text. Texts of 8 to 12 words are matched as
+a whole; shorter ones may match by chance and are left out.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ N_WORDS = 13
 MIN_WORDS = 8
 SCHEMA = {"target": pl.String, "target_id": pl.String, "id": pl.String, "n_runs": pl.Int64}
 _WORDS = r"\w+"
-# A filter of 16 MiB answers "certainly not" for most runs of a pool before any is searched.
+# A Bloom filter (one hash, 16 MiB) excludes most runs of the pool before the binary search.
 _FILTER_MASK = np.uint64((1 << 24) - 1)
 
 
@@ -28,11 +28,11 @@ class TargetRuns:
     """The runs of words of all target sets.
 
     Attributes:
-        keys: by length in words, the sorted hashes (k,) of runs; every hash occurs once for each
-            document that holds it.
-        owners: by length, (k,) the number of the document.
-        documents: (target, id) of each document.
-        too_short: by target, how many of its documents are too short to be looked for.
+        keys: by length in words, (k,) uint64, the sorted hashes of runs; a hash occurs once for
+            each target document that has the run.
+        owners: by length in words, (k,) the row of that document in `documents`.
+        documents: columns target and id, a row per target document.
+        too_short: by target, the number of its documents that are too short to be searched for.
     """
 
     keys: Mapping[int, np.ndarray]
@@ -42,7 +42,7 @@ class TargetRuns:
 
     @classmethod
     def of(cls, targets: Mapping[str, pl.DataFrame]) -> "TargetRuns":
-        """The runs of target sets (id, text) by name."""
+        """The runs of `targets`, by name, each with the columns id and text."""
         found: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
         too_short, frames, first = {}, [], 0
         for name, frame in targets.items():
@@ -75,9 +75,11 @@ class TargetRuns:
         return cls(keys_by_length, owners, documents, too_short)
 
     def found_in(self, ids: pl.Series, texts: pl.Series) -> pl.DataFrame:
-        """Which documents of the pool share how many runs with which documents of the targets.
+        """Count the runs that pool documents, given by ids and texts (D,), share with the targets.
 
-        Rows of SCHEMA, ordered; `n_runs` counts the different runs.
+        Returns:
+            Columns of SCHEMA, one row per target document and pool document that share a run, in
+            their order; `n_runs` counts distinct runs.
         """
         rows, owners, keys = [], [], []
         first = 0
@@ -124,7 +126,7 @@ class TargetRuns:
         return found
 
     def _owners(self, n: int, runs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """For runs of n words: places in `runs` and the documents that hold the run there."""
+        """Matches of runs of n words: index in `runs`, and row in `documents`, of each match."""
         keys = self.keys[n]
         starts = np.searchsorted(keys, runs, side="left")
         counts = np.searchsorted(keys, runs, side="right") - starts

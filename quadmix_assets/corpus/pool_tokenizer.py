@@ -1,4 +1,4 @@
-"""The tokenizer that the settings ask for: a named one, or one trained on a sample of the pool."""
+"""Makes the tokenizer of the settings: loads a named one, or trains one on a sample of the pool."""
 
 import logging
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def named_tokenizer(settings: Settings, source: str) -> Tokenizer:
-    """The tokenizer `source`: a path of the settings, or an id of the hub.
+    """The tokenizer `source`: a path relative to the profile's root, or an id of the hub.
 
     Raises:
         FileNotFoundError: there is no such file or folder, and no revision is given.
@@ -30,7 +30,7 @@ def train_on_pool(store: Store, settings: Settings, shards: Sequence[str]) -> To
     """A tokenizer trained on about `tokenizer.sample_bytes` of the shards' text.
 
     Raises:
-        MissingOutputError: a shard is not normalized.
+        MissingOutputError: a shard has not been materialised in raw_shards.
     """
     n_bytes = sum(read_summary(store, key).n_bytes for key in shards)
     share = min(1.0, settings.tokenizer.sample_bytes / max(n_bytes, 1))

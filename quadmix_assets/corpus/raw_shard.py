@@ -1,4 +1,4 @@
-"""One input file becomes one normalized Parquet table and one quarantine table."""
+"""Write an input file into the lake as a table of documents and a table of quarantined rows."""
 
 from dataclasses import dataclass
 
@@ -15,15 +15,15 @@ _SAMPLE_ROWS = 100
 
 @dataclass(frozen=True)
 class RawShardSummary:
-    """What became of the rows of one input file.
+    """Counts of the rows of one input file.
 
     Attributes:
         n_rows: rows of the file.
         n_documents: rows that became documents.
         n_bytes: bytes of the documents' texts in UTF-8.
-        quarantined: by reason, the rows that could not be used.
-        checksum: of the input file's bytes.
-        absent_columns: the columns of the settings that no row of the file has.
+        quarantined: number of quarantined rows by reason.
+        checksum: xxh3-128 of the input file's bytes.
+        absent_columns: the columns that the settings name and no row of the file has.
     """
 
     n_rows: int
@@ -35,17 +35,17 @@ class RawShardSummary:
 
     @property
     def n_quarantined(self) -> int:
-        """Rows that could not be used."""
+        """Number of quarantined rows."""
         return sum(self.quarantined.values())
 
     @property
     def quarantine_share(self) -> float:
-        """Share of the rows that could not be used."""
+        """Quarantined rows as a share of all rows."""
         return self.n_quarantined / self.n_rows if self.n_rows else 0.0
 
 
 def write_raw_shard(store: Store, shard: InputShard, settings: CorpusSettings) -> RawShardSummary:
-    """Normalize `shard` into the lake, in a stream.
+    """Normalize `shard` into the lake, batch by batch.
 
     Raises:
         UnreadableShardError: the file as a whole cannot be used; nothing is written.
@@ -102,7 +102,11 @@ def write_raw_shard(store: Store, shard: InputShard, settings: CorpusSettings) -
 
 
 def read_summary(store: Store, key: str) -> RawShardSummary:
-    """The summary of a shard that was written before, from its footer."""
+    """The summary of a shard, from the footer of its table in the lake.
+
+    Raises:
+        MissingOutputError: the shard has not been materialised in raw_shards.
+    """
     stored = store.summary(store.table_path(RAW_SHARDS, key))
     return RawShardSummary(
         n_rows=stored["n_rows"],
@@ -110,7 +114,7 @@ def read_summary(store: Store, key: str) -> RawShardSummary:
         n_bytes=stored["n_bytes"],
         quarantined=stored["quarantined"],
         checksum=stored["input"]["checksum"],
-        # Tables of version 0.1 do not say.
+        # Tables written by version 0.1 lack this entry.
         absent_columns=tuple(stored.get("absent_columns", ())),
     )
 

@@ -1,4 +1,4 @@
-"""The documents of one file of a target set, as a stream."""
+"""Reads the documents of one file of a target set, as a stream."""
 
 import difflib
 import string
@@ -33,11 +33,11 @@ def target_documents(
     Args:
         path: the file.
         name: the target set's name, for messages.
-        key: the first part of the ids that are made for rows without one.
-        text_column: holds the text, where neither a template nor a format is given.
-        id_column: holds the id; it may be absent.
-        template: is filled in with the columns of the row, or with the fields of the format.
-        format: the name of a target format.
+        key: prefix of the ids "<key>:<row>" of rows that have none.
+        text_column: column of the text, where neither template nor format is given.
+        id_column: column of the id; it may be absent.
+        template: filled in with the columns of the row, or with the fields of the format.
+        format: name of a target format; None without one.
 
     Raises:
         UnreadableShardError: the file cannot be read, or has no text column.
@@ -68,7 +68,7 @@ def _text_documents(
 
 
 class _Filler(string.Formatter):
-    """`str.format` that refuses null, which would be filled in as the word None."""
+    """`str.format` that raises on null instead of writing the word None."""
 
     def format_field(self, value: Any, format_spec: str) -> str:
         if value is None:

@@ -1,4 +1,4 @@
-"""Read a target set (curated text that the mix should make a model good at) and split it."""
+"""Reads target sets (text that the mix should make a model good at), and splits and orders them."""
 
 from collections.abc import Sequence
 
@@ -28,23 +28,23 @@ def read_target_set(
 
     The text is `text_column`, or `template` filled in with the columns of each row as by
     `str.format`, for example "{prompt}\\n\\n{response}", or with the fields that the target
-    format named `format` makes of the row. A row without an id gets "<name>:<row>" (of the
-    second and later files "<name>-<file>:<row>"). Of more than `max_documents`, a sample is taken
-    that depends on the ids and `seed` alone.
+    format named `format` makes of the row. A row without an id gets "<name>:<row>" (in the
+    second and later files "<name>-<file>:<row>"). A set of more than `max_documents` is sampled
+    down; the sample depends on the ids and `seed` alone.
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: a file cannot be read, or any of its rows cannot be used (a target set is
-            curated, so that nothing is left out in silence), or an id occurs twice, or there is
-            no document.
+        ValueError: a file cannot be read, or one of its rows cannot be used (a target set is
+            curated, so no row is dropped silently), or an id occurs twice, or there is no
+            document.
     """
     paths = [files] if isinstance(files, UPath) else list(files)
     frames = []
     for number, path in enumerate(paths):
         if not path.exists():
             raise FileNotFoundError(
-                f"targets: the target set {name!r} should be read from {path}, and no such file "
-                f"is there. Put it there, or correct targets[{name}].path in the settings."
+                f"targets: the target set {name!r} should be read from {path}, but there is no "
+                f"such file. Put it there, or correct targets[{name}].path in the settings."
             )
         key = name if number == 0 else f"{name}-{number}"
         try:
@@ -76,12 +76,12 @@ def split_target_set(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Split (id, text) into (fit, held_out): each text is in `fit` with probability `fit_share`.
 
-    The side is a function of the text and the seed alone, so it depends neither on the order nor
-    on the other documents, and equal texts are on the same side: a criterion that is fitted on
+    The part is a function of the text and the seed alone, so it depends neither on the order nor
+    on the other documents, and equal texts are in the same part: a criterion that is fitted to
     one part has never seen a text of the other.
 
     Raises:
-        ValueError: `fit_share` is not in [0, 1], or is within it but leaves a side empty.
+        ValueError: `fit_share` is not in [0, 1], or it is neither 0 nor 1 and a part is empty.
     """
     if not 0.0 <= fit_share <= 1.0:
         raise ValueError(f"targets: fit_share is {fit_share}, expected a share between 0 and 1.")
@@ -99,15 +99,17 @@ def split_target_set(
 
 
 def evaluation_order(frame: pl.DataFrame) -> pl.DataFrame:
-    """The documents in the order of a hash of their ids: the first ones are a fair sample."""
+    """The documents ordered by a hash of their ids, so that the first n are a random sample."""
     keys = pl.Series([_hash(id_, 0) for id_ in frame["id"]], dtype=pl.UInt64)
     return frame[keys.arg_sort()]
 
 
 def n_evaluated(n_tokens: np.ndarray, max_tokens: int | None) -> int:
-    """How many documents, in evaluation order with these tokens (D,), losses are measured on.
+    """Number of documents that losses are measured on: the first ones that fit `max_tokens`.
 
-    They are taken while they fit in `max_tokens`; the first always is.
+    Args:
+        n_tokens: (D,) tokens of each document, in evaluation order.
+        max_tokens: maximum of their sum; None for all documents. At least one is taken.
     """
     if max_tokens is None:
         return len(n_tokens)

@@ -1,7 +1,7 @@
-"""The outputs of the asset `target_sets`: per target the text of both parts, and the tokens that
-losses are measured on.
+"""Writes and reads the outputs of `target_sets`: per target the text of both parts, and the tokens
+of the held-out part.
 
-The held-out part is ordered and tokenised here, once, and not again for each batch of proxies.
+The held-out part is ordered and tokenised here once, so that batches of proxies need not do so.
 """
 
 from dataclasses import dataclass
@@ -28,8 +28,8 @@ class TargetTokens:
     """The held-out documents of a target set, in the order in which they are evaluated.
 
     Attributes:
-        documents: token ids of each.
-        n_bytes: (D,) UTF-8 bytes of each.
+        documents: D arrays of int32, the token ids of each document.
+        n_bytes: (D,) UTF-8 bytes of each document.
     """
 
     documents: list[np.ndarray]
@@ -40,7 +40,8 @@ def write_target_tables(store: Store, settings: Settings, tokenizer: Tokenizer) 
     """Read, split, tokenise and store all target sets.
 
     Returns:
-        One row per target and part: n_documents, n_tokens, n_tokens_evaluated, n_bytes, example.
+        One row per target and part: n_documents, n_tokens, n_tokens_evaluated (that losses are
+        measured on), n_bytes, example.
 
     Raises:
         FileNotFoundError: the file of a target set is not there.
@@ -78,7 +79,7 @@ def write_target_tokens(
     """Tokenise and store the held-out documents (id, text) of a target, in the order given.
 
     Returns:
-        (D,) int64 tokens of each.
+        (D,) int64, number of tokens of each document.
     """
     encoded = encode(tokenizer, documents["text"].to_list())
     table = pl.DataFrame(
@@ -95,15 +96,15 @@ def write_target_tokens(
 
 
 def read_target_tokens(store: Store, target: str, tokenizer: Tokenizer) -> TargetTokens:
-    """What `write_target_tokens` stored.
+    """The documents that `write_target_tokens` stored.
 
     Raises:
-        MissingOutputError: it has not been written, or with another tokenizer.
+        MissingOutputError: they have not been written, or were encoded with another tokenizer.
     """
     path = store.table_path(TARGET_SETS, _tokens_name(target))
     if store.summary(path).get("tokenizer") != tokenizer_fingerprint(tokenizer):
         raise MissingOutputError(
-            f"{path} was encoded with another tokenizer than the one that is there now: "
+            f"{path} was encoded with another tokenizer than the lake's current one: "
             "materialise the asset 'target_sets' again"
         )
     table = store.read_table(path)

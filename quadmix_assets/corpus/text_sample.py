@@ -1,4 +1,4 @@
-"""A sample of the pool's texts that depends on ids and seed alone."""
+"""Samples texts of the pool; membership depends on ids, purpose and seed alone."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,10 +13,10 @@ from quadmix_assets.store import Store
 
 
 def in_sample(ids: Sequence[str], share: float, *, purpose: str, seed: int) -> np.ndarray:
-    """Which documents are in a sample: (D,) bool, each with probability `share`.
+    """Which documents are in a sample: (D,) bool, each true with probability `share`.
 
     The draw is a function of the id, the purpose and the seed. Samples for different purposes
-    are independent; a larger share holds every smaller one.
+    are independent; the sample of a larger share contains those of smaller ones.
     """
     chosen: np.ndarray = uniform_of_ids(ids, derive_seed(seed, purpose)) < share
     return chosen
@@ -27,7 +27,10 @@ def sample_texts(
 ) -> Iterator[pl.DataFrame]:
     """Batches of (id, text) of the sampled documents, shard by shard in the order given.
 
-    Reads only row groups that hold a sampled document.
+    Reads the texts of only those row groups that hold a sampled document.
+
+    Raises:
+        MissingOutputError: a shard has not been materialised in raw_shards.
     """
     for shard in shards:
         path = store.require(store.table_path(RAW_SHARDS, shard))

@@ -1,7 +1,7 @@
-"""Byte-level byte-pair tokenizer: train it on the pool or load it, then count and encode.
+"""Trains or loads a byte-level BPE tokenizer, and counts and encodes tokens with it.
 
-Loading switches off what would make counts wrong or random: truncation, padding, dropout, and
-the recognition of special tokens that are spelt out in a document.
+Whatever would make counts wrong or random is switched off: truncation, padding, dropout, and the
+recognition of special tokens that are spelt out in a document.
 """
 
 import re
@@ -19,13 +19,13 @@ END_OF_TEXT = "<|endoftext|>"
 _SEPARATORS = (END_OF_TEXT, "</s>", "<|end_of_text|>", "<eos>", "[SEP]")
 _MIN_VOCABULARY = 257  # the 256 bytes and the end of text
 
-# An encoding takes some hundred bytes a token while it is made. Long texts are encoded in pieces
-# and texts in batches, so that memory does not grow with the longest document.
+# An `Encoding` takes some hundred bytes per token. Long texts are encoded in pieces, and pieces in
+# batches, so that memory does not grow with the longest document.
 _MAX_PIECE_CHARACTERS = 1 << 16
 _MAX_BATCH_CHARACTERS = 1 << 21
-# Where a text may be cut. No common pre-tokenizer joins a word with the space that follows it, so
-# that a cut there changes no token; for text without spaces, before a punctuation mark or line end
-# that follows a letter (but not an apostrophe, which may belong to the word).
+# Where a text may be cut. No common pre-tokenizer joins a word with the space that follows it, so a
+# cut there changes no token. Text without spaces is cut before a punctuation mark or line end that
+# follows a letter (but not before an apostrophe, which may belong to the word).
 _CUTS = (re.compile(r"(?<=\S) "), re.compile(r"(?<=[^\W\d_])[^\w'’]"))
 
 
@@ -53,7 +53,7 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> Tokenizer:
         show_progress=False,
     )
     tokenizer.train_from_iterator((piece for text in texts for piece in _pieces(text)), trainer)
-    return _steadied(tokenizer)
+    return _deterministic(tokenizer)
 
 
 def load_tokenizer(path_or_id: str, *, revision: str | None = None) -> Tokenizer:
@@ -82,11 +82,11 @@ def load_tokenizer(path_or_id: str, *, revision: str | None = None) -> Tokenizer
             f"{path}: expected a tokenizer.json of the tokenizers library, but it cannot be read "
             f"({error})."
         ) from error
-    return _steadied(tokenizer)
+    return _deterministic(tokenizer)
 
 
 def tokenizer_path(store: Store) -> UPath:
-    """Where the project's tokenizer lies in the lake."""
+    """The path of the project's tokenizer in the lake."""
     return store.path(TOKENIZER, "tokenizer.json")
 
 
@@ -116,15 +116,15 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[np.ndarray]:
 
 
 def tokenizer_fingerprint(tokenizer: Tokenizer) -> str:
-    """xxh3-128 of the tokenizer's JSON: equal if and only if it encodes alike by construction."""
+    """xxh3-128 of the tokenizer's JSON: tokenizers with the same definition have the same."""
     return hash_bytes(tokenizer.to_str().encode())
 
 
 def separator_id(tokenizer: Tokenizer) -> int:
-    """The token that is put between documents.
+    """The id of the token that separates documents.
 
     Raises:
-        ValueError: the tokenizer has none of the usual ones.
+        ValueError: the tokenizer has none of the usual separators.
     """
     vocabulary = tokenizer.get_vocab()
     for name in _SEPARATORS:
@@ -132,11 +132,11 @@ def separator_id(tokenizer: Tokenizer) -> int:
             return vocabulary[name]
     raise ValueError(
         "the tokenizer has no token to separate documents: expected one of "
-        f"{', '.join(_SEPARATORS)}"
+        f"{', '.join(_SEPARATORS)}. Set tokenizer.source to a tokenizer that has one."
     )
 
 
-def _steadied(tokenizer: Tokenizer) -> Tokenizer:
+def _deterministic(tokenizer: Tokenizer) -> Tokenizer:
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tokenizer.encode_special_tokens = True
@@ -154,7 +154,7 @@ def _download(repository: str, revision: str) -> UPath:
     except (OSError, ValueError) as error:  # all errors of the hub's client are one or the other
         raise ValueError(
             f"tokenizer.source: {repository!r} is no file or folder, and no tokenizer.json could "
-            f"be had from the hub at revision {revision!r} ({error}). Correct the id or the "
+            f"be downloaded from the hub at revision {revision!r} ({error}). Correct the id or the "
             "revision, or name a local file."
         ) from error
 

@@ -1,7 +1,7 @@
-"""Texts as arrays of word hashes, so that words and n-grams are counted with numpy.
+"""Turns texts into arrays of word hashes, so that words and n-grams are counted with NumPy.
 
-Each distinct word is hashed once per chunk, by xxh3-64 of its UTF-8 bytes: a hash that is the same
-on every machine and in every version, so that tables of hashed n-grams can be stored.
+Each distinct word is hashed once per chunk of texts, by xxh3-64 of its UTF-8 bytes. That hash is
+the same on every machine and in every version, so that tables of hashed n-grams can be stored.
 """
 
 import itertools
@@ -15,13 +15,13 @@ import pyarrow as pa
 from quadmix_assets.hashing import hash_number
 
 WORDS_AND_MARKS = r"\w+|[^\w\s]+"
-"""Runs of letters and digits, and runs of marks (NLTK's wordpunct, which DSIR uses)."""
+"""Runs of letters and digits, and runs of punctuation (NLTK's wordpunct, which DSIR uses)."""
 BLANK_SEPARATED = r"\S+"
 """Words as Gopher counts them."""
 
 CHUNK_BYTES = 1 << 20
 MIN_DOCUMENT_BYTES = 32
-"""What a document counts at least, so that a chunk holds at most 2**15 + 1 documents."""
+"""Bytes that a shorter document counts as, so that a chunk holds at most 2**15 + 1 documents."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class WordTable:
         n_words: (D,) int64, words per document.
         codes: (W,) int64, index into the vocabulary.
         vocabulary: (V,) the distinct words, lower-cased.
-        hashes: (V,) uint64, of the distinct words.
+        hashes: (V,) uint64, hashes of the distinct words.
     """
 
     n_words: np.ndarray
@@ -47,19 +47,19 @@ class WordTable:
 
     @property
     def documents(self) -> np.ndarray:
-        """(W,) int64: the document that each word stands in."""
+        """(W,) int64: the index of the document of each word."""
         return np.repeat(np.arange(len(self.n_words)), self.n_words)
 
     def inside(self, n: int) -> np.ndarray:
-        """(W - n + 1,) bool: whether the n-gram that starts at a word ends in its document."""
+        """(W - n + 1,) bool: whether the n-gram that starts at a word ends in the same document."""
         documents = self.documents
         same: np.ndarray = documents[: max(len(documents) - n + 1, 0)] == documents[n - 1 :]
         return same
 
     def sums(self, values: np.ndarray) -> np.ndarray:
-        """(D,) sums over each document's words of `values` (W,); 0 without words.
+        """(D,) sums of `values` (W,) over the words of each document; 0 without words.
 
-        Each sum is over its own document alone, so that it does not depend on the others.
+        Each document is summed on its own, so that rounding does not depend on the others.
         """
         sums = np.zeros(len(self.n_words), dtype=values.dtype)
         filled = self.n_words > 0
@@ -82,9 +82,9 @@ def word_table(texts: pl.Series, pattern: str) -> WordTable:
 
 
 def text_chunks(texts: pl.Series) -> Iterator[pl.Series]:
-    """Cut texts into runs of about CHUNK_BYTES: memory stays small and arrays stay in the cache.
+    """Cut texts into chunks of about CHUNK_BYTES: memory stays small and arrays stay in the cache.
 
-    A run holds at least one document, however long, and at most 2**15 + 1.
+    A chunk holds at least one document, however long, and at most 2**15 + 1.
     """
     if texts.is_empty():
         return
@@ -104,10 +104,10 @@ def extend_ngrams(keys: np.ndarray, hashes: np.ndarray) -> np.ndarray:
         hashes: (W,) uint64, hash of each word.
 
     Returns:
-        (W - n,) uint64. N-grams that run over the end of a document are among them: mask them.
+        (W - n,) uint64, including n-grams across the end of a document: mask these with `inside`.
     """
     n = len(hashes) - len(keys) + 1
-    # An odd multiplier loses no bits, and makes "a b" differ from "b a"; the shift brings high
-    # bits down, because buckets are taken from the low ones.
+    # Multiplication by an odd number is a bijection, and makes "a b" differ from "b a". The shift
+    # mixes high bits into the low ones, from which callers take buckets.
     mixed = keys[:-1] * np.uint64(0x9E3779B97F4A7C15) + hashes[n:]
     return np.bitwise_xor(mixed, mixed >> np.uint64(29))

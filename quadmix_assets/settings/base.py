@@ -1,4 +1,4 @@
-"""What all sections of the settings share."""
+"""The base class of all sections of the settings, and types that they share."""
 
 from typing import Annotated
 
@@ -10,6 +10,6 @@ PositiveInt = Annotated[int, Field(ge=1)]
 
 
 class Section(BaseModel):
-    """A part of the settings: unknown keys are refused, and nothing changes after loading."""
+    """A section of the settings: immutable, and unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -10,9 +10,10 @@ class ComparisonSettings(Section):
 
     n_seeds: PositiveInt = Field(
         default=3,
-        description="trainings on each of the two, with seeds of their own; fewer give no interval",
+        description="models trained on each of the two, with different seeds; a single one gives "
+        "no confidence interval",
     )
     n_tokens: PositiveInt | None = Field(
         default=None,
-        description="training tokens of each model; null takes the proxies' budget",
+        description="training tokens of each model; null takes proxies.training.n_tokens_per_proxy",
     )

@@ -1,4 +1,4 @@
-"""Settings of what a mix must satisfy."""
+"""Settings of the constraints on theta* and on the mix."""
 
 from typing import Annotated, Literal
 
@@ -10,18 +10,23 @@ Epochs = Annotated[float, Field(gt=0.0)]
 
 
 class DomainConstraintSettings(Section):
-    """What holds for one domain, as shares of the mix's tokens."""
+    """Limits of one domain: its share of the mix's tokens, and its epochs."""
 
     share: Share | None = Field(
         default=None, description="fixes the share of the mix's tokens; null leaves it free"
     )
-    min_share: Share = Field(default=0.0, description="least share of the mix's tokens; none")
-    max_share: Share = Field(default=1.0, description="largest share of the mix's tokens; any")
+    min_share: Share = Field(
+        default=0.0, description="minimum share of the mix's tokens; 0: no limit"
+    )
+    max_share: Share = Field(
+        default=1.0, description="maximum share of the mix's tokens; 1: no limit"
+    )
     max_epochs: Epochs | None = Field(
         default=None,
-        description="tokens taken over tokens there, at most; null takes the general max_epochs",
+        description="maximum epochs, the tokens taken from the domain divided by the tokens it "
+        "has; null takes search.constraints.max_epochs",
     )
-    off: bool = Field(default=False, description="takes nothing of the domain")
+    off: bool = Field(default=False, description="whether the mix takes nothing from the domain")
 
     @model_validator(mode="after")
     def _consistent(self) -> "DomainConstraintSettings":
@@ -30,32 +35,34 @@ class DomainConstraintSettings(Section):
         if self.min_share > self.max_share:
             raise ValueError(f"min_share {self.min_share} is above max_share {self.max_share}")
         if self.off and (self.min_share > 0 or (self.share or 0) > 0):
-            raise ValueError("the domain is off, but a share of it is asked for")
+            raise ValueError("off is true, but share or min_share is above 0: keep one of the two")
         return self
 
 
 class ConstraintsSettings(Section):
-    """What every theta* must satisfy; tokens are those of the pool that the mix is made of."""
+    """What every theta* must satisfy in expectation; tokens are those of the whole pool."""
 
     mix_tokens: PositiveInt | None = Field(
-        default=None, description="expected tokens of the final mix; null leaves them to theta"
+        default=None, description="expected tokens of the final mix; null: no budget"
     )
     budget: Literal["searched", "scaled"] = Field(
         default="searched",
-        description="searched: only thetas that meet mix_tokens are looked at; scaled: theta* is "
-        "searched freely, then its omegas are scaled, beyond omega_max if need be. The default "
-        "lets the regressor see what the budget does",
+        description="how mix_tokens is met. searched: the search considers only thetas that meet "
+        "it; scaled: theta* is searched without it, then its omegas are scaled, beyond omega_max "
+        "if needed. With the default, the regressor predicts losses of mixes that meet the budget",
     )
     max_copies: Annotated[float, Field(ge=1.0)] | None = Field(
-        default=None, description="expected copies of a document, at most; null is no limit"
+        default=None, description="maximum expected copies of a document; null: no limit"
     )
     max_epochs: Epochs | None = Field(
         default=None,
-        description="tokens taken over tokens there, at most, in every domain; null is no limit",
+        description="maximum epochs of every domain, the tokens taken from it divided by the "
+        "tokens it has; null: no limit",
     )
     domains: dict[Name, DomainConstraintSettings] = Field(
-        default_factory=dict, description="limits of single domains, by name; none"
+        default_factory=dict, description="limits of single domains, by name"
     )
     criteria_off: tuple[Name, ...] = Field(
-        default=(), description="criteria that get no weight, as in the paper's Table 2; none"
+        default=(),
+        description="criteria whose weight alpha is 0 in every domain, as in the paper's Table 2",
     )

@@ -1,4 +1,4 @@
-"""Settings of the corpus: where the input shards lie, and which of their columns are used."""
+"""Settings of the corpus: the input shards, and which of their columns are used."""
 
 from typing import Literal
 
@@ -10,18 +10,16 @@ _COLUMNS_OF_EVERY_SHARD = ("id", "text", "source", "n_bytes")
 
 
 class PlantedSettings(Section):
-    """The generated corpus, whose right answer is known (`corpus.source: planted`)."""
+    """The generated corpus, whose ground truth is known (`corpus.source: planted`)."""
 
     n_documents: PositiveInt = Field(
         default=20_000,
-        description="documents of the pool; so many that the search finds the planted blend, and "
-        "few enough for minutes on two cores",
+        description="documents of the pool; enough for the search to find the target set's blend "
+        "of domains, and few enough to run in minutes on two cores",
     )
-    n_shards: PositiveInt = Field(
-        default=8, description="files that they lie in, of several formats in turn"
-    )
+    n_shards: PositiveInt = Field(default=8, description="input files, in alternating formats")
     n_labelled_per_domain: PositiveInt = Field(
-        default=120, description="labelled examples for each domain, for the domain classifier"
+        default=120, description="labelled examples per domain, for the domain classifier"
     )
     n_target: PositiveInt = Field(default=1_200, description="documents of the target set")
 
@@ -34,7 +32,8 @@ class CorpusSettings(Section):
     """
 
     source: Literal["files", "planted"] = Field(
-        default="files", description="read files of your own, or generate the demo's corpus"
+        default="files",
+        description="files: read your own input shards; planted: generate the demo's corpus",
     )
     raw: str = Field(
         default="data/raw", description="folder or URI of the input shards; not used if planted"
@@ -47,35 +46,37 @@ class CorpusSettings(Section):
             "**/*.jsonl.zst",
             "**/*.ndjson",
         ),
-        description="which files below `raw` are shards: with a slash, of the whole path (** is "
-        "any number of folders), without one, of the name alone. `.json` can be read too, with one "
-        "object a line, but is no default: such files are mostly something else",
+        description="glob patterns of the shards below `raw`; a pattern with a slash matches the "
+        "whole path (** is any number of folders), one without a slash the file name. `.json` "
+        "files with one object per line can be read too, but are not in the default, because most "
+        "`.json` files have other content",
     )
-    text_column: str = Field(default="text", description="holds the document's text")
+    text_column: str = Field(default="text", description="column of the document's text")
     id_column: str | None = Field(
         default="id",
-        description="holds a document's id, which is unique in the pool. The default may be "
-        "absent, and ids are made from shard and row then, as with null; a shard without the "
-        "column that the profile names fails",
+        description="column of the document's id, which must be unique in the pool. Where the "
+        "default column is absent, or with null, ids are made from shard and row; if the profile "
+        "names the column, a shard without it fails",
     )
     source_column: str | None = Field(
         default="source",
-        description="says where a document comes from; absent or null: the shard's key does",
+        description="column of the document's origin; where it is absent or null, the source is "
+        "the shard's key",
     )
     carried_columns: dict[str, Literal["string", "int", "float", "bool"]] = Field(
         default_factory=dict,
-        description="further columns and their types, which go through to the final mix; those "
-        "that give domains or scores must be among them",
+        description="further columns, by name, and their types; they are copied through to the "
+        "final mix. Columns that give domains or scores must be among them",
     )
     max_text_bytes: PositiveInt = Field(
         default=4_000_000,
-        description="bytes (UTF-8) of the longest text; longer ones go to quarantine. The default "
-        "lets whole novels pass, and bounds the memory that one document takes",
+        description="maximum bytes (UTF-8) of a text; longer ones go to quarantine. The default "
+        "admits whole novels, and bounds the memory that one document takes",
     )
     max_quarantine_share: Share = Field(
         default=0.05,
-        description="share of a shard's rows that may go to quarantine before a check fails: some "
-        "rows of any crawl are empty, but not every twentieth",
+        description="share of a shard's rows that may go to quarantine before a check fails; some "
+        "rows of any crawl are empty, but rarely 5 %",
     )
     max_target_overlap: Share = Field(
         default=0.01,
@@ -85,7 +86,8 @@ class CorpusSettings(Section):
     datasets: str | None = Field(
         default=None,
         description="folder with local copies of data sets that targets name by hub id "
-        "(`<folder>/<organisation>/<name>/<config>/<split>/*.parquet`); null: from the hub",
+        "(`<folder>/<organisation>/<name>/<config>/<split>/*.parquet`); null: they are read from "
+        "the hub",
     )
     planted: PlantedSettings = Field(
         default=PlantedSettings(), description="sizes of the generated corpus"
@@ -93,12 +95,12 @@ class CorpusSettings(Section):
 
     @property
     def names_id_column(self) -> bool:
-        """Whether the profile itself names the id column, which every shard must have then."""
+        """Whether the profile names the id column; every shard must have it then."""
         return self.id_column is not None and "id_column" in self.model_fields_set
 
     @property
     def names_source_column(self) -> bool:
-        """Whether the profile itself names the source column."""
+        """Whether the profile names the source column."""
         return self.source_column is not None and "source_column" in self.model_fields_set
 
     @model_validator(mode="after")

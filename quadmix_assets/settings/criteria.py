@@ -1,6 +1,7 @@
-"""What the settings of every quality criterion have, and answer to the rest of the project.
+"""The base class of the settings of quality criteria.
 
-The settings of a kind stand beside its implementation, in `quadmix_assets.features.criteria`.
+The settings of a kind are in the module of its implementation, in
+`quadmix_assets.features.criteria`.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ if TYPE_CHECKING:
 
 
 class CriterionSettings(ModelSettings):
-    """Settings of one quality criterion; a kind overrides what is different for it."""
+    """Settings of one quality criterion; subclasses override what differs."""
 
     name: Name = Field(
         default_factory=lambda values: values["kind"],
-        description="the column of the scores in every table; its kind by default, which must be "
-        "changed where two criteria are of one kind",
+        description="name of the criterion, and of its score column in all tables; by default its "
+        "kind. Two criteria of the same kind need different names",
     )
 
     @abstractmethod
     def implementation(self) -> type[Criterion[Any]]:
-        """The class that scores documents by these settings."""
+        """The class that scores documents with these settings."""
 
     def make(self, runtime: Runtime | None = None) -> Criterion[Any]:
         """The criterion, not fitted yet."""
@@ -60,5 +61,5 @@ class CriterionSettings(ModelSettings):
 
     @property
     def reversed_by(self) -> str | None:
-        """The setting that turns the scores upside down, as in `key: value`; None without one."""
+        """The setting, as `key: value`, that reverses the scores' direction; None without one."""
         return None

@@ -1,6 +1,7 @@
-"""What the settings of every domain classifier have, and answer to the rest of the project.
+"""The base class of the settings of domain classifiers.
 
-The settings of a kind stand beside its implementation, in `quadmix_assets.features.domains`.
+The settings of a kind are in the module of its implementation, in
+`quadmix_assets.features.domains`.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ if TYPE_CHECKING:
     from quadmix_assets.features.inference import Runtime
 
 UNKNOWN_DOMAIN = "unknown"
-"""The domain of documents that no other domain can be given to; always the last of all domains."""
+"""The domain of documents without a usable label; always the last of the domains."""
 
 
 @dataclass(frozen=True)
 class LabelledExamples:
-    """Where the examples lie that a domain classifier learns from.
+    """The file of labelled examples that a domain classifier is fitted to.
 
     Attributes:
-        path: file or URI, as the settings give it; None for those of the generated corpus.
+        path: file or URI, as given in the settings; None for those of the generated corpus.
         text_column: the column or key of an example's text.
-        domain_column: the column or key of its domain.
+        domain_column: the column or key of an example's domain.
     """
 
     path: str | None
@@ -40,21 +41,21 @@ class LabelledExamples:
 
 
 class DomainsSettings(ModelSettings):
-    """Settings of the domain classifier; a kind overrides what is different for it."""
+    """Settings of the domain classifier; subclasses override what differs."""
 
     names: tuple[Name, ...] = Field(
-        description="the domains, in the order in which theta holds them; `unknown` is added as "
-        "the last one where it is not named"
+        description="the domains, in the order of theta's domain axis; `unknown` is added as the "
+        "last one where it is not named"
     )
     confidence_floor: Share = Field(
         default=0.0,
-        description="documents whose label has a smaller confidence (0 to 1) are `unknown`; 0 "
-        "keeps every label, because confidences of different classifiers do not compare",
+        description="minimum confidence (0 to 1) of a label; documents below it are `unknown`. 0 "
+        "keeps every label, because confidences of different classifiers are not comparable",
     )
 
     @abstractmethod
     def implementation(self) -> type[DomainClassifier[Any]]:
-        """The class that labels documents by these settings."""
+        """The class that labels documents with these settings."""
 
     def make(self, runtime: Runtime | None = None) -> DomainClassifier[Any]:
         """The classifier, not fitted yet."""
@@ -77,7 +78,7 @@ class DomainsSettings(ModelSettings):
         return None
 
     def domain_of(self, label: str) -> str:
-        """The domain that a label of the input stands for."""
+        """The domain of a label of the input: itself if it is one of `names`, else `unknown`."""
         return label if label in self.names else UNKNOWN_DOMAIN
 
     @property

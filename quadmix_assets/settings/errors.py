@@ -1,4 +1,4 @@
-"""Turns a validation error into lines that name the key, its value and what is allowed."""
+"""Describes validation errors: lines that name the key, its value and what is allowed."""
 
 import difflib
 
@@ -10,7 +10,7 @@ from quadmix_assets.settings.places import Place, places_below
 
 
 class SettingsError(ValueError):
-    """The settings cannot be used; the message says which key, its value and what is allowed."""
+    """The settings cannot be used; the message names the key, its value and what is allowed."""
 
 
 def describe_validation_error(error: ValidationError, file: str, model: type[BaseModel]) -> str:
@@ -35,9 +35,9 @@ def describe_validation_error(error: ValidationError, file: str, model: type[Bas
 
 
 def _follows_from_another(problem: ErrorDetails, error: ValidationError) -> bool:
-    """Whether something is wrong only because other keys are."""
+    """Whether an error is only a consequence of errors in other keys."""
     if problem["type"] == "default_factory_not_called":
-        return True  # a default that follows another key, in a section with an error of its own
+        return True  # a default that depends on another key, in a section with another error
     key = problem["loc"]
     return problem["type"] == "too_short" and any(
         other["loc"][: len(key)] == key and len(other["loc"]) > len(key) for other in error.errors()
@@ -55,7 +55,7 @@ def _fields_beside(model: type[BaseModel], location: tuple[int | str, ...]) -> l
     """The fields of the section that holds the last part of `location`."""
     places: list[Place] = [model]
     for part in location[:-1]:
-        # What leads no further is a number in a list, or a key that the user has chosen.
+        # A part that leads nowhere is an index of a list, or a key that the user has chosen.
         places = [found for place in places for found in places_below(place, part)] or places
     sections = [place for place in places if not isinstance(place, Registry)]
     return sorted({field for section in sections for field in section.model_fields})

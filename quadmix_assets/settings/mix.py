@@ -8,11 +8,11 @@ from quadmix_assets.settings.base import Name, Section
 
 
 class ExportSettings(Section):
-    """The plain files that a trainer reads: text, repeated by copies."""
+    """The export for trainers: files that hold each selected text once per copy."""
 
     format: Literal["parquet", "jsonl.zst", "none"] = Field(
         default="parquet",
-        description="file format of the export, one file a shard; none writes no export",
+        description="file format of the export, one file per shard; none: no export is written",
     )
 
 
@@ -20,13 +20,14 @@ class MixSettings(Section):
     """The final mix."""
 
     objective: Name | None = Field(
-        default=None, description="whose theta* makes the mix; null takes the first objective"
+        default=None,
+        description="name of the objective whose theta* makes the mix; null: the first objective",
     )
     max_breakpoints: Annotated[int, Field(ge=2)] = Field(
         default=20_000,
-        description="rows of the rank calibration for a domain, at most; ranks are exact below "
-        "that many distinct scores, else off by 1 / (rows - 1) at most",
+        description="maximum rows of the rank calibration of a domain; ranks are exact up to that "
+        "many distinct merged scores, else off by at most 1 / (rows - 1)",
     )
     export: ExportSettings = Field(
-        default=ExportSettings(), description="what is written for trainers beside the mix"
+        default=ExportSettings(), description="the files for trainers, written next to the mix"
     )

@@ -1,4 +1,4 @@
-"""What the settings of criteria and domain classifiers have in common, whatever their kind."""
+"""The base class of the settings of criteria and of domain classifiers."""
 
 from abc import ABC
 
@@ -11,7 +11,7 @@ TEXT_COLUMN = "text"
 
 
 class ModelSettings(Section, ABC):
-    """Settings of a model that reads documents; a kind overrides what is different for it."""
+    """Settings of a model that reads documents; subclasses override what differs."""
 
     kind: str = Field(description="which model this is; the kind decides what else can be set")
 
@@ -22,10 +22,10 @@ class ModelSettings(Section, ABC):
 
     @property
     def pool_sample_size(self) -> int:
-        """How many documents of the pool the model learns from; 0 if it learns nothing there."""
+        """How many documents of the pool the model is fitted to; 0 if it is fitted to none."""
         return 0
 
     @property
     def runs_network(self) -> bool:
-        """Whether the model is a neural network, which takes long and runs on a device."""
+        """Whether the model is a neural network: slow, and run on `features.inference.device`."""
         return False

@@ -8,15 +8,15 @@ from quadmix_assets.settings.base import Name, Section
 
 
 class ObjectiveSettings(Section):
-    """What is minimised: a weighted mean of the losses on target sets, on one scale."""
+    """What theta* minimises: a weighted mean of the losses on target sets, on one scale."""
 
-    name: Name = Field(description="what the objective is called in tables, files and figures")
+    name: Name = Field(description="name of the objective in tables, files and figures")
     targets: Annotated[dict[Name, Annotated[float, Field(gt=0)]], Field(min_length=1)] = Field(
         description="weight of each target set; weights are divided by their sum"
     )
     scale: Literal["nats", "zscore", "bits_per_byte"] = Field(
         default="nats",
-        description="how losses of several targets are brought together: nats, as they are, which "
-        "is the paper's; zscore, as standard deviations over the proxies; bits_per_byte, per byte "
-        "of the target",
+        description="scale of the losses before they are averaged. nats: per token, as measured, "
+        "as in the paper; zscore: standard deviations from the mean of all proxies; "
+        "bits_per_byte: bits per UTF-8 byte of the target set",
     )

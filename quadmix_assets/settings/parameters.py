@@ -18,15 +18,15 @@ class ParametersSettings(Section):
     omega_max: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
         default=0.1,
         description="upper bound of omega, the share of a domain's tokens that is sampled by "
-        "quality; the paper's, small pools need more",
+        "quality; the default is the paper's, and small pools need more",
     )
     lambda_prior: Literal["log_uniform", "uniform"] = Field(
         default="log_uniform",
-        description="how lambda is drawn: 10^(3u) or 1000u with u uniform in [0, 1], the two "
-        "readings of the paper; log_uniform has as many small values as large ones",
+        description="distribution of lambda: 10^(3u) or 1000u with u uniform in [0, 1], the two "
+        "readings of the paper; log_uniform gives each power of ten the same probability",
     )
     scale_max: Annotated[float, Field(ge=1.0)] = Field(
         default=1.0,
-        description="an extension of the paper's space: a factor from 1 to this on each domain's "
-        "sampling function; 1, as in the paper, leaves it out",
+        description="upper bound of a factor (at least 1) on each domain's sampling function, an "
+        "extension of the paper's parameter space; 1, as in the paper, leaves it out",
     )

@@ -1,4 +1,4 @@
-"""Walks the tree of the settings: what a field of a section holds."""
+"""Walks the tree of the settings: the sections and registries below a field."""
 
 from collections.abc import Iterator
 from typing import Any, get_args
@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 from quadmix_assets.registry import Registry
 
 Place = type[BaseModel] | Registry
-"""A section of the settings, or a family of kinds of which a kind is a section."""
+"""A section of the settings, or a registry, each of whose kinds is a section."""
 
 
 def places_of(field: FieldInfo) -> list[Place]:
@@ -19,7 +19,7 @@ def places_of(field: FieldInfo) -> list[Place]:
 
 
 def places_below(place: Place, part: int | str) -> list[Place]:
-    """Where a part of a key leads from a section (a field) or from a registry (a kind)."""
+    """The places that `part` names: a field of a section, or a kind of a registry."""
     if isinstance(place, Registry):
         return [place.settings_class(part)] if isinstance(part, str) and part in place.kinds else []
     field = place.model_fields.get(str(part))
@@ -30,7 +30,7 @@ def _inside(annotation: Any) -> Iterator[Place]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
         return
-    # Of Annotated[section, registry] the registry says what there is.
+    # In Annotated[section, registry] the section is only the base class of the registry's kinds.
     parts = get_args(annotation)
     registries = [part for part in parts if isinstance(part, Registry)]
     for part in parts:

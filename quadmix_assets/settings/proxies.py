@@ -1,4 +1,4 @@
-"""Settings of the proxies: their pool, how they are trained and evaluated, and on what hardware."""
+"""Settings of the proxies: the proxy pool, their training, evaluation and hardware."""
 
 from typing import Annotated, Literal
 
@@ -13,21 +13,22 @@ class ProxiesSettings(Section):
 
     pool_tokens: PositiveInt = Field(
         default=20_000_000,
-        description="tokens that the pool is sampled down to, about: many times what a tiny proxy "
-        "is trained on, so that even small samples need not be repeated",
+        description="approximate tokens of the proxy pool, a sample of the pool; many times what a "
+        "tiny proxy is trained on, so that even small samples need not be repeated",
     )
     batch_size: PositiveInt = Field(
         default=16,
-        description="thetas in one proxy_batch partition: what is lost at most, and shown as one "
-        "step, when a run fails",
+        description="thetas in one partition of proxy_batch, which is run, shown and retried as "
+        "one step; a retry does not train finished stacks again",
     )
     training: TrainingSettings = Field(
         default_factory=TrainingSettings, description="the recipe that all proxies share"
     )
     max_target_tokens: PositiveInt = Field(
         default=50_000,
-        description="tokens of each target set that losses are measured on, whole documents in the "
-        "order of a hash; few enough that evaluation costs little beside a short training",
+        description="maximum tokens of each target set that losses are measured on; whole "
+        "documents, in the order of a hash of their ids. Evaluation then costs little compared "
+        "with a short training",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="where proxies are trained; auto: on a GPU where there is one"
@@ -38,7 +39,7 @@ class ProxiesSettings(Section):
         "as fit a GPU's free memory, or a CPU's cache",
     )
     n_workers: PositiveInt = Field(
-        default=2, description="processes that train side by side on a CPU; a GPU has one"
+        default=2, description="processes that train in parallel on a CPU; a GPU has one"
     )
     n_threads: PositiveInt = Field(
         default=1,
@@ -46,13 +47,13 @@ class ProxiesSettings(Section):
     )
     compile: Literal["auto", "on", "off"] = Field(
         default="auto",
-        description="whether torch.compile fuses the training step; auto: on a GPU, since on a CPU "
-        "short trainings do not win back the time it takes",
+        description="whether torch.compile fuses the training step; auto: on a GPU only, since "
+        "on a CPU short trainings gain less time than compiling takes",
     )
     checkpoint_seconds: Annotated[float, Field(gt=0)] = Field(
         default=60.0,
-        description="seconds between two checkpoints of a training; what a killed one loses at "
-        "most",
+        description="seconds between two checkpoints of a training, and so the most work that a "
+        "killed one loses",
     )
     progress_seconds: Annotated[float, Field(gt=0)] = Field(
         default=15.0,
@@ -60,11 +61,11 @@ class ProxiesSettings(Section):
     )
     tensorboard: bool = Field(
         default=False,
-        description="whether training curves are written for TensorBoard too; off, since it needs "
-        "the extra `tensorboard` and a local lake",
+        description="whether training curves are also written for TensorBoard; off by default, "
+        "since it needs the extra `tensorboard` and a local lake",
     )
     max_failed_share: Share = Field(
         default=0.1,
         description="share of failed proxies above which the check few_proxies_failed fails; a few "
-        "may diverge, more mean that the recipe is wrong",
+        "may diverge, many indicate a wrong recipe",
     )

@@ -1,4 +1,4 @@
-"""Types and defaults of keys in words, from their JSON schema."""
+"""Describes the types and defaults of keys in words, from their JSON schema."""
 
 import json
 from collections.abc import Mapping
@@ -38,7 +38,7 @@ def type_text(schema: Mapping[str, Any]) -> str:
 
 
 def mapping_values(schema: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The schema of a mapping's values; empty where the schema is no mapping's."""
+    """The schema of a mapping's values; empty for anything but a mapping."""
     if "patternProperties" in schema:
         (values,) = schema["patternProperties"].values()
     else:
@@ -47,7 +47,7 @@ def mapping_values(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def default_text(schema: Mapping[str, Any]) -> str:
-    """The default of a key; empty where the description says it, or where it is a section."""
+    """The default of a key; empty for sections, and where only the description states it."""
     if "$ref" in schema or "oneOf" in schema or "default" not in schema:
         return ""
     value = schema["default"]

@@ -8,10 +8,10 @@ from quadmix_assets.settings.base import Section, Share
 
 
 class RefineSettings(Section):
-    """Further rounds of proxies, near the optimum and where the regressor is least sure."""
+    """Further rounds of proxies, near the optima and where the regressor is most uncertain."""
 
     rounds: Annotated[int, Field(ge=0)] = Field(
-        default=0, description="rounds that `quadmix run` makes by itself; the paper makes none"
+        default=0, description="further rounds of a `quadmix run`; the paper has none"
     )
     share: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
         default=0.25,
@@ -20,6 +20,6 @@ class RefineSettings(Section):
     )
     explore: Share = Field(
         default=0.3,
-        description="share of a round that goes where the regressor is least sure; the rest goes "
-        "near the optima, where precision pays",
+        description="share of a round's thetas where the regressor is most uncertain; the others "
+        "are near the predicted optima, where its errors matter most",
     )

@@ -1,4 +1,4 @@
-"""What the settings of every kind of regressor offer; the kinds are in `search/regressors/`."""
+"""The base class of the settings of regressors; the kinds are in `search/regressors/`."""
 
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 
 class RegressorSettings(Section):
-    """A kind of regressor with its options: fits one, and reads a stored one.
+    """A kind of regressor with its options: fits a regressor, and restores a stored one.
 
-    A subclass has a field `kind` with its one value, which is also the name in the registry.
+    A subclass has a field `kind` with a single value, which is also its name in the registry.
+
+    Attributes:
+        label: what the kind is called in tables and figures.
     """
 
     kind: str
@@ -31,16 +34,16 @@ class RegressorSettings(Section):
         The same rows, options and seed give the same regressor, whatever `n_threads` is.
 
         Raises:
-            ValueError: the losses are not of the kind that it can be fitted to.
+            ValueError: the losses are such that `can_fit` is False.
         """
 
     @classmethod
     @abstractmethod
     def from_json(cls, values: dict[str, Any]) -> "Regressor":
-        """A regressor from its `to_json`; predicts the very same numbers."""
+        """A regressor from its `to_json`; its predictions are bit-identical."""
 
     def can_fit(self, losses: FloatArray) -> bool:
-        """Whether it can be fitted to losses (n,); an ensemble leaves it out where not."""
+        """Whether it can be fitted to losses (n,); if not, an ensemble leaves it out."""
         return True
 
     @property

@@ -1,4 +1,4 @@
-"""The whole of the settings, and what must hold between its sections."""
+"""The root of the settings, and the validation across its sections."""
 
 from functools import cached_property
 from pathlib import Path
@@ -29,7 +29,7 @@ _BENCHMARKS = ("hellaswag", "arc_easy", "arc_challenge", "mmlu", "triviaqa")
 
 
 class Settings(BaseSettings):
-    """Everything a user tunes. `load_settings` reads it from a profile."""
+    """All settings of a profile; `load_settings` reads them."""
 
     model_config = SettingsConfigDict(
         extra="forbid", frozen=True, env_prefix=OVERRIDE_PREFIX, env_nested_delimiter="__"
@@ -44,25 +44,27 @@ class Settings(BaseSettings):
     )
     owner: str = Field(
         default="team:data",
-        description="whom the UI names as owner of the assets: an e-mail address or `team:<name>`",
+        description="owner of the assets in the UI: an e-mail address or `team:<name>`",
     )
     seed: Annotated[int, Field(ge=0)] = Field(
         default=0,
-        description="seed of everything random: samples, thetas, draws, training; another one "
+        description="seed of all random numbers: samples, thetas, copies, training; another seed "
         "gives another, equally valid mix",
     )
     corpus: CorpusSettings = Field(
         default=CorpusSettings(), description="the input shards and which columns of them are used"
     )
     tokenizer: TokenizerSettings = Field(
-        default=TokenizerSettings(), description="the tokenizer that counts and feeds tokens"
+        default=TokenizerSettings(),
+        description="the tokenizer that counts tokens and encodes text for the proxies",
     )
     targets: tuple[TargetSettings, ...] = Field(
         min_length=1, description="the target sets: texts that the mix should make a model good at"
     )
     features: FeaturesSettings = Field(description="scores and domains of documents")
     parameters: ParametersSettings = Field(
-        default=ParametersSettings(), description="how many thetas are drawn, and from what space"
+        default=ParametersSettings(),
+        description="how many thetas are drawn, and from which parameter space",
     )
     proxies: ProxiesSettings = Field(
         default=ProxiesSettings(), description="the proxy pool and the training of proxies"
@@ -130,7 +132,7 @@ class Settings(BaseSettings):
             if target.path is None and target.dataset is None:
                 raise ValueError(
                     f"targets[{target.name}].path is missing (or a dataset): "
-                    "only corpus.source: planted brings a target of its own"
+                    "only corpus.source: planted generates a target set"
                 )
         examples = self.features.domains.labelled_examples
         if examples is not None and examples.path is None:
@@ -156,12 +158,12 @@ class Settings(BaseSettings):
 
     @cached_property
     def criterion_names(self) -> tuple[str, ...]:
-        """The N criteria, in the order of the axis of alpha."""
+        """The N criteria, in the order of alpha's criterion axis."""
         return tuple(criterion.name for criterion in self.features.criteria)
 
     @cached_property
     def domain_names(self) -> tuple[str, ...]:
-        """The M domains, in the order of the axis of theta; `unknown` comes last."""
+        """The M domains, in the order of theta's domain axis; `unknown` comes last."""
         names = tuple(name for name in self.features.domains.names if name != UNKNOWN_DOMAIN)
         return (*names, UNKNOWN_DOMAIN)
 
@@ -172,7 +174,11 @@ class Settings(BaseSettings):
 
     @cached_property
     def objectives(self) -> tuple[ObjectiveSettings, ...]:
-        """What is minimised, one theta* each: those of the profile, or the paper's two."""
+        """The objectives, each with a theta* of its own: the profile's, or the default ones.
+
+        By default those of the paper whose target sets are there; without any, the mean of all
+        target sets.
+        """
         return self.search.objectives or _default_objectives(self.target_names)
 
     @property

@@ -17,8 +17,8 @@ class SearchSettings(Section):
 
     objectives: tuple[ObjectiveSettings, ...] = Field(
         default=(),
-        description="what is minimised, one theta* each; empty: openhermes and bmk of the paper, "
-        "as far as their target sets are there, else the mean of all targets",
+        description="what is minimised; the search finds one theta* for each. Empty: the paper's "
+        "openhermes and bmk, as far as their target sets are there, else the mean of all targets",
     )
     held_out_share: Annotated[float, Field(gt=0.0, lt=0.5)] = Field(
         default=1 / 15,
@@ -28,18 +28,19 @@ class SearchSettings(Section):
     regressor: RegressorChoice = Field(
         default="lightgbm",
         validate_default=True,
-        description="what predicts losses: the name of a kind, or a mapping with its options; "
-        "lightgbm is the paper's, ensemble does better below some hundred proxies",
+        description="what predicts losses of thetas: the name of a kind, or a mapping with its "
+        "options; lightgbm is the paper's, ensemble is more accurate below some hundred proxies",
     )
     compared: tuple[RegressorChoice, ...] = Field(
         default=("svr_linear", "svr_rbf", "ridge_log", "gaussian_process", "ensemble"),
         validate_default=True,
-        description="regressors whose errors are reported beside; none of them is searched with",
+        description="further regressors, whose errors are reported for comparison; the search does "
+        "not use them",
     )
     regressor_inputs: Literal["theta", "mixture"] = Field(
         default="mixture",
-        description="what regressors see of a theta: its entries, as in the paper, or the mix that "
-        "it makes, which predicts better",
+        description="what regressors see of a theta. theta: its entries, as in the paper; mixture: "
+        "token share and mean quality per domain of the mix that it makes, which predict better",
     )
     strategy: StrategyChoice = Field(
         default="random_top_mean",
@@ -48,30 +49,37 @@ class SearchSettings(Section):
         "random_top_mean is the paper's",
     )
     n_points: PositiveInt = Field(
-        default=100_000, description="random thetas that are predicted, as in the paper"
+        default=100_000,
+        description="thetas whose losses the search predicts, in each of its stages; the paper's "
+        "number",
     )
     top: PositiveInt = Field(
-        default=10, description="of them, how many of the best are averaged, as in the paper"
+        default=10,
+        description="how many thetas with the best predictions are averaged; the paper's number",
     )
     constraints: ConstraintsSettings = Field(
-        default=ConstraintsSettings(), description="what every theta* must satisfy; nothing"
+        default=ConstraintsSettings(),
+        description="what every theta* must satisfy; by default nothing",
     )
     refine: RefineSettings = Field(
-        default=RefineSettings(), description="further rounds of proxies; none"
+        default=RefineSettings(), description="further rounds of proxies; by default none"
     )
     check_seeds: PositiveInt = Field(
         default=3,
-        description="trainings of theta* and of what it has to beat, in optimum_check; fewer give "
-        "no interval",
+        description="models that optimum_check trains with different seeds, at theta* and at each "
+        "theta that it is compared with; a single one gives no confidence interval",
     )
     n_threads: PositiveInt = Field(
         default=1,
-        description="CPU threads of regressors and linear algebra; fixed, since they can change "
-        "last bits",
+        description="CPU threads of regressors and linear algebra; fixed, since their number can "
+        "change the last bits of results",
     )
 
     @model_validator(mode="after")
     def _top_fits(self) -> "SearchSettings":
         if self.top > self.n_points:
-            raise ValueError(f"top is {self.top}, more than the {self.n_points} points searched")
+            raise ValueError(
+                f"top is {self.top}, more than n_points ({self.n_points}): lower top or raise "
+                "n_points"
+            )
         return self

@@ -1,4 +1,4 @@
-"""What the settings of every search strategy offer; the kinds are in `search/strategies/`."""
+"""The base class of the settings of search strategies; the kinds are in `search/strategies/`."""
 
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 class StrategySettings(Section):
-    """A kind of search with its options.
+    """A kind of search strategy with its options.
 
-    A subclass has a field `kind` with its one value, which is also the name in the registry.
+    A subclass has a field `kind` with a single value, which is also its name in the registry.
     """
 
     kind: str
@@ -28,16 +28,16 @@ class StrategySettings(Section):
         """Search for theta*.
 
         Args:
-            predict: thetas -> predicted objectives.
-            space: the thetas that may be looked at; all that it makes satisfy the constraints.
-            n_points: thetas to predict, in each stage.
-            top: of them, how many of the best are averaged, at most n_points.
-            seed: of all that is random.
+            predict: thetas -> predicted values of the objective.
+            space: the search space; all thetas that it makes satisfy the constraints.
+            n_points: number of thetas to predict, in each stage.
+            top: how many thetas with the best predictions are averaged, at most n_points.
+            seed: of all random numbers.
 
         Raises:
             ValueError: `top` out of range, or a prediction that is NaN, infinite or of a wrong
                 shape.
-            InfeasibleError: a theta cannot satisfy the constraints.
+            InfeasibleError: no theta satisfies the constraints.
         """
 
 

@@ -17,11 +17,11 @@ FormatName = Annotated[
 class TargetSettings(Section):
     """One target set: text that the mix should make a model good at."""
 
-    name: Name = Field(description="what criteria, objectives and tables call it")
+    name: Name = Field(description="name of the target set in criteria, objectives and tables")
     path: str | None = Field(
         default=None,
-        description="file or URI, or a pattern with *; null: `dataset`, or the planted target of "
-        "the demo",
+        description="file or URI, or a glob pattern with *; null: read `dataset`, or the generated "
+        "target set of the demo",
     )
     dataset: str | None = Field(
         default=None,
@@ -39,25 +39,27 @@ class TargetSettings(Section):
         "every data set as Parquet",
     )
     text_column: str = Field(
-        default="text", description="holds the text, where there is no template and no format"
+        default="text", description="column of the text, where neither template nor format is set"
     )
     template: str | None = Field(
         default=None,
-        description="makes a text of several columns, as `{prompt}\\n\\n{response}`; with a "
-        "format, of the fields that it gives",
+        description="makes the text from several columns, for example `{prompt}\\n\\n{response}`; "
+        "with a format, from the fields that the format gives",
     )
     format: FormatName | None = Field(
-        default=None, description="rows of a published data set, brought to question and answer"
+        default=None,
+        description="name of the row format of a published data set, whose rows become question "
+        "and answer",
     )
     max_documents: PositiveInt | None = Field(
         default=10_000,
-        description="documents that are used; of more, a sample. The default is the paper's number "
-        "for OpenHermes; null: all",
+        description="maximum number of documents; a larger set is sampled down. The default is the "
+        "paper's number for OpenHermes; null: all",
     )
     fit_share: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=0.5,
-        description="share of the documents that criteria may learn from; proxies are evaluated on "
-        "the rest, so that no criterion has seen what it is judged by",
+        description="share of the documents that criteria may be fitted to; losses are measured on "
+        "the others only, which no criterion has been fitted to",
     )
 
     @model_validator(mode="after")

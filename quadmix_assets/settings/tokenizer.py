@@ -8,7 +8,7 @@ from quadmix_assets.settings.base import PositiveInt, Section
 
 
 class TokenizerSettings(Section):
-    """The tokenizer that counts the pool's tokens and feeds the proxies."""
+    """The tokenizer that counts the pool's tokens and encodes text for the proxies."""
 
     source: str | None = Field(
         default=None,
@@ -20,13 +20,13 @@ class TokenizerSettings(Section):
     )
     vocab_size: Annotated[int, Field(ge=300, le=1_000_000)] = Field(
         default=8_192,
-        description="tokens of a trained vocabulary; small, since the embeddings are most of the "
-        "parameters of a proxy of a million",
+        description="vocabulary size of a trained tokenizer; small, since the embeddings are most "
+        "of the parameters of a proxy with a million parameters",
     )
     sample_bytes: PositiveInt = Field(
         default=30_000_000,
-        description="bytes of text that it is trained on, about; more text hardly changes some "
-        "thousand merges, but takes longer",
+        description="approximate bytes of text that it is trained on; with more text, training "
+        "takes longer and a vocabulary of this size hardly changes",
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Settings of the training of one model; what is left out follows its architecture."""
+"""Settings of the training recipe; most defaults depend on the architecture."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
@@ -27,10 +27,10 @@ def _context_of_architecture(validated: dict[str, Any]) -> int:
 
 
 class TrainingSettings(Section):
-    """The recipe by which every proxy is trained.
+    """The training recipe of all proxies.
 
-    A key that is left out takes the value that suits the architecture, so that every architecture
-    learns with its defaults; regmix-1m's are those of RegMix, which QuaDMix follows.
+    A key that is left out takes a default that suits the architecture; those of regmix-1m are
+    RegMix's, which QuaDMix follows.
     """
 
     architecture: Annotated[str, AfterValidator(_known)] = Field(
@@ -41,7 +41,7 @@ class TrainingSettings(Section):
     )
     context: PositiveInt = Field(
         default_factory=_context_of_architecture,
-        description="tokens that a window predicts; by default the architecture's",
+        description="predicted tokens per training window; by default the architecture's",
     )
     n_tokens_per_proxy: PositiveInt = Field(
         default_factory=_of_architecture("n_tokens_per_proxy"),
@@ -51,7 +51,7 @@ class TrainingSettings(Section):
     batch_windows: PositiveInt = Field(
         default_factory=_of_architecture("batch_windows"),
         description="windows of each proxy in one optimiser step; by default the architecture's, "
-        "which gives its token budget some hundred steps",
+        "which divides its token budget into some hundred steps",
     )
     learning_rate: Annotated[float, Field(gt=0)] = Field(
         default_factory=_of_architecture("learning_rate"),
@@ -68,12 +68,13 @@ class TrainingSettings(Section):
     )
     weight_decay: Annotated[float, Field(ge=0)] = Field(
         default=0.1,
-        description="AdamW's decay of matrices (gains have none), per unit of learning rate; "
-        "RegMix's",
+        description="AdamW's weight decay of matrices (norm gains have none), per unit of learning "
+        "rate; RegMix's",
     )
     max_grad_norm: Annotated[float, Field(gt=0)] = Field(
         default=1.0,
-        description="a proxy's gradient with a larger norm is scaled down to it; RegMix's",
+        description="maximum norm of a proxy's gradient; larger gradients are scaled down to it; "
+        "RegMix's",
     )
     warmup_steps: Annotated[int, Field(ge=0)] = Field(
         default_factory=_of_architecture("warmup_steps"),
@@ -82,16 +83,16 @@ class TrainingSettings(Section):
     )
     schedule: Schedule = Field(
         default_factory=_of_architecture("schedule"),
-        description="how the learning rate goes on after the warm-up; by default the "
-        "architecture's: constant for RegMix's, else cosine, which a short training gains from",
+        description="learning rate schedule after the warm-up; by default the architecture's: "
+        "constant for RegMix's, else cosine, which improves short trainings",
     )
     final_share: Share = Field(
         default=0.1,
-        description="the last learning rate, as a share of the peak, for cosine and linear; the "
-        "usual tenth",
+        description="final learning rate of cosine and linear, as a share of the peak; the usual "
+        "tenth",
     )
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         default="auto",
-        description="of matrix products (weights and optimiser state are float32); auto takes "
-        "bfloat16 where the device has instructions for it, which is faster",
+        description="floating-point type of matrix products (weights and optimiser state are "
+        "float32); auto: bfloat16 where the device has instructions for it, else float32",
     )

@@ -1,5 +1,5 @@
-"""What keeps a starter profile from being written."""
+"""The error of a starter profile that cannot be written."""
 
 
 class ProfileNotWrittenError(ValueError):
-    """There is nothing to make a profile from, or a file is in its place."""
+    """There are no usable shards to make a profile from, or the output file exists."""

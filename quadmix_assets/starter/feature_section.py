@@ -1,4 +1,4 @@
-"""The section of a starter profile that says what documents are judged by: criteria and domains."""
+"""The section `features` of a starter profile: quality criteria and domains."""
 
 import re
 from collections.abc import Sequence
@@ -15,12 +15,19 @@ N_CLUSTERS = 16
 def features_section(
     roles: Roles, scores: Sequence[Score], target: str, survey: PoolSurvey
 ) -> list[str]:
-    """The criteria, which learn from the target set `target`, and the domains."""
+    """The criteria, fitted to the target set `target`, and the domains.
+
+    Args:
+        roles: of the pool's columns.
+        scores: the scores of `roles` that become criteria; the others become comments.
+        target: name of a target set.
+        survey: of the pool.
+    """
     lines = ["features:", "  criteria:"]
-    lines += comment(["How much a document is like the target set."], "    ")
+    lines += comment(["How similar a document is to the target set."], "    ")
     lines.append(f"    - {{kind: target_fasttext, target: {target}}}")
     lines.append(f"    - {{kind: importance, target: {target}}}")
-    lines += comment(["Rules of Gopher and C4, for English."], "    ")
+    lines += comment(["The rules of Gopher and C4, for English."], "    ")
     lines.append("    - {kind: heuristics}")
     for score in roles.scores:
         lines += _score_lines(score, is_used=score in scores)
@@ -61,7 +68,7 @@ def _domain_lines(domain: ColumnSurvey, others: Sequence[str], survey: PoolSurve
     mapping = {label: name for label, name in names.items() if label != name}
     n_empty = survey.n_rows_read - domain.n_values
     notes = [
-        "Guessed: these are the labels of the rows looked at, the most frequent first. A document "
+        "Guessed: these are the labels of the inspected rows, the most frequent first. A document "
         f"with another label, or with none ({n_empty / survey.n_rows_read:.0%} of the rows), is "
         f"{UNKNOWN_DOMAIN!r}."
     ]
@@ -71,7 +78,7 @@ def _domain_lines(domain: ColumnSurvey, others: Sequence[str], survey: PoolSurve
     lines += [f"    column: {yaml_value(domain.name)}", "    names:"]
     lines += [f"      - {yaml_value(name)}" for name in names.values()]
     if mapping:
-        lines += ["    # Labels that are no names (letters, digits, _ and -) are mapped to one."]
+        lines += ["    # Labels that are not valid names (letters, digits, _ and -) are mapped."]
         lines += ["    mapping:"]
         lines += [
             f"      {yaml_value(label)}: {yaml_value(name)}" for label, name in mapping.items()
@@ -80,7 +87,7 @@ def _domain_lines(domain: ColumnSurvey, others: Sequence[str], survey: PoolSurve
 
 
 def _domain_names(labels: Sequence[str]) -> dict[str, str]:
-    """A valid name for each label, itself if it is one; no two labels have the same."""
+    """A valid and unique name for each label: the label itself where it is a valid name."""
     names = {label: label for label in labels if label == _domain_name(label)}
     taken = set(names.values()) | {UNKNOWN_DOMAIN}
     for label in labels:

@@ -1,4 +1,4 @@
-"""The sections of a starter profile that say where the inputs lie: corpus, tokenizer, targets."""
+"""The sections of a starter profile about the inputs: head, corpus, tokenizer, targets."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,13 +18,18 @@ _FEW_ROWS = 50
 
 @dataclass(frozen=True)
 class Places:
-    """How paths are written: relative to the project where they lie below it."""
+    """Writes paths for the profile.
+
+    Attributes:
+        root: the folder that relative paths of the profile start from.
+        targets: the folder of the target sets.
+    """
 
     root: Path
     targets: UPath
 
     def shown(self, path: UPath) -> str:
-        """A path or URI for the profile."""
+        """A URI as it is, a path relative to `root` if it is below it, else an absolute path."""
         if "://" in str(path):
             return str(path)
         absolute = Path(str(path)).absolute()
@@ -34,21 +39,21 @@ class Places:
 
 
 def head(survey: PoolSurvey, sizes: Sizes) -> list[str]:
-    """What was looked at and found, as comments."""
+    """What was inspected and found, as comments."""
     formats = ", ".join(f"{n:,} {suffix}" for suffix, n in survey.formats.most_common())
     unreadable = (
-        [f"{survey.n_unreadable} of the shards looked at cannot be read: `quadmix check` says why."]
+        [f"{survey.n_unreadable} of the inspected shards cannot be read: see `quadmix check`."]
         if survey.n_unreadable
         else []
     )
     lines = [
-        "A starter profile, written by `quadmix init` after a look at "
+        "A starter profile, written by `quadmix init` from "
         f"{survey.n_rows_read:,} rows: the first ones of {shown_shards(survey.n_read)}.",
         f"The pool: {shown_shards(len(survey.discovery.shards))} ({formats}), about "
         f"{survey.n_rows:,} documents, about {shown_count(sizes.n_tokens)} tokens "
         "(at 4 bytes a token).",
         *unreadable,
-        "What is guessed says so; what only you can know is marked DECIDE. Then: "
+        "Guesses are marked as such; choices that only you can make are marked DECIDE. Then: "
         "`quadmix --profile <this file> check`, and `run`.",
     ]
     rows = [
@@ -56,7 +61,7 @@ def head(survey: PoolSurvey, sizes: Sizes) -> list[str]:
             column.name,
             column.type,
             f"{column.n_values / survey.n_rows_read:.0%}",
-            # Of long texts, not all are counted.
+            # Long texts are not counted by value, so their number of distinct values is unknown.
             f"{len(column.distinct):,}" if column.distinct.total() == column.n_values else "",
             column.example,
         )
@@ -75,7 +80,7 @@ def head(survey: PoolSurvey, sizes: Sizes) -> list[str]:
 def corpus_section(
     survey: PoolSurvey, roles: Roles, scores: Sequence[Score], places: Places
 ) -> list[str]:
-    """Where the shards lie and which of their columns are used; `scores` are carried."""
+    """The folder of the shards and the columns that are used; `scores` are carried columns."""
     lines = ["corpus:", f"  raw: {yaml_value(places.shown(survey.folder))}"]
     if survey.patterns is not None:
         lines += comment(["The default patterns match none of these files."], "  ")
@@ -90,7 +95,7 @@ def corpus_section(
         lines.append(f"  text_column: {yaml_value(roles.text)}")
     lines += _id_lines(roles)
     if roles.source is None:
-        lines.append("  source_column: null  # no column says; the shard's name is the source")
+        lines.append("  source_column: null  # no such column; the shard's key is the source")
     else:
         lines.append(f"  source_column: {yaml_value(roles.source)}")
     carried = {score.column: score.type for score in scores}
@@ -109,12 +114,12 @@ def corpus_section(
 def _id_lines(roles: Roles) -> list[str]:
     if roles.id is not None:
         return [
-            f"  id_column: {yaml_value(roles.id)}  # no value occurs twice in the rows looked at"
+            f"  id_column: {yaml_value(roles.id)}  # no value occurs twice in the inspected rows"
         ]
     reason = (
         f"values of {roles.repeated_id!r} occur more than once, and ids must be unique"
         if roles.repeated_id is not None
-        else "no column holds a value of its own for every row"
+        else "no column holds a different value for every row"
     )
     return [
         *comment([f"Ids are made from shard and row: {reason}."], "  "),
@@ -127,8 +132,8 @@ def tokenizer_section(sizes: Sizes) -> list[str]:
     return [
         *comment(
             [
-                "Trained on a sample of the pool. A small vocabulary, since in a small proxy the "
-                "embeddings are most of the parameters."
+                "Trained on a sample of the pool. The vocabulary is small, since the embeddings "
+                "are most of the parameters of a small proxy."
             ]
         ),
         f"tokenizer: {{vocab_size: {sizes.vocab_size}}}",
@@ -138,11 +143,17 @@ def tokenizer_section(sizes: Sizes) -> list[str]:
 def targets_section(
     targets: Sequence[TargetGuess], used: Sequence[TargetGuess], places: Places
 ) -> list[str]:
-    """The target sets in use, and the others as comments that say why not."""
+    """The target sets in use; the others are comments with the reason why they are not used.
+
+    Args:
+        targets: all files of the target folder.
+        used: those of them that become target sets.
+        places: writes their paths.
+    """
     lines = comment(
         [
-            "What the mix should make a model good at: text that proxies are measured on. Half of "
-            "each set is for criteria to learn from (`fit_share`)."
+            "Text that the mix should make a model good at: the losses of proxies are measured on "
+            "it. Half of each set is used to fit criteria instead (`fit_share`)."
         ]
     )
     lines.append("targets:")
@@ -163,14 +174,14 @@ def targets_section(
         if guess in used:
             notes = [f"{_rows(guess)}; {guess.reason}."]
             if guess.n_rows < _FEW_ROWS:
-                notes.append("DECIDE: so few rows measure little.")
+                notes.append("DECIDE: losses on so few rows are noisy.")
             lines += comment([" ".join(notes)], "  ")
             lines.append(f"  {line}")
         elif not guess.is_usable:
             lines += comment([f"{places.shown(guess.path)} cannot be used: {guess.reason}"], "  ")
         else:
             why = (
-                f"left out, to be evaluated on later: {guess.train_name} is the training part"
+                f"left out for the final evaluation: {guess.train_name} is the training part"
                 if guess.train_name is not None
                 else f"left out: the first {MAX_TARGETS} files are enough to begin with"
             )

@@ -1,4 +1,4 @@
-"""Writes a starter profile: YAML, with the reason of every choice as a comment."""
+"""Composes a starter profile: YAML, with the reason of every choice as a comment."""
 
 import re
 from collections.abc import Sequence
@@ -31,7 +31,7 @@ def starter_profile(
 
     Args:
         survey: of the pool.
-        targets: of the target folder.
+        targets: a guess for each file of the target folder.
         root: the folder that relative paths of the profile start from.
         target_folder: where target sets are expected.
     """
@@ -60,13 +60,13 @@ def _parameters(sizes: Sizes, n_domains: int) -> list[str]:
         f"entries, for {n_domains} domains, and the search needs about one proxy for each entry."
     ]
     window = (
-        "The widest sampling window is the paper's 0.1."
+        "The upper bound of omega is the paper's 0.1."
         if sizes.omega_max <= 0.1
-        else f"A pool of {shown_count(sizes.n_tokens)} tokens needs wider sampling windows than "
-        "the paper's 0.1, or a mix would repeat a handful of documents."
+        else f"A pool of {shown_count(sizes.n_tokens)} tokens needs a larger omega than the "
+        "paper's 0.1, or a mix would repeat a handful of documents."
     )
     pool = (
-        "The proxies are trained on samples of a part of the pool, which is kept as tokens."
+        "The proxies are trained on samples of the proxy pool, a tokenised sample of the pool."
         if sizes.pool_tokens < sizes.n_tokens * 0.9
         else "The proxies are trained on samples of the whole pool, since it is small."
     )
@@ -74,7 +74,7 @@ def _parameters(sizes: Sizes, n_domains: int) -> list[str]:
         *comment([*proxies, window]),
         f"parameters: {{n: {sizes.n_proxies}, omega_max: {sizes.omega_max}}}",
         "",
-        *comment([pool + " How they are trained has defaults that suit their size."]),
+        *comment([pool + " The default training recipe suits their size."]),
         f"proxies: {{pool_tokens: {sizes.pool_tokens}}}",
     ]
 
@@ -89,18 +89,18 @@ def _search(used: Sequence[TargetGuess]) -> list[str]:
     lines = ["search:"]
     if len(names) > 1:
         lines += comment(
-            ["The mean of the losses on all targets. DECIDE: weights, or objectives of their own."],
+            ["The mean of the losses on all targets. DECIDE: other weights, or more objectives."],
             "  ",
         )
     lines += ["  objectives:", f"    - {shown}"]
     lines += comment(
-        ["Some hundred proxies are too few for LightGBM alone; it is compared with."], "  "
+        ["Some hundred proxies are too few for LightGBM alone, the paper's regressor."], "  "
     )
     return [
         *lines,
         "  regressor: ensemble",
         "  compared: [lightgbm, svr_linear, svr_rbf, ridge_log, gaussian_process]",
-        "  held_out_share: 0.2  # of the proxies, on which regressors are judged",
+        "  held_out_share: 0.2  # of the proxies, to evaluate regressors on",
         "  strategy: cma_es",
         "",
         f"mix: {{objective: {objective['name']}}}",
@@ -108,7 +108,7 @@ def _search(used: Sequence[TargetGuess]) -> list[str]:
 
 
 def _learned_from(used: Sequence[TargetGuess]) -> str:
-    """The target that criteria learn from: instructions where there are some, else the largest."""
+    """The target set that criteria are fitted to: the largest of instructions, else the largest."""
     if not used:
         return "target"
     best = max(used, key=lambda g: (bool(_INSTRUCTIONS.search(g.name)), g.n_rows))

@@ -33,9 +33,9 @@ class Score:
         column: its name.
         type: float, int or bool.
         larger_is_better: guessed from the name.
-        is_complete: whether every row looked at has a value.
-        is_named_so: whether the name speaks of a score.
-        lowest, highest: of the values looked at.
+        is_complete: whether every inspected row has a value.
+        is_named_so: whether its name is that of a score.
+        lowest, highest: of the inspected values.
     """
 
     column: str
@@ -49,16 +49,16 @@ class Score:
 
 @dataclass
 class Roles:
-    """Which column is what; None where none can be.
+    """The column of each role; None where no column fits.
 
     Attributes:
         text: the documents' text.
-        other_texts: further columns that could be.
-        id: unique among the rows looked at.
-        repeated_id: a column that is named like an id and is none, since values repeat.
+        other_texts: further columns that may be the text.
+        id: a column without repeated values in the inspected rows.
+        repeated_id: a column named "id" that cannot be the id, since values repeat.
         source: where a document comes from.
         domain: a label with few distinct values.
-        other_domains: further columns that could be.
+        other_domains: further columns that may be the domain.
         scores: in the order of the columns.
     """
 
@@ -73,7 +73,7 @@ class Roles:
 
 
 def guess_roles(columns: Sequence[ColumnSurvey], n_rows: int) -> Roles:
-    """Guess from names, types and values what each column is; `n_rows` were looked at."""
+    """Guess the roles of columns from their names, types and values in `n_rows` inspected rows."""
     strings = [column for column in columns if column.type == "string"]
     texts = sorted(strings, key=_text_order)
     text = texts[0].name if texts else None

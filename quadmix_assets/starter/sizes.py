@@ -1,4 +1,4 @@
-"""Sizes of tokenizer, proxies and search that suit the size of a pool, each with its reason."""
+"""Chooses sizes of tokenizer, proxy pool and search that suit the size of a pool."""
 
 from dataclasses import dataclass
 
@@ -10,15 +10,15 @@ _BATCH_SIZE = 16
 
 @dataclass(frozen=True)
 class Sizes:
-    """What follows from the pool.
+    """Sizes that follow from the pool.
 
     Attributes:
-        n_tokens: of the pool, estimated.
+        n_tokens: tokens of the pool, estimated.
         vocab_size: of the tokenizer.
-        pool_tokens: of the proxy pool.
-        omega_max: the widest sampling window.
-        n_entries: of a theta, (N + 4)·M.
-        n_proxies: thetas.
+        pool_tokens: tokens of the proxy pool.
+        omega_max: upper bound of omega.
+        n_entries: entries of a theta, (N + 4)·M.
+        n_proxies: number of proxies, and so of thetas.
     """
 
     n_tokens: int
@@ -30,7 +30,7 @@ class Sizes:
 
 
 def sizes_of(n_text_bytes: int, n_criteria: int, n_domains: int) -> Sizes:
-    """Sizes for a pool of about so many bytes of text, N criteria, and M domains."""
+    """Sizes for a pool of about `n_text_bytes` of text, N criteria, and M domains."""
     n_tokens = max(n_text_bytes // _BYTES_PER_TOKEN, 1)
     pool_tokens = _two_digits(min(n_tokens, _MAX_POOL_TOKENS))
     n_entries = (n_criteria + 4) * n_domains

@@ -1,4 +1,4 @@
-"""What the columns of a pool hold, from the first rows of some of its shards."""
+"""Surveys the columns of a pool, by the first rows of some of its shards."""
 
 import datetime
 from collections import Counter
@@ -36,15 +36,15 @@ _TYPES: tuple[tuple[type | tuple[type, ...], str], ...] = (
 
 @dataclass
 class ColumnSurvey:
-    """One column, or one field of an object ("a.b"), in the rows looked at.
+    """One column, or one field of an object ("a.b"), in the inspected rows.
 
     Attributes:
         name: as the settings name it.
-        types: by type, the rows with such a value.
+        types: number of values by type.
         n_null: rows that have the column without a value.
-        distinct: by value, its rows; only of values that are short.
-        n_characters: of all strings together.
-        n_words: blank-separated, of all strings together.
+        distinct: number of rows by value; long values are left out.
+        n_characters: characters of all strings together.
+        n_words: white-space-separated words of all strings together.
         example: the first value, shortened.
     """
 
@@ -70,7 +70,7 @@ class ColumnSurvey:
 
     @property
     def mean_characters(self) -> float:
-        """Of the strings."""
+        """Mean number of characters of the strings."""
         return self.n_characters / max(self.types["string"], 1)
 
     def take(self, value: Any) -> None:
@@ -96,15 +96,15 @@ class PoolSurvey:
     """The shards of a folder.
 
     Attributes:
-        folder: where they lie.
-        discovery: all of them.
-        patterns: None where the default patterns find them, else patterns that do.
-        formats: by suffix, the number of shards.
-        n_read: shards that were looked at and can be read.
-        n_unreadable: shards that were looked at and cannot be read.
-        n_rows_read: rows that were looked at.
+        folder: the folder of the shards.
+        discovery: all shards.
+        patterns: None where the default patterns match them, else patterns that do.
+        formats: number of shards by suffix.
+        n_read: inspected shards that can be read.
+        n_unreadable: inspected shards that cannot be read.
+        n_rows_read: inspected rows.
         n_rows: rows of all shards, estimated.
-        columns: by name, in the order they were found.
+        columns: by name, in the order of their first occurrence.
     """
 
     folder: UPath
@@ -119,7 +119,7 @@ class PoolSurvey:
 
 
 def survey_pool(folder: UPath) -> PoolSurvey:
-    """Look at the first rows of some of the shards below a folder.
+    """Inspect the first rows of some of the shards below a folder.
 
     Raises:
         ProfileNotWrittenError: there is no such folder, no file that can be read, or no row.
@@ -142,15 +142,15 @@ def survey_pool(folder: UPath) -> PoolSurvey:
         survey_rows(sample, survey.columns)
     if not survey.n_rows_read:
         raise ProfileNotWrittenError(
-            f"{folder}: {len(discovery.shards)} files were found, but none of those looked at has "
-            f"rows{f' ({first_error})' if first_error else ''}"
+            f"{folder}: {len(discovery.shards)} files were found, but none of the inspected ones "
+            f"has rows{f' ({first_error})' if first_error else ''}"
         )
     survey.n_rows = round(survey.n_rows * len(discovery.shards) / survey.n_read)
     return survey
 
 
 def survey_rows(sample: FileSample, columns: dict[str, ColumnSurvey]) -> None:
-    """Add the rows of one file to what is known of the columns."""
+    """Add the rows of one file to the surveys of columns, by name."""
     for record in sample.rows.values():
         for name, value in _flat(record):
             columns.setdefault(name, ColumnSurvey(name)).take(value)

@@ -32,14 +32,15 @@ class TargetGuess:
     """How one file may become a target set.
 
     Attributes:
-        name: from the file's name.
+        name: name of the target set, from the file's name.
         path: the file.
         n_rows: its rows; 0 where it cannot be used.
-        is_estimate: whether that is estimated from its size.
-        columns: their names.
+        is_estimate: whether `n_rows` is estimated from the file's size.
+        columns: names of its columns.
         options: settings that make texts of its rows; empty where the defaults do.
-        reason: why it is read so, or why it cannot be used.
-        train_name: the target set of the training part, where this is another part of the same.
+        reason: why these options are chosen, or why it cannot be used.
+        train_name: name of the target set of the training split, where this file is another split
+            of the same data.
     """
 
     name: str
@@ -58,7 +59,7 @@ class TargetGuess:
 
 
 def guess_targets(folder: UPath) -> list[TargetGuess]:
-    """One guess for each file of the folder that may be read; none where there is no folder."""
+    """One guess for each file of a supported format in the folder; none if there is no folder."""
     if not folder.is_dir():
         return []
     files = sorted(
@@ -97,7 +98,7 @@ def _guess(path: UPath, name: str) -> TargetGuess:
 
 
 def _options(sample: FileSample) -> tuple[dict[str, str], str]:
-    """The settings that make texts of the rows, and why; without a reason there are none."""
+    """The settings that make texts of the rows, and the reason; "" where no settings do."""
     columns: dict[str, ColumnSurvey] = {}
     survey_rows(sample, columns)
     strings = {

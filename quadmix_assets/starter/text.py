@@ -1,4 +1,4 @@
-"""Values and comments of a YAML file as text."""
+"""Writes values and comments of a YAML file as text."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -41,7 +41,7 @@ def printable(text: str) -> str:
 
 
 def shown_count(number: int) -> str:
-    """A number of tokens, as 66.9M."""
+    """A number of tokens with a unit, for example 66.9M."""
     for unit, name in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "k")):
         if number >= unit:
             return f"{number / unit:.3g}{name}"

@@ -56,8 +56,8 @@ def test_warnings_come_last(tmp_path: Path) -> None:
     (tmp_path / "raw" / "broken.parquet").write_bytes(b"no parquet")
     (tmp_path / "raw" / "notes.txt").write_text("x")
     text = checked(tmp_path, **changes)
-    assert "ignored     1 files that match no pattern, as notes.txt" in text
-    assert "warning: 1 of the shards looked at cannot be read" in text.split("\n\n")[-1]
+    assert "ignored     1 files that match no pattern, for example notes.txt" in text
+    assert "warning: 1 of the inspected shards cannot be read" in text.split("\n\n")[-1]
     assert "broken.parquet" in text
 
 

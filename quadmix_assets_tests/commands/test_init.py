@@ -95,7 +95,9 @@ def test_comments_tell_what_is_guessed_and_what_to_decide(tmp_path: Path) -> Non
     assert "about 60 documents" in text
     assert "#   topic          string  100%    3         Law" in text
     assert "DECIDE: is smaller better? Guessed by its name." in text
-    assert "# 5 rows; its column 'text' is the text. DECIDE: so few rows measure little." in text
+    assert (
+        "# 5 rows; its column 'text' is the text. DECIDE: losses on so few rows are noisy." in text
+    )
     assert all(len(line) <= 100 for line in text.splitlines())
 
 
@@ -104,7 +106,9 @@ def test_folder_without_targets_or_labels_is_told_what_is_missing(
 ) -> None:
     write_lines(tmp_path / "raw" / "one.jsonl", [{"text": f"words {n}"} for n in range(9)])
     settings = settings_of(tmp_path)
-    assert "to be decided before it can run:\n- targets[target].path" in capsys.readouterr().out
+    assert (
+        "to be corrected before it can be run:\n- targets[target].path" in capsys.readouterr().out
+    )
     assert "# DECIDE: targets holds no file" in (tmp_path / "pool.yaml").read_text()
     assert settings.features.domains.kind == "clusters"
     assert (settings.corpus.id_column, settings.corpus.source_column) == (None, None)
@@ -150,7 +154,7 @@ def test_nothing_is_overwritten_unless_it_is_asked_for(
     [
         ({}, "there is no such folder"),
         ({"raw/a.csv": "x"}, "expected shards that end in .parquet"),
-        ({"raw/a.jsonl": ""}, "none of those looked at has rows"),
+        ({"raw/a.jsonl": ""}, "none of the inspected ones has rows"),
         ({"raw/a.parquet": "x"}, "no readable Parquet footer"),
     ],
 )
@@ -199,5 +203,5 @@ def test_awkward_files(tmp_path: Path) -> None:
     settings = load_settings(output)
     assert settings.corpus.text_column == "text"
     assert settings.corpus.id_column is None, "the ids of these files repeat"
-    assert "of the shards looked at cannot be read" in output.read_text()
+    assert "of the inspected shards cannot be read" in output.read_text()
     assert main(["--profile", str(output), "check"]) == 0

@@ -1,4 +1,4 @@
-"""Looks at the columns that the settings name, besides the text."""
+"""Checks the columns that the settings name, except the text."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,19 +15,19 @@ _N_LABELS = 10
 
 @dataclass
 class ColumnLook:
-    """What the rows looked at have in one column, and what that means.
+    """Counts the values of one column in the inspected rows, and finds what is wrong with them.
 
     Attributes:
-        use: the setting, the column, and what is counted of it.
-        kind: the type its values are converted to; None for ids.
-        is_required: whether a pool without the column is a mistake.
+        use: the setting, the column and its counts, for the report.
+        kind: the type that its values are converted to; None for ids.
+        is_required: whether it is a problem if no shard has the column.
         criterion: whether its values are a score, which every document needs.
-        classifier: gives the domains, where the column holds their labels.
-        labels: by label, its rows.
-        bad: the first value that cannot be converted, and why.
-        n_bad: rows with such a value.
-        without: the first row without a value, where it is a score.
-        n_without: such rows.
+        classifier: the domain classifier that reads the column's labels; None without one.
+        labels: number of rows by label; "" for rows without one.
+        bad: the first value that cannot be converted: its file, row and error.
+        n_bad: number of rows with such a value.
+        without: file and number of the first row without a value.
+        n_without: number of rows without a value.
     """
 
     use: ColumnUse
@@ -64,18 +64,18 @@ class ColumnLook:
 
     @property
     def is_absent(self) -> bool:
-        """Whether no shard so far has a column that the pool should have."""
+        """Whether the column is required and no shard so far has it."""
         return self.is_required and not self.use.n_shards
 
     @property
     def _may_be_null(self) -> bool:
-        """Whether documents can do without a value: not where they are known or judged by it."""
+        """Whether all values may be null: not those of required ids, scores and domain labels."""
         needs_value = self.criterion or self.classifier is not None or self.kind is None
         return not (needs_value and self.is_required)
 
     @property
     def domains(self) -> Counter[str]:
-        """By domain, the rows looked at; empty where the column holds no labels of domains."""
+        """Number of inspected rows by domain; empty where the column holds no domain labels."""
         found: Counter[str] = Counter()
         if self.classifier is not None:
             for label, n in self.labels.items():
@@ -85,55 +85,55 @@ class ColumnLook:
     def conclude(
         self, first: FileSample, columns: list[str], n_shards: int, findings: Findings
     ) -> None:
-        """Say what is wrong, once all shards have been taken.
+        """Report what is wrong, after `take` has seen the rows of all inspected shards.
 
         Args:
             first: a shard with rows, to name in a message.
-            columns: the columns of all shards looked at.
-            n_shards: shards with rows that were looked at.
-            findings: takes the problems and warnings.
+            columns: the columns of all inspected shards.
+            n_shards: number of inspected shards with rows.
+            findings: the problems and warnings are added to it.
         """
         setting, column = self.use.setting, self.use.column
         if not self.use.n_shards:
             if self.is_required:
                 what = no_such_column(column, columns)
                 findings.problems.append(
-                    f"{setting}: no shard that was looked at has it, as {first.path}: {what} "
+                    f"{setting}: no inspected shard has it, for example {first.path}: {what} "
                     f"{self._remedy()}"
                 )
             return
         if self.criterion and self.kind == "string":
             findings.problems.append(
-                f"{setting}: corpus.carried_columns gives {column!r} the type string, and a score "
-                f"is a number (the first value is {self.use.example!r}): make the type float or "
-                "int, or name a column of numbers"
+                f"{setting}: corpus.carried_columns gives {column!r} the type string, but a score "
+                f"must be a number (the first value is {self.use.example!r}): set the type to "
+                "float or int, or name a column of numbers"
             )
             return
         if not self.use.n_values and not self.bad and self._may_be_null:
             if self.is_required:
-                findings.warnings.append(f"{setting}: every value of {column!r} looked at is null")
+                findings.warnings.append(f"{setting}: every inspected value of {column!r} is null")
             return
         if not self.use.n_values:
             reason = self.bad or "every value is null"
             findings.problems.append(
-                f"{setting}: no row that was looked at has a usable value in {column!r}: {reason}. "
+                f"{setting}: no inspected row has a usable value in {column!r}: {reason}. "
                 f"{self._remedy()}"
             )
             return
         if self.n_bad:
             findings.warnings.append(
-                f"{setting}: {self.n_bad} rows looked at have a value in {column!r} that cannot be "
+                f"{setting}: {self.n_bad} inspected rows have a value in {column!r} that cannot be "
                 f"used, and go to raw_shards_quarantine: {self.bad}"
             )
         if self.criterion and self.n_without:
             findings.warnings.append(
-                f"{setting}: {self.n_without} rows looked at have no score in {column!r}, the "
+                f"{setting}: {self.n_without} inspected rows have no score in {column!r}, the "
                 f"first: {self.without}. Their shards cannot be scored: score these documents, or "
                 "remove them from the input"
             )
         elif self.is_required and self.use.n_shards < n_shards:
             findings.warnings.append(
-                f"{setting}: {n_shards - self.use.n_shards} of {n_shards} shards looked at have no "
+                f"{setting}: {n_shards - self.use.n_shards} of {n_shards} inspected shards have no "
                 f"column {column!r}" + self._where_absent()
             )
         self._compare_labels(findings)
@@ -153,13 +153,13 @@ class ColumnLook:
                 f"features.domains: no label in the column {self.use.column!r} is one of "
                 f"features.domains.names ({', '.join(classifier.names)}) or of "
                 f"features.domains.mapping, so that every document would be {UNKNOWN_DOMAIN!r}; "
-                f"its labels, with the rows that have them, are: {shown}. Use these as names, or "
-                "map them to your names"
+                f"its labels, with their numbers of rows, are: {shown}. Use these as names, or map "
+                "them to your names"
             )
         elif unmapped:
             findings.warnings.append(
-                f"features.domains: {sum(n for _, n in unmapped)} of {self.labels.total()} rows "
-                f"looked at have a label that is neither a name nor mapped to one, and are "
+                f"features.domains: {sum(n for _, n in unmapped)} of {self.labels.total()} "
+                "inspected rows have a label that is neither a name nor mapped to one, and are "
                 f"{UNKNOWN_DOMAIN!r}: {shown}"
             )
 
@@ -181,14 +181,14 @@ class ColumnLook:
 
     def _remedy(self) -> str:
         if self.kind is None:
-            return "Name the column of the ids, or null to have ids made from shard and row"
+            return "Set it to the column of the ids, or to null to have ids made from shard and row"
         if self.use.setting == "corpus.source_column":
-            return "Name the column of the sources, or null to have the shard's key"
+            return "Set it to the column of the sources, or to null to have the shard's key"
         return "Correct the name, or remove the setting"
 
 
 def looks_of(settings: Settings) -> list[ColumnLook]:
-    """One look for each column that the settings name, besides the text."""
+    """A `ColumnLook` for each column that the settings name, except the text."""
     corpus = settings.corpus
     looks = []
     if corpus.id_column is not None:

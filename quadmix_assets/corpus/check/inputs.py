@@ -1,4 +1,4 @@
-"""Looks at all inputs of a profile, and refuses those that nothing can be made of."""
+"""Checks all inputs of a profile, and raises one error for all that is wrong with them."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from quadmix_assets.store import Store
 def look_at_inputs(settings: Settings, store: Store) -> InputReport:
     """Read some rows of every input: of a bounded number of shards, of each target, of the labels.
 
-    Nothing is raised for an input that is wrong: the findings say so.
+    What is wrong with an input is not raised, but reported in `findings`.
     """
     findings = Findings()
     targets = [look_at_target(settings, store, target, findings) for target in settings.targets]
@@ -26,11 +26,10 @@ def look_at_inputs(settings: Settings, store: Store) -> InputReport:
 
 
 def check_inputs(settings: Settings, store: Store) -> InputReport:
-    """Look at all inputs before any work starts.
+    """Inspect all inputs before any work starts.
 
     Raises:
-        SettingsError: the inputs cannot be used as the settings say; one message names everything
-            that is wrong.
+        SettingsError: the inputs do not match the settings; one message names all problems.
     """
     report = look_at_inputs(settings, store)
     if report.findings.problems:
@@ -39,8 +38,8 @@ def check_inputs(settings: Settings, store: Store) -> InputReport:
 
 
 def incomplete(settings: Settings, problems: Sequence[str]) -> SettingsError:
-    """The one error for all that is wrong with a profile's inputs."""
+    """One error for all problems of a profile's inputs."""
     return SettingsError(
-        f"profile {settings.profile!r}: the inputs are not complete:\n"
+        f"profile {settings.profile!r}: the inputs do not match the settings:\n"
         + "\n".join(f"- {problem}" for problem in problems)
     )

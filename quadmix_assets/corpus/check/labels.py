@@ -1,4 +1,4 @@
-"""Looks at the labelled examples that a domain classifier learns from."""
+"""Checks the labelled examples that a domain classifier is fitted to."""
 
 from collections import Counter
 
@@ -15,7 +15,11 @@ _N_ROWS = 5_000
 def look_at_labels(
     settings: Settings, store: Store, examples: LabelledExamples, findings: Findings
 ) -> LabelsReport | None:
-    """Compare the labels of the first rows with the names of the domains; None without rows."""
+    """Compare the labels of the first rows with the names of the domains.
+
+    Returns:
+        None if the file is missing, cannot be read, or lacks rows or columns.
+    """
     path = labels_path(settings, store, examples)
     section = "features.domains"
     if not path.exists():
@@ -49,7 +53,7 @@ def look_at_labels(
     if unknown:
         findings.problems.append(
             f"{section}.names: {path}: {len(unknown)} labels in the column "
-            f"{examples.domain_column!r} are none of the names ({names}), the most frequent: "
+            f"{examples.domain_column!r} are not among the names ({names}), the most frequent: "
             f"{', '.join(map(repr, unknown[:10]))}: add them to the names, or correct or remove "
             "the examples"
         )

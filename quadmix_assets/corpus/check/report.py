@@ -1,4 +1,4 @@
-"""What a look at the inputs found."""
+"""The results of the check of a profile's inputs, as data classes."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,12 +8,12 @@ from quadmix_assets.corpus.discovery import Discovery
 
 @dataclass
 class Findings:
-    """What stops the whole graph, and what stops a part of it or is worth knowing.
+    """What is wrong with the inputs.
 
     Attributes:
-        problems: each names the setting or the file, what was expected, what is there, and what to
-            do; with any of them nothing can be made of the inputs.
-        warnings: what costs single shards or rows.
+        problems: they keep the graph from being run. Each names the setting or the file, what was
+            expected, what is there, and what to do.
+        warnings: they cost single shards or rows only.
     """
 
     problems: list[str] = field(default_factory=list)
@@ -22,13 +22,13 @@ class Findings:
 
 @dataclass
 class ColumnUse:
-    """A column of the settings, as the rows that were looked at have it.
+    """A column that the settings name, and how far the inspected rows have it.
 
     Attributes:
-        setting: the key that names it.
+        setting: the settings key that names it.
         column: its name in the input.
-        n_shards: shards that have it.
-        n_values: rows with a value in it.
+        n_shards: inspected shards that have it.
+        n_values: inspected rows with a value in it.
         example: the first value, shortened.
     """
 
@@ -44,13 +44,13 @@ class ShardsReport:
     """The input shards.
 
     Attributes:
-        discovery: all of them.
-        n_read: shards of which rows were read; not those that cannot be read.
-        n_rows_read: rows that were looked at.
-        n_rows: rows of the pool, estimated from the shards that were read.
+        discovery: all shards.
+        n_read: inspected shards; not those that cannot be read.
+        n_rows_read: inspected rows.
+        n_rows: rows of the pool, estimated from the inspected shards.
         n_text_bytes: bytes of the pool's text, estimated in the same way.
         columns: the columns that the settings name.
-        domains: by domain, its rows among those looked at, where a column gives the domain.
+        domains: number of inspected rows by domain, where a column gives the domain.
     """
 
     discovery: Discovery
@@ -67,10 +67,10 @@ class TargetReport:
     """One target set.
 
     Attributes:
-        name: of the settings.
-        n_files: files that hold it; 0 for a data set of the hub, which is not asked.
+        name: its name in the settings.
+        n_files: number of its files; 0 for a data set of the hub, which is not inspected.
         n_rows: its rows; an estimate where `is_estimate`.
-        n_text_bytes: bytes of its text, estimated from the rows that were looked at.
+        n_text_bytes: bytes of its text, estimated from the inspected rows.
         example: the start of its first text.
     """
 
@@ -84,7 +84,12 @@ class TargetReport:
 
 @dataclass
 class LabelsReport:
-    """The labelled examples of a domain classifier: rows by label, of those looked at."""
+    """The labelled examples of a domain classifier.
+
+    Attributes:
+        n_rows: rows of the file; an estimate where `is_estimate`.
+        labels: number of inspected rows by label.
+    """
 
     n_rows: int
     is_estimate: bool
@@ -93,7 +98,7 @@ class LabelsReport:
 
 @dataclass
 class InputReport:
-    """All inputs of a profile; `labels` is None where no labelled examples are asked for."""
+    """All inputs of a profile; `labels` is None where the settings need no labelled examples."""
 
     findings: Findings
     shards: ShardsReport

@@ -1,4 +1,4 @@
-"""Looks at the input shards: some rows of a bounded number of them."""
+"""Checks the input shards, by some rows of a bounded number of them."""
 
 import contextlib
 from collections import Counter
@@ -18,11 +18,11 @@ from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
 
 N_SHARDS = 32
-"""So many shards are looked at, spread evenly over the pool."""
+"""Maximum number of inspected shards, spread evenly over the pool."""
 N_ROWS = 200
-"""So many rows are read of each."""
-# Where none of the shards has a column, it counts as absent after a look at so many other shards,
-# and at so many rows of a few: in JSON lines, a rare key may come late.
+"""Number of inspected rows per shard."""
+# A column that none of the inspected shards has counts as absent only after this many other shards,
+# and this many rows of a few shards, have been read: in JSON lines, a rare key may come late.
 _MORE_SHARDS = 200
 _MORE_ROWS, _N_READ_ON = 10_000, 8
 _N_SHOWN = 3
@@ -31,8 +31,8 @@ _N_SHOWN = 3
 def look_at_shards(settings: Settings, store: Store, findings: Findings) -> ShardsReport:
     """Compare the first rows of some shards with what the settings expect of them.
 
-    What holds for every shard is a problem. A shard that cannot be read, or that lacks a column, is
-    a warning: it fails alone, or its documents lack the value.
+    What is wrong with every inspected shard is a problem. A single shard that cannot be read or
+    lacks a column is a warning: it fails alone, or its documents lack the value.
     """
     try:
         discovery = discover_inputs(settings, store)
@@ -52,7 +52,7 @@ def look_at_shards(settings: Settings, store: Store, findings: Findings) -> Shar
     samples = list(_samples(chosen, unreadable))
     usable, unusable = _with_text(samples, settings.corpus.text_column)
     if not usable:
-        # Others may be sound where the ones that were chosen are not.
+        # None of the chosen shards can be used, but others may.
         more = list(_samples(others[:_MORE_SHARDS], unreadable))
         found, lacking = _with_text(more, settings.corpus.text_column)
         usable, unusable = usable + found, unusable + lacking
@@ -69,7 +69,7 @@ def look_at_shards(settings: Settings, store: Store, findings: Findings) -> Shar
 
 
 def spread(shards: Sequence[InputShard]) -> tuple[list[InputShard], list[InputShard]]:
-    """The shards to look at, evenly spaced in the order of their keys; and the others."""
+    """The shards to inspect, evenly spaced in the order of their keys, and the other shards."""
     if len(shards) <= N_SHARDS:
         return list(shards), []
     numbers = {round(i * (len(shards) - 1) / (N_SHARDS - 1)) for i in range(N_SHARDS)}
@@ -88,7 +88,7 @@ def _samples(shards: Sequence[InputShard], unreadable: list[str]) -> Iterator[Fi
 def _with_text(
     samples: Sequence[FileSample], text_column: str
 ) -> tuple[list[FileSample], list[str]]:
-    """The samples whose rows have texts, or that have no rows; what is wrong with the others."""
+    """Samples whose rows have texts, or that have no rows, and messages about the other samples."""
     usable, unusable = [], []
     for sample in samples:
         if not sample.rows:
@@ -114,9 +114,8 @@ def _warn_of_shards(findings: Findings, what: str, messages: Sequence[str]) -> N
         shown = "".join(f"\n    {message}" for message in messages[:_N_SHOWN])
         more = len(messages) - _N_SHOWN
         findings.warnings.append(
-            f"{len(messages)} of the shards looked at {what}; each of them fails its own "
-            f"partition, and the others go on:{shown}"
-            + (f"\n    and {more} more" if more > 0 else "")
+            f"{len(messages)} of the inspected shards {what}; each of them fails its own "
+            f"partition only:{shown}" + (f"\n    and {more} more" if more > 0 else "")
         )
 
 
@@ -162,7 +161,7 @@ def _look_at_columns(
 def _look_further(
     absent: Sequence[ColumnLook], samples: Sequence[FileSample], others: Sequence[InputShard]
 ) -> None:
-    """Look for columns that no shard seems to have in further shards, then in further rows."""
+    """Search for columns that no shard seems to have in further shards, then in further rows."""
     partly_read = [sample.path for sample in samples if not sample.is_whole]
     places = [
         *((shard.path, N_ROWS) for shard in others[:_MORE_SHARDS]),
@@ -179,7 +178,7 @@ def _look_further(
 
 
 def _warn_of_rows(settings: Settings, samples: Sequence[FileSample], findings: Findings) -> None:
-    """Say how many of the rows would not become documents, and whether ids repeat."""
+    """Warn if too many rows would go to quarantine, and if ids repeat."""
     corpus = settings.corpus
     n_rows, n_bad = 0, 0
     ids: Counter[str] = Counter()
@@ -190,10 +189,10 @@ def _warn_of_rows(settings: Settings, samples: Sequence[FileSample], findings: F
         if corpus.id_column is not None:
             ids.update(str(v) for _, v in sample.values(corpus.id_column) if v is not None)
     if not n_rows:
-        findings.warnings.append("corpus.raw: the shards that were looked at hold no row")
+        findings.warnings.append("corpus.raw: the inspected shards hold no row")
     elif n_bad / n_rows > corpus.max_quarantine_share:
         findings.warnings.append(
-            f"{n_bad} of {n_rows} rows looked at hold no text ({n_bad / n_rows:.1%}, more than "
+            f"{n_bad} of {n_rows} inspected rows hold no text ({n_bad / n_rows:.1%}, more than "
             f"corpus.max_quarantine_share, {corpus.max_quarantine_share:.1%}): they go to "
             "raw_shards_quarantine"
         )
@@ -201,7 +200,7 @@ def _warn_of_rows(settings: Settings, samples: Sequence[FileSample], findings: F
     if twice:
         shown = ", ".join(f"{id_!r} ({n} times)" for id_, n in twice)
         findings.warnings.append(
-            f"corpus.id_column: ids occur more than once among the rows looked at: {shown}. Ids "
+            f"corpus.id_column: ids occur more than once in the inspected rows: {shown}. Ids "
             "must be unique in the pool: a check of raw_shards stops the graph otherwise. Remove "
             "the duplicates, or set corpus.id_column to null to have ids made from shard and row"
         )

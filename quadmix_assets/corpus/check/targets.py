@@ -1,4 +1,4 @@
-"""Looks at a target set."""
+"""Checks a target set, by its first rows."""
 
 from itertools import islice
 
@@ -19,9 +19,9 @@ _EXAMPLE_CHARACTERS = 60
 def look_at_target(
     settings: Settings, store: Store, target: TargetSettings, findings: Findings
 ) -> TargetReport:
-    """Make texts of the first rows, as the settings say; of several files, of the first eight.
+    """Make the texts of the first rows; of several files, of the first eight.
 
-    A data set of the hub is asked for when the target is read, and not here.
+    A data set of the hub is not downloaded here: its report has no files and no rows.
     """
     report = TargetReport(target.name)
     if target.dataset is not None and settings.corpus.datasets is None:
@@ -42,7 +42,7 @@ def look_at_target(
     if not report.n_rows:
         findings.problems.append(
             f"{key}.path: {files[0]} holds no document: a target set needs at least one for each "
-            "of its parts"
+            "of its parts, fit and held-out"
         )
     scale = len(files) / min(len(files), _N_FILES)
     report.n_rows = round(report.n_rows * scale)
@@ -51,7 +51,11 @@ def look_at_target(
 
 
 def _look_at_file(path: UPath, target: TargetSettings, report: TargetReport) -> str | None:
-    """Add what a file holds to the report; what is wrong with it, behind the key of the setting."""
+    """Add a file to the report.
+
+    Returns:
+        What is wrong with it, after the last part of the settings key; None if nothing is.
+    """
     if not path.exists():
         return f"path: {path} is not there"
     try:
@@ -68,8 +72,8 @@ def _look_at_file(path: UPath, target: TargetSettings, report: TargetReport) -> 
         texts = [text for _, text in islice(documents, _N_ROWS)]
     except MissingTextColumnError as error:
         return (
-            f"text_column: {error.path}: {error.reason} Name the one that holds the text, or give "
-            "a template or a format"
+            f"text_column: {error.path}: {error.reason} Set it to the one that holds the text, or "
+            "set a template or a format"
         )
     except (OSError, ValueError) as error:
         return f"path: {error}"

@@ -1,8 +1,8 @@
-"""The embedded default corpus, with planted truth.
+"""The generated corpus of the demo, with a known ground truth.
 
-Generated text of nine domains whose latent quality is known for every document, and a target set
-that is drawn from a known blend of three of them: a pool on which a method that chooses pretraining
-data can be judged against the truth. Everything is deterministic and is written in seconds.
+Text of nine domains, with a known latent quality of every document, and a target set that is drawn
+from a known blend of three domains: a pool on which data selection can be compared with the ground
+truth. Generation is deterministic and takes seconds.
 """
 
 from quadmix_assets.corpus.planted.corpus import (

@@ -15,7 +15,7 @@ from quadmix_assets.corpus.planted.documents import (
 from quadmix_assets.corpus.planted.shards import write_jsonl, write_parquet
 
 SHARD_SUFFIXES = (".parquet", ".jsonl.gz", ".jsonl.zst")
-"""Formats of the shards, in turn."""
+"""Suffixes of the shards, which alternate."""
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -28,7 +28,7 @@ SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class PlantedCorpus:
-    """Where a planted corpus lies."""
+    """The paths and sizes of a planted corpus."""
 
     raw: UPath
     """folder of the pool's shards: id, text, planted_domain, planted_quality"""
@@ -54,12 +54,12 @@ def write_planted_corpus(
     n_target: int = 1200,
     seed: int = 0,
 ) -> PlantedCorpus:
-    """Write raw/shard-*, labels.jsonl and target.jsonl under `folder`, over files of those names.
+    """Write raw/shard-*, labels.jsonl and target.jsonl under `folder`; existing ones are replaced.
 
-    Every document is a pure function of `seed`, its stream and its number, and any run of
-    numbers is a random sample of the pool. So shards hold consecutive documents, `n_shards` only
-    regroups them, and when `n_documents` and `n_shards` are raised in proportion the corpus grows
-    by new shards while the earlier ones keep their bytes.
+    Every document is a pure function of `seed`, its stream and its number, and documents are
+    independent of each other. So shards hold consecutive documents, `n_shards` only regroups them,
+    and when `n_documents` and `n_shards` are raised in proportion, shards are added while the
+    existing ones keep their bytes.
 
     Raises:
         ValueError: there are fewer documents than shards, or no shard.

@@ -1,9 +1,9 @@
-"""What low latent quality does to a text: eleven kinds of damage, each in a graded amount.
+"""Damages texts of low latent quality: eleven kinds of damage, each in a graded amount.
 
-A document of latent quality q carries a total damage that rises smoothly as q falls; which kinds
-make it up is the document's own draw. So every kind says something about q and none says all:
-repetition and junk lines show in rules on lines, misspellings and spam in word frequencies,
-scrambled word order and wandering only in the order of words.
+The total damage of a document rises smoothly as its latent quality q falls; how it is divided among
+the kinds is random per document. So every kind is evidence of q and none suffices: repetition and
+junk lines are detected by rules on lines, misspellings and spam by word frequencies, scrambled word
+order and wandering only by the order of words.
 """
 
 from math import log
@@ -17,23 +17,23 @@ class Damage(NamedTuple):
     """Amount of each kind, in [0, MAX_AMOUNT]: roughly the share of sentences that it meets."""
 
     monotony: float
-    """how far the variety of words and templates shrinks"""
+    """by how much the variety of words and templates is reduced"""
     wandering: float
     """sentences about another topic of the domain"""
     filler: float
-    """sentences that say nothing"""
+    """sentences without content"""
     boilerplate: float
     """menus, cookie banners and the like between the paragraphs"""
     spam: float
     """lists of keywords"""
     repetition: float
-    """lines that come again"""
+    """lines that are repeated"""
     truncation: float
     """sentences cut off"""
     shouting: float
     """sentences in capitals"""
     punctuation: float
-    """marks lost, doubled or misplaced"""
+    """punctuation marks missing, doubled or misplaced"""
     word_order: float
     """sentences with shuffled words"""
     spelling: float
@@ -60,7 +60,7 @@ def draw_damage(uniform: Uniform, quality: float) -> Damage:
 
 
 def damage_sentence(uniform: Uniform, text: str, damage: Damage, junk: Junk) -> str:
-    """`text` after each kind of damage that can befall a single sentence has had its chance."""
+    """`text` after each kind of damage to single sentences, with its amount as probability."""
     if uniform() < damage.word_order:
         text = _shuffle_words(uniform, text)
     if uniform() < damage.spelling:

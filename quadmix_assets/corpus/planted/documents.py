@@ -1,4 +1,4 @@
-"""Documents of the planted corpus, each a pure function of (seed, stream, index)."""
+"""Generates documents of the planted corpus, each a pure function of (seed, stream, index)."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -36,10 +36,10 @@ DOMAIN_SHARES: Mapping[str, float] = {
     "law": 0.06,
     "astronomy": 0.05,
 }
-"""Share of the pool's documents that each domain has, in expectation."""
+"""Expected share of each domain in the pool's documents."""
 DOMAINS: tuple[str, ...] = tuple(sorted(DOMAIN_SHARES))
 TARGET_BLEND: Mapping[str, float] = {"astronomy": 0.5, "medicine": 0.3, "law": 0.2}
-"""Share of the target set's documents that each good domain has."""
+"""Share of each of its domains in the target set's documents."""
 
 TARGET_QUALITY = (0.95, 1.0)
 MIN_WORDS, MAX_WORDS = 60, 400
@@ -48,7 +48,7 @@ GOLDEN_RATIO = (5**0.5 - 1) / 2
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document with its planted truth."""
+    """A document with its ground truth, domain and quality."""
 
     id: str
     text: str
@@ -73,8 +73,8 @@ def labelled_document(index: int, *, seed: int = 0) -> Document:
 def target_document(index: int, *, seed: int = 0) -> Document:
     """Document `index` of the target set: quality uniform in `TARGET_QUALITY`.
 
-    Domains follow a golden-ratio sequence, so that any first n documents have `TARGET_BLEND` up to
-    a few documents.
+    Domains follow a golden-ratio sequence, so that the first n documents match `TARGET_BLEND` up
+    to a few documents, for any n.
     """
     uniform = _stream(seed, "target", index)
     domain = _at_quantile(TARGET_BLEND, (index * GOLDEN_RATIO) % 1.0)

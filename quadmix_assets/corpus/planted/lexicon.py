@@ -47,7 +47,7 @@ class Template:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """What one domain is written with."""
+    """The words and sentence templates of one domain."""
 
     domain: str
     topics: tuple[tuple[Entry, tuple[Entry, ...]], ...]
@@ -61,7 +61,7 @@ class Lexicon:
 
 @dataclass(frozen=True)
 class Junk:
-    """What low-quality pages of every domain are littered with."""
+    """The words and templates of low-quality text, the same for all domains."""
 
     boilerplate: tuple[Template, ...]
     filler: tuple[Template, ...]

@@ -1,4 +1,4 @@
-"""Write rows as Parquet or JSON lines, whole or not at all."""
+"""Write rows as Parquet or JSON lines, atomically."""
 
 import gzip
 from collections.abc import Callable, Iterable, Mapping

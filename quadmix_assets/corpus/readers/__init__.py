@@ -1,6 +1,6 @@
 """Readers for input files: Parquet and JSON lines, plain, gzip or zstd, by the file's suffix.
 
-They stream, they never stop at a bad row, and they tell a file that cannot be read at all
+They stream, they continue after a bad row, and they distinguish a file that cannot be read
 (`UnreadableShardError`) from a row that cannot be used (`Rejection`).
 """
 
@@ -48,7 +48,7 @@ SUPPORTED_SUFFIXES = (
 
 
 def is_parquet(path: UPath) -> bool:
-    """Whether the suffix says Parquet rather than JSON lines.
+    """Whether the suffix is that of Parquet, not of JSON lines.
 
     Raises:
         UnreadableShardError: the suffix is none of the supported ones.
@@ -78,7 +78,7 @@ def read_shard(
 
 
 def read_sample(path: UPath, *, n_rows: int) -> FileSample:
-    """Look at the first rows of an input file, all columns included.
+    """Read the first rows of an input file, with all columns.
 
     Raises:
         UnreadableShardError: the file as a whole cannot be used.

@@ -1,8 +1,8 @@
-"""Convert a Parquet column to text, ids or a carried type; values that do not fit are named.
+"""Convert a Parquet column to text, ids or a carried type, and report values that do not fit.
 
-Every function returns the converted array, with null where a value is null or does not fit, and
-a dict from the index of each value that does not fit to its RowError. Good columns never pass
-through Python values.
+Every converting function returns the converted array, with null where a value is null or does not
+fit, and a dict from the index of each value that does not fit to its RowError. A column without
+such values is converted by Arrow alone, which is much faster than through Python values.
 """
 
 from collections.abc import Callable
@@ -62,9 +62,9 @@ def carried_column(array: pa.Array, kind: str, name: str) -> Converted:
     array = _plain(array)
     wanted = CARRIED_TYPES[kind]
     if _casts_alike(array.type, wanted):
-        # Through bytes, because a cast between kinds of strings does not look for bad UTF-8.
+        # Through bytes, because a cast between string types does not validate UTF-8.
         source = array.cast(pa.large_binary()) if _is_string(array.type) else array
-        # A bad byte, an integer that is too large: find out below which rows it is.
+        # If a value is invalid UTF-8 or too large an integer, the rows are found one by one below.
         with suppress(pa.ArrowInvalid, pa.ArrowNotImplementedError):
             return source.cast(wanted), {}
     return _one_by_one(

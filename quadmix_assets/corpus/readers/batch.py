@@ -1,4 +1,4 @@
-"""What every reader takes and yields, whatever the file format."""
+"""The arguments and results of all readers, independent of the file format."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,9 +18,9 @@ class Columns:
     """The input columns to read; "a.b" means field b of column a where no column is named "a.b".
 
     Attributes:
-        text: holds the document's text.
-        id: holds its id, if any column does.
-        source: holds its source, if any column does.
+        text: column of the document's text.
+        id: column of its id; None without one.
+        source: column of its source; None without one.
         carried: columns that go through to the mix, each with its type: string, int, float or bool.
     """
 
@@ -42,8 +42,8 @@ class Rejection:
     Attributes:
         row: counted from 1; the line number in JSON lines.
         id: of the document, where it is known.
-        reason: a stable code.
-        detail: a sentence for people.
+        reason: a code, stable between versions.
+        detail: an explanation for the user.
         excerpt: the start of the row or of its text.
     """
 
@@ -56,16 +56,16 @@ class Rejection:
 
 @dataclass(frozen=True, slots=True)
 class ReadBatch:
-    """Consecutive rows of a file: the readable ones as equally long arrays, and the others.
+    """Consecutive rows of a file: R usable ones as arrays (R,), and the rejected ones.
 
     Attributes:
-        rows: int64, from 1.
+        rows: int64, row numbers from 1.
         text: large_string, without nulls.
         ids, source: string, null where the input has no value.
         carried: by column, an array with null where the input has no value.
         rejected: the rows that cannot be used.
-        present: the asked-for columns that there are: in the schema of a Parquet file, in any row
-            so far of JSON lines.
+        present: the requested columns that exist: in the schema of a Parquet file, in any row so
+            far of JSON lines.
     """
 
     rows: pa.Array

@@ -1,4 +1,4 @@
-"""What can be wrong with a whole input file, and with one row of it."""
+"""The errors of an input file as a whole, and of one of its rows."""
 
 import difflib
 from collections.abc import Iterable
@@ -15,12 +15,12 @@ class UnreadableShardError(ValueError):
 
     Attributes:
         path: the file.
-        reason: a sentence that says what is wrong.
-        remedy: a sentence that says what to do.
+        reason: what is wrong, as a sentence.
+        remedy: what to do, as a sentence.
     """
 
     def __init__(self, path: UPath, reason: str, remedy: str) -> None:
-        """The path, and two sentences."""
+        """An error for the file at `path`."""
         super().__init__(path, reason, remedy)
         self.path = path
         self.reason = reason
@@ -59,7 +59,7 @@ class MissingIdColumnError(UnreadableShardError):
 
 
 def no_such_column(name: str, columns: Iterable[str]) -> str:
-    """A clause that says what is missing, which columns there are, and which is spelt alike."""
+    """A clause that names the missing column, the existing ones, and the most similar of them."""
     there = list(columns)
     near = difflib.get_close_matches(name, there, n=1)
     return (
@@ -89,12 +89,12 @@ class RowError(ValueError):
     """One row cannot be used.
 
     Attributes:
-        reason: a stable code.
-        detail: a sentence for people.
+        reason: a code, stable between versions.
+        detail: an explanation for the user.
     """
 
     def __init__(self, reason: Reason, detail: str) -> None:
-        """The code and the sentence."""
+        """An error with its code and explanation."""
         super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail

@@ -1,4 +1,4 @@
-"""JSON lines -> batches of columns. One bad line never costs another."""
+"""Reads JSON lines as batches of columns; a bad line does not affect the others."""
 
 import json
 from collections.abc import Iterator, Sequence, Set
@@ -32,8 +32,8 @@ def read_jsonl(
     """Read the lines of a file of JSON objects, plain or compressed.
 
     Raises:
-        UnreadableShardError: see `read_lines`; also if there are objects but none has the text
-            column (raised at the end).
+        UnreadableShardError: see `read_lines`.
+        MissingTextColumnError: there are objects but none has the text column (raised at the end).
     """
     absent = set(columns.names())
     names: dict[str, None] = {}
@@ -64,10 +64,10 @@ def read_jsonl(
 def read_records(
     path: UPath, *, max_text_bytes: int, unique: Sequence[str] = ()
 ) -> Iterator[tuple[Line, dict[str, Any] | RowError]]:
-    """Every line with its object, or with what is wrong with it.
+    """Every line with its object, or with the error of the line.
 
     An object that gives one of the keys in `unique` twice is an error, since either value may be
-    meant. A line that is longer than any text of `max_text_bytes` can make it is not read whole.
+    meant. A line too long for any text of up to `max_text_bytes` is not read as a whole.
 
     Raises:
         UnreadableShardError: see `read_lines`.
@@ -92,7 +92,7 @@ def lookup(record: dict[str, Any], name: str) -> Any:
 
 
 class _Batch:
-    """Rows on their way into a ReadBatch."""
+    """Collects rows for a ReadBatch."""
 
     def __init__(self, columns: Columns) -> None:
         self.n_bytes = 0
@@ -109,10 +109,10 @@ class _Batch:
         return len(self._rows) + len(self._rejected)
 
     def add(self, row: int, record: dict[str, Any]) -> None:
-        """Take a row.
+        """Add a row.
 
         Raises:
-            RowError: it cannot be used, and nothing of it has been taken.
+            RowError: the row cannot be used; the batch is unchanged.
         """
         columns = self._columns
         text = lookup(record, columns.text)
@@ -134,7 +134,7 @@ class _Batch:
             values.append(value)
 
     def reject(self, line: Line, record: dict[str, Any] | None, error: RowError) -> None:
-        """Note a row that cannot be used."""
+        """Add a row that cannot be used."""
         try:
             id_ = id_of(_value(record or {}, self._columns.id))
         except RowError:
@@ -144,7 +144,7 @@ class _Batch:
         )
 
     def finish(self, absent: Set[str]) -> ReadBatch:
-        """The rows as columns; no row so far has the columns that are `absent`."""
+        """The rows as columns; `absent` are the columns that no row of the file has so far."""
         source, *carried = (
             pa.array(values, CARRIED_TYPES[kind])
             for values, (_, kind) in zip(self._values, self._passed_on, strict=True)
@@ -167,7 +167,7 @@ def _value(record: dict[str, Any], name: str | None) -> Any:
 
 def _convert(record: dict[str, Any], name: str | None, kind: str) -> Any:
     value = _value(record, name)
-    if value is None or (kind == "string" and type(value) is str):  # most of what there is
+    if value is None or (kind == "string" and type(value) is str):  # the common case
         return value
     return carried_value(value, kind, name or "")
 
@@ -189,7 +189,7 @@ def _parse(line: Line, needles: dict[str, bytes], limit: int) -> dict[str, Any]:
             Reason.NOT_AN_OBJECT, f"the line is {describe(record)}, expected an object {{...}}"
         )
     for key, needle in needles.items():
-        # The needle may also lie in a text or a nested object, so a second look decides.
+        # The quoted key may also occur in a text or a nested object, so keys are then parsed.
         if content.count(needle) > 1 and _top_level_keys(content).count(key) > 1:
             raise RowError(Reason.DUPLICATE_KEY, f"the object has the key {key!r} more than once")
     return record
@@ -205,7 +205,7 @@ def _diagnose(content: bytes, error: orjson.JSONDecodeError) -> RowError:
             f"byte 0x{content[position]:02x} at byte {position + 1} of the line is not UTF-8",
         )
     try:
-        # Python's parser reads lone surrogates, which orjson refuses and no file can hold.
+        # Python's parser accepts lone surrogates, which orjson refuses and UTF-8 cannot encode.
         json.dumps(json.loads(text, parse_constant=_refuse), ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return RowError(

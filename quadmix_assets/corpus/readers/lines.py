@@ -1,4 +1,4 @@
-"""Lines of a plain, gzip or zstd file as a stream, however long a line is."""
+"""Streams the lines of a plain, gzip or zstd file in bounded memory, however long a line is."""
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +12,7 @@ from quadmix_assets.corpus.readers.errors import UnreadableShardError
 _BLOCK_BYTES = 1 << 20
 # Compressed input is fed in small pieces because one piece may unpack to a thousand times its size.
 _PIECE_BYTES = 32 << 10
-# What remains of a line that is too long to be held.
+# Bytes that are kept of a line over the length limit.
 _KEPT_BYTES = 1024
 # zstd refuses windows over 128 MiB unless told; `zstd --long=31` writes windows of 2 GiB.
 _MAX_ZSTD_WINDOW = 1 << 31
@@ -26,7 +26,13 @@ _MISNAMED = {
 
 
 class Line(NamedTuple):
-    """A line without its line feed; only the start of one that is over the length limit."""
+    """A line of a file.
+
+    Attributes:
+        row: line number, from 1.
+        content: the line without its line feed; only the start of one over the length limit.
+        n_bytes: the length of the whole line.
+    """
 
     row: int
     content: bytes
@@ -45,8 +51,9 @@ def read_lines(path: UPath, *, max_line_bytes: int) -> Iterator[Line]:
     all frames of a zstd file are read.
 
     Raises:
-        UnreadableShardError: no such file, not UTF-8 by its first bytes, cut or damaged
-            compressed data (raised after the lines before the damage).
+        UnreadableShardError: the file does not exist, is in another encoding or format by its
+            first bytes, or holds cut or damaged compressed data (raised after the lines before
+            the damage).
     """
     row = 0
     try:
@@ -96,10 +103,10 @@ class _Member(Protocol):
 def _decompress(
     blocks: Iterable[bytes], new_member: Callable[[], Any], *, padding: bytes
 ) -> Iterator[bytes]:
-    """Unpack members one after another.
+    """Decompress members one after another.
 
     Raises:
-        EOFError: the last one is not whole.
+        EOFError: the last member is incomplete.
     """
     member: _Member | None = None
     n_members = 0
@@ -108,7 +115,7 @@ def _decompress(
             piece = block[start : start + _PIECE_BYTES]
             while piece:
                 if member is None:
-                    # gzip files may be filled up with NUL bytes, to the block size of a tape.
+                    # gzip files may be padded with NUL bytes, to the block size of a tape.
                     piece = piece.lstrip(padding) if padding and n_members else piece
                     if not piece:
                         break
@@ -124,7 +131,11 @@ def _decompress(
 
 
 def _checked_start(path: UPath, blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """The same blocks, once their first bytes have been looked at."""
+    """The same blocks, after a check of the first bytes.
+
+    Raises:
+        UnreadableShardError: they are UTF-16, UTF-32, compressed data or Parquet.
+    """
     start = b""
     for block in blocks:
         start += block
@@ -149,7 +160,8 @@ def _checked_start(path: UPath, blocks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _wide_encoding(start: bytes) -> str | None:
-    # UTF-32's mark begins with UTF-16's. Without a mark, the first "{" has zeros beside it.
+    # UTF-32's byte order mark begins with UTF-16's. Without a mark, the first "{" has zero bytes
+    # next to it.
     if start.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff", b"{\0\0\0", b"\0\0\0{")):
         return "UTF-32"
     if start.startswith((b"\xff\xfe", b"\xfe\xff", b"{\0", b"\0{")):

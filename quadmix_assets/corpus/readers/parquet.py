@@ -1,4 +1,4 @@
-"""Parquet files -> batches of columns."""
+"""Reads Parquet files as batches of columns."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,11 +34,11 @@ _ROWS_AT_ONCE = 4096
 
 
 def read_parquet(path: UPath, columns: Columns, *, batch_rows: int) -> Iterator[ReadBatch]:
-    """Read a Parquet file; columns other than the text may be absent and are null then.
+    """Read a Parquet file; columns other than the text may be absent and are then null.
 
     Raises:
-        UnreadableShardError: no such file, cut or damaged, or its text column is absent or of a
-            type that holds no text.
+        UnreadableShardError: the file does not exist, is cut or damaged, or its text column is
+            absent or of a type that cannot hold text.
     """
     first_row = 1
     with _open(path) as file:
@@ -53,7 +53,7 @@ def read_parquet_rows(path: UPath) -> Iterator[dict[str, Any]]:
     """Every row with all its columns, for small files.
 
     Raises:
-        UnreadableShardError: no such file, cut or damaged.
+        UnreadableShardError: the file does not exist, or is cut or damaged.
     """
     with _open(path) as file:
         for batch in _batches(path, file, _ROWS_AT_ONCE, None):
@@ -61,12 +61,13 @@ def read_parquet_rows(path: UPath) -> Iterator[dict[str, Any]]:
 
 
 def read_parquet_start(path: UPath, n_rows: int) -> tuple[list[dict[str, Any]], list[str], int]:
-    """The first rows with all their columns, the names of the columns, and how many rows there are.
+    """Read the first rows; fewer than `n_rows` if they are long.
 
-    Fewer than `n_rows` rows are read where they are long.
+    Returns:
+        The rows with all their columns, the names of the columns, and the file's number of rows.
 
     Raises:
-        UnreadableShardError: no such file, cut or damaged.
+        UnreadableShardError: the file does not exist, or is cut or damaged.
     """
     with _open(path) as file:
         batches = _batches(path, file, n_rows, None)
@@ -124,7 +125,7 @@ def _checked_schema(path: UPath, file: pq.ParquetFile, name: str) -> pa.Schema:
     if not is_text_type(field.type):
         raise UnreadableShardError(
             path,
-            f"its column {name!r} is of type {field.type}, which holds no text.",
+            f"its column {name!r} is of type {field.type}, which cannot hold text.",
             "Set corpus.text_column to a column of strings.",
         )
     return schema
@@ -169,7 +170,7 @@ def _convert(
     for name, kind in columns.carried.items():
         carried[name], wrong_carried = _carried(batch, name, kind)
         wrong = wrong | wrong_carried
-    wrong = wrong | wrong_ids | wrong_text  # of several errors in a row, the text's is told
+    wrong = wrong | wrong_ids | wrong_text  # of several errors in a row, the text's is reported
     rows = pa.array(range(first_row, first_row + batch.num_rows), pa.int64())
     rejected = [
         _rejection(first_row + index, wrong[index], ids[index], given[index])

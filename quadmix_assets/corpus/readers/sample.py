@@ -1,4 +1,4 @@
-"""The first rows of an input file: what it holds, and about how much of it."""
+"""Reads the first rows of an input file, its columns, and its (estimated) number of rows."""
 
 import zlib
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from quadmix_assets.corpus.readers.errors import RowError
 from quadmix_assets.corpus.readers.jsonl import ABSENT, lookup, read_records
 from quadmix_assets.corpus.readers.parquet import read_parquet_start
 
-# Enough lines to know a file by, and few enough that a thousand files are looked at in seconds.
+# Enough for some hundred rows, and little enough that a thousand files are sampled in seconds.
 _MAX_BYTES = 4 << 20
 _MAX_TEXT_BYTES = 64 << 20
 
@@ -24,12 +24,12 @@ _COMPRESSED: dict[str, Callable[[bytes], bytes]] = {
 
 @dataclass(frozen=True, eq=False)
 class FileSample:
-    """What the first rows of an input file say of it.
+    """The first rows of an input file, its columns and its number of rows.
 
     Attributes:
         path: the file.
-        rows: by row number (counted from 1), the first rows that are objects.
-        n_broken: how many rows among them are not: lines that hold no JSON object.
+        rows: the sampled rows that are objects, by row number from 1.
+        n_broken: number of sampled rows that are not: lines that hold no JSON object.
         columns: the names of the columns, in order.
         n_rows: rows of the file; an estimate where `is_estimate`.
         is_whole: whether the sample holds all rows of the file.
@@ -44,7 +44,7 @@ class FileSample:
     is_whole: bool
 
     def has(self, column: str) -> bool:
-        """Whether a row has the column, or the field b of a where the column is named "a.b"."""
+        """Whether the file has the column, or for "a.b" a row has field b of column a."""
         return column in self.columns or any(True for _ in self.values(column))
 
     def values(self, column: str) -> Iterator[tuple[int, Any]]:
@@ -56,7 +56,7 @@ class FileSample:
 
 
 def sample_parquet(path: UPath, n_rows: int) -> FileSample:
-    """Look at the first rows of a Parquet file; its footer says how many there are.
+    """Read the first rows of a Parquet file, and the number of rows from its footer.
 
     Raises:
         UnreadableShardError: see `read_parquet_start`.
@@ -67,10 +67,10 @@ def sample_parquet(path: UPath, n_rows: int) -> FileSample:
 
 
 def sample_jsonl(path: UPath, n_rows: int) -> FileSample:
-    """Look at the first lines of a file of JSON objects.
+    """Read the first lines of a file of JSON objects.
 
     The number of rows is estimated from the file's size and the length of the lines read; for a
-    compressed file, from what these lines take when they are compressed in the same way.
+    compressed file, from the size of these lines after compression by the same method.
 
     Raises:
         UnreadableShardError: see `read_lines`.

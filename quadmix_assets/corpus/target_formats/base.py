@@ -1,4 +1,4 @@
-"""What a target format is."""
+"""The type of target formats: how the rows of a published data set become text."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ class TargetFormat:
     Attributes:
         fields: turns a row into the template's fields, once for each piece of the text: a benchmark
             has one piece, a conversation one for each of its turns. The text of the row is all its
-            pieces, each filled into the template, with a blank line between them. A row that does
-            not fit makes it raise LookupError, AttributeError, TypeError or ValueError.
-        template: the template of a piece; `targets[].template` takes its place where it is given.
-        columns: what a row must hold, for messages.
+            pieces, each filled into the template, with a blank line between them. It raises
+            LookupError, AttributeError, TypeError or ValueError for a row of another format.
+        template: the template of a piece; `targets[].template` replaces it where it is given.
+        columns: what a row must hold, for error messages.
     """
 
     fields: Callable[[Row], list[Fields]]

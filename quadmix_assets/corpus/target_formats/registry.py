@@ -12,7 +12,7 @@ FORMATS: dict[str, str] = {
     "mmlu": "quadmix_assets.corpus.target_formats.mmlu:FORMAT",
     "triviaqa": "quadmix_assets.corpus.target_formats.triviaqa:FORMAT",
 }
-"""By the name that the settings use, `module:object` of a `TargetFormat`."""
+"""`module:object` of each `TargetFormat`, by the name that the settings use."""
 
 
 def target_format(name: str) -> TargetFormat:

@@ -64,7 +64,7 @@ def test_everything_that_is_wrong_is_named_in_one_message(tmp_path: Path) -> Non
         targets=[{"name": "planted", "path": "nowhere.jsonl"}],
         features={"domains": {**FASTTEXT, "labels": "none.jsonl"}},
     )
-    assert message.startswith("profile 'tiny': the inputs are not complete:")
+    assert message.startswith("profile 'tiny': the inputs do not match the settings:")
     lines = message.splitlines()[1:]
     assert len(lines) == 3
     assert f"targets[planted].path: {tmp_path / 'nowhere.jsonl'} is not there" in lines[0]
@@ -137,11 +137,11 @@ def test_one_good_shard_is_enough(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["id_column", "source_column"])
 def test_column_that_the_profile_names_and_no_shard_has(tmp_path: Path, key: str) -> None:
     message = problems(tmp_path, corpus={key: "idd"})
-    assert f"corpus.{key}: no shard that was looked at has it" in message
+    assert f"corpus.{key}: no inspected shard has it" in message
     assert "one.jsonl: it has no column 'idd'; its columns are: id, text; did you mean 'id'?" in (
         message
     )
-    assert "or null to have" in message
+    assert "or to null to have" in message
 
 
 def test_default_columns_may_be_absent(tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_misspelt_domain_column(tmp_path: Path) -> None:
     changes = column_pool(tmp_path, TOPICS, column="topics")
     changes["corpus"]["carried_columns"] = {"topics": "string"}
     message = problems(tmp_path, **changes)
-    assert "features.domains.column: no shard that was looked at has it" in message
+    assert "features.domains.column: no inspected shard has it" in message
     assert "did you mean 'topic'?" in message
 
 
@@ -172,7 +172,7 @@ def test_domains_are_counted_and_labels_without_a_name_are_told(tmp_path: Path) 
     report = check_inputs(*inputs_of(tmp_path, **changes))
     assert report.shards.domains == {"legal": 6, "food": 2, "unknown": 2}
     (warning,) = report.findings.warnings
-    assert "1 of 10 rows looked at have a label that is neither" in warning
+    assert "1 of 10 inspected rows have a label that is neither" in warning
     assert "'sports' (1)" in warning
 
 
@@ -190,7 +190,7 @@ def scored(folder: Path, values: list[Any], kind: str = "float") -> dict[str, An
     ("values", "kind", "expected"),
     [
         (["good", "bad"], "float", "row 1: column 'score': expected float, got a string ('good')"),
-        (["good", "bad"], "string", "the type string, and a score is a number"),
+        (["good", "bad"], "string", "the type string, but a score must be a number"),
         ([None, None], "float", "every value is null"),
     ],
 )
@@ -211,10 +211,10 @@ def test_column_of_nulls(tmp_path: Path, key: str) -> None:
     if key == "topic":
         changes["corpus"]["carried_columns"].pop("note")
         message = problems(tmp_path, **changes)
-        assert "features.domains.column: no row that was looked at has a usable value" in message
+        assert "features.domains.column: no inspected row has a usable value" in message
     else:
         (warning,) = check_inputs(*inputs_of(tmp_path, **changes)).findings.warnings
-        assert warning == "corpus.carried_columns: every value of 'note' looked at is null"
+        assert warning == "corpus.carried_columns: every inspected value of 'note' is null"
 
 
 def test_key_that_comes_late_is_found(tmp_path: Path) -> None:
@@ -228,8 +228,8 @@ def test_documents_without_a_score_are_told(tmp_path: Path) -> None:
     settings, store = inputs_of(tmp_path, **scored(tmp_path, [1, 2.5, None, "x"]))
     report = check_inputs(settings, store)
     conversion, absence = report.findings.warnings
-    assert "1 rows looked at have a value in 'score' that cannot be used" in conversion
-    assert "1 rows looked at have no score in 'score', the first: " in absence
+    assert "1 inspected rows have a value in 'score' that cannot be used" in conversion
+    assert "1 inspected rows have no score in 'score', the first: " in absence
     assert "one.jsonl, row 3" in absence
 
 
@@ -238,7 +238,7 @@ def test_score_column_that_is_not_there(tmp_path: Path) -> None:
     changes["corpus"]["carried_columns"] = {"scores": "float"}
     changes["features"]["criteria"][0]["column"] = "scores"
     message = problems(tmp_path, **changes)
-    assert "features.criteria[quality].column: no shard that was looked at has it" in message
+    assert "features.criteria[quality].column: no inspected shard has it" in message
     assert "did you mean 'score'?" in message
 
 
@@ -262,7 +262,7 @@ def test_template_that_names_a_missing_key(tmp_path: Path) -> None:
 def test_labelled_examples_that_are_no_domain(tmp_path: Path) -> None:
     write_lines(tmp_path / "l.jsonl", [{"text": "w", "domain": "A"}, {"text": "w", "domain": "B"}])
     message = problems(tmp_path, features={"domains": {**FASTTEXT, "labels": "l.jsonl"}})
-    assert "2 labels in the column 'domain' are none of the names (a, b)" in message
+    assert "2 labels in the column 'domain' are not among the names (a, b)" in message
     assert "'A', 'B'" in message
 
 
@@ -283,7 +283,7 @@ def test_ids_that_repeat_and_rows_without_text_are_told(tmp_path: Path) -> None:
     write_lines(tmp_path / "pool" / "one.jsonl", rows)
     report = check_inputs(*inputs_of(tmp_path, corpus={"raw": "pool"}))
     empty, repeated = report.findings.warnings
-    assert "1 of 3 rows looked at hold no text" in empty
+    assert "1 of 3 inspected rows hold no text" in empty
     assert "'x' (2 times)" in repeated
 
 

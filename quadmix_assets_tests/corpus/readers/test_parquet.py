@@ -181,7 +181,7 @@ def test_unusable_text_columns(tmp_path: Path) -> None:
     path = write(tmp_path / "a.parquet", {"content": ["a"], "n": [1], "tags": [["a"]]})
     cases = {
         "text": r"no column 'text'; its columns are: content, n, tags\. Set corpus\.text_column",
-        "n": "column 'n' is of type int64, which holds no text",
+        "n": "column 'n' is of type int64, which cannot hold text",
         "tags": "column 'tags' is of type list",
         "content.a": "no column 'content.a'",
     }
