@@ -114,7 +114,7 @@ def test_checkpoint_of_another_kind(tmp_path: Path, other: str) -> None:
         save_sentence_encoder(tmp_path)
     runtime = cpu_runtime()
     criterion = edu(str(tmp_path)).make(runtime)
-    with pytest.raises(CheckpointError, match="wants an encoder for sequence classification"):
+    with pytest.raises(CheckpointError, match="expects an encoder for sequence classification"):
         criterion.fit([], [], seed=0)
 
 
