@@ -1,4 +1,4 @@
-"""A supervised fastText classifier whose bytes depend on its data, settings and seed alone."""
+"""A supervised fastText classifier: equal data, settings and seed give equal bytes."""
 
 import contextlib
 import tempfile
@@ -13,21 +13,21 @@ from quadmix_assets.hashing import hash_bytes, hash_number
 _LABEL_PREFIX = "__label__"
 _END_OF_LINE = "</s>"
 _BLANKS = " \n\r\t\v\f\0"
-# A word that stands in the training text once teaches nothing about other texts, and words that
-# occur once are more than half of all distinct words: without them the model has half the size.
+# Words that occur once in the training data do not generalize and are more than half of all
+# distinct words: dropping them halves the size of the model.
 _MIN_COUNT = 2
-# fastText reports exp(log(p + 1e-5)).
+# fastText reports exp(log(p + 1e-5)), that is p + 1e-5.
 _LOG_OFFSET = 1e-5
-# Prediction holds Python's global lock: it is called on pieces, so that other threads (heartbeats)
-# get their turn a few times per second.
-_PIECE_CHARACTERS = 2_000_000
+# fastText holds the GIL while it predicts. It gets texts in chunks of this size, so that other
+# threads (Dagster's heartbeats) run a few times per second.
+_CHUNK_CHARACTERS = 2_000_000
 
 
 def one_line(text: str) -> str:
     """A text as fastText can read it: one line, and none of its reserved words.
 
-    Line ends become blanks, and so do `</s>`, at which fastText stops reading, and `__label__`,
-    which would make a word of the text one of the labels. Case and marks stay.
+    Line ends become spaces, and so do `</s>`, at which fastText stops reading, and `__label__`,
+    which would turn a word of the text into a label. Case and punctuation are unchanged.
     """
     return text.replace("\n", " ").replace(_END_OF_LINE, " ").replace(_LABEL_PREFIX, " ")
 
@@ -50,10 +50,10 @@ class FasttextModel:
 
     @classmethod
     def open(cls, path: Path) -> "FasttextModel":
-        """Load a model from a file that stays where it is; `content` is not kept.
+        """Load a model from a file without keeping its bytes: `content` is not set.
 
         Raises:
-            ValueError: the file is no fastText model.
+            ValueError: the file is not a fastText model.
         """
         model = object.__new__(cls)
         try:
@@ -82,12 +82,21 @@ class FasttextModel:
         learning_rate: float,
         n_buckets: int,
     ) -> "FasttextModel":
-        """Train on labelled texts; one thread, so that equal input gives equal bytes.
+        """Train on labelled texts, in one thread, so that equal input gives equal bytes.
 
-        The order of the texts does not matter: they are shuffled by a hash of themselves and the
-        seed. Texts without words are left out. Lines may be of any length (fastText's limit of
-        1,024 words per line holds for unsupervised training only). `n_buckets` is used only where
-        `n_word_ngrams` is above 1.
+        The order of the texts does not matter: they are sorted by a hash of text and seed. Texts
+        without words are left out. Texts may be of any length (fastText's limit of 1,024 words per
+        line applies to unsupervised training only).
+
+        Args:
+            texts: D texts.
+            labels: D labels, without spaces.
+            seed: of fastText's initialisation and of the order of the texts.
+            epochs: passes over the texts.
+            dimension: length of a word vector.
+            n_word_ngrams: longest word n-gram that the classifier reads.
+            learning_rate: at the first step; it falls linearly to 0.
+            n_buckets: hash buckets of n-grams; used only if `n_word_ngrams` is above 1.
 
         Raises:
             ValueError: fewer than two labels have a text with words, or training diverged.
@@ -128,10 +137,10 @@ class FasttextModel:
             return cls(model.read_bytes())
 
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
-        """(D, L) float64: P(label) of each text, in the order of `labels`; rows sum to 1.
+        """P(label) of D texts: (D, L) float64, in the order of `labels`; rows sum to 1.
 
         The rows of texts without words are 0. The largest entry of a row is 1 minus the others,
-        which keeps apart probabilities near 1 that are equal in float32.
+        which separates probabilities near 1 that fastText's float32 rounds to one value.
         """
         result = self.reported(texts)
         filled = np.flatnonzero(result.any(axis=1))
@@ -142,18 +151,18 @@ class FasttextModel:
         return result
 
     def reported(self, texts: Sequence[str]) -> np.ndarray:
-        """(D, L) float64: the probabilities as fastText reports them, up to 1.00001.
+        """P(label) of D texts as fastText reports it: (D, L) float64, up to 1.00001.
 
         The rows of texts without words are 0.
         """
         columns = {f"{_LABEL_PREFIX}{label}": k for k, label in enumerate(self.labels)}
         result = np.zeros((len(texts), len(self.labels)))
-        for start, lines in _pieces(texts):
-            # The method behind `predict`, which would make an array and a list of every line.
-            labels, shares = self._model.f.multilinePredict(lines, -1, 0.0, "strict")
+        for start, lines in _chunks(texts):
+            # Not `predict`, which wraps this method and builds an array and a list for every line.
+            labels, reported = self._model.f.multilinePredict(lines, -1, 0.0, "strict")
             rows = np.repeat(np.arange(len(lines)), [len(found) for found in labels])
-            where = [columns[label] for found in labels for label in found]
-            result[start + rows, where] = np.concatenate(shares)
+            label_columns = [columns[label] for found in labels for label in found]
+            result[start + rows, label_columns] = np.concatenate(reported)
             for row, line in enumerate(lines):
                 if line[0] in _BLANKS and not line.strip(_BLANKS):
                     result[start + row] = 0.0
@@ -165,14 +174,14 @@ class FasttextModel:
         return hash_bytes(self.content)
 
 
-def _pieces(texts: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+def _chunks(texts: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
     start, n_characters = 0, 0
     lines: list[str] = []
     for row, text in enumerate(texts):
-        # The line's end is a word of its own to fastText.
+        # fastText counts the end of a line as a word, here as in training.
         lines.append(one_line(text) + "\n")
         n_characters += len(text)
-        if n_characters >= _PIECE_CHARACTERS:
+        if n_characters >= _CHUNK_CHARACTERS:
             yield start, lines
             start, n_characters, lines = row + 1, 0, []
     if lines:
@@ -185,6 +194,6 @@ def _divergence_explained(learning_rate: float) -> Iterator[None]:
         yield
     except RuntimeError as error:
         raise ValueError(
-            f"fastText training failed ({error}); it diverges where learning_rate is too large: "
-            f"it is {learning_rate}, try a tenth of that"
+            f"fastText training failed ({error}): it diverges if learning_rate is too large; it "
+            f"is {learning_rate}, try a tenth of that"
         ) from error

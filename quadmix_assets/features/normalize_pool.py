@@ -1,4 +1,4 @@
-"""Fits sigma on the pool, stores it, and measures how far a pool has drifted from it."""
+"""Fits sigma on the pool, stores and loads it, and measures how far the pool has drifted since."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,17 @@ def fit_normalizers(
     criteria: Sequence[str],
     settings: NormalizerSettings,
 ) -> list[Normalizer]:
-    """Fit one normalizer per criterion on the whole pool and store them as small tables."""
+    """Fit one normalizer per criterion on the whole pool and store each as a small table.
+
+    Args:
+        store: the lake.
+        pool: all D documents, with scores (D, N).
+        criteria: the N names, in the order of the columns of the scores.
+        settings: kind of the normalizers, and size of their tables.
+
+    Raises:
+        ValueError: the pool has no tokens, or a score is not finite.
+    """
     normalizers = []
     for n, criterion in enumerate(criteria):
         normalizer = fit_normalizer(
@@ -36,7 +46,7 @@ def load_normalizers(store: Store, criteria: Sequence[str]) -> list[Normalizer]:
     """The stored normalizers, in the order of the criteria.
 
     Raises:
-        MissingOutputError: they have not been fitted.
+        MissingOutputError: a criterion has no fitted normalizer.
     """
     return [
         Normalizer.from_frame(store.read_table(store.table_path(SCORE_NORMALIZERS, criterion)))
@@ -50,7 +60,7 @@ def drift_by_criterion(
     """How far the pool has drifted from rank normalizers, by criterion; see `drift`.
 
     Args:
-        pool: D documents of today's pool.
+        pool: all D documents, as the pool is now.
         criteria: the N names.
         normalizers: of kind rank, in the order of the criteria.
     """
@@ -64,10 +74,13 @@ def drift_by_criterion(
 def drift(fitted: np.ndarray, now: np.ndarray, n_tokens: np.ndarray) -> float:
     """Largest distance between two cumulative token shares of the same documents, in [0, 1].
 
+    It is the Kolmogorov-Smirnov distance between the pool that a table was fitted on and the pool
+    as it is now.
+
     Args:
-        fitted: (D,) share that a table fitted earlier gives each document.
-        now: (D,) values whose order is that of `fitted`, from which the share is computed anew.
-        n_tokens: (D,) weights.
+        fitted: (D,) share that the table gives each document.
+        now: (D,) values that sort the documents as `fitted` does; their exact share is computed.
+        n_tokens: (D,) token counts.
     """
     if not len(now):
         return 0.0

@@ -1,14 +1,14 @@
-"""sigma: raw scores of a criterion onto the scale that all criteria share, SMALLER IS BETTER.
+"""sigma of Equation 1: maps raw scores to a scale common to all criteria, SMALLER IS BETTER.
 
-Raw scores are stored as their scorer made them, larger is better. A normalizer is fitted once on
-the pool, stored as a small table, and later shards are normalized with that same table. Three
-kinds, by `fit_normalizer`:
+Raw scores are stored unchanged, larger is better. A normalizer is fitted once on the pool, stored
+as a small table, and later shards are normalized with that same table. Three kinds, by
+`fit_normalizer`:
 
-- rank: the token-weighted share of the pool that scores better than or equal, in (0, 1]. It does
-  not ask how a criterion's scale is shaped, so it is the default.
+- rank: the share of the pool's tokens in documents that score better or equal, in (0, 1]. It is
+  the default, because it does not depend on a criterion's scale and distribution.
 - zscore: (mean - score) / standard deviation, both weighted by tokens.
-- minmax: (max - score) / (max - min), so the best of the pool gets 0 and the worst 1; later
-  documents beyond them are clipped.
+- minmax: (max - score) / (max - min), so the best of the pool gets 0 and the worst 1; documents of
+  later shards outside that range are clipped.
 """
 
 import math
@@ -46,7 +46,7 @@ class Normalizer(ABC):
     def to_frame(self) -> pl.DataFrame:
         """The normalizer as a table of columns kind, centre, scale, value, share_below, share.
 
-        All kinds have these columns, so that the tables of all criteria go into one file.
+        All kinds have the same columns, so that the tables of all criteria can be read as one.
         """
 
     @staticmethod
@@ -76,10 +76,10 @@ class Normalizer(ABC):
 
 @dataclass(frozen=True, eq=False)
 class RankNormalizer(Normalizer):
-    """sigma is the share of the pool's tokens that score better than or equal.
+    """sigma is the share of the pool's tokens in documents that score better or equal.
 
-    Args:
-        table: of negated scores, so that its shares count from the best score on.
+    Attributes:
+        table: fitted on negated scores, so that shares accumulate from the best score down.
     """
 
     table: TokenShareTable
@@ -90,7 +90,7 @@ class RankNormalizer(Normalizer):
         return self.table(-check_floats("scores", scores, (None,)))
 
     def to_frame(self) -> pl.DataFrame:
-        """See `Normalizer.to_frame`; one row a breakpoint."""
+        """See `Normalizer.to_frame`; one row per breakpoint."""
         null = pl.lit(None, dtype=pl.Float64)
         columns = [pl.lit(self.kind).alias("kind"), null.alias("centre"), null.alias("scale")]
         return self.table.to_frame().with_columns(columns).select(list(SCHEMA))
@@ -98,7 +98,13 @@ class RankNormalizer(Normalizer):
 
 @dataclass(frozen=True)
 class LinearNormalizer(Normalizer):
-    """sigma is (centre - score) / scale; 0 for every score where the pool had no spread."""
+    """sigma is (centre - score) / scale; 0 for every score if all scores of the pool were equal.
+
+    Attributes:
+        kind: zscore or minmax.
+        centre: the mean (zscore) or the largest score (minmax) of the pool.
+        scale: the standard deviation (zscore) or max - min (minmax).
+    """
 
     kind: NormalizerKind
     centre: float
@@ -123,18 +129,17 @@ def fit_normalizer(
 ) -> Normalizer:
     """Fit sigma of one criterion to the pool.
 
-    The order of the documents does not change a bit of the result.
+    The result is bit-identical for any order of the documents.
 
     Args:
         kind: rank, zscore or minmax.
         scores: (D,) raw scores of the pool's documents, larger is better.
         n_tokens: (D,) token counts.
-        max_breakpoints: of the table of kind rank; the others do not need it.
+        max_breakpoints: most rows of the table of kind rank; the other kinds ignore it.
 
     Raises:
         ValueError: an unknown kind, no documents or no tokens, shapes that disagree, a score that
-            is NaN or infinite, negative tokens, or scores too large for their spread to be a
-            number.
+            is NaN or infinite, negative tokens, or scores whose spread overflows float64.
     """
     raw = check_floats("scores", scores, (None,))
     if kind == "rank":
@@ -143,7 +148,7 @@ def fit_normalizer(
         distinct, weights = tokens_per_value(raw, n_tokens)
     if not weights.any():
         raise ValueError(
-            f"{len(raw)} documents with no tokens: expected a pool to fit the normalizer to"
+            f"{len(raw)} documents with no tokens: expected a pool with tokens to fit a normalizer"
         )
     match kind:
         case "rank":
@@ -160,16 +165,16 @@ def fit_normalizer(
             raise ValueError(f"kind is {kind!r}; expected rank, zscore or minmax")
     if not math.isfinite(scale):
         raise ValueError(
-            f"scores from {distinct[0]:g} to {distinct[-1]:g} have a spread beyond all numbers; "
-            "scale the criterion down or use kind rank"
+            f"scores from {distinct[0]:g} to {distinct[-1]:g} have a spread that overflows "
+            "float64: scale the criterion down or use kind rank"
         )
     return LinearNormalizer(kind, centre, scale)
 
 
 def _mean_and_standard_deviation(values: FloatArray, n_tokens: IntArray) -> tuple[float, float]:
-    """Both weighted by tokens; fsum is exact, so that the order of the values changes no bit."""
+    """Both weighted by tokens; fsum rounds once, so the order of the values does not matter."""
     if len(values) == 1:
-        # A mean may be rounded off the one value there is, which would look like a spread.
+        # Rounding could move the mean off the only value, and the spread would not be 0.
         return float(values[0]), 0.0
     weights = n_tokens / n_tokens.sum()
     mean = math.fsum(values * weights)
@@ -186,7 +191,7 @@ def rank_correlations(scores: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         One row per criterion, in the order of the columns: its name in `criterion`, then one column
-        per criterion. NaN where a criterion is constant and so orders nothing.
+        per criterion. NaN where a criterion is constant.
 
     Raises:
         ValueError: a score is missing, NaN or infinite.

@@ -1,9 +1,9 @@
 """Computes the table of a shard window by window, and reuses what was computed before.
 
-A window is a run of rows of `raw_shards`. Its result is checkpointed as a small file until the
-whole table is written; the footer of the table then holds a hash of the documents of each window.
-So a step that was killed resumes at the first unfinished window, and a table that is made again
-for one changed criterion takes the other columns from the old one.
+A window is a block of consecutive rows of `raw_shards`. Its result is checkpointed as a small file
+until the whole table is written; the footer of the table then holds a hash of the documents of each
+window. So a killed step resumes at the first unfinished window, and a table that is recomputed
+because one criterion changed reuses the other columns of the earlier table.
 """
 
 import io
@@ -32,7 +32,7 @@ class Unit:
 
     Attributes:
         schema: their names and types.
-        compute: the columns of a window, from what is read of its documents.
+        compute: from the columns of raw_shards that were read of a window, its rows of `schema`.
         cache_key: equal as long as equal documents give equal columns; None disables reuse.
     """
 
@@ -50,18 +50,18 @@ def make_table(
     reads: Sequence[str],
     inputs: Mapping[str, str],
 ) -> None:
-    """Write a shard's table: id and the columns of all units, row by row as in raw_shards.
+    """Write a shard's table: id and the columns of all units, in the row order of raw_shards.
 
-    Every half minute a line about the progress is logged.
+    The progress is logged every 30 seconds.
 
     Args:
         store, asset, shard: the lake, the asset and the partition of the table.
-        units: by name.
-        reads: the columns of raw_shards that units read, besides the id.
-        inputs: fingerprints for the footer.
+        units: by the name under which their cache keys are stored.
+        reads: the columns of raw_shards that the units read, besides the id.
+        inputs: fingerprints of the inputs, stored in the footer of the table.
 
     Raises:
-        MissingOutputError: the shard is not normalized.
+        MissingOutputError: raw_shards does not hold the shard.
     """
     raw, path = store.table_path(RAW_SHARDS, shard), store.table_path(asset, shard)
     columns = sorted({"id", *reads})
@@ -71,26 +71,26 @@ def make_table(
     earlier = _EarlierTable.read(store, asset, shard, units)
     finished = _FinishedWindows(store, asset, shard)
     progress = _Progress(f"{asset} {shard}", store.n_rows(raw))
-    contents: list[str] = []
+    content_hashes: list[str] = []
     with store.table_writer(path, schema) as writer:
         for index, batch in enumerate(store.iter_table(raw, columns, BATCH_ROWS)):
-            content = _content(batch)
-            known = earlier.window(index, content)
+            content_hash = _content_hash(batch)
+            known = earlier.window(index, content_hash)
             missing = {name: unit for name, unit in units.items() if name not in known}
             cache_keys = {name: unit.cache_key for name, unit in missing.items()}
             frames = [batch.select("id"), *known.values()]
             if missing:
-                made_from = {"content": content, "versions": cache_keys}
+                made_from = {"content": content_hash, "versions": cache_keys}
                 frames.append(finished.window(index, made_from, partial(_compute, batch, missing)))
             table = pl.concat(frames, how="horizontal")
             writer.write(table.select(schema.names).to_arrow().cast(schema))
-            contents.append(content)
+            content_hashes.append(content_hash)
             progress.done(batch.height, n_reused=0 if missing else batch.height)
         writer.describe(
             {
                 "inputs": dict(inputs),
                 "versions": {name: unit.cache_key for name, unit in units.items()},
-                "windows": contents,
+                "windows": content_hashes,
                 "window_rows": BATCH_ROWS,
             }
         )
@@ -103,8 +103,8 @@ def _compute(batch: pl.DataFrame, units: Mapping[str, Unit]) -> pl.DataFrame:
     return pl.concat(frames, how="horizontal")
 
 
-def _content(batch: pl.DataFrame) -> str:
-    """A hash of everything that units can read of a window."""
+def _content_hash(batch: pl.DataFrame) -> str:
+    """A hash of all columns that were read of a window."""
     buffer = io.BytesIO()
     batch.write_ipc(buffer, compression="uncompressed")
     return hash_bytes(buffer.getbuffer())
@@ -112,7 +112,14 @@ def _content(batch: pl.DataFrame) -> str:
 
 @dataclass(frozen=True)
 class _EarlierTable:
-    """The columns of the shard's earlier table that can be reused."""
+    """The columns of the shard's earlier table that can be reused.
+
+    Attributes:
+        units: names of the units whose cache keys are unchanged.
+        windows: hash of the documents of each window.
+        columns: whole columns of the earlier table, by unit.
+        window_rows: rows of a window.
+    """
 
     units: tuple[str, ...]
     windows: Sequence[str]
@@ -133,20 +140,20 @@ class _EarlierTable:
             for name, unit in units.items()
             if unit.cache_key is not None and cache_keys.get(name) == unit.cache_key
         ]
-        # Scores alone, and read before the table is replaced.
+        # Read here, because `make_table` replaces the file; scores and labels fit in memory.
         columns = {name: store.read_table(path, list(units[name].schema)) for name in same}
         return cls(tuple(same), summary["windows"], columns, BATCH_ROWS)
 
-    def window(self, index: int, content: str) -> dict[str, pl.DataFrame]:
-        """The columns of a window by unit; none where its documents have changed."""
-        if index >= len(self.windows) or self.windows[index] != content:
+    def window(self, index: int, content_hash: str) -> dict[str, pl.DataFrame]:
+        """The reusable columns of a window by unit; none if its documents have changed."""
+        if index >= len(self.windows) or self.windows[index] != content_hash:
             return {}
         start = index * self.window_rows
         return {name: frame.slice(start, self.window_rows) for name, frame in self.columns.items()}
 
 
 class _FinishedWindows:
-    """Checkpoints of the windows of a table that is not complete yet, a file each."""
+    """Checkpoints of the windows of an incomplete table, one file per window."""
 
     def __init__(self, store: Store, asset: str, shard: str) -> None:
         self._store = store
@@ -155,38 +162,38 @@ class _FinishedWindows:
     def window(
         self, index: int, made_from: Mapping[str, Any], compute: Callable[[], pl.DataFrame]
     ) -> pl.DataFrame:
-        """The result of a window: read if it was stored for equal inputs, else made and stored."""
+        """The result of a window: from its checkpoint if the inputs are equal, else computed."""
         if None in made_from["versions"].values():
             return compute()
         key = hash_bytes(json.dumps(made_from, sort_keys=True).encode())
         path = self._folder / f"{index:06d}-{key}.parquet"
         try:
             return self._store.read_table(path)
-        except (OSError, pa.ArrowInvalid):  # not there, or damaged
+        except (OSError, pa.ArrowInvalid):  # missing or damaged
             frame = compute()
             self._store.write_table(path, frame)
             return frame
 
     def clear(self) -> None:
-        """Remove all checkpoints of the shard, those of earlier inputs too."""
+        """Remove all checkpoints of the shard, including those of earlier inputs."""
         self._store.remove_folder(self._folder)
 
 
 class _Progress:
-    """Logs how far a table is, at most every half minute."""
+    """Logs the progress of a table, at most every `_LOG_SECONDS`."""
 
     def __init__(self, what: str, total: int) -> None:
         self._what, self._total = what, total
         self._done = self._reused = 0
-        self._start = self._said = time.monotonic()
+        self._start = self._last_logged = time.monotonic()
 
     def done(self, n_rows: int, n_reused: int) -> None:
         self._done += n_rows
         self._reused += n_reused
         now = time.monotonic()
-        if now - self._said < _LOG_SECONDS:
+        if now - self._last_logged < _LOG_SECONDS:
             return
-        self._said = now
+        self._last_logged = now
         rate = max(self._done - self._reused, 1) / (now - self._start)
         left = (self._total - self._done) / rate
         _LOG.info(
@@ -196,4 +203,4 @@ class _Progress:
 
     def end(self, reused: Sequence[str]) -> None:
         if reused and self._done:
-            _LOG.info("%s: %s taken from the table that was there", self._what, ", ".join(reused))
+            _LOG.info("%s: reused %s from the earlier table", self._what, ", ".join(reused))

@@ -41,10 +41,11 @@ def score_shard(
         criteria: fitted.
         tokenizer: counts tokens.
         fingerprints: of the inputs, for the table's footer.
-        cache_keys: by criterion (and `n_tokens`): columns that were made under an equal key are
-            reused. Without a key a column is computed anew.
+        cache_keys: by criterion (and `n_tokens`): columns that were computed under an equal key
+            are reused. Without a key a column is computed anew.
 
     Raises:
+        MissingOutputError: raw_shards does not hold the shard.
         ValueError: a criterion gives a score that is not finite; the message names the document.
     """
     cache_keys = cache_keys or {}
@@ -61,7 +62,7 @@ def score_shard(
         shard,
         units,
         reads=["text", *(column for c in criteria for column in c.settings.columns_read)],
-        inputs={**fingerprints, "raw_shard": _raw_version(store, shard)},
+        inputs={**fingerprints, "raw_shard": _input_checksum(store, shard)},
     )
 
 
@@ -72,19 +73,29 @@ def label_shard(
     fingerprints: Mapping[str, str],
     cache_keys: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
-    """Write id, domain and confidence, row by row as in raw_shards.
+    """Write id, domain and confidence of each document, in the row order of raw_shards.
 
-    Documents whose confidence is below the classifier's floor are `unknown`; the confidence stays.
+    Documents whose confidence is below the setting `confidence_floor` get the domain `unknown`;
+    their confidence is stored unchanged.
+
+    Args:
+        store, shard: the lake and the partition.
+        classifier: fitted.
+        fingerprints: of the inputs, for the table's footer.
+        cache_keys: the key of `domains`: labels that were computed under an equal key are reused.
 
     Returns:
         Documents per domain: columns `domain` and `n_documents`.
+
+    Raises:
+        MissingOutputError: raw_shards does not hold the shard.
     """
     floor = classifier.settings.confidence_floor
 
     def labels(batch: pl.DataFrame) -> pl.DataFrame:
-        sure = pl.col("confidence") >= floor
+        confident = pl.col("confidence") >= floor
         return classifier.classify(batch).with_columns(
-            pl.when(sure).then("domain").otherwise(pl.lit(UNKNOWN_DOMAIN)).alias("domain")
+            pl.when(confident).then("domain").otherwise(pl.lit(UNKNOWN_DOMAIN)).alias("domain")
         )
 
     make_table(
@@ -93,7 +104,7 @@ def label_shard(
         shard,
         {DOMAINS: Unit(_LABEL_SCHEMA, labels, (cache_keys or {}).get(DOMAINS))},
         reads=classifier.settings.columns_read,
-        inputs={**fingerprints, "raw_shard": _raw_version(store, shard)},
+        inputs={**fingerprints, "raw_shard": _input_checksum(store, shard)},
     )
     table = store.read_table(store.table_path(DOMAIN_LABELS, shard), ["domain"])
     return table.group_by("domain").len("n_documents").sort("domain")
@@ -109,7 +120,7 @@ def _unit(criterion: Criterion, shard: str, cache_key: str | None) -> Unit:
     return Unit({criterion.name: pa.float64(), **extra}, compute, cache_key)
 
 
-def _raw_version(store: Store, shard: str) -> str:
+def _input_checksum(store: Store, shard: str) -> str:
     checksum: str = store.summary(store.table_path(RAW_SHARDS, shard))["input"]["checksum"]
     return checksum
 
@@ -120,5 +131,5 @@ def _require_finite(name: str, values: np.ndarray, ids: pl.Series, shard: str) -
         row = int(bad[0])
         raise ValueError(
             f"criterion {name!r} gives {values[row]} for the document {ids[row]!r} of the shard "
-            f"{shard!r} ({bad.size} such in this window); a score must be a finite number"
+            f"{shard!r} ({bad.size} such in this window): scores must be finite numbers"
         )

@@ -1,4 +1,4 @@
-"""The pool as columns of scores: everything the method needs to know of a document but its text."""
+"""Reads scored documents: ids, token counts, domains and raw scores of shards, without texts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class ScoredDocuments:
 
     Attributes:
         ids: (D,) document ids.
-        n_tokens: (D,) int64.
+        n_tokens: (D,) int64 token counts.
         domains: (D,) int32 index into the settings' domain names.
         scores: (D, N) float64 raw scores, larger is better.
     """
@@ -31,11 +31,18 @@ class ScoredDocuments:
 
     @cached_property
     def id_hashes(self) -> np.ndarray:
-        """(D,) uint64: what the draw goes by."""
+        """(D,) uint64 hashes of the ids, which random draws are derived from."""
         return hash_ids(self.ids.to_list())
 
     def sigma(self, normalizers: Sequence[Normalizer]) -> np.ndarray:
-        """(D, N) normalized scores, smaller is better."""
+        """Normalized scores (D, N), smaller is better.
+
+        Args:
+            normalizers: one per criterion, in the order of the columns of `scores`.
+
+        Raises:
+            ValueError: a score is NaN or infinite.
+        """
         return np.column_stack(
             [normalizer.apply(self.scores[:, n]) for n, normalizer in enumerate(normalizers)]
         )
@@ -48,8 +55,8 @@ def read_scored(
 
     Raises:
         MissingOutputError: a shard is not scored or not labelled.
-        ValueError: scores and labels of a shard are of different versions of the shard, a
-            criterion has no scores, or a label is no domain of the settings.
+        ValueError: scores and labels of a shard are not of the same documents, a criterion has no
+            scores, or a label is not a domain of the settings.
     """
     frames = []
     for shard in shards:
@@ -69,8 +76,8 @@ def read_scored(
                 "documents: materialise both for this shard again"
             )
         frames.append(scored.with_columns(labels["domain"]))
-    pool = pl.concat(frames)
-    unknown = sorted(set(pool["domain"].unique()) - set(domain_names))
+    documents = pl.concat(frames)
+    unknown = sorted(set(documents["domain"].unique()) - set(domain_names))
     if unknown:
         raise ValueError(
             f"domain_labels holds {unknown}, which the settings do not name "
@@ -78,8 +85,8 @@ def read_scored(
         )
     index = {name: number for number, name in enumerate(domain_names)}
     return ScoredDocuments(
-        ids=pool["id"],
-        n_tokens=pool["n_tokens"].to_numpy(),
-        domains=pool["domain"].replace_strict(index, return_dtype=pl.Int32).to_numpy(),
-        scores=pool.select(criteria).to_numpy().astype(np.float64, copy=False),
+        ids=documents["id"],
+        n_tokens=documents["n_tokens"].to_numpy(),
+        domains=documents["domain"].replace_strict(index, return_dtype=pl.Int32).to_numpy(),
+        scores=documents.select(criteria).to_numpy().astype(np.float64, copy=False),
     )

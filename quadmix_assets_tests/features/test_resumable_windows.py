@@ -153,4 +153,4 @@ def test_long_work_logs_its_rate_and_the_time_left(
     assert "a second, about 0.0 minutes left" in caplog.messages[2]
     caplog.clear()
     make(store, a=Lengths().unit)
-    assert caplog.messages[-1] == "scored_shards s: a taken from the table that was there"
+    assert caplog.messages[-1] == "scored_shards s: reused a from the earlier table"

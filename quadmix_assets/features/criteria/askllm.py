@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from quadmix_assets.features.inference.forward import BatchedForward
 
-_FEWEST_DOCUMENT_TOKENS = 16
+_MIN_DOCUMENT_TOKENS = 16
 
 
 class AskllmSettings(CriterionSettings):
@@ -43,11 +43,13 @@ class AskllmSettings(CriterionSettings):
     )
     max_tokens: PositiveInt = Field(
         default=1024,
-        description="tokens of prompt and document together; the document is cut to fit, the "
-        "prompt never. Longer inputs cost proportionally more; most web documents fit",
+        description="tokens of prompt and document together; the document is truncated to fit, "
+        "the prompt never. Most web documents fit; the cost grows with the length",
     )
     prompt: str | None = Field(
-        default=None, description="text file with a line {document}; null takes the built-in one"
+        default=None,
+        description="text file of the prompt, with a line {document} between two equal marker "
+        "lines; null takes the built-in prompt",
     )
     yes: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
         default=("yes", "Yes"),
@@ -59,7 +61,7 @@ class AskllmSettings(CriterionSettings):
     chat_template: Literal["auto", "always", "never"] = Field(
         default="auto",
         description="whether the prompt is put into the chat template of the tokenizer; auto: "
-        "where there is one",
+        "if it has one",
     )
 
     def implementation(self) -> type[AskllmCriterion]:
@@ -73,18 +75,19 @@ class AskllmSettings(CriterionSettings):
 
 
 class AskllmCriterion(Published[AskllmSettings], Criterion[AskllmSettings]):
-    """P(yes) over yes and no, at the first position of the model's answer: in (0, 1).
+    """P(yes) / (P(yes) + P(no)) for the first token of the model's answer, in (0, 1).
 
-    The probabilities of all variants of an answer ("yes", "Yes", with and without a blank before)
-    are added up. One forward pass gives them; nothing is generated. The document is cut to the
-    context, the prompt never is. The document is tokenised by itself, so that no token spans its
-    border; the marker inside it is spaced out, and no text in it becomes a special token.
+    The probabilities of all variants of an answer ("yes", "Yes", with and without a leading space)
+    are summed. One forward pass gives them; nothing is generated. The document is truncated to fit
+    the context, the prompt never is. The document is tokenised separately, so that no token spans
+    its border with the prompt. Markers in it are spaced out, and spellings of special tokens in it
+    never become special tokens.
     """
 
     code_version = "1"
 
     def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:
-        """Check checkpoint, prompt and answers before any scoring; nothing is learnt.
+        """Check checkpoint, prompt and answers before any scoring; nothing is learned.
 
         Raises:
             CheckpointError: the checkpoint is not there, or its tokenizer splits the answers.
@@ -95,7 +98,7 @@ class AskllmCriterion(Published[AskllmSettings], Criterion[AskllmSettings]):
         _ = self._n_document
 
     def _card(self) -> dict[str, Any]:
-        # The prompt's words make the score; the file's name does not.
+        # Scores depend on the text of the prompt, not on the name of its file.
         prompt = self._prompt
         return {**super()._card(), "words": prompt.before + "{document}" + prompt.after}
 
@@ -116,40 +119,48 @@ class AskllmCriterion(Published[AskllmSettings], Criterion[AskllmSettings]):
 
     @cached_property
     def _frame(self) -> tuple[list[int], list[int]]:
-        """Token ids before and after a document."""
+        """Token ids before and after a document.
+
+        Raises:
+            CheckpointError: the settings ask for a chat template that the tokenizer lacks.
+        """
         from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(
             self.folder, local_files_only=True, trust_remote_code=False
         )
-        wish, encoder = self.settings.chat_template, self._encoder
+        use_template, encoder = self.settings.chat_template, self._encoder
         has_template = getattr(tokenizer, "chat_template", None) is not None
-        if wish == "always" and not has_template:
+        if use_template == "always" and not has_template:
             raise CheckpointError(
                 f"{self.folder}: the tokenizer has no chat template, but criterion {self.name!r} "
-                "has chat_template: always"
+                "has chat_template: always. Set it to auto or never, or take a chat model"
             )
-        if has_template and wish != "never":
+        if has_template and use_template != "never":
             before, after = self._prompt.as_chat(tokenizer)
             return encoder.ids(before, special=True), encoder.ids(after, special=True)
-        # An end of text after the prompt would end a causal model's answer before it starts.
+        # An end-of-text token after the prompt would end a causal model's answer at once.
         end = encoder.suffix if self._config.is_encoder_decoder else []
         before, after = self._prompt.before, self._prompt.after
         return [*encoder.prefix, *encoder.ids(before)], [*encoder.ids(after), *end]
 
     @cached_property
     def _n_document(self) -> int:
-        """Tokens of the context that are left for the document."""
+        """Tokens of the context that are left for the document.
+
+        Raises:
+            ValueError: they are fewer than `_MIN_DOCUMENT_TOKENS`.
+        """
         from quadmix_assets.features.inference.language_model import context_length
 
         longest = context_length(self._config) or self.settings.max_tokens
         n_context = min(self.settings.max_tokens, longest)
         n_prompt = sum(map(len, self._frame))
-        if n_context - n_prompt < _FEWEST_DOCUMENT_TOKENS:
+        if n_context - n_prompt < _MIN_DOCUMENT_TOKENS:
             raise ValueError(
                 f"criterion {self.name!r}: the prompt takes {n_prompt} of {n_context} tokens (the "
                 f"smaller of max_tokens {self.settings.max_tokens} and the model's {longest}), "
-                f"which leaves less than {_FEWEST_DOCUMENT_TOKENS} for the document: shorten the "
+                f"which leaves fewer than {_MIN_DOCUMENT_TOKENS} for the document: shorten the "
                 "prompt, raise max_tokens, or take a model with a longer context"
             )
         return n_context - n_prompt
@@ -159,7 +170,7 @@ class AskllmCriterion(Published[AskllmSettings], Criterion[AskllmSettings]):
         """Token ids of yes and of no.
 
         Raises:
-            CheckpointError: a variant is no single token, or stands for both.
+            CheckpointError: an answer is not a single token, or a token counts as yes and as no.
         """
         yes, no = (
             sorted({token for word in words for token in self._single_tokens(word)})
@@ -173,7 +184,7 @@ class AskllmCriterion(Published[AskllmSettings], Criterion[AskllmSettings]):
         return yes, no
 
     def _single_tokens(self, word: str) -> set[int]:
-        # An answer's first token may carry the blank before it, or not: it depends on the model.
+        # Whether the token of an answer includes a leading space depends on the tokenizer.
         spellings = [self._encoder.ids(spelling) for spelling in (word, f" {word}")]
         single = {ids[0] for ids in spellings if len(ids) == 1}
         if not single:

@@ -1,6 +1,6 @@
-"""The frame that AskLLM puts around a document (Sachdeva et al. 2024, arXiv:2402.09668, Figure 3).
+"""The prompt that AskLLM puts around a document (Sachdeva et al. 2024, arXiv:2402.09668, Figure 3).
 
-A prompt is a text with a line `{document}` between two equal lines, the marker.
+A prompt is a text with a line `{document}` between two equal lines, the markers.
 """
 
 from __future__ import annotations
@@ -16,7 +16,12 @@ _SHORTEST_MARKER = 3
 
 @dataclass(frozen=True)
 class Prompt:
-    """What stands before and after a document, and the marker that the document must not hold."""
+    """A prompt, split at its document.
+
+    Attributes:
+        before, after: the text before and after the document, markers included.
+        marker: the line around the document; it must not occur inside a document.
+    """
 
     before: str
     after: str
@@ -28,7 +33,7 @@ class Prompt:
 
         Raises:
             FileNotFoundError: there is no such file.
-            ValueError: the document's line is missing, or not between two equal markers.
+            ValueError: the line `{document}` is missing, or not between two equal markers.
         """
         path = path or _BUILT_IN
         lines = path.read_text(encoding="utf-8").strip("\n").split("\n")
@@ -44,33 +49,33 @@ class Prompt:
         if marker != end or len(marker) < _SHORTEST_MARKER or " " in marker:
             raise ValueError(
                 f"{path}, line {place + 1}: expected {PLACE} between two equal lines of at least "
-                f"{_SHORTEST_MARKER} characters without blanks (such as ###), which mark where the "
+                f"{_SHORTEST_MARKER} characters without spaces (such as ###), which mark where the "
                 f"document starts and ends; found {marker!r} and {end!r}"
             )
         before, after = ("\n".join(part) for part in (lines[:place], lines[place + 1 :]))
         return cls(f"{before}\n", f"\n{after}", marker)
 
     def inside(self, text: str) -> str:
-        """The text with its own occurrences of the marker spaced out, so that none is left."""
+        """The text of a document with every marker in it spaced out, so that none is left."""
         while self.marker in text:
             text = text.replace(self.marker, " ".join(self.marker))
         return text
 
     def as_chat(self, tokenizer: Any) -> tuple[str, str]:
-        """What stands before and after the document in a chat, up to the answer's first token.
+        """The text before and after the document in the chat template, up to the answer.
 
         Args:
             tokenizer: of the transformers library, with a chat template.
 
         Raises:
-            ValueError: the template does not show the user's message once.
+            ValueError: the template does not contain the user's message exactly once.
         """
         messages = [{"role": "user", "content": f"{self.before}{PLACE}{self.after}"}]
         chat = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         before, found, after = chat.partition(PLACE)
         if not found or PLACE in after:
             raise ValueError(
-                "the model's chat template does not show a user's message exactly once: "
+                "the model's chat template does not contain a user's message exactly once: "
                 "set chat_template: never"
             )
         return before, after

@@ -16,13 +16,13 @@ SettingsT = TypeVar("SettingsT", bound=CriterionSettings)
 class Criterion(Fitted[SettingsT]):
     """A quality criterion, q[n] of the paper: one raw score per document, larger is better.
 
-    A score depends on the document and on what was learnt, never on the other documents of a
-    batch. It keeps the natural scale of its scorer; `sigma` brings criteria to a common one.
+    A score depends on the document and on the fitted model, never on the other documents of a
+    batch. It keeps the scale of its scorer; sigma maps all criteria to a common one.
     """
 
     @property
     def name(self) -> str:
-        """The name in the settings, which is the column of the scores."""
+        """The name in the settings, which is also the name of the column of scores."""
         return self.settings.name
 
     @property
@@ -31,15 +31,25 @@ class Criterion(Fitted[SettingsT]):
         return {}
 
     def extras(self, scores: np.ndarray) -> dict[str, np.ndarray]:
-        """The extra columns of D documents, from their scores (D,)."""
+        """The extra columns of D documents, each (D,), from their scores (D,)."""
         return {}
 
     def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:
-        """Learn from texts of the target set and of the pool; their order changes nothing."""
+        """Learn from texts of the target set and of the pool; their order does not matter.
+
+        Args:
+            target_texts: of the `fit` part of the target set that the settings name; empty if
+                they name none.
+            pool_texts: a sample of about `settings.pool_sample_size` documents of the pool.
+            seed: of everything random.
+        """
 
     @abstractmethod
     def score(self, documents: pl.DataFrame) -> np.ndarray:
         """Raw scores (D,) float64 of D documents, finite, larger is better.
+
+        Args:
+            documents: D rows with the columns `id` and `settings.columns_read`.
 
         Raises:
             NotFittedError: it learns, and has neither been fitted nor loaded.

@@ -1,4 +1,4 @@
-"""A score that the input brings along, in a carried column."""
+"""A criterion that reads its scores from a numeric column of the input."""
 
 from typing import Literal
 
@@ -12,13 +12,15 @@ from quadmix_assets.settings.criteria import CriterionSettings
 
 
 class ColumnCriterionSettings(CriterionSettings):
-    """A score that the input brings in one of its columns."""
+    """Scores from a numeric column of the input."""
 
     kind: Literal["column"]
-    name: Name = Field(description="the column of the scores in every table")
+    name: Name = Field(
+        description="name of the criterion, and of its column of scores in every table"
+    )
     column: str = Field(description="the numeric column; it must be in corpus.carried_columns too")
     larger_is_better: bool = Field(
-        default=True, description="false for a score of which small values are the good ones"
+        default=True, description="false if smaller values of the column are better"
     )
 
     def implementation(self) -> "type[ColumnCriterion]":
@@ -50,7 +52,7 @@ class ColumnCriterion(Criterion[ColumnCriterionSettings]):
         """The column as (D,) float64, larger is better.
 
         Raises:
-            ValueError: values are missing, not finite or no numbers.
+            ValueError: values are missing, not finite or not numeric.
         """
         column = documents[self.settings.column]
         if not (column.dtype.is_numeric() or column.dtype == pl.Boolean):
@@ -61,10 +63,10 @@ class ColumnCriterion(Criterion[ColumnCriterionSettings]):
         values = column.cast(pl.Float64)
         bad = ~values.is_finite().fill_null(False)
         if bad.any():
-            where = documents.filter(bad).head(5)
+            unusable = documents.filter(bad).head(5)
             examples = ", ".join(
                 f"{document!r}: {value}"
-                for document, value in zip(where["id"], where[column.name], strict=True)
+                for document, value in zip(unusable["id"], unusable[column.name], strict=True)
             )
             raise ValueError(
                 f"criterion {self.name!r}: the column {column.name!r} has no usable score in "
@@ -72,4 +74,5 @@ class ColumnCriterion(Criterion[ColumnCriterionSettings]):
                 "them from the input, or take another criterion"
             )
         scores = values.to_numpy()
+        # Subtracted, because negating would turn 0.0 into -0.0.
         return scores if self.settings.larger_is_better else 0.0 - scores

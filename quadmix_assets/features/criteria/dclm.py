@@ -34,12 +34,13 @@ class DclmSettings(CriterionSettings):
     )
     file: str = Field(
         default="openhermes_reddit_eli5_vs_rw_v2_bigram_200k_train.bin",
-        description="the binary fastText model in it (2.4 GB); no other file is downloaded",
+        description="the binary fastText model in the folder or repository of `model` (DCLM's has "
+        "2.4 GB); no other file is downloaded",
     )
     label: str = Field(
         default="hq",
-        description="the label whose probability is the score; in DCLM's model `hq` is the good "
-        "one of two",
+        description="the label whose probability is the score; `hq` (high quality) is the "
+        "positive class of DCLM's model",
     )
 
     def implementation(self) -> "type[DclmCriterion]":
@@ -48,10 +49,10 @@ class DclmSettings(CriterionSettings):
 
 
 class DclmCriterion(Published[DclmSettings], Criterion[DclmSettings]):
-    """P(hq) as the classifier reports it, at most 1: text like instructions and explanations.
+    """P(hq) of the classifier, at most 1; high for text like instructions and explanations.
 
-    fastText reports up to 1.00001, which is clipped. The text is read as one line. Documents
-    without words score 0. The model has 2.4 GB and is read where it lies.
+    fastText reports up to 1.00001, which is clipped to 1. Line ends of a text are read as spaces.
+    Documents without words score 0. The model (2.4 GB) is loaded from its folder and not copied.
     """
 
     code_version = "1"
@@ -63,10 +64,10 @@ class DclmCriterion(Published[DclmSettings], Criterion[DclmSettings]):
         )
 
     def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:
-        """Open the model, so that what is wrong with it shows before any scoring.
+        """Open the model, so that errors show before any scoring; nothing is learned.
 
         Raises:
-            CheckpointError: it is not there, or has no such label.
+            CheckpointError: the file is missing, is not a fastText model, or lacks the label.
         """
         _ = self._model
 
@@ -75,8 +76,8 @@ class DclmCriterion(Published[DclmSettings], Criterion[DclmSettings]):
         path = self.folder / self.settings.file
         if not path.is_file():
             raise CheckpointError(
-                f"{path} is not there: criterion {self.name!r} expects the file of its setting "
-                "`file` in the folder of its model"
+                f"{path} is not there: criterion {self.name!r} expects a fastText model under "
+                "the name of its setting `file`, in the folder of its setting `model`"
             )
         try:
             model = FasttextModel.open(path)
@@ -84,7 +85,7 @@ class DclmCriterion(Published[DclmSettings], Criterion[DclmSettings]):
             raise CheckpointError(f"criterion {self.name!r}: {error}") from error
         if self.settings.label not in model.labels:
             raise CheckpointError(
-                f"{path}: criterion {self.name!r} wants the probability of the label "
+                f"{path}: criterion {self.name!r} needs the probability of the label "
                 f"{self.settings.label!r}, but the model's labels are {', '.join(model.labels)}: "
                 "name one of them as `label`"
             )

@@ -55,18 +55,19 @@ class FinewebEduSettings(CriterionSettings):
 
 
 class FinewebEduCriterion(Published[FinewebEduSettings], Criterion[FinewebEduSettings]):
-    """The regression output of an encoder, as it comes: about 0 (nothing to learn) to 5.
+    """The regression output of an encoder: about 0 (no educational value) to 5.
 
-    It is neither clamped nor rounded. The extra column `<name>_int` is the published integer.
+    It is neither clipped nor rounded. The extra column `<name>_int` is the score rounded to an
+    integer from 0 to 5, as FineWeb-Edu publishes it.
     """
 
     code_version = "1"
 
     def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:
-        """Check that the checkpoint is there and of the right kind; nothing is learnt.
+        """Check that the checkpoint is there and of the right kind; nothing is learned.
 
         Raises:
-            CheckpointError: it is not.
+            CheckpointError: it is missing, or of another kind.
         """
         require_safetensors(self.folder)
         path = self.folder / "config.json"
@@ -75,17 +76,18 @@ class FinewebEduCriterion(Published[FinewebEduSettings], Criterion[FinewebEduSet
         n_outputs = len(config.get("id2label") or [0, 1])
         if n_outputs != 1 or "SequenceClassification" not in "".join(architectures):
             raise CheckpointError(
-                f"{path}: criterion {self.name!r} wants an encoder for sequence classification "
-                f"with one output, this is {', '.join(architectures)} with {n_outputs}"
+                f"{path}: criterion {self.name!r} expects an encoder for sequence classification "
+                f"with one output, the checkpoint is {', '.join(architectures)} with {n_outputs}: "
+                "correct `model`"
             )
 
     @property
     def extra_columns(self) -> Mapping[str, type[pl.DataType]]:
-        """The published integer."""
+        """`<name>_int`, the score as an integer."""
         return {f"{self.name}_int": pl.Int64}
 
     def extras(self, scores: np.ndarray) -> dict[str, np.ndarray]:
-        """Scores (D,) rounded to whole numbers from 0 to 5."""
+        """Scores (D,) rounded to integers from 0 to 5."""
         return {f"{self.name}_int": np.rint(np.clip(scores, 0, _LARGEST)).astype(np.int64)}
 
     @cached_property

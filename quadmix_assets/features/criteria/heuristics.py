@@ -1,4 +1,4 @@
-"""One score from the quality rules of Gopher and C4."""
+"""A criterion that combines the quality rules of Gopher and C4 into one score."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -13,10 +13,16 @@ from quadmix_assets.settings.criteria import CriterionSettings
 
 @dataclass(frozen=True)
 class Rule:
-    """A measure and the cut that a filter would make on it.
+    """A measure x and the threshold t that a filter would apply to it.
 
-    Satisfaction is x^k / (x^k + cut^k) for "at least" and cut^k / (x^k + cut^k) for "at most",
-    with k the steepness: one half at the cut, and still rising on the good side of it.
+    Satisfaction is x^k / (x^k + t^k) for "at least" and t^k / (x^k + t^k) for "at most", with k the
+    steepness: one half at the threshold, and still rising on the good side of it.
+
+    Attributes:
+        measure: a column of `measure`.
+        weight: in the mean over all rules.
+        at_least, at_most: the thresholds, in the unit of the measure.
+        steepness: the exponent k.
     """
 
     measure: str
@@ -26,7 +32,7 @@ class Rule:
     steepness: float = 2.0
 
     def satisfaction(self) -> pl.Expr:
-        """How far a document satisfies the rule, in [0, 1]; two bounds are multiplied."""
+        """How far a document satisfies the rule, in [0, 1]; the product for two thresholds."""
         satisfied = pl.lit(1.0)
         powered = pl.col(self.measure) ** self.steepness
         if self.at_least is not None:
@@ -54,7 +60,7 @@ RULES = (
     Rule("top_3gram", 1.0, at_most=0.18),
     Rule("top_4gram", 1.0, at_most=0.16),
     Rule("repeated_5grams", 1.0, at_most=0.15),
-    # C4 (section 2.2). It drops single lines; here a document pays for the words it would lose.
+    # C4 (section 2.2). It drops such lines; here the share of words in them lowers the score.
     Rule("unfinished_words", 2.0, at_most=0.5),
     Rule("short_line_words", 1.0, at_most=0.5),
     Rule("n_sentences", 1.0, at_least=3),
@@ -75,12 +81,12 @@ class HeuristicsSettings(CriterionSettings):
 class HeuristicsCriterion(Criterion[HeuristicsSettings]):
     """The weighted mean of how far a document satisfies each rule, in [0, 1].
 
-    A filter asks of every rule yes or no; most documents satisfy all of them and would share one
-    score. Here each rule is satisfied by degrees: one half exactly at the filter's cut, near 0 far
-    on the bad side, towards 1 far on the good side. Documents that pass the same filters therefore
-    still differ (in length, punctuation, repetition), ranks have few ties, and no single rule can
-    exclude a document. Rules about the language of the text weigh double, because each alone
-    stands for what several rules measure about repetition. Documents without words score 0.
+    As filters, the rules are binary; most documents pass all of them and would tie. Here each rule
+    is satisfied by degree: one half exactly at the filter's threshold, near 0 far on the bad side,
+    towards 1 far on the good side. Documents that pass the same filters therefore still differ (in
+    length, punctuation, repetition), ranks have few ties, and no single rule can exclude a
+    document. Rules about the language of the text weigh double, because the many overlapping rules
+    about repetition would outweigh them. Documents without words score 0.
     """
 
     code_version = "1"
@@ -88,7 +94,7 @@ class HeuristicsCriterion(Criterion[HeuristicsSettings]):
     def score(self, documents: pl.DataFrame) -> np.ndarray:
         """Mean satisfaction of RULES, (D,) float64 in [0, 1]."""
         total = sum(rule.weight for rule in RULES)
-        # Summed from left to right as one expression per document: the same bits in any batch.
+        # One expression, summed from left to right: a score is bit-identical in any batch.
         mean = sum((rule.weight / total * rule.satisfaction() for rule in RULES), pl.lit(0.0))
         score = pl.when(pl.col("n_words") > 0).then(mean).otherwise(0.0).alias("score")
         return measure(documents["text"]).select(score)["score"].to_numpy()

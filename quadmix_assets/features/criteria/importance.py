@@ -27,11 +27,11 @@ class ImportanceSettings(CriterionSettings):
     """DSIR: log importance ratio of hashed unigrams and bigrams, per word."""
 
     kind: Literal["importance"]
-    target: Name = Field(description="the target set whose distribution documents are weighed for")
+    target: Name = Field(description="the target set that importance weights are computed for")
     n_pool_documents: PositiveInt = Field(
         default=20_000,
-        description="documents of the pool that its own distribution is estimated from; some "
-        "millions of words, enough for 10,000 buckets",
+        description="documents sampled from the pool to estimate its distribution of n-grams; "
+        "some millions of words, enough for 10,000 buckets",
     )
     n_buckets: PositiveInt = Field(
         default=10_000, description="hash buckets of unigrams and bigrams; DSIR's own number"
@@ -55,20 +55,20 @@ class ImportanceSettings(CriterionSettings):
 class ImportanceCriterion(Criterion[ImportanceSettings]):
     """log p_target(document) - log p_pool(document), per word.
 
-    p is a bag of n-grams: unigrams and bigrams of lower-cased words and marks, hashed into
-    n_buckets, with one pseudo-count per bucket. The sum over a document's n-grams is divided by
-    its number of words (DSIR leaves the sum, whose size grows with the document: the score would
-    mostly be its length). Documents without words get the lowest score a document can have.
+    p is a bag-of-n-grams model: unigrams and bigrams of lower-cased words and punctuation marks,
+    hashed into n_buckets, with add-one smoothing. The sum over a document's n-grams is divided by
+    its number of words (DSIR keeps the sum, which grows with the length of a document and would
+    mostly measure it). Documents without words get a lower bound of all scores.
     """
 
     code_version = "1"
     _log_ratios: np.ndarray | None = None
 
     def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:
-        """Count n-grams on both sides; nothing is random, the seed is not used.
+        """Count the n-grams of target and pool; nothing is random, `seed` is not used.
 
         Raises:
-            ValueError: one side has no words.
+            ValueError: the target or the pool texts have no words.
         """
         target, pool = self._counts(target_texts), self._counts(pool_texts)
         target_set = f"the target set {self.settings.target!r}"
@@ -85,7 +85,7 @@ class ImportanceCriterion(Criterion[ImportanceSettings]):
         if self._log_ratios is None:
             raise NotFittedError(f"criterion {self.name!r}: fit or load it before it scores")
         ratios = self._log_ratios
-        # A word brings one unigram and less than one bigram.
+        # Per word there are one unigram and less than one bigram.
         lowest = 2.0 * min(float(ratios.min()), 0.0)
         scores = [np.empty(0)]
         for texts in text_chunks(documents["text"]):
@@ -106,7 +106,9 @@ class ImportanceCriterion(Criterion[ImportanceSettings]):
         return counts
 
     def _buckets(self, table: WordTable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Buckets of the unigrams (W,) and bigrams (W - 1,), and which bigrams count (W - 1,)."""
+        """Buckets of W unigrams (W,) and of bigrams (W - 1,), and whether a bigram lies within a
+        document (W - 1,).
+        """
         words = table.word_hashes
         bigrams = extend_ngrams(words, words) % np.uint64(self.settings.n_buckets)
         unigrams = (table.hashes % np.uint64(self.settings.n_buckets))[table.codes]

@@ -1,9 +1,9 @@
-"""What the rules of Gopher and C4 measure, for many documents at once.
+"""Measures documents for the quality rules of Gopher and C4, many documents at once.
 
 Gopher: Rae et al. 2021, arXiv:2112.11446, Table A1 and section A.1.1. C4: Raffel et al. 2020,
-arXiv:1910.10683, section 2.2. Words are blank-separated and lower-cased, lines are stripped of
-blanks and empty ones do not count, paragraphs are separated by an empty line. All sums are over
-integers, so that no measure depends on the order of the work.
+arXiv:1910.10683, section 2.2. Words are separated by whitespace and lower-cased, lines are stripped
+of whitespace and empty ones do not count, paragraphs are separated by an empty line. All sums are
+over integers, so that no measure depends on the order of summation.
 """
 
 import numpy as np
@@ -31,8 +31,8 @@ _PAGE_CODE = r"[{}]|javascript|lorem ipsum"
 MIN_LINE_WORDS = 5
 
 # An n-gram's key is its document within the chunk (16 bits), its hash (36) and its length in
-# characters (12): one sort of plain integers groups by document and n-gram. A million words in one
-# document make about seven accidental pairs among 36-bit hashes: nothing that a share would show.
+# characters (12): one sort of plain integers groups by document and n-gram. Among the n-grams of a
+# document of a million words about seven pairs collide in 36 bits: too few to change a share.
 _LENGTH_BITS, _DOCUMENT_BITS = 12, 16
 _LENGTH_MASK = (1 << _LENGTH_BITS) - 1
 _SLOTS = 1 << 20
@@ -43,16 +43,16 @@ def measure(texts: pl.Series) -> pl.DataFrame:
 
     Returns:
         n_words, mean_word_length (characters), non_alphabetic_words (share of words without a
-        letter), symbols_per_word (# and ellipses), n_stop_words (how many of the eight occur),
-        top_2gram, top_3gram, top_4gram (share of the characters of words that lie in one repeated
-        n-gram), repeated_5grams (share of 5-grams that occur earlier in the document),
+        letter), symbols_per_word (# and ellipses), n_stop_words (how many of STOP_WORDS occur),
+        top_2gram, top_3gram, top_4gram (largest share of the characters of words that one repeated
+        n-gram covers), repeated_5grams (share of 5-grams that occur earlier in the document),
         bullet_lines, ellipsis_lines, duplicate_lines (shares of lines), duplicate_line_characters,
         duplicate_paragraph_characters (shares of characters), unfinished_words (share of words in
         lines that end without terminal punctuation), short_line_words (share of words in lines of
         fewer than five words), n_sentences, page_code_per_word (braces, "javascript" and
         "lorem ipsum").
     """
-    # The empty frame gives a batch without documents its columns.
+    # The measures of no texts: their frame has the columns even if there are no chunks.
     return pl.concat([_measure(texts.clear()), *map(_measure, text_chunks(texts))])
 
 
@@ -85,10 +85,10 @@ def _share(part: np.ndarray | pl.Series, whole: np.ndarray | pl.Series) -> np.nd
 
 
 def _word_measures(table: WordTable) -> dict[str, np.ndarray]:
-    # Everything is worked out once per distinct word and summed over the words' codes.
+    # Computed once per distinct word, then summed over the word codes of each document.
     words = table.vocabulary
     n_characters = table.sums(words.str.len_chars().to_numpy().astype(np.int64)[table.codes])
-    plain = (~words.str.contains(r"\p{Alphabetic}")).to_numpy().astype(np.int64)
+    without_letter = (~words.str.contains(r"\p{Alphabetic}")).to_numpy().astype(np.int64)
     symbols = words.str.count_matches(_SYMBOLS).to_numpy().astype(np.int64)
     bare = words.str.replace_all(_MARKS, "")
     n_stop_words = np.zeros(len(table.n_words), dtype=np.int64)
@@ -97,7 +97,7 @@ def _word_measures(table: WordTable) -> dict[str, np.ndarray]:
     return {
         "n_words": table.n_words,
         "mean_word_length": _share(n_characters, table.n_words),
-        "non_alphabetic_words": _share(table.sums(plain[table.codes]), table.n_words),
+        "non_alphabetic_words": _share(table.sums(without_letter[table.codes]), table.n_words),
         "symbols_per_word": _share(table.sums(symbols[table.codes]), table.n_words),
         "n_stop_words": n_stop_words,
     }
@@ -122,8 +122,8 @@ def _ngram_measures(table: WordTable) -> dict[str, np.ndarray]:
             np.maximum.at(top, owners, covered)
             measures[f"top_{n}gram"] = np.minimum(_share(top, n_characters), 1.0)
         if n == REPEATED_NGRAM:
-            again = np.bincount(owners, weights=counts - 1, minlength=len(table.n_words))
-            measures[f"repeated_{n}grams"] = _share(again, table.n_words - n + 1)
+            n_repeats = np.bincount(owners, weights=counts - 1, minlength=len(table.n_words))
+            measures[f"repeated_{n}grams"] = _share(n_repeats, table.n_words - n + 1)
     return measures
 
 
@@ -134,7 +134,7 @@ def _repeated_ngrams(
     packed = documents.astype(np.uint64) << np.uint64(64 - _DOCUMENT_BITS)
     packed |= (keys >> np.uint64(_DOCUMENT_BITS + _LENGTH_BITS)) << np.uint64(_LENGTH_BITS)
     packed |= np.minimum(spans, _LENGTH_MASK).astype(np.uint64)
-    # Most n-grams occur once. Counting in a table of slots finds most of those without a sort.
+    # Most n-grams occur once. Counting in a small hash table drops most of those before the sort.
     slots = (packed >> np.uint64(_LENGTH_BITS)).astype(np.int64)
     slots = (slots ^ (slots >> 31)) & (_SLOTS - 1)
     candidates = np.sort(packed[np.bincount(slots, minlength=_SLOTS)[slots] > 1])
@@ -146,7 +146,10 @@ def _repeated_ngrams(
 
 
 def _pieces(texts: pl.Series, separator: str) -> pl.LazyFrame:
-    """The stripped, non-empty pieces of all texts: document, piece, n_characters, again."""
+    """One row per stripped, non-empty piece of a text: document, piece, n_characters, is_repeat.
+
+    `is_repeat` is true where an earlier piece of the document is the same.
+    """
     return (
         pl.LazyFrame({"document": np.arange(len(texts)), "piece": texts.str.split(separator)})
         .explode("piece")
@@ -154,7 +157,7 @@ def _pieces(texts: pl.Series, separator: str) -> pl.LazyFrame:
         .filter(pl.col("piece") != "")
         .with_columns(
             n_characters=pl.col("piece").str.len_chars(),
-            again=~pl.struct("document", "piece").is_first_distinct(),
+            is_repeat=~pl.struct("document", "piece").is_first_distinct(),
         )
     )
 
@@ -171,7 +174,7 @@ def _per_document(pieces: pl.LazyFrame, n_documents: int, sums: dict[str, pl.Exp
 
 _DUPLICATE_SUMS = {
     "n_characters": pl.col("n_characters").cast(pl.Int64),
-    "n_duplicate_characters": pl.col("n_characters").cast(pl.Int64) * pl.col("again"),
+    "n_duplicate_characters": pl.col("n_characters").cast(pl.Int64) * pl.col("is_repeat"),
 }
 
 
@@ -187,7 +190,7 @@ def _line_sums(texts: pl.Series) -> pl.DataFrame:
     sums = {
         **_DUPLICATE_SUMS,
         "n_lines": pl.col("piece").is_not_null(),
-        "n_duplicates": pl.col("again"),
+        "n_duplicates": pl.col("is_repeat"),
         "n_bullets": line.str.contains(_BULLET),
         "n_ellipses": line.str.contains(_ELLIPSIS),
         "n_unfinished_words": n_words * ~line.str.contains(_TERMINAL),

@@ -1,4 +1,4 @@
-"""How well a causal language model predicts a document."""
+"""A criterion that scores a document by the negated loss of a causal language model."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from quadmix_assets.features.inference.forward import BatchedForward
     from quadmix_assets.features.inference.language_model import LanguageModel
 
-# Logits are float32, and about three copies of them live at once.
+# About three float32 copies of the logits are in memory at once.
 _BYTES_PER_LOGIT = 12
 _MAX_LOGIT_BYTES = {"cpu": 1 << 30, "cuda": 1 << 33}
 
@@ -44,7 +44,7 @@ class PerplexitySettings(CriterionSettings):
     )
     max_tokens: PositiveInt = Field(
         default=1024,
-        description="tokens read of a document, at most the model's context less one; 1,024 is "
+        description="tokens read of a document, at most the model's context minus one; 1,024 is "
         "GPT-2's context",
     )
 
@@ -61,24 +61,24 @@ class PerplexitySettings(CriterionSettings):
 class PerplexityCriterion(Published[PerplexitySettings], Criterion[PerplexitySettings]):
     """Minus the mean loss per token in nats, so that larger is better; at most 0.
 
-    The loss is that of the first `max_tokens` tokens after a token that begins the text; the
-    perplexity is exp(-score). A text without tokens scores as if it were drawn from the whole
-    vocabulary.
+    The loss is the mean over the first `max_tokens` tokens, after a beginning-of-text token; the
+    perplexity is exp(-score). A text without tokens gets the score of a uniform distribution over
+    the vocabulary.
     """
 
     code_version = "1"
 
     def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:
-        """Check that the checkpoint is there and of the right kind; nothing is learnt.
+        """Check that the checkpoint is there and of the right kind; nothing is learned.
 
         Raises:
-            CheckpointError: it is not.
+            CheckpointError: it is missing, or of another kind.
         """
         require_safetensors(self.folder)
         if self._config.is_encoder_decoder:
             raise CheckpointError(
-                f"{self.folder}: criterion {self.name!r} wants a causal language model, this is an "
-                "encoder-decoder"
+                f"{self.folder}: criterion {self.name!r} expects a causal language model, the "
+                "checkpoint is an encoder-decoder: correct `model`"
             )
         _ = self._first_token
 
@@ -94,7 +94,7 @@ class PerplexityCriterion(Published[PerplexitySettings], Criterion[PerplexitySet
 
     @cached_property
     def _first_token(self) -> int:
-        """What the first token of a text is predicted from."""
+        """The token before a text, from which the first token of the text is predicted."""
         from transformers import AutoTokenizer
 
         tokenizer = AutoTokenizer.from_pretrained(
@@ -104,12 +104,14 @@ class PerplexityCriterion(Published[PerplexitySettings], Criterion[PerplexitySet
             if token is not None:
                 return int(token)
         raise CheckpointError(
-            f"{self.folder}: the tokenizer names neither a beginning nor an end of text, so that "
-            f"the first token of a document has no loss: criterion {self.name!r} wants one of them"
+            f"{self.folder}: the tokenizer has neither a beginning-of-text nor an end-of-text "
+            f"token. Criterion {self.name!r} needs one to predict the first token of a document: "
+            "take another model"
         )
 
     @cached_property
     def _n_text(self) -> int:
+        """Tokens read of a text; `_first_token` takes one position of the context."""
         from quadmix_assets.features.inference.language_model import context_length
 
         longest = context_length(self._config) or self.settings.max_tokens + 1

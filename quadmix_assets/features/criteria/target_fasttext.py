@@ -1,4 +1,4 @@
-"""DCLM's classifier recipe: how much a document reads like the target set (arXiv:2406.11794)."""
+"""DCLM's classifier recipe: how similar a document is to a target set (arXiv:2406.11794)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
@@ -24,8 +24,8 @@ class TargetFasttextSettings(CriterionSettings):
     target: Name = Field(description="the target set whose texts are the positive examples")
     n_pool_documents: PositiveInt = Field(
         default=10_000,
-        description="documents of the pool that are the negative examples; about as many as a "
-        "target set brings at its default of 10,000 documents",
+        description="documents sampled from the pool as negative examples; the default equals the "
+        "default size of a target set, so that the classes are balanced",
     )
     epochs: PositiveInt = Field(
         default=5, description="passes over the examples; fastText's own default"
@@ -35,7 +35,7 @@ class TargetFasttextSettings(CriterionSettings):
         description="length of a word vector; two classes need less than fastText's 100",
     )
     n_word_ngrams: PositiveInt = Field(
-        default=2, description="longest n-gram of words that is a feature; 2 as in DCLM"
+        default=2, description="longest word n-gram that the classifier reads; 2 as in DCLM"
     )
     learning_rate: Annotated[float, Field(gt=0)] = Field(
         default=0.1, description="fastText's own default for classifiers"
@@ -63,8 +63,8 @@ class TargetFasttextSettings(CriterionSettings):
 class TargetFasttextCriterion(Criterion[TargetFasttextSettings]):
     """P(target | document) of a fastText classifier of target texts against pool texts.
 
-    The score lies in [0, 1] and grows with the share of target texts among those it was fitted
-    on, so it is no calibrated probability; its order is what counts. Documents without words
+    The score is in [0, 1]. It grows with the share of target texts in the training data, so it is
+    not a calibrated probability: only the order of documents is meaningful. Documents without words
     score 0.
     """
 
@@ -72,7 +72,7 @@ class TargetFasttextCriterion(Criterion[TargetFasttextSettings]):
     _model: FasttextModel | None = None
 
     def fit(self, target_texts: Sequence[str], pool_texts: Sequence[str], *, seed: int) -> None:
-        """Train the classifier: target texts are its positives, pool texts its negatives.
+        """Train the classifier: target texts are positive examples, pool texts negative ones.
 
         Raises:
             ValueError: one side has no text with words, or training diverged.

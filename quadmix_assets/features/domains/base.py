@@ -15,11 +15,11 @@ SettingsT = TypeVar("SettingsT", bound=DomainsSettings)
 class DomainClassifier(Fitted[SettingsT]):
     """Gives each document its domain m of the paper: one of the settings' names, or `unknown`.
 
-    A label depends on the document and on what was learnt, never on the rest of a batch.
+    A label depends on the document and on the fitted model, never on the rest of a batch.
     """
 
     def fit(self, texts: Sequence[str], labels: Sequence[str], *, seed: int) -> None:
-        """Learn from labelled examples, or from texts of the pool; their order changes nothing.
+        """Learn from labelled examples, or from texts of the pool; their order does not matter.
 
         Args:
             texts: of the examples, or of the pool.
@@ -28,7 +28,7 @@ class DomainClassifier(Fitted[SettingsT]):
         """
 
     def describe(self) -> pl.DataFrame | None:
-        """A small table of the domains that were found; None where the settings name them.
+        """A small table of the domains that `fit` found; None if it does not find domains.
 
         Raises:
             NotFittedError: it learns, and has neither been fitted nor loaded.
@@ -38,6 +38,9 @@ class DomainClassifier(Fitted[SettingsT]):
     @abstractmethod
     def classify(self, documents: pl.DataFrame) -> pl.DataFrame:
         """One row per document: `domain` (String) and `confidence` (Float64, in [0, 1]).
+
+        Args:
+            documents: D rows with the columns `id` and `settings.columns_read`.
 
         Raises:
             NotFittedError: it learns, and has neither been fitted nor loaded.

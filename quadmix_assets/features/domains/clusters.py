@@ -43,7 +43,7 @@ class ClustersSettings(DomainsSettings):
     k: Annotated[int, Field(ge=2)] = Field(
         default=16,
         description="number of clusters; each adds N + 4 entries to theta for N criteria, so that "
-        "few proxies want few clusters",
+        "few proxies call for few clusters",
     )
     encoder: Literal["fasttext", "sentence"] = Field(
         default="fasttext",
@@ -66,7 +66,7 @@ class ClustersSettings(DomainsSettings):
         "model's context",
     )
     n_pool_documents: PositiveInt = Field(
-        default=20_000, description="documents of the pool that the clusters are found in"
+        default=20_000, description="documents sampled from the pool to fit the clusters"
     )
     dimension: PositiveInt = Field(
         default=64, description="length of the word vectors (with encoder: fasttext)"
@@ -89,7 +89,7 @@ class ClustersSettings(DomainsSettings):
     @model_validator(mode="before")
     @classmethod
     def _numbered_names(cls, values: Any) -> Any:
-        # The number of clusters gives the names, unless the settings do.
+        # The default names depend on k, so they cannot be a constant default.
         if isinstance(values, dict) and values.get("names") is None:
             k = int(values.get("k", cls.model_fields["k"].default))
             values = {**values, "names": [f"cluster_{number:02d}" for number in range(k)]}
@@ -106,7 +106,7 @@ class ClustersSettings(DomainsSettings):
 
 
 class _Clusters(DomainClassifier[ClustersSettings]):
-    """Gives a document the cluster of the nearest centre.
+    """The domain of a document is the cluster with the nearest centre.
 
     The confidence is 1 - d1/d2 for the distances to the nearest and the second nearest centre: 0
     on the border between two clusters, 1 at a centre. Clusters are named by the settings, the
@@ -122,13 +122,13 @@ class _Clusters(DomainClassifier[ClustersSettings]):
         """(D, H) float32 vectors of length 1."""
 
     def _prepare(self, texts: Sequence[str], seed: int) -> None:
-        """Whatever the embeddings need before the clusters are found."""
+        """Fit what `_embed` needs, before the clusters are fitted."""
 
     def fit(self, texts: Sequence[str], labels: Sequence[str], *, seed: int) -> None:
-        """Find the clusters; the order of the texts does not matter, `labels` stay empty.
+        """Fit the clusters; the order of the texts does not matter, `labels` is not used.
 
         Raises:
-            ValueError: there are fewer different texts with words than clusters.
+            ValueError: there are fewer distinct texts with words than clusters.
         """
         from sklearn.cluster import KMeans
         from threadpoolctl import threadpool_limits
@@ -141,7 +141,7 @@ class _Clusters(DomainClassifier[ClustersSettings]):
                 "clusters: lower k or raise n_pool_documents"
             )
         self._prepare(ordered, seed)
-        # One thread: the sums of several differ in their last bits from run to run.
+        # One thread: sums of several threads differ in their last bits from run to run.
         with threadpool_limits(1):
             vectors = self._embed(pl.Series("text", ordered))
             means = KMeans(k, n_init=3, random_state=seed % (1 << 32)).fit(vectors)
@@ -158,7 +158,7 @@ class _Clusters(DomainClassifier[ClustersSettings]):
         )
 
     def describe(self) -> pl.DataFrame:
-        """One row per cluster: its name, its documents in the sample, its most typical words."""
+        """One row per cluster: `domain`, `n_documents` of the sample, and `typical_words`."""
         if self._description is None:
             raise NotFittedError("domain clusters: fit or load them first")
         return self._description
@@ -172,7 +172,7 @@ class _Clusters(DomainClassifier[ClustersSettings]):
         texts = documents["text"]
         vectors = self._embed(texts).astype(np.float64)
         centres = self._centres.astype(np.float64)
-        # By differences: the expanded square loses what tells near centres apart.
+        # Not by expanding the square, which loses precision where centres are close.
         distances = np.stack(
             [np.linalg.norm(vectors - centre, axis=1) for centre in centres], axis=1
         )
@@ -203,7 +203,7 @@ class _Clusters(DomainClassifier[ClustersSettings]):
 
 
 class FasttextClusters(_Clusters):
-    """Clusters of mean word vectors, which are trained on the sample itself."""
+    """Clusters of mean word vectors, which are trained on the same sample."""
 
     _vectors: WordVectors | None = None
 
@@ -228,7 +228,7 @@ class FasttextClusters(_Clusters):
 
 
 class SentenceClusters(Published[ClustersSettings], _Clusters):
-    """Clusters of the vectors that a published sentence encoder gives."""
+    """Clusters of the embeddings of a published sentence encoder."""
 
     @cached_property
     def _encoder(self) -> SentenceEncoder:
@@ -245,7 +245,10 @@ def _order(text: str, seed: int) -> tuple[int, str]:
 
 
 def _typical_words(texts: Sequence[str], members: np.ndarray, k: int) -> list[str]:
-    """Per cluster, the words whose share of its documents most exceeds their share elsewhere."""
+    """Per cluster, the words with the largest p log(p / q), as a comma-separated string.
+
+    p and q are the smoothed shares of documents inside and outside the cluster that hold the word.
+    """
     counts = [Counter[str]() for _ in range(k)]
     for text, member in zip(texts, members, strict=True):
         counts[member].update(set(_WORD.findall(text.lower())))

@@ -1,4 +1,4 @@
-"""A domain label that the input brings along, in a carried column."""
+"""Domain labels read from a column of the input."""
 
 from typing import Literal
 
@@ -10,7 +10,7 @@ from quadmix_assets.settings.domains import UNKNOWN_DOMAIN, DomainsSettings
 
 
 class ColumnDomainsSettings(DomainsSettings):
-    """A label that the input brings; what does not map to a name is `unknown`."""
+    """Labels from a column of the input; labels that map to no domain are `unknown`."""
 
     kind: Literal["column"]
     column: str = Field(
@@ -52,10 +52,10 @@ class ColumnDomainsSettings(DomainsSettings):
 
 
 class ColumnDomains(DomainClassifier[ColumnDomainsSettings]):
-    """The label of a column, mapped to a name.
+    """The label in a column, mapped to a domain.
 
-    `mapping` comes first; a label that is itself one of the names needs no entry there. What is
-    null or maps to nothing is `unknown`. The confidence is 1, for `unknown` 0.
+    `mapping` takes precedence; a label that is itself one of `names` needs no entry there. Null and
+    other labels are `unknown`. The confidence is 1, and 0 for `unknown`.
     """
 
     code_version = "1"

@@ -26,17 +26,21 @@ class FasttextDomainsSettings(DomainsSettings):
         description="JSONL or Parquet file of labelled examples; null takes those of the generated "
         "corpus (`corpus.source: planted`)",
     )
-    text_column: str = Field(default="text", description="its column (or key) of the text")
-    domain_column: str = Field(default="domain", description="its column (or key) of the domain")
+    text_column: str = Field(default="text", description="column (or key) of the text in `labels`")
+    domain_column: str = Field(
+        default="domain", description="column (or key) of the domain in `labels`"
+    )
     epochs: PositiveInt = Field(
-        default=15, description="passes over the examples, of which there are often few"
+        default=15,
+        description="passes over the examples; three times fastText's default, because there are "
+        "often few examples",
     )
     dimension: PositiveInt = Field(
         default=32, description="length of a word vector; some tens of domains need no more"
     )
     n_word_ngrams: PositiveInt = Field(
         default=1,
-        description="longest n-gram of words that is a feature; topics show in single words",
+        description="longest word n-gram that the classifier reads; single words identify topics",
     )
     learning_rate: Annotated[float, Field(gt=0)] = Field(
         default=0.5,
@@ -57,10 +61,10 @@ class FasttextDomainsSettings(DomainsSettings):
 
 
 class FasttextDomains(DomainClassifier[FasttextDomainsSettings]):
-    """The likeliest domain; the confidence is its probability.
+    """The most probable domain; the confidence is its probability.
 
-    Documents without words are `unknown` with confidence 0. `unknown` can be learnt like any
-    other domain where the settings name it and the examples hold it.
+    Documents without words are `unknown` with confidence 0. `unknown` can be learned like any
+    other domain if the settings name it and there are examples of it.
     """
 
     code_version = "1"
@@ -93,7 +97,7 @@ class FasttextDomains(DomainClassifier[FasttextDomainsSettings]):
         if wrong:
             raise ValueError(
                 f"{where}, example {wrong[0] + 1}: {labels[wrong[0]]!r} in the column "
-                f"{self.settings.domain_column!r} is none of features.domains.names ({known}); "
+                f"{self.settings.domain_column!r} is not one of features.domains.names ({known}); "
                 f"{len(wrong)} of {len(labels)} examples have such labels: add the name to the "
                 "settings, or correct or remove the examples"
             )

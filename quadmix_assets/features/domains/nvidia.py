@@ -51,7 +51,7 @@ NVIDIA_DOMAINS = (
     "Travel_and_Transportation",
 )
 
-# The architecture of DeBERTa-v3-base, for what a checkpoint's own config leaves out.
+# The architecture of DeBERTa-v3-base, for keys that the config.json of a checkpoint lacks.
 _DEBERTA_V3_BASE: dict[str, Any] = {
     "vocab_size": 128_100,
     "hidden_size": 768,
@@ -104,18 +104,18 @@ class NvidiaDomainsSettings(DomainsSettings):
 
 
 class NvidiaDomains(Published[NvidiaDomainsSettings], DomainClassifier[NvidiaDomainsSettings]):
-    """The likeliest domain; the confidence is its probability (softmax over the domains).
+    """The most probable domain; the confidence is its probability (softmax over the domains).
 
-    Which output stands for which domain is read from the checkpoint's config.
+    The domain of each output is read from the checkpoint's config.json (id2label).
     """
 
     code_version = "1"
 
     def fit(self, texts: Sequence[str], labels: Sequence[str], *, seed: int) -> None:
-        """Check that the checkpoint is there and has the settings' domains; nothing is learnt.
+        """Check that the checkpoint is there and has the settings' domains; nothing is learned.
 
         Raises:
-            CheckpointError: it is not, or it has others.
+            CheckpointError: it is missing, or its domains differ from the settings'.
         """
         require_safetensors(self.folder)
         _ = self._labels
@@ -127,7 +127,11 @@ class NvidiaDomains(Published[NvidiaDomainsSettings], DomainClassifier[NvidiaDom
 
     @cached_property
     def _labels(self) -> list[str]:
-        """The domain of each output."""
+        """The domain of each output.
+
+        Raises:
+            CheckpointError: config.json names no domains, or others than the settings.
+        """
         path = self.folder / "config.json"
         numbered = self._config.get("id2label")
         if not numbered:

@@ -1,4 +1,4 @@
-"""fastText word vectors that are trained on a sample of the pool, and texts as their mean."""
+"""Embeds texts as the mean of fastText word vectors trained on a sample of the pool."""
 
 import tempfile
 from collections.abc import Sequence
@@ -9,14 +9,14 @@ import polars as pl
 
 from quadmix_assets.features.fasttext_model import one_line
 
-# fastText trains on at most 1,024 words of a line.
+# fastText trains on at most 1,024 words of a line, so longer texts become several lines.
 _WORDS_PER_LINE = 1_000
-# Rarer words than this are left out, unless the sample is small.
+# Words with fewer occurrences get no vector, unless the sample is small.
 _MIN_COUNT, _SMALL_SAMPLE = 3, 1_000
 
 
 class WordVectors:
-    """Vectors of words; equal training texts in equal order give equal bytes."""
+    """Word vectors; equal training texts in equal order give equal bytes."""
 
     def __init__(self, content: bytes) -> None:
         """Load vectors from the bytes of a fastText binary file."""
@@ -30,7 +30,7 @@ class WordVectors:
 
     @classmethod
     def train(cls, texts: Sequence[str], dimension: int) -> "WordVectors":
-        """Train skip-gram vectors on D texts, in one thread."""
+        """Train skip-gram vectors of length `dimension` on D texts, in one thread."""
         import fasttext
 
         with tempfile.TemporaryDirectory() as folder:
@@ -54,7 +54,7 @@ class WordVectors:
             return cls(model.read_bytes())
 
     def embed(self, texts: pl.Series) -> np.ndarray:
-        """(D, H) float32: the mean of the vectors of a text's words, each text's of length 1."""
+        """(D, H) float32: the mean vector of the words of each text, scaled to length 1."""
         vectors = np.stack([self._model.get_sentence_vector(one_line(text)) for text in texts])
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         result: np.ndarray = vectors / np.maximum(lengths, 1e-12)

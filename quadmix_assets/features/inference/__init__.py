@@ -1,4 +1,4 @@
-"""Runs published models over texts: where they lie, on which device, in which batches."""
+"""Runs published models on texts: finds checkpoints, chooses the device, forms batches."""
 
 from quadmix_assets.features.inference.runtime import Runtime
 

@@ -1,4 +1,4 @@
-"""Cuts rows of tokens into batches that pad little."""
+"""Groups rows of tokens by length into batches with little padding."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,9 +10,13 @@ def length_sorted_batches(
 ) -> Iterator[np.ndarray]:
     """Indices of rows in batches of similar lengths, the longest rows first.
 
-    A batch holds as many rows as keep rows x longest row within `batch_tokens`, and at least one.
-    The longest come first, so that a batch that is too large for the memory fails at once and not
-    after an hour. Equal lengths keep their order: the batches depend on the lengths alone.
+    A batch takes as many rows as keep rows x longest row within `batch_tokens`, and at least one.
+    The longest come first, so that a batch that does not fit in memory fails at once and not after
+    an hour. Rows of equal length keep their order, so batches depend on the lengths alone.
+
+    Args:
+        lengths: (D,) tokens of each row.
+        batch_tokens: limit of a batch, padding included.
     """
     order = np.argsort(-np.asarray(lengths, dtype=np.int64), kind="stable")
     start = 0

@@ -1,4 +1,4 @@
-"""Finds a published checkpoint: in a local folder, in a folder of copies, or on the hub."""
+"""Finds a published checkpoint: in a local folder, a folder of copies, or the Hugging Face hub."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from quadmix_assets.hashing import hash_files
 if TYPE_CHECKING:
     from quadmix_assets.features.inference.runtime import Runtime
 
-# What a model is made of. Everything else (pickles, other frameworks' weights, code) is neither
+# The files of a model. Everything else (pickles, other frameworks' weights, code) is neither
 # downloaded nor read.
 MODEL_FILES = ("*.json", "*.txt", "*.model", "*.safetensors", "*/config.json")
 
@@ -27,7 +27,7 @@ class Checkpoint:
 
     Attributes:
         folder: its files.
-        identity: what tells it from another one: the commit on the hub, or a hash of the files.
+        identity: `{"commit": ...}` on the hub, or `{"content": ...}`, a hash of local files.
     """
 
     folder: Path
@@ -44,17 +44,17 @@ def find_checkpoint(
 ) -> Checkpoint:
     """The checkpoint that the settings name.
 
-    `model` is a folder, else it is looked up under `inference.checkpoints` if that is set, else it
-    is an id of the hub, whose files come from the local cache or are downloaded.
+    `model` is used as a folder if there is one, else as a folder below `inference.checkpoints` if
+    that is set, else as an id of the hub, whose files come from the local cache or are downloaded.
 
     Args:
         model, revision: of the settings.
         runtime: resolves paths.
-        files: patterns of the files that the model needs.
-        pinned: the identity found earlier; a branch is then not looked up again.
+        files: glob patterns of the files that the model needs.
+        pinned: the identity found earlier; its commit is used instead of `revision`.
 
     Raises:
-        CheckpointError: it is not there; the message says where was looked and what to do.
+        CheckpointError: it was not found; the message says where it was searched and what to do.
     """
     folder = _local_folder(model, runtime)
     if folder is not None:
@@ -63,9 +63,9 @@ def find_checkpoint(
 
 
 def check_local_copy(model: str, runtime: Runtime, files: Sequence[str]) -> None:
-    """Look whether the checkpoint is there, if the settings say that it is on this machine.
+    """Check that a checkpoint is there if the settings place it on this machine.
 
-    The hub is not asked.
+    The hub is not queried.
 
     Raises:
         CheckpointError: it is not there, or its folder holds none of `files`.
@@ -96,9 +96,9 @@ def require_safetensors(folder: Path) -> None:
 
 def _local_folder(model: str, runtime: Runtime) -> Path | None:
     copies = runtime.settings.checkpoints
-    place = runtime.resolve(model)
-    if "://" not in str(place) and place.is_dir():
-        return Path(str(place))
+    path = runtime.resolve(model)
+    if "://" not in str(path) and path.is_dir():
+        return Path(str(path))
     if copies is not None:
         folder = Path(str(runtime.resolve(copies))) / model
         if not folder.is_dir():
@@ -109,7 +109,7 @@ def _local_folder(model: str, runtime: Runtime) -> Path | None:
         return folder
     if model.startswith((".", "/", "~")) or "://" in model:
         raise CheckpointError(
-            f"{place} is not a folder on this machine: expected the files of a checkpoint there "
+            f"{path} is not a folder on this machine: expected the files of a checkpoint there "
             "(config.json, tokenizer.json, model.safetensors)"
         )
     return None
@@ -125,7 +125,7 @@ def _from_hub(
         folder = Path(snapshot_download(model, revision=wanted, allow_patterns=list(files)))
     except (OSError, ValueError) as error:  # all errors of the hub's client are one or the other
         raise CheckpointError(
-            f"{model!r} is no folder here, and it could not be had from the hub at revision "
+            f"{model!r} is not a local folder, and the hub did not provide it at revision "
             f"{wanted!r} ({error}). Correct the id or the revision, or put a copy into a folder "
             "and name it: model: path/to/folder, or features.inference.checkpoints"
         ) from error

@@ -1,4 +1,4 @@
-"""Runs a network over rows of token ids, in batches that fit the memory."""
+"""Runs a network on rows of token ids, in batches that fit in memory."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from quadmix_assets.features.inference.runtime import Runtime
 _LOG = logging.getLogger(__name__)
 
 Network = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-# Tensor cores work on multiples of eight.
+# Tensor cores need dimensions that are multiples of 8 for full speed.
 _GPU_LENGTH_MULTIPLE = 8
 
 
 class BatchedForward:
-    """A network, and the batches in which it is fed.
+    """A network that is run in batches of rows of similar length.
 
-    Rows are sorted by length and padded to the longest of their batch. What a row gives does not
-    depend on the rows beside it, but for rounding. After an out-of-memory error the batches are
-    halved, for all that follows too, and the log says so.
+    Rows are padded to the longest of their batch. The output for a row does not depend on the other
+    rows of its batch, except for rounding. After an out-of-memory error the size of all further
+    batches is halved, and a warning is logged.
     """
 
     def __init__(
@@ -38,15 +38,16 @@ class BatchedForward:
         pad_left: bool = False,
         max_batch_tokens: int | None = None,
     ) -> None:
-        """Nothing runs yet.
+        """Store the network and how to batch its input; nothing is run.
 
         Args:
-            name: what the log and errors call it.
+            name: of the model, for log and error messages.
             network: (B, L) int64 ids and (B, L) int64 mask, 1 where there is a token -> (B, K).
             runtime: device, precision and size of batches.
             pad_id: any valid id; it is masked.
-            pad_left: put padding before the tokens, so that the last column holds last tokens.
-            max_batch_tokens: a limit of the network's own, besides the runtime's.
+            pad_left: put padding before the tokens, so that the last column holds the last token
+                of every row.
+            max_batch_tokens: a further limit on the tokens of a batch, besides the runtime's.
         """
         self._name = name
         self._network = network
@@ -56,10 +57,10 @@ class BatchedForward:
         self.batch_tokens = min(runtime.batch_tokens, max_batch_tokens or runtime.batch_tokens)
 
     def __call__(self, rows: Sequence[np.ndarray]) -> np.ndarray:
-        """What the network gives for D rows of token ids: (D, K) float64, in the rows' order.
+        """The network's output for D rows of token ids: (D, K) float64, in the order of the rows.
 
         Raises:
-            MemoryError: a batch of a single row does not fit the memory.
+            MemoryError: a batch of a single row does not fit in memory.
         """
         lengths = np.array([len(row) for row in rows], dtype=np.int64)
         results: list[tuple[np.ndarray, torch.Tensor]] = []
@@ -82,14 +83,14 @@ class BatchedForward:
                     break
             if not results:
                 return np.empty((0, 0))
-            # Copied at the end: a copy waits for the device, and the next batch should not.
+            # Copied at the end: a copy to the CPU would stall the next batch.
             outputs = torch.cat([output for _, output in results]).to("cpu", torch.float64).numpy()
         ordered = np.empty_like(outputs)
         ordered[np.concatenate([batch for batch, _ in results])] = outputs
         return ordered
 
     def _run(self, rows: list[np.ndarray]) -> torch.Tensor | None:
-        """The output of one batch, or None if it does not fit the memory."""
+        """The output (B, K) of one batch, or None if it does not fit in memory."""
         ids, mask = self._padded(rows)
         device = self._runtime.device
         try:
@@ -97,7 +98,7 @@ class BatchedForward:
         except (torch.OutOfMemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-        # Outside of the handler: the error's traceback held on to the batch's tensors.
+        # After the handler, because the error's traceback keeps the tensors of the batch alive.
         if device.type == "cuda":
             torch.cuda.empty_cache()
         return None
@@ -117,14 +118,14 @@ class BatchedForward:
     def _shrink(self, n_rows: int, longest: int) -> None:
         if n_rows == 1:
             raise MemoryError(
-                f"{self._name}: a single document of {longest} tokens does not fit the memory of "
-                f"{self._runtime.device}: lower max_tokens of the model, free memory (fewer "
+                f"{self._name}: a single document of {longest} tokens does not fit in the memory "
+                f"of {self._runtime.device}: lower max_tokens of the model, free memory (fewer "
                 "features.inference.concurrent_partitions), or take another device"
             )
         self.batch_tokens = max(n_rows * longest // 2, 1)
         _LOG.warning(
-            "%s: a batch of %d rows of up to %d tokens did not fit the memory of %s; going on with "
-            "%d tokens a batch",
+            "%s: a batch of %d rows of up to %d tokens did not fit in the memory of %s; continuing "
+            "with %d tokens per batch",
             self._name,
             n_rows,
             longest,

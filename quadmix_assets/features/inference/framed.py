@@ -1,4 +1,4 @@
-"""Texts through an encoder: their first tokens between its special tokens."""
+"""Runs an encoder on the first tokens of each text, framed by the encoder's special tokens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from quadmix_assets.features.inference.text_encoder import TextEncoder
 
 
 class FramedEncoder:
-    """Reads the beginning of each text, as transformers does with `truncation=True`."""
+    """An encoder that truncates texts as transformers does with `truncation=True`."""
 
     def __init__(
         self, name: str, folder: Path, network: Network, runtime: Runtime, max_tokens: int
@@ -21,25 +21,32 @@ class FramedEncoder:
         """Load the tokenizer in `folder`.
 
         Args:
-            name: what the log and errors call it.
+            name: of the model, for log and error messages.
             folder: of the checkpoint.
             network: (B, L) ids and mask -> (B, K).
-            runtime: device, precision, shared tokens.
-            max_tokens: of a row, special tokens included.
+            runtime: device, precision and token cache.
+            max_tokens: most tokens of a row, special tokens included.
 
         Raises:
-            ValueError: there is no tokenizer, or no room for text beside the special tokens.
+            ValueError: there is no tokenizer, or `max_tokens` leaves no room for text.
         """
         self._encoder = TextEncoder.load(folder)
         self._runtime = runtime
         self._n_text = max_tokens - len(self._encoder.prefix) - len(self._encoder.suffix)
         if self._n_text < 1:
-            raise ValueError(f"{name}: max_tokens {max_tokens} leaves no room for text")
+            raise ValueError(
+                f"{name}: max_tokens {max_tokens} leaves no room for text next to the special "
+                "tokens: raise max_tokens"
+            )
         runtime.token_cache.share(self._encoder, self._n_text)
         self._forward = BatchedForward(name, network, runtime, pad_id=0)
 
     def __call__(self, texts: pl.Series) -> np.ndarray:
-        """What the network gives for D texts: (D, K) float64."""
+        """The network's output for D texts: (D, K) float64.
+
+        Raises:
+            MemoryError: a batch of a single row does not fit in memory.
+        """
         encoder = self._encoder
         rows = [
             np.concatenate([encoder.prefix, ids, encoder.suffix]).astype(np.int64)

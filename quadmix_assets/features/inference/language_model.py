@@ -1,4 +1,4 @@
-"""Language models of the transformers library, causal or encoder-decoder, read by their logits."""
+"""Computes logits with language models of the transformers library, causal or encoder-decoder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def read_config(folder: Path) -> Any:
     """The configuration of a checkpoint.
 
     Raises:
-        CheckpointError: there is none that the library knows.
+        CheckpointError: there is none that the library can read.
     """
     from transformers import AutoConfig
 
@@ -30,7 +30,7 @@ def read_config(folder: Path) -> Any:
 
 
 def context_length(config: Any) -> int | None:
-    """The most tokens that a model takes; None where its positions are relative."""
+    """The most tokens that a model reads; None if its config sets no limit (relative positions)."""
     if config.is_encoder_decoder:
         return None
     for key in ("max_position_embeddings", "n_positions", "max_seq_len"):
@@ -40,13 +40,19 @@ def context_length(config: Any) -> int | None:
 
 
 class LanguageModel:
-    """A language model that gives logits without generating."""
+    """A language model that gives logits without generating.
+
+    Attributes:
+        config: of the checkpoint.
+        answers_apart: whether the answer is decoded separately from the prompt (encoder-decoder).
+        network: the model of the transformers library.
+    """
 
     def __init__(self, folder: Path, runtime: Runtime) -> None:
         """Load the checkpoint in `folder`, its weights in the runtime's type.
 
         Raises:
-            CheckpointError: it cannot be used.
+            CheckpointError: its configuration or its weights cannot be loaded.
         """
         from transformers import AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
@@ -58,7 +64,7 @@ class LanguageModel:
 
     @property
     def vocabulary(self) -> int:
-        """Number of logits of a position."""
+        """V, the number of logits of a position."""
         return int(self.network.get_output_embeddings().weight.shape[0])
 
     def logits(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -71,7 +77,8 @@ class LanguageModel:
     def answer_logits(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """(B, V) float32 logits of the first token of an answer to a prompt.
 
-        A causal model's prompts are padded before their tokens: the last column holds their ends.
+        Prompts of a causal model must be padded on the left, so that the last column holds their
+        last tokens.
         """
         if self.answers_apart:
             start = torch.full((len(ids), 1), self.config.decoder_start_token_id, device=ids.device)

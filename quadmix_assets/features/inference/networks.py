@@ -1,4 +1,4 @@
-"""Loads the weights of a checkpoint, from safetensors alone and without running its code."""
+"""Loads the weights of a checkpoint, from safetensors only and without running its code."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def load_network(
     from transformers.utils import logging as transformers_logging
 
     require_safetensors(folder)
-    # A bar per checkpoint in the log of a run says nothing.
+    # Progress bars of checkpoints would clutter the log of a run.
     transformers_logging.disable_progress_bar()
     try:
         network, report = auto_class.from_pretrained(
@@ -49,15 +49,19 @@ def load_network(
 
 
 def require_all_weights(folder: Path, missing: Any) -> None:
-    """Refuse a network of which the checkpoint did not hold all weights.
+    """Refuse a checkpoint that lacks weights of the network.
+
+    Args:
+        folder: of the checkpoint.
+        missing: names of the weights that it lacks.
 
     Raises:
-        CheckpointError: `missing` names some.
+        CheckpointError: `missing` is not empty.
     """
     if missing:
         names = sorted(missing)
         raise CheckpointError(
             f"{folder}: the checkpoint does not hold {len(names)} of the network's weights "
             f"({', '.join(names[:4])}{', …' if len(names) > 4 else ''}): it is a model of another "
-            "kind than the criterion or classifier wants"
+            "kind than the criterion or classifier expects: correct `model`"
         )

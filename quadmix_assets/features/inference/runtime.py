@@ -1,4 +1,4 @@
-"""What a model needs to know of the machine and of the project, besides its own settings."""
+"""The runtime of models: device, precision, batch size, token cache and paths."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _GPU_BATCH_TOKENS = 65_536
 
 @dataclass
 class Runtime:
-    """Where models run and how; two runtimes give the same scores but for rounding.
+    """Where and how models run; scores do not depend on it, except for rounding.
 
     Attributes:
         settings: device, precision, batches.
@@ -41,7 +41,7 @@ class Runtime:
     @cached_property
     def device(self) -> torch.device:
         """The device that the settings name; `auto` takes the GPU with the most free memory."""
-        # Imported late, as below: torch takes seconds, and most criteria do not use it.
+        # Imported here and below: importing torch takes seconds, and most criteria do not use it.
         from quadmix_assets.device import choose_device
 
         return choose_device(self.settings.device)
@@ -55,7 +55,7 @@ class Runtime:
 
     @property
     def batch_tokens(self) -> int:
-        """Rows times longest row of a batch, before any shortage of memory."""
+        """Largest rows x longest row of a batch, before any out-of-memory error."""
         if self.settings.batch_tokens is not None:
             return self.settings.batch_tokens
         return _CPU_BATCH_TOKENS if self.device.type == "cpu" else _GPU_BATCH_TOKENS

@@ -1,4 +1,4 @@
-"""Sentence encoders in the layout of sentence-transformers: one vector for a text."""
+"""Embeds texts with a published sentence encoder in the layout of sentence-transformers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ class SentenceEncoder:
         """Load the checkpoint in `folder`; `max_tokens` counts special tokens too.
 
         Raises:
-            CheckpointError: the checkpoint cannot be used.
+            CheckpointError: the network cannot be loaded, or its pooling is not supported.
+            ValueError: there is no tokenizer, or `max_tokens` leaves no room for text.
         """
         from transformers import AutoModel
 
@@ -59,6 +60,6 @@ def _pools_first_token(folder: Path) -> bool:
     if modes <= {"pooling_mode_mean_tokens"}:
         return False
     raise CheckpointError(
-        f"{path}: pooling by {', '.join(sorted(modes))}; known are pooling_mode_mean_tokens and "
-        "pooling_mode_cls_token"
+        f"{path}: expected pooling_mode_mean_tokens or pooling_mode_cls_token, found "
+        f"{', '.join(sorted(modes))}: take another sentence encoder"
     )

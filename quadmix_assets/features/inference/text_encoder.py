@@ -1,4 +1,4 @@
-"""A checkpoint's tokenizer, reading no more of a text than is asked for."""
+"""Tokenises texts as a checkpoint does, reading only as much of a text as is needed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tokenizers import Tokenizer
 
 from quadmix_assets.hashing import hash_bytes
 
-# Characters read for a token that is wanted, at first; English has four to five a token.
+# Characters read at first per wanted token; English has four to five characters per token.
 _CHARACTERS_PER_TOKEN = 8
-# Tokens that a cut may have changed: those of the last word before it.
+# Most tokens that cutting a text may change: those of the last word before the cut.
 _MARGIN = 16
 
 
@@ -31,9 +31,9 @@ class TextEncoder:
 
         Args:
             tokenizer: is changed: truncation and padding are switched off.
-            literal: a special token's spelling inside a text never gives that token: it is read as
-                ordinary text, or left out. Encoders were trained on texts read the other way; a
-                prompt must not be ended by a document.
+            literal: the spelling of a special token in a text never becomes that token: it is read
+                as ordinary text, or left out. Needed where a document is part of a prompt, which it
+                must not end; encoders were trained without it.
         """
         tokenizer.no_truncation()
         tokenizer.no_padding()
@@ -74,8 +74,8 @@ class TextEncoder:
         """All token ids of a prompt, without special tokens around it.
 
         Args:
-            text: our own words, not a document's.
-            special: read the spelling of a special token as that token, as in a chat's frame.
+            text: part of a prompt, never of a document.
+            special: read the spelling of a special token as that token, as chat templates need.
         """
         self.tokenizer.encode_special_tokens = not special
         try:
@@ -86,8 +86,8 @@ class TextEncoder:
     def first_tokens(self, texts: Sequence[str], max_tokens: int) -> list[np.ndarray]:
         """The first `max_tokens` ids of each text, without special tokens: D arrays of int32.
 
-        The same as encoding whole texts and cutting, but a long text is read only as far as it
-        takes: its beginning up to a blank, doubled until it gives more tokens than wanted.
+        The same as encoding whole texts and truncating, but of a long text only a prefix is read:
+        it ends at whitespace, and is doubled until it gives more tokens than wanted.
         """
         result: list[np.ndarray] = [np.empty(0, dtype=np.int32)] * len(texts)
         rows = list(range(len(texts)))
@@ -98,7 +98,7 @@ class TextEncoder:
             unfinished = []
             for row, start, encoding in zip(rows, starts, encodings, strict=True):
                 ids = encoding.ids
-                # Some vocabularies hold the spelling of a special token as a piece of text too.
+                # In some vocabularies ordinary text can give the id of a special token too.
                 if not self._forbidden.isdisjoint(ids):
                     ids = [token for token in ids if token not in self._forbidden]
                 if len(start) < len(texts[row]) and len(ids) < max_tokens + _MARGIN:
@@ -111,7 +111,7 @@ class TextEncoder:
 
 
 def _start(text: str, n_characters: int) -> str:
-    """The beginning of a text up to a blank; the whole text where there is none to cut at."""
+    """The beginning of a text up to a space; the whole text if there is no place to cut."""
     if len(text) <= n_characters:
         return text
     cut = text.rfind(" ", n_characters // 2, n_characters)
@@ -119,8 +119,8 @@ def _start(text: str, n_characters: int) -> str:
 
 
 def _start_of_long_word(text: str, n_characters: int) -> str:
-    # Words without blanks (other scripts, encoded data) are cut at any other blank, else not at
-    # all: within a word the tokens before a cut can depend on what comes after it.
+    # Text without spaces (other scripts, encoded data) is cut at any other whitespace, else not at
+    # all: within a word the tokens before a cut can depend on the characters after it.
     for position in range(n_characters, len(text)):
         if text[position].isspace():
             return text[:position]
@@ -128,7 +128,7 @@ def _start_of_long_word(text: str, n_characters: int) -> str:
 
 
 def _special_ids(tokenizer: Tokenizer) -> frozenset[int]:
-    """Ids of special tokens, but for the one that stands for unknown characters."""
+    """Ids of special tokens, except the one for unknown characters."""
     model = json.loads(tokenizer.to_str())["model"]
     unknown = {model.get("unk_id"), tokenizer.token_to_id(model.get("unk_token") or "")}
     added = tokenizer.get_added_tokens_decoder()
@@ -142,4 +142,7 @@ def _frame(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
     for start in range(len(framed) - len(inside) + 1):
         if framed[start : start + len(inside)] == inside:
             return framed[:start], framed[start + len(inside) :]
-    raise ValueError(f"cannot tell the tokenizer's special tokens in {framed} from the text's")
+    raise ValueError(
+        f"the tokenizer encodes 'a' as {inside} without and as {framed} with special tokens: "
+        "expected the first within the second, take a model with another tokenizer"
+    )

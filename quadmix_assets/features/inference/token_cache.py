@@ -11,10 +11,10 @@ from quadmix_assets.hashing import Digest
 
 @dataclass
 class TokenCache:
-    """Remembers, per tokenizer, the ids of the last texts it was given.
+    """Caches, per tokenizer, the token ids of the last texts.
 
-    Models announce with `share` how many tokens they read; the largest number decides
-    how many are computed, and every model takes its own prefix of them.
+    Models announce with `share` how many tokens they read. The cache computes the largest of these
+    numbers, and every model gets its own prefix.
     """
 
     _limits: dict[str, int] = field(default_factory=dict)
@@ -29,18 +29,18 @@ class TokenCache:
     def first_tokens(
         self, encoder: TextEncoder, texts: pl.Series, max_tokens: int
     ) -> list[np.ndarray]:
-        """The first `max_tokens` token ids of each text, without special tokens: D of int32."""
+        """The first `max_tokens` ids of D texts, without special tokens: D arrays of int32."""
         self.share(encoder, max_tokens)
         key, limit = _digest(texts), self._limits[encoder.fingerprint]
-        known = self._last.get(encoder.fingerprint)
-        if known is None or known[:2] != (key, limit):
-            known = (key, limit, encoder.first_tokens(texts.to_list(), limit))
-            self._last[encoder.fingerprint] = known
-        return [ids[:max_tokens] for ids in known[2]]
+        cached = self._last.get(encoder.fingerprint)
+        if cached is None or cached[:2] != (key, limit):
+            cached = (key, limit, encoder.first_tokens(texts.to_list(), limit))
+            self._last[encoder.fingerprint] = cached
+        return [ids[:max_tokens] for ids in cached[2]]
 
 
 def _digest(texts: pl.Series) -> bytes:
-    # Of the content: the same texts come as a new series each time.
+    # A hash of the content, because the same texts come as a new series each time.
     digest = Digest()
     for text in texts:
         content = text.encode()

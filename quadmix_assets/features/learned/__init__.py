@@ -1,1 +1,1 @@
-"""What criteria and domain classifiers learn, once: fitted, saved, pinned and loaded."""
+"""Fits, saves, pins and loads criteria and domain classifiers."""

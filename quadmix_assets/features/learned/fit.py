@@ -1,4 +1,4 @@
-"""Fits what the criteria and the domain classifier learn, once, on a sample of the pool."""
+"""Fits the criteria and the domain classifier once, and loads them again."""
 
 import logging
 from collections.abc import Sequence
@@ -26,9 +26,11 @@ _LOG = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class FittedModels:
-    """The criteria in the order of the settings, and the domain classifier.
+    """The fitted criteria and the fitted domain classifier.
 
     Attributes:
+        criteria: in the order of the settings.
+        domains: the domain classifier.
         fingerprints: of the saved files, by criterion (and `domains`): equal for equal models.
     """
 
@@ -39,11 +41,11 @@ class FittedModels:
 
 @dataclass(frozen=True)
 class FitSummary:
-    """What came of fitting, for reading.
+    """What was fitted, for display.
 
     Attributes:
-        n_documents: documents learnt from, by criterion (and `domains`, if it learns).
-        domains: a table of the domains that the classifier found by itself; None otherwise.
+        n_documents: documents learned from, by criterion (and `domains`, if it learns).
+        domains: the domains that the classifier found, see `DomainClassifier.describe`; else None.
     """
 
     n_documents: dict[str, int]
@@ -53,45 +55,46 @@ class FitSummary:
 def fit_models(store: Store, shards: Sequence[str], settings: Settings) -> FitSummary:
     """Fit all criteria and the domain classifier, and store them.
 
-    Criteria learn from the `fit` part of their target set and from a sample of the pool. Published
-    models are looked up and checked, and the checkpoints found are pinned.
+    Criteria learn from the `fit` part of their target set and from a sample of the pool. The domain
+    classifier learns from labelled examples, or from a sample of the pool. Published models are
+    looked up and checked, and the checkpoints found are pinned.
 
     Raises:
         MissingOutputError: target sets or raw shards are not there.
         CheckpointError: a published model is not there, or not of the right kind.
-        ValueError: the labelled examples hold a label that is no domain.
+        ValueError: the texts or labels are not sufficient to fit a criterion or the classifier.
     """
-    n_used: dict[str, int] = {}
+    n_texts: dict[str, int] = {}
     runtime = Runtime.of(settings)
     criteria = [chosen.make(runtime) for chosen in settings.features.criteria]
     domains = settings.features.domains.make(runtime)
     n_documents = sum(read_summary(store, shard).n_documents for shard in shards)
-    wanted = {chosen.name: chosen.pool_sample_size for chosen in settings.features.criteria}
-    wanted[DOMAINS] = settings.features.domains.pool_sample_size
-    shares = {name: min(1.0, n / max(n_documents, 1)) for name, n in wanted.items()}
-    largest = max(shares.values())
-    pool = pl.DataFrame(schema={"id": pl.String, "text": pl.String})
-    if largest > 0:
-        batches = sample_texts(store, shards, largest, purpose=_PURPOSE, seed=settings.seed)
-        pool = pl.concat([pool, *batches])
+    sample_sizes = {chosen.name: chosen.pool_sample_size for chosen in settings.features.criteria}
+    sample_sizes[DOMAINS] = settings.features.domains.pool_sample_size
+    shares = {name: min(1.0, n / max(n_documents, 1)) for name, n in sample_sizes.items()}
+    largest_share = max(shares.values())
+    sample = pl.DataFrame(schema={"id": pl.String, "text": pl.String})
+    if largest_share > 0:
+        batches = sample_texts(store, shards, largest_share, purpose=_PURPOSE, seed=settings.seed)
+        sample = pl.concat([sample, *batches])
     with atomic_folder(store.root / FITTED_MODELS) as folder:
         for criterion in criteria:
             target_texts: list[str] = []
-            pool_texts = _sample(pool, shares[criterion.name], settings.seed)
+            pool_texts = _sampled_texts(sample, shares[criterion.name], settings.seed)
             target = criterion.settings.target_learned_from
             if target is not None:
                 path = store.table_path(TARGET_SETS, f"{target}.fit")
                 target_texts = store.read_table(path)["text"].to_list()
             criterion.fit(target_texts, pool_texts, seed=settings.seed)
-            n_used[criterion.name] = len(target_texts) + len(pool_texts)
+            n_texts[criterion.name] = len(target_texts) + len(pool_texts)
             _LOG.info(
-                "%s: %d target and %d pool texts",
+                "%s: fitted on %d target and %d pool texts",
                 criterion.name,
                 len(target_texts),
                 len(pool_texts),
             )
             criterion.save(_criterion_folder(UPath(folder), criterion.name))
-        texts: list[str] = _sample(pool, shares[DOMAINS], settings.seed)
+        texts: list[str] = _sampled_texts(sample, shares[DOMAINS], settings.seed)
         labels: list[str] = []
         examples = settings.features.domains.labelled_examples
         if examples is not None:
@@ -99,18 +102,19 @@ def fit_models(store: Store, shards: Sequence[str], settings: Settings) -> FitSu
             texts, labels = labelled["text"].to_list(), labelled["domain"].to_list()
         domains.fit(texts, labels, seed=settings.seed)
         if texts:
-            n_used[DOMAINS] = len(texts)
+            n_texts[DOMAINS] = len(texts)
             kind = "labelled examples" if labels else "pool texts"
-            _LOG.info("%s: %d %s", DOMAINS, len(texts), kind)
+            _LOG.info("%s: fitted on %d %s", DOMAINS, len(texts), kind)
         domains.save(_domains_folder(UPath(folder)))
-    return FitSummary(n_used, domains.describe())
+    return FitSummary(n_texts, domains.describe())
 
 
 def load_models(folder: Path, settings: Settings, runtime: Runtime | None = None) -> FittedModels:
     """Load what `fit_models` stored, from a local copy of the folder.
 
     Raises:
-        StaleModelError: something was fitted with other settings.
+        FileNotFoundError: the folder does not hold a model of the settings.
+        StaleModelError: a model was fitted with other settings, or by other code.
         CheckpointError: a published model is not there.
     """
     store, root = Store(UPath(folder)), UPath(folder)
@@ -127,12 +131,12 @@ def load_models(folder: Path, settings: Settings, runtime: Runtime | None = None
     )
 
 
-def _sample(pool: pl.DataFrame, share: float, seed: int) -> list[str]:
-    """The texts of a part of the sample that was read."""
+def _sampled_texts(sample: pl.DataFrame, share: float, seed: int) -> list[str]:
+    """The texts of a sample of the given share of the pool; `sample` is a larger sample of it."""
     if share <= 0:
         return []
-    chosen = in_sample(pool["id"].to_list(), share, purpose=_PURPOSE, seed=seed)
-    texts: list[str] = pool.filter(pl.Series(chosen, dtype=pl.Boolean))["text"].to_list()
+    chosen = in_sample(sample["id"].to_list(), share, purpose=_PURPOSE, seed=seed)
+    texts: list[str] = sample.filter(pl.Series(chosen, dtype=pl.Boolean))["text"].to_list()
     return texts
 
 

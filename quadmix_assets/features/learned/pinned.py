@@ -1,6 +1,6 @@
 """The base of criteria and domain classifiers: fitted once, then saved, pinned and loaded.
 
-A fitted model is a folder: `card.json` (version of the code, settings it was fitted with) and the
+A saved model is a folder: `card.json` (version of the code, settings it was fitted with) and the
 files of its kind. Equal models have equal bytes.
 """
 
@@ -25,35 +25,35 @@ class NotFittedError(RuntimeError):
 
 
 class StaleModelError(ValueError):
-    """A saved model does not belong to the settings, or to the code, that it is loaded with."""
+    """A saved model was fitted with other settings, or by other code, than it is loaded with."""
 
 
 class Fitted(ABC, Generic[SettingsT]):
-    """Settings, and what was learnt under them.
+    """A model: its settings, and what it learned with them.
 
-    Subclasses that learn something keep it as files: `_files` gives them, `_restore` takes them.
+    Subclasses that learn something save it as files: `_files` returns them, `_restore` reads them.
     """
 
     code_version: ClassVar[str]
-    """Raised whenever the same settings and data give other results than before."""
+    """Changed whenever equal settings and data give other results than before."""
 
     def __init__(self, settings: SettingsT, runtime: Runtime | None = None) -> None:
-        """Nothing is learnt yet: `fit` it, or get it from `load`."""
+        """Make a model that has learned nothing yet; `fit` it, or use `load` instead."""
         self.settings = settings
         self.runtime = runtime or Runtime()
 
     def _files(self) -> dict[str, bytes]:
-        """The files that hold what was learnt, by name; empty where nothing is learnt."""
+        """Name -> content of the files that hold what was learned; empty if nothing is learned."""
         return {}
 
     def _restore(self, files: Mapping[str, bytes]) -> None:
-        """Load what was learnt from the files that `_files` returned."""
+        """Load what was learned from the files that `_files` returned."""
 
     def _pin(self, card: Mapping[str, Any]) -> None:
-        """Restore from a saved card what was decided when the model was fitted."""
+        """Restore from a saved card what `fit` looked up, such as the commit of a checkpoint."""
 
     def _card(self) -> dict[str, Any]:
-        # A name is only what the result is called: another name needs no other model.
+        # Without the name, which does not change the scores: renaming needs no new fit.
         settings = self.settings.model_dump(mode="json", exclude={"name"})
         return {"version": self.code_version, "settings": settings}
 
@@ -61,7 +61,7 @@ class Fitted(ABC, Generic[SettingsT]):
         return json.dumps(self._card(), indent=2, sort_keys=True).encode() + b"\n"
 
     def save(self, folder: Path | UPath) -> None:
-        """Write the card and the files of this model into `folder`, which is made if need be.
+        """Write the card and the files of this model into `folder`, which is created if missing.
 
         Raises:
             NotFittedError: there is nothing to save yet.

@@ -1,4 +1,4 @@
-"""Published models: nothing is learnt here, but which checkpoint is used is pinned once."""
+"""The base of criteria and domain classifiers that use a published model; pins its checkpoint."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,8 +16,8 @@ from quadmix_assets.features.learned.pinned import Fitted, SettingsT
 class Published(Fitted[SettingsT]):
     """A model whose checkpoint the settings name by `model` and `revision`.
 
-    The card that is saved identifies the checkpoint that was found: by a commit of the hub, or by
-    a hash of the files of a local folder. Loading takes exactly that checkpoint, or refuses.
+    The saved card identifies the checkpoint that was found: by a commit of the hub, or by a hash of
+    the files of a local folder. Loading uses exactly that checkpoint, or raises.
     """
 
     checkpoint_files: ClassVar[Sequence[str]] = MODEL_FILES
@@ -40,7 +40,7 @@ class Published(Fitted[SettingsT]):
         return self.checkpoint.folder
 
     def check_local_copy(self) -> None:
-        """Look whether the checkpoint is there, if the settings say that it is on this machine.
+        """Check that the checkpoint is there if the settings place it on this machine.
 
         Raises:
             CheckpointError: it is not there.

@@ -1,1 +1,1 @@
-"""What the criteria prefer, for people to read: numbers, tables of documents, plots."""
+"""The score report: statistics, tables and figures of what the criteria prefer."""

@@ -1,4 +1,4 @@
-"""Whether the criteria agree on what is good, and which of them may be upside down."""
+"""Checks that criteria agree on what is good, and finds those that may be upside down."""
 
 import math
 from collections.abc import Sequence
@@ -14,8 +14,8 @@ from quadmix_assets.features.scored_documents import ScoredDocuments
 from quadmix_assets.settings import CriterionSettings
 
 MAX_DOCUMENTS = 1_000_000
-# Honest criteria of different kinds are often nearly unrelated, some a little against each other
-# (a fluent advertisement). Below this a criterion undoes what the others do.
+# Valid criteria of different kinds are often nearly uncorrelated or slightly anticorrelated (a
+# fluent advertisement). A correlation below this counts as disagreement.
 CLEARLY_NEGATIVE = -0.1
 
 Verdict = Literal["agrees", "unrelated", "upside down?", "disagrees", "constant", "alone"]
@@ -23,15 +23,15 @@ Verdict = Literal["agrees", "unrelated", "upside down?", "disagrees", "constant"
 
 @dataclass(frozen=True)
 class Direction:
-    """How one criterion correlates with the others, and what that says of its direction.
+    """How one criterion correlates with the others, and whether its direction is plausible.
 
     Attributes:
         criterion: its name.
         correlation: Spearman correlation with the mean rank that the others give a document; NaN
-            where either orders nothing.
-        verdict: `agrees`, `unrelated`; `upside down?` where it goes against others that agree among
-            themselves, `disagrees` where it goes against others that do not; `constant` where it
-            orders nothing, `alone` where no other criterion orders anything.
+            if either is constant.
+        verdict: `agrees` (positive correlation), `unrelated` (about 0), `upside down?` (negative,
+            and the others agree among themselves), `disagrees` (negative, and they do not),
+            `constant` (all its scores are equal), `alone` (those of all others are).
     """
 
     criterion: str
@@ -40,11 +40,12 @@ class Direction:
 
 
 def sample_of(pool: ScoredDocuments, max_documents: int = MAX_DOCUMENTS) -> np.ndarray:
-    """Rows of a sample of documents: those with the smallest hashes of id, in any shard layout.
+    """Ascending rows of a sample: the documents with the smallest id hashes, in whatever shards.
 
     Args:
-        pool: of D documents.
-        max_documents: a correlation from a million documents is off by about 0.001.
+        pool: D documents.
+        max_documents: size of the sample; the standard error of a correlation is about 0.001 for a
+            million documents.
     """
     if len(pool.ids) <= max_documents:
         return np.arange(len(pool.ids))
@@ -58,24 +59,24 @@ def directions(scores: pl.DataFrame) -> list[Direction]:
     stands out against it. With two criteria there is no majority: they can only disagree.
 
     Args:
-        scores: one column of raw scores (D,) per criterion, larger is better; finite. O(D log D).
+        scores: one column of raw scores (D,) per criterion, larger is better; finite.
 
     Raises:
         ValueError: a score is missing, NaN or infinite.
     """
-    ordering = [name for name in scores.columns if scores[name].n_unique() > 1]
-    pairs = rank_correlations(scores.select(ordering))
+    varying = [name for name in scores.columns if scores[name].n_unique() > 1]
+    pairs = rank_correlations(scores.select(varying))
     between = {
         (row["criterion"], other): row[other]
         for row in pairs.iter_rows(named=True)
-        for other in ordering
+        for other in varying
     }
-    ranks = scores.select(pl.col(name).rank("average") for name in ordering)
+    ranks = scores.select(pl.col(name).rank("average") for name in varying)
     limit = min(CLEARLY_NEGATIVE, -_noise(scores.height))
     found = []
     for name in scores.columns:
-        others = [other for other in ordering if other != name]
-        if name not in ordering:
+        others = [other for other in varying if other != name]
+        if name not in varying:
             found.append(Direction(name, math.nan, "constant"))
         elif not others:
             found.append(Direction(name, math.nan, "alone"))
@@ -105,10 +106,10 @@ def _verdict(correlation: float, agreement: Sequence[float], limit: float) -> Ve
 def describe_directions(
     found: Sequence[Direction], criteria: Sequence[CriterionSettings]
 ) -> tuple[bool, str]:
-    """Whether the directions are plausible, and what a reader should know and do.
+    """Whether all directions are plausible, and a text that says why and what to do.
 
     Args:
-        found: as `directions` gives them.
+        found: as `directions` returns them.
         criteria: their settings, in the same order.
     """
     suspects = [
@@ -121,14 +122,17 @@ def describe_directions(
     against = [one for one in found if one.verdict == "disagrees"]
     if against:
         return False, (
-            f"the criteria disagree: {_listed(against)} with the mean rank of the others, and "
-            "there is no majority that says which of them is upside down. Compare the best and "
-            "worst documents (extremes_...) of each; they are the right way up if their best "
-            "documents are the better ones."
+            f"the criteria disagree: correlation {_listed(against)} with the mean rank of the "
+            "others, and there is no majority to tell which of them is upside down. Compare the "
+            "best and worst documents (extremes_...) of each: larger scores must be better "
+            "documents."
         )
     if len([one for one in found if one.verdict not in ("constant", "alone")]) < 2:
-        return True, "fewer than two criteria order the documents: there is nothing to compare"
-    return True, f"no criterion goes against the others: {_listed(found)} with their mean rank"
+        return True, "fewer than two criteria have scores that differ: there is nothing to compare"
+    return True, (
+        "no criterion is negatively correlated with the others: correlation "
+        f"{_listed(found)} with their mean rank"
+    )
 
 
 def _advice(one: Direction, settings: CriterionSettings) -> str:

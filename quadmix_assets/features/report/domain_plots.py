@@ -1,4 +1,4 @@
-"""Figures of domains: how large they are, and which of them a criterion prefers."""
+"""Figures of domains: their sizes, and which of them each criterion prefers."""
 
 from collections.abc import Mapping, Sequence
 
@@ -57,14 +57,15 @@ def plot_domain_shares(
     top: Mapping[float, np.ndarray],
     criteria: Sequence[str],
 ) -> Figure:
-    """Domains' shares of tokens in the pool and in its best part, a panel a criterion (Figure 1).
+    """Domains' shares of tokens in the pool and in its best part, one panel per criterion.
 
-    Domains come largest first; those without a token are left out.
+    As Figure 1 of the paper. Domains come largest first; those without tokens are left out.
 
     Args:
         domain_names: the M names.
         pool: (M,) tokens, or shares of tokens, of the whole pool.
-        top: one or two shares of the pool -> (N, M) shares of the domains in its best part.
+        top: one or two shares of the pool's tokens -> (N, M) shares of the domains in the best
+            part of that size, by criterion.
         criteria: the N names, in the order of the rows of `top`.
     """
     order = [m for m in np.argsort(-pool, kind="stable") if pool[m] > 0]
@@ -84,7 +85,7 @@ def plot_domain_shares(
         panel.grid(axis="x", color="#eeeeee")
         panel.set_axisbelow(True)
         panel.tick_params(axis="y", length=0)
-    # Set for all at once: the panels share their axes, and a limit set early hides later points.
+    # After all panels are drawn: they share their axes, and an early limit would hide points.
     largest = max(100 * np.max(table, initial=0.0) for table in (shares / 100, *top.values()))
     panels[0].set_xlim(0.0, 1.05 * largest or 1.0)
     panels[0].set_yticks(y, [domain_names[m] for m in order])
@@ -107,8 +108,8 @@ def plot_domain_criterion(
     """A heat map of domain by criterion: token-weighted mean sigma, smaller is better.
 
     Args:
-        means: (M + 1, N), the last row of the whole pool, which is drawn first; domains with NaN
-            (without tokens) are left out, the others come in the order of their mean, best first.
+        means: (M + 1, N), the last row for the whole pool, which is drawn first; domains with NaN
+            (without tokens) are left out, the others are sorted by their mean, best first.
         domain_names: the M names.
         criteria: the N names.
     """

@@ -1,4 +1,4 @@
-"""Domains in numbers: their sizes, what the criteria prefer of them, confidence of the labels."""
+"""Statistics of domains: sizes, preferences of the criteria, confidence of the labels."""
 
 import math
 from collections.abc import Sequence
@@ -35,9 +35,9 @@ def top_domain_shares(
 ) -> np.ndarray:
     """Each domain's share of the tokens in the best part of the pool by one criterion (Figure 1).
 
-    The part holds exactly the share `top` of the pool's tokens. Documents that tie on its border
-    are taken with one fraction of their tokens, all the same: neither the shard nor the id of a
-    document, which often names its source, decides.
+    The part holds exactly the share `top` of the pool's tokens. Documents that tie at its border
+    all count with the same fraction of their tokens, so that neither their shards nor their ids,
+    which often name the source, decide.
 
     Args:
         scores: (D,) raw scores, larger is better.
@@ -47,8 +47,8 @@ def top_domain_shares(
         top: share of the pool's tokens, in (0, 1].
 
     Returns:
-        (M,) shares that add up to 1; zeros where the pool has no tokens. No bit of them depends on
-        the order of the documents.
+        (M,) shares that add up to 1; zeros if the pool has no tokens. Bit-identical for any order
+        of the documents.
 
     Raises:
         ValueError: `top` is not in (0, 1], or a score is NaN or infinite.
@@ -56,17 +56,17 @@ def top_domain_shares(
     if not 0 < top <= 1:
         raise ValueError(f"top is {top}; expected a share above 0 and up to 1")
     values, tokens = tokens_per_value(-np.asarray(scores, dtype=np.float64), n_tokens)
-    up_to = np.cumsum(tokens)
-    total = int(up_to[-1]) if len(up_to) else 0
+    cumulative = np.cumsum(tokens)
+    total = int(cumulative[-1]) if len(cumulative) else 0
     if not total:
         return np.zeros(n_domains)
     wanted = top * total
-    border = min(int(np.searchsorted(up_to, wanted)), len(values) - 1)
-    before = int(up_to[border] - tokens[border])
-    inside = _count(domains, np.where(-scores < values[border], n_tokens, 0), n_domains)
-    on_it = _count(domains, np.where(-scores == values[border], n_tokens, 0), n_domains)
+    border = min(int(np.searchsorted(cumulative, wanted)), len(values) - 1)
+    before = int(cumulative[border] - tokens[border])
+    above = _count(domains, np.where(-scores < values[border], n_tokens, 0), n_domains)
+    at_border = _count(domains, np.where(-scores == values[border], n_tokens, 0), n_domains)
     fraction = (wanted - before) / int(tokens[border])
-    return np.asarray((inside + fraction * on_it) / wanted)
+    return np.asarray((above + fraction * at_border) / wanted)
 
 
 def mean_sigma(
@@ -82,7 +82,7 @@ def mean_sigma(
 
     Returns:
         (M + 1, N), the last row for the whole pool; NaN where there are no tokens. The sums are
-        exact before they are rounded, so that the order of the documents changes no bit.
+        rounded once, so they are bit-identical for any order of the documents.
     """
     means = np.full((n_domains + 1, sigma.shape[1]), np.nan)
     for domain in range(n_domains + 1):
@@ -95,7 +95,7 @@ def mean_sigma(
 
 
 def confidence_counts(store: Store, shards: Sequence[str]) -> np.ndarray:
-    """Documents in each of `N_CONFIDENCE_BINS` equal steps of confidence from 0 to 1, int64.
+    """Documents in each of `N_CONFIDENCE_BINS` equal bins of confidence from 0 to 1, int64.
 
     Raises:
         MissingOutputError: a shard is not labelled.
@@ -103,7 +103,7 @@ def confidence_counts(store: Store, shards: Sequence[str]) -> np.ndarray:
     counts = np.zeros(N_CONFIDENCE_BINS, dtype=np.int64)
     for shard in shards:
         labels = store.read_table(store.table_path(DOMAIN_LABELS, shard), ["confidence"])
-        # A softmax can come out a rounding above 1.
+        # Rounding can put a softmax slightly above 1.
         values = labels["confidence"].to_numpy().clip(0.0, 1.0)
         counts += np.histogram(values, bins=N_CONFIDENCE_BINS, range=(0.0, 1.0))[0]
     return counts

@@ -1,4 +1,4 @@
-"""Small tables that show what a criterion prefers."""
+"""Tables of the best and worst documents of the pool by each criterion."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from quadmix_assets.features.scored_documents import ScoredDocuments
 from quadmix_assets.outputs import RAW_SHARDS, SCORED_SHARDS
 from quadmix_assets.store import Store
 
-_CHANGED = "(raw_shards holds another version of this shard now)"
+_CHANGED = "(no text: raw_shards has changed since this shard was scored)"
 _SCHEMA = {
     "end": pl.String,
     "score": pl.Float64,
@@ -25,7 +25,11 @@ _SCHEMA = {
 
 @dataclass(frozen=True)
 class Extremes:
-    """Rows of the n best and the n worst of D documents, best first, without duplicates."""
+    """Rows of the n best and the n worst of D documents, best first, without duplicates.
+
+    Attributes:
+        top, bottom: (n,) rows; fewer where D < 2n.
+    """
 
     top: np.ndarray
     bottom: np.ndarray
@@ -36,7 +40,7 @@ def extreme_rows(ids: pl.Series, scores: np.ndarray, n: int) -> Extremes:
 
     Args:
         ids: (D,) document ids, no two the same.
-        scores: (D,) raw scores, larger is better; equal scores go by id.
+        scores: (D,) raw scores, larger is better; ties are broken by id.
         n: documents of each end; fewer where D < 2n.
     """
     n_top = min(n, (len(ids) + 1) // 2)
@@ -47,7 +51,7 @@ def extreme_rows(ids: pl.Series, scores: np.ndarray, n: int) -> Extremes:
 def _best(ids: pl.Series, scores: np.ndarray, n: int, *, last_id_first: bool = False) -> np.ndarray:
     if not n:
         return np.empty(0, dtype=np.int64)
-    # Only documents that can be among the n are sorted, by columns that ids make large.
+    # Only documents that can be among the n are sorted: ids make a table of all documents large.
     candidates = np.flatnonzero(scores >= np.partition(scores, len(scores) - n)[len(scores) - n])
     frame = pl.DataFrame(
         {"row": candidates, "score": scores[candidates], "id": ids.gather(candidates)}
@@ -69,7 +73,7 @@ def extreme_documents(
 ) -> dict[str, pl.DataFrame]:
     """The n best and n worst documents of the whole pool by each criterion, best first.
 
-    Of the texts only the row groups that hold one of them are read, each once.
+    Of raw_shards only the row groups that hold one of these documents are read, each once.
 
     Args:
         store: the lake.
@@ -78,15 +82,14 @@ def extreme_documents(
         criteria: the N names.
         domain_names: the M names.
         n: documents of each end.
-        excerpt: characters shown of a text; blanks and line ends become single blanks.
+        excerpt: characters shown of a text; runs of whitespace become single spaces.
 
     Returns:
         Per criterion a table of the columns `end` ("top" or "bottom"), `score`, `domain`, `id`,
-        `shard`, `text`. Where the shard has been normalized anew since it was scored, the text
-        says so.
+        `shard`, `text`. If raw_shards has changed since the shard was scored, `text` says so.
 
     Raises:
-        MissingOutputError: a shard is not normalized or not scored.
+        MissingOutputError: raw_shards or scored_shards does not hold a shard.
     """
     extremes = {
         name: extreme_rows(pool.ids, pool.scores[:, number], n)
@@ -115,31 +118,31 @@ def extreme_documents(
 def _read_documents(
     store: Store, shards: Sequence[str], ids: pl.Series, rows: Sequence[int], n_characters: int
 ) -> Mapping[int, tuple[str, str]]:
-    """Shard and excerpt of the rows of the pool, which are ascending."""
-    heights = [store.n_rows(store.table_path(SCORED_SHARDS, shard)) for shard in shards]
-    starts = np.array(list(accumulate(heights, initial=0)))
+    """Row of the pool -> shard and excerpt of its text; `rows` are ascending."""
+    n_rows_each = [store.n_rows(store.table_path(SCORED_SHARDS, shard)) for shard in shards]
+    starts = np.array(list(accumulate(n_rows_each, initial=0)))
     found = {}
     for number, members in groupby(
         rows, lambda row: int(np.searchsorted(starts, row, side="right")) - 1
     ):
         shard, start = shards[number], int(starts[number])
-        of_pool = list(members)
-        read = _read_rows(store, shard, [row - start for row in of_pool])
-        for row in of_pool:
-            there, text = read.get(row - start, (None, ""))
-            current = there == ids[row]
-            found[row] = (shard, _excerpt(text, n_characters) if current else _CHANGED)
+        pool_rows = list(members)
+        read = _read_rows(store, shard, [row - start for row in pool_rows])
+        for row in pool_rows:
+            raw_id, text = read.get(row - start, (None, ""))
+            unchanged = raw_id == ids[row]
+            found[row] = (shard, _excerpt(text, n_characters) if unchanged else _CHANGED)
     return found
 
 
 def _read_rows(store: Store, shard: str, rows: Sequence[int]) -> dict[int, tuple[str, str]]:
-    """Id and text of ascending rows of a raw shard; rows that it has not are left out."""
+    """Row -> id and text, for ascending rows of a raw shard; rows beyond its end are left out."""
     found = {}
     path = store.require(store.table_path(RAW_SHARDS, shard))
     with path.open("rb") as file, pq.ParquetFile(file) as parquet:
         footer = parquet.metadata
-        heights = [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
-        for group, (start, end) in enumerate(pairwise(accumulate(heights, initial=0))):
+        n_rows_each = [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
+        for group, (start, end) in enumerate(pairwise(accumulate(n_rows_each, initial=0))):
             wanted = [row for row in rows if start <= row < end]
             if wanted:
                 table = parquet.read_row_group(group, ["id", "text"])
@@ -149,7 +152,7 @@ def _read_rows(store: Store, shard: str, rows: Sequence[int]) -> dict[int, tuple
 
 
 def _excerpt(text: str, n_characters: int) -> str:
-    # Blanks can be most of a text: what is cut first is generous, so that few documents of
-    # megabytes are not split whole to show a line.
+    # Cut before it is split, so that a document of megabytes is not split for one line. Eight times
+    # the length is kept, because much of a text can be whitespace.
     line = " ".join(text[: 8 * n_characters].split())
     return line if len(line) <= n_characters else line[: n_characters - 1].rstrip() + "…"

@@ -1,4 +1,4 @@
-"""Figures of scores, and of how sure the domain labels are."""
+"""Figures of raw scores, their rank correlations, and the confidence of domain labels."""
 
 from collections.abc import Sequence
 
@@ -50,8 +50,8 @@ def plot_rank_correlation(matrix: np.ndarray | pl.DataFrame, names: Sequence[str
     """A heat map of Spearman correlations between criteria, with the numbers in it.
 
     Args:
-        matrix: (N, N) correlations in [-1, 1], or the table that `rank_correlations` gives; NaN,
-            where a criterion is constant, stays blank.
+        matrix: (N, N) correlations in [-1, 1], or the table that `rank_correlations` returns;
+            NaN (a constant criterion) is drawn as a blank cell.
         names: (N,) the criteria, in the order of the matrix.
     """
     if isinstance(matrix, pl.DataFrame):
@@ -71,15 +71,15 @@ def plot_confidence(counts: np.ndarray, floor: float) -> Figure:
     """A histogram of the domain labels' confidence, with the floor marked.
 
     Args:
-        counts: (B,) documents in B equal steps of confidence from 0 to 1.
-        floor: documents of a smaller confidence are labelled `unknown`; 0 marks nothing.
+        counts: (B,) documents in B equal bins of confidence from 0 to 1.
+        floor: documents of a smaller confidence are labelled `unknown`; 0 draws no line.
     """
     figure = Figure(figsize=(6.4, 3.4))
     panel = figure.subplots()
     width = 1.0 / len(counts)
     panel.bar(np.arange(len(counts)) * width, counts, width=width, align="edge", color=BLUE)
     if floor > 0:
-        label = f"confidence_floor {floor:g}: to the left of it `unknown`"
+        label = f"confidence_floor {floor:g}: documents below it are `unknown`"
         panel.axvline(floor, color=ORANGE, linestyle="--", label=label)
         legend_below(figure)
     panel.set_xlim(0.0, 1.0)

@@ -1,4 +1,4 @@
-"""The score report: everything that it shows of a pool, gathered, as JSON and as plots."""
+"""Computes the score report of a pool, and returns it as JSON and as plots."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from quadmix_assets.features.scored_documents import read_scored
 from quadmix_assets.store import Store
 
 TOP_SHARES = (0.10, 0.25)
-"""The parts of the pool, as shares of its tokens, whose domains are shown."""
+"""Sizes of the best parts of the pool, as shares of its tokens, whose domains are shown."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,14 @@ class ScoreReport:
 
     Attributes:
         scores: (D, N) raw scores, one column per criterion.
-        counts: documents and tokens of each domain, as `domain_counts` gives them.
-        correlations: between criteria, as `rank_correlations` gives them.
-        directions: of each criterion against the others.
-        top_shares: share of the pool -> (N, M) domains' shares of its best part by each criterion.
-        mean_sigma: (M + 1, N) mean of each domain, and in the last row of the whole pool.
-        confidence: documents by confidence of their label, as `confidence_counts` gives them.
-        extremes: per criterion its best and worst documents.
+        counts: documents and tokens of each domain, as `domain_counts` returns them.
+        correlations: between criteria, as `rank_correlations` returns them.
+        directions: agreement of each criterion with the others, as `directions` returns it.
+        top_shares: share of the pool's tokens -> (N, M) shares of the domains in the best part of
+            that size, by criterion.
+        mean_sigma: (M + 1, N) token-weighted mean of each domain; last row: the whole pool.
+        confidence: documents by confidence of their label, as `confidence_counts` returns them.
+        extremes: criterion -> table of its best and worst documents.
     """
 
     scores: pl.DataFrame
@@ -66,7 +67,7 @@ class ScoreReport:
     def of(
         cls, store: Store, shards: Sequence[str], criteria: Sequence[str], domains: Sequence[str]
     ) -> ScoreReport:
-        """Gather the report of a pool.
+        """Compute the report of a pool.
 
         Args:
             store: the lake, with scores, labels and normalizers.
@@ -76,7 +77,8 @@ class ScoreReport:
 
         Raises:
             MissingOutputError: a shard is not scored or not labelled, or there are no normalizers.
-            ValueError: scores and labels do not belong together.
+            ValueError: scores and labels of a shard are not of the same documents, or do not match
+                the settings.
         """
         pool = read_scored(store, shards, criteria, domains)
         sigma = pool.sigma(load_normalizers(store, criteria))
@@ -110,12 +112,12 @@ class ScoreReport:
 
     @property
     def criteria(self) -> list[str]:
-        """The N names."""
+        """The names of the N criteria."""
         return self.scores.columns
 
     @property
     def domains(self) -> list[str]:
-        """The M names."""
+        """The names of the M domains."""
         names: list[str] = self.counts["domain"].to_list()
         return names
 

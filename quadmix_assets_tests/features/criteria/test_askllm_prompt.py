@@ -34,7 +34,7 @@ def test_prompt_of_a_file(tmp_path: Path) -> None:
         ("###\n{document}\n---\nGood?\n", "line 2: expected .* between two equal lines"),
         ("{document}\nGood?\n", "line 1: expected .* between two equal lines"),
         ("#\n{document}\n#\nGood?\n", "at least 3 characters"),
-        ("# # #\n{document}\n# # #\nGood?\n", "without blanks"),
+        ("# # #\n{document}\n# # #\nGood?\n", "without spaces"),
     ],
 )
 def test_prompt_that_does_not_frame_the_document(tmp_path: Path, text: str, message: str) -> None:

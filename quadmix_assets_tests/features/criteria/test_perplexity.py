@@ -63,5 +63,5 @@ def test_encoder_decoder_is_refused(checkpoints: Path) -> None:
     t5 = AskllmSettings(kind="askllm").model
     settings = PerplexitySettings(kind="perplexity", model=t5)
     criterion = PerplexityCriterion(settings, cpu_runtime(checkpoints))
-    with pytest.raises(CheckpointError, match="wants a causal language model"):
+    with pytest.raises(CheckpointError, match="expects a causal language model"):
         criterion.fit([], [], seed=0)

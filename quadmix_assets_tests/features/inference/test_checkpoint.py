@@ -50,7 +50,7 @@ def test_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     runtime = cpu_runtime()
-    message = "'org/name' is no folder here, and it could not be had from the hub at revision 'v1'"
+    message = "'org/name' is not a local folder, and the hub did not provide it at revision 'v1'"
     with pytest.raises(CheckpointError, match=message):
         find_checkpoint("org/name", "v1", runtime)
 
@@ -114,7 +114,7 @@ def test_checkpoint_of_another_kind(tmp_path: Path, other: str) -> None:
         save_sentence_encoder(tmp_path)
     runtime = cpu_runtime()
     criterion = edu(str(tmp_path)).make(runtime)
-    with pytest.raises(CheckpointError, match="wants an encoder for sequence classification"):
+    with pytest.raises(CheckpointError, match="expects an encoder for sequence classification"):
         criterion.fit([], [], seed=0)
 
 

@@ -63,8 +63,8 @@ def test_batch_shrinks_until_it_fits_and_says_so(
     assert forward(rows).tolist() == [[row.sum(), len(row)] for row in rows]
     assert forward.batch_tokens == 16
     assert [line.rpartition("with ")[2] for line in caplog.messages] == [
-        "32 tokens a batch",
-        "16 tokens a batch",
+        "32 tokens per batch",
+        "16 tokens per batch",
     ]
     sizes.clear()
     forward(rows)
