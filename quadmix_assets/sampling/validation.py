@@ -52,7 +52,7 @@ def check_floats(
     if not finite.all():
         raise ValueError(
             f"{describe(name, array, ~finite)}; expected a finite number: "
-            "leave out or repair what has no finite value first"
+            "repair such values, or leave their rows out"
         )
     if minimum is not None and (array < minimum).any():
         raise ValueError(f"{describe(name, array, array < minimum)}; expected at least {minimum:g}")

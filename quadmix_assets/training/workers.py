@@ -46,7 +46,7 @@ def run_stacks(
         try:
             # If a worker died since the last batch, `submit` raises BrokenProcessPool.
             pending = {
-                _pool(n_workers).submit(_train_stack, job, stack, folder, number)
+                _executor(n_workers).submit(_train_stack, job, stack, folder, number)
                 for number, stack in enumerate(stacks)
             }
             futures |= pending
@@ -56,7 +56,7 @@ def run_stacks(
                 for future in done:
                     yield future.result()
         except BrokenProcessPool as error:
-            _pool.cache_clear()
+            _executor.cache_clear()
             raise RuntimeError(
                 "a process that trains proxies died, most likely for lack of memory: lower "
                 "proxies.n_workers or proxies.stack_size"
@@ -78,10 +78,10 @@ def _train_stack(job: StackJob, stack: Stack, folder: Path, number: int) -> list
 
 
 @functools.cache
-def _pool(n_workers: int) -> ProcessPoolExecutor:
+def _executor(n_workers: int) -> ProcessPoolExecutor:
     # Kept between batches: a worker takes seconds to import torch. Spawned, not forked, because
     # the parent has threads of its own.
-    pool = ProcessPoolExecutor(
+    executor = ProcessPoolExecutor(
         n_workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_leave_with_parent,
@@ -90,13 +90,13 @@ def _pool(n_workers: int) -> ProcessPoolExecutor:
     # Dagster runs a step in a process of multiprocessing, which joins its children at exit before
     # executors are shut down: it would wait for idle workers for ever. The priority is above that
     # of the queues' finalizers (10), because workers are told to end through the queues.
-    multiprocessing.util.Finalize(None, _end_workers, args=(pool,), exitpriority=100)
-    return pool
+    multiprocessing.util.Finalize(None, _end_workers, args=(executor,), exitpriority=100)
+    return executor
 
 
-def _end_workers(pool: ProcessPoolExecutor) -> None:
+def _end_workers(executor: ProcessPoolExecutor) -> None:
     """Let workers end by themselves; kill those that do not within the grace period."""
-    pool.shutdown(wait=False, cancel_futures=True)
+    executor.shutdown(wait=False, cancel_futures=True)
     deadline = time.monotonic() + _GRACE_SECONDS
     for child in multiprocessing.active_children():
         child.join(max(0.0, deadline - time.monotonic()))
