@@ -1,1 +1,1 @@
-"""Measurements, run by hand: `python -m benchmarks.<name>`. Results are in RESULTS.md."""
+"""Benchmarks, run by hand: `python -m benchmarks.<name>`. Results are in RESULTS.md."""

@@ -1,10 +1,10 @@
-"""Whether a stack ranks thetas as proxies trained one by one do.
+"""Compares the losses of proxies trained in stacks with those of proxies trained one by one.
 
     python -m benchmarks.agreement --profile profiles/mine.yaml --thetas 64
 
 Takes the first thetas of a lake in which `sampled_subset` is materialised, trains their proxies in
-stacks and then one by one, by the same recipe, and prints the rank correlation of the losses, the
-largest difference, and how far apart the losses of different thetas are.
+stacks and then one by one, with the same recipe, and prints per target set the rank correlation of
+the losses, their largest difference, and the standard deviation over thetas.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main() -> None:
             n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
             one_by_one=one_by_one,
         )
-        print(f"{result.stack_size} at once: {result.tokens_per_second:,.0f} tokens/s")
+        print(f"stacks of {result.stack_size}: {result.tokens_per_second:,.0f} tokens/s")
         losses[one_by_one] = result.metrics
     for target in settings.target_names:
         stack, alone = (
@@ -60,7 +60,7 @@ def main() -> None:
         print(
             f"{target}: Spearman {spearmanr(stack, alone).statistic:.4f}, largest difference "
             f"{np.abs(stack - alone).max():.5f} nats, standard deviation over thetas "
-            f"{alone.std():.4f}"
+            f"{alone.std():.4f} nats"
         )
 
 

@@ -1,12 +1,12 @@
-"""What regressors should see of a theta, on a swarm that was trained.
+"""Compares regressor inputs, by cross-validation on proxies that were trained.
 
     python -m benchmarks.features --profile profiles/mine.yaml
 
-Reads thetas and losses of a lake and predicts every proxy by regressors that were fitted to the
-other folds. Inputs: the entries of theta (the paper's); what its sampling curves take of every
-domain (share, epochs, mean rank); the mix that it makes (token shares and mean scores); theta and
-mix together. Prints rank correlation, and the error in parts of a constant's, as means over the
-target sets.
+Reads thetas and losses of a lake and predicts every proxy with regressors fitted on other folds.
+Inputs: the entries of theta (the paper's); per domain its share of the mix, expected epochs and
+mean rank (from the sampling functions); the expected mix (token shares and mean scores); theta and
+mix together. Prints the rank correlation, and the mean absolute error relative to the constant
+baseline's, as means over the target sets.
 """
 
 import argparse
@@ -26,13 +26,13 @@ from quadmix_assets.settings import Settings, load_settings
 from quadmix_assets.store import Store
 
 
-def feature_sets(store: Store, settings: Settings, evidence: Evidence) -> dict[str, np.ndarray]:
-    """By name, inputs (n, F) of all proxies."""
+def input_sets(store: Store, settings: Settings, evidence: Evidence) -> dict[str, np.ndarray]:
+    """Inputs (n, F) of all n proxies, by name."""
     thetas = evidence.parameters
     index = open_index(Path(str(store.root / PROXY_POOL)), settings)
     mixture = MixtureInputs.of(index, settings.criterion_names, settings.domain_names)(thetas)
     taken = thetas.expectation()
-    # The mix begins with the share of every domain.
+    # The first M columns are the token shares of the domains.
     curves = [mixture[:, : index.n_domains], taken.epochs, taken.mean_rank]
     theta = thetas.as_features()
     return {
@@ -44,11 +44,11 @@ def feature_sets(store: Store, settings: Settings, evidence: Evidence) -> dict[s
 
 
 def main() -> None:
-    """Cross-validate, print."""
+    """Cross-validate and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--profile", required=True)
     parser.add_argument("--folds", type=int, default=8)
-    parser.add_argument("--thetas", type=int, help="the first so many; default: all")
+    parser.add_argument("--thetas", type=int, help="use the first so many thetas; default: all")
     parser.add_argument(
         "--kinds", nargs="+", default=["lightgbm", "svr_rbf", "ridge_log", "gaussian_process"]
     )
@@ -57,7 +57,7 @@ def main() -> None:
     store = Store(settings.resolve(settings.lake))
     evidence = read_evidence(store, settings)
     n = min(options.thetas or len(evidence.theta_ids), len(evidence.theta_ids))
-    sets = feature_sets(store, settings, evidence)
+    sets = input_sets(store, settings, evidence)
     folds = list(KFold(options.folds, shuffle=True, random_state=0).split(np.arange(n)))
     print(f"{n} proxies, {options.folds} folds, targets: {', '.join(settings.target_names)}")
     for name, inputs in sets.items():
@@ -76,7 +76,7 @@ def main() -> None:
             print(
                 f"{name:18} {regressor_settings(kind).label:18} "
                 f"Spearman {np.mean(correlations):.3f} ({each})  "
-                f"error {np.mean(errors):.3f} of a constant's",
+                f"MAE {np.mean(errors):.3f} times the constant baseline's",
                 flush=True,
             )
 

@@ -1,4 +1,4 @@
-"""A small Llama in plain PyTorch, as anybody would write it: what the stack is measured against."""
+"""A small Llama in plain PyTorch: the baseline that stacks are compared with."""
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ class Block(nn.Module):
         self.down = nn.Linear(mlp_width, width, bias=False)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """x (B, C, width)."""
+        """Apply the layer to x (B, C, width)."""
         B, C, width = x.shape
         heads = self.qkv(self.attention_norm(x)).view(B, C, 3, self.n_heads, -1)
         q, k, v = heads.permute(2, 0, 3, 1, 4)
@@ -51,7 +51,7 @@ class PlainLlama(nn.Module):
         self.register_buffer("sin", angles.repeat(1, 2).sin())
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Mean loss in nats."""
+        """Mean loss in nats of windows (B, C + 1)."""
         x = self.embedding(windows[:, :-1])
         for block in self.blocks:
             x = block(x, self.cos, self.sin)

@@ -1,11 +1,11 @@
-"""Regressors on the published proxies of RegMix: 512 mixtures to learn from, 256 to be judged by.
+"""Regressors on the published proxies of RegMix: 512 training and 256 test mixtures.
 
     python -m benchmarks.regmix --data path/to/regmix --rows 64 128 256 512
 
 The data are train_mixture_1m.csv, train_pile_loss_1m.csv and their test_ parts (sail-sg/regmix, MIT
-licence). Nothing of the test part chooses anything, but in the row marked with a leak: RegMix's
-notebook, which stops its boosting early on the test part itself. Prints mean absolute error and
-Spearman correlation on Pile-CC and their means over all 13 losses.
+licence). The test part is used for evaluation only, except in the row marked with a leak: RegMix's
+notebook stops boosting early on the test part. Prints mean absolute error and Spearman correlation
+on Pile-CC and their means over all 13 losses.
 """
 
 import argparse
@@ -36,14 +36,14 @@ Fit = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def read(folder: Path, name: str) -> tuple[list[str], np.ndarray]:
-    """Columns and values of a table, without its index."""
+    """Column names and values of a CSV table, without its index column."""
     path = folder / name
     header = path.read_text().splitlines()[0].split(",")[1:]
     return header, np.genfromtxt(path, delimiter=",", skip_header=1)[:, 1:]
 
 
 def notebook(leak: bool) -> Fit:
-    """RegMix's settings: 1,000 rounds, or fewer where the test part says so."""
+    """RegMix's settings: 1,000 rounds; with `leak`, stopped early on the test part."""
 
     def predict(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, y_test: np.ndarray) -> np.ndarray:
         data = lgb.Dataset(x, y)
@@ -63,7 +63,7 @@ def notebook(leak: bool) -> Fit:
 
 
 def ours(kind: str) -> Fit:
-    """A regressor of this project; the test losses are not looked at."""
+    """A regressor of this project, which does not see the test losses."""
 
     def predict(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, _: np.ndarray) -> np.ndarray:
         return fit_regressor(kind, x, y, seed=0).predict(x_test)
@@ -72,7 +72,7 @@ def ours(kind: str) -> Fit:
 
 
 def main() -> None:
-    """Fit, judge, print."""
+    """Fit, evaluate and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--rows", type=int, nargs="+", default=[64, 128, 256, 512])

@@ -2,7 +2,7 @@
 
     python -m benchmarks.sampling --documents 1000000
 
-Prints seconds of both for the same pool and theta, best of several runs, and their ratio.
+Prints the seconds of both for the same pool and theta, the shortest of several runs, and the ratio.
 """
 
 import argparse
@@ -37,7 +37,7 @@ def ours(
 def plain_polars(
     sigma: np.ndarray, domains: np.ndarray, tokens: np.ndarray, hashes: np.ndarray, theta: Theta
 ) -> np.ndarray:
-    """The same with a sort and window functions over a data frame."""
+    """Equations 1 to 3 with a sort and window functions over a data frame, and the same draw."""
     weights = theta.alpha[domains]
     frame = pl.DataFrame(
         {
@@ -59,7 +59,7 @@ def plain_polars(
         .to_numpy()
     )
     omega, lam = theta.omega[domains], theta.lam[domains]
-    # The exponent is cut off where exp would overflow; S is 0 there in float64 anyway.
+    # Clipped against overflow, which occurs only beyond omega, where the value is not used.
     logistic = 2 / (1 + np.exp(np.minimum(-lam * (omega - ranks), 700.0)))
     values = np.where(ranks <= omega, logistic ** theta.eta[domains], 0.0) + theta.epsilon[domains]
     return draw_copies(values, hashes, 0)
@@ -91,7 +91,7 @@ def main() -> None:
     arguments = (sigma, domains, tokens, hashes, theta)
     difference = np.abs(ours(*arguments) - plain_polars(*arguments)).sum()
     print(f"{n:,} documents, {N_CRITERIA} criteria, {N_DOMAINS} domains")
-    print(f"documents with other copies (rounding at jumps): {difference}")
+    print(f"copies that differ (rounding at omega): {difference}")
     fast = best_seconds(lambda: ours(*arguments), options.repeats)
     plain = best_seconds(lambda: plain_polars(*arguments), options.repeats)
     print(f"this project {fast:.3f} s, plain Polars {plain:.3f} s, ratio {plain / fast:.1f}")

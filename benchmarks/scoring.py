@@ -1,9 +1,9 @@
-"""An encoder over documents of real lengths: this project's batches against a padded pipeline.
+"""Scores documents of real lengths with an encoder: this project against a padded pipeline.
 
     python -m benchmarks.scoring --texts 'folder/*.parquet' --documents 192
 
-The encoder has the shape of BERT-base (as FineWeb-Edu's classifier has) and random weights; its
-WordPiece vocabulary is trained on the same texts. The alternative is transformers' own pipeline,
+The encoder has BERT-base's architecture (as FineWeb-Edu's classifier has) and random weights; its
+WordPiece vocabulary is trained on the same texts. The baseline is transformers' own pipeline,
 padded to 512 tokens in batches of 32. Without --texts the demo's generated documents are used.
 Prints documents per second of both, the ratio, and the largest difference between the scores.
 """
@@ -67,7 +67,7 @@ def save_encoder(folder: Path, texts: pl.Series) -> None:
 
 
 def padded_pipeline(folder: Path, texts: list[str]) -> tuple[np.ndarray, float]:
-    """Scores and seconds of the library's pipeline, model already loaded."""
+    """Scores and seconds of transformers' pipeline, without loading the model."""
     classify = pipeline("text-classification", model=str(folder), device="cpu")
     start = time.perf_counter()
     results = classify(
@@ -82,7 +82,7 @@ def padded_pipeline(folder: Path, texts: list[str]) -> tuple[np.ndarray, float]:
 
 
 def ours(folder: Path, texts: list[str], batch_tokens: int | None) -> tuple[np.ndarray, float]:
-    """Scores and seconds of the criterion, model already loaded."""
+    """Scores and seconds of the criterion, without loading the model."""
     settings = FinewebEduSettings(kind="fineweb_edu", model=str(folder))
     inference = InferenceSettings(
         device="cpu", batch_tokens=batch_tokens, n_threads=torch.get_num_threads()
@@ -109,7 +109,7 @@ def main() -> None:
         folder = Path(name)
         save_encoder(folder, pool.sample(min(len(pool), 8_000), seed=1))
         for batch_tokens in options.batch_tokens:
-            # Ours before and after the pipeline: the machine may be shared.
+            # Measured before and after the pipeline, because other programs may slow the machine.
             first, before = ours(folder, chosen, batch_tokens)
             expected, plain = padded_pipeline(folder, chosen)
             second, after = ours(folder, chosen, batch_tokens)

@@ -2,8 +2,8 @@
 
     python -m benchmarks.scoring_fasttext --texts 'folder/*.parquet' --documents 20000
 
-The raw side gets texts that stand on one line already and keeps nothing of what is predicted; the
-criterion gets documents as they are and gives scores. The model is trained on the same texts.
+The baseline gets texts that are on one line already, and its predictions are discarded; the
+criterion gets documents as they are and returns scores. The model is trained on the same texts.
 """
 
 import argparse
@@ -22,7 +22,7 @@ FILE = "model.bin"
 
 
 def save_model(folder: Path, texts: list[str]) -> None:
-    """A model with DCLM's labels, word bigrams and 200,000 buckets; what it learns is idle."""
+    """Save a model with DCLM's label names, word bigrams, 200,000 buckets; labels are arbitrary."""
     model = FasttextModel.train(
         texts,
         ["hq" if len(text) % 2 else "cc" for text in texts],

@@ -1,14 +1,14 @@
-"""Training speed of proxies: stacks against the same model one after the other in plain PyTorch.
+"""Training speed of proxies: stacks against one model after the other in plain PyTorch.
 
-    python -m benchmarks.stack                                       # architecture tiny on the CPU
-    python -m benchmarks.stack --architecture regmix-1m --vocabulary 50000 --batch-windows 64 \
+    python -m benchmarks.stacks                                      # architecture tiny on the CPU
+    python -m benchmarks.stacks --architecture regmix-1m --vocabulary 50000 --batch-windows 64 \
         --device cuda --sizes 1 16 64 --workers 1
-    python -m benchmarks.stack --growth 1 4 16 64 256                # how cost grows with proxies
+    python -m benchmarks.stacks --growth 1 4 16 64 256               # how cost grows with proxies
 
-All of it in one run: the ceiling (a large matrix product on every core, or on the GPU), plain
-PyTorch with all cores in both precisions (the faster counts), and stacks of several sizes through
-the project's own workers. Prints tokens per second in aggregate, the ratio to plain PyTorch, the
-share of the ceiling, and on a GPU the hours for a proxy of a billion tokens.
+One run measures the ceiling (a large matrix product on every core, or on the GPU), plain PyTorch
+with all cores in both precisions (the faster one is the baseline), and stacks of several sizes
+through the project's own workers. Prints tokens per second of all proxies together, the ratio to
+plain PyTorch, the share of the ceiling, and on a GPU the hours for a proxy of a billion tokens.
 """
 
 import argparse
@@ -35,7 +35,7 @@ N_DOCUMENTS, DOCUMENT_TOKENS = 2_000, 500
 
 
 def ceiling_flops(device: torch.device, precision: str, n_workers: int) -> float:
-    """Floating-point operations per second of large matrix products, all workers together."""
+    """Floating-point operations per second of large matrix products, summed over all workers."""
     size = 1_024 if device.type == "cpu" else 8_192
     a, b = (torch.randn(size, size, device=device).to(precision_dtype(precision)) for _ in "ab")
 
@@ -108,7 +108,7 @@ def stack_rate(job: StackJob, size: int, n_proxies: int, n_workers: int, n_steps
 
 
 def make_job(folder: Path, architecture: Architecture, options: argparse.Namespace) -> StackJob:
-    """A file of random tokens, and no targets."""
+    """A job on a token file of random tokens, without target sets."""
     rng = np.random.default_rng(0)
     with TokenFileWriter(folder, options.vocabulary) as writer:
         for _ in range(N_DOCUMENTS):
@@ -153,7 +153,7 @@ def main() -> None:
     device = torch.device(options.device)
     with tempfile.TemporaryDirectory() as name:
         job = make_job(Path(name), architecture, options)
-        # Processes start, and torch is imported, before anything is timed.
+        # Starts the workers, which import torch, before anything is timed.
         stack_rate(job, 1, options.workers, options.workers, 3)
         if options.growth:
             for n in options.growth:

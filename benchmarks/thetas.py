@@ -1,9 +1,9 @@
-"""From scores to copies for many thetas over one pool: the index against one full sort a theta.
+"""From scores to copies for many thetas over one pool: the index against a full sort per theta.
 
     python -m benchmarks.thetas --documents 1000000 --threads 2
 
-Both take the same pool and thetas and must give the same copies. Prints thetas per second, their
-ratio, what the index costs once, and the peak memory of the process.
+Both take the same pool and thetas and must give the same copies. Prints thetas per second, the
+ratio, the time to build the index, and the peak memory of the process.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def make_pool(n: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 def plain_copies(
     sigma: np.ndarray, domains: np.ndarray, tokens: np.ndarray, hashes: np.ndarray, theta: Theta
 ) -> np.ndarray:
-    """Copies (D,) of one theta, step by step: merge, sort by domain and score, count, S, draw."""
+    """Copies (D,) of one theta: merge, sort by domain and score, rank, sampling value, draw."""
     alpha = theta.alpha[domains]
     merged = np.zeros(len(sigma))
     for n in range(N_CRITERIA):
@@ -45,7 +45,7 @@ def plain_copies(
     starts = np.searchsorted(domains[order], np.arange(N_DOMAINS + 1))
     before = np.concatenate([[0], up_to])[starts[:-1]]
     totals = np.bincount(domains, weights=tokens, minlength=N_DOMAINS)
-    # The last of a tie counts for all of it.
+    # All documents of a tie get the rank of the last one.
     same = (np.diff(merged[order]) == 0) & (np.diff(domains[order]) == 0)
     last = np.flatnonzero(np.append(~same, True))
     up_to = np.repeat(up_to[last], np.diff(last, prepend=-1))
@@ -62,7 +62,7 @@ def plain_copies(
 def seconds_per_theta(
     run: Callable[[Sequence[Theta]], object], thetas: Sequence[Theta], rounds: int
 ) -> float:
-    """The shortest of several rounds of `run`, which does all thetas."""
+    """Seconds per theta in the fastest of several rounds of `run`, which takes all thetas."""
     best = float("inf")
     for _ in range(rounds):
         start = time.perf_counter()
@@ -72,7 +72,7 @@ def seconds_per_theta(
 
 
 def measure(n: int, options: argparse.Namespace) -> str:
-    """One line for a pool of n documents."""
+    """Measure on a pool of n documents; returns the line to print."""
     pool = sigma, domains, tokens, hashes = make_pool(n)
     thetas = list(
         sample_parameters(
@@ -87,7 +87,7 @@ def measure(n: int, options: argparse.Namespace) -> str:
         indexed = seconds_per_theta(
             lambda all_: list(executor.map(draw.copies, all_)), thetas, options.rounds
         )
-    line = f"{n:>11,} documents: {1 / indexed:8.1f} thetas/s, index {once:.2f} s once"
+    line = f"{n:>11,} documents: {1 / indexed:8.1f} thetas/s, index built in {once:.2f} s"
     if not options.no_plain:
         few = thetas[:3]
         plain = seconds_per_theta(

@@ -1,4 +1,4 @@
-"""Where networks run, in which precision, with how many threads: for training and scoring."""
+"""Device, precision, threads and out-of-memory handling of neural networks."""
 
 import os
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ PRECISIONS: dict[str, torch.dtype] = {
 
 
 def choose_device(device: str) -> torch.device:
-    """The torch device of that name; "auto" is the GPU with the most free memory, else the CPU."""
+    """The torch device of that name; "auto" is the GPU with the most free memory, or the CPU."""
     if device != "auto":
         return torch.device(device)
     if torch.cuda.is_available():
@@ -27,7 +27,7 @@ def precision_dtype(precision: str) -> torch.dtype:
     """The dtype of the matrix products.
 
     Raises:
-        ValueError: an unknown name.
+        ValueError: the name is unknown.
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}; expected one of {', '.join(PRECISIONS)}")
@@ -37,8 +37,8 @@ def precision_dtype(precision: str) -> torch.dtype:
 def training_precision(precision: str, device: torch.device) -> str:
     """The precision that models are trained in; "auto" is the one with faster matrix products.
 
-    That is bfloat16 on a GPU and on a processor with instructions for it, where it measured about
-    1.7 times as fast, and float32 on any other, which has to emulate it.
+    That is bfloat16 on devices with instructions for it (about 1.7 times as fast on a CPU), and
+    float32 on others, which would have to emulate it.
     """
     if precision != "auto":
         return precision
@@ -49,9 +49,9 @@ def training_precision(precision: str, device: torch.device) -> str:
 
 
 def inference_precision(precision: str, device: torch.device) -> str:
-    """The precision that documents are scored in; "auto" is a 16-bit one on a GPU alone.
+    """The precision that documents are scored in; "auto" is 16-bit on a GPU and float32 on a CPU.
 
-    On a CPU it is float32 whatever the processor, so that scores do not differ between machines.
+    Unlike `training_precision` it does not depend on the type of CPU, so that scores do not either.
     """
     if precision != "auto":
         return precision
@@ -61,18 +61,18 @@ def inference_precision(precision: str, device: torch.device) -> str:
 
 
 def choose_compiled(setting: str, device: torch.device) -> bool:
-    """Whether to compile the training step; "auto" does on a GPU alone.
+    """Whether to compile the training step; "auto" compiles on a GPU only.
 
-    On a CPU compiling takes half a minute for each process, which only long trainings win back.
+    On a CPU compiling takes half a minute per process, which pays off in long trainings only.
     """
     return device.type == "cuda" if setting == "auto" else setting == "on"
 
 
 @contextmanager
 def torch_threads(n_threads: int) -> Iterator[None]:
-    """Let torch use that many CPU threads for as long as the block runs.
+    """Let torch use that many CPU threads for the duration of the block.
 
-    The number is fixed by settings and not by the machine, because it can change the last bits of
+    The number comes from the settings, not from the machine, because it can change the last bits of
     a sum.
     """
     before = torch.get_num_threads()
@@ -84,7 +84,7 @@ def torch_threads(n_threads: int) -> Iterator[None]:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that can still be allocated on a GPU; of a CPU, all of its physical memory."""
+    """Free memory of a GPU in bytes; for the CPU, all physical memory of the machine."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,7 +1,7 @@
-"""The look of all figures: colours, sizes, spines and legends.
+"""The common style of all figures: colours, sizes, spines and legends.
 
-A function that draws is decorated with `styled`; what it creates then has this look, and the
-settings of matplotlib elsewhere in the process stay as they are.
+Functions that draw are decorated with `styled`, which applies the style to their figures and leaves
+the settings of matplotlib in the rest of the process unchanged.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,18 +19,18 @@ ORANGE = "#d9732b"
 GREEN = "#3f8f5f"
 PURPLE = "#8a5aa8"
 RED = "#b0455f"
-# For series beyond two or three: told apart in print and by most colour-blind readers.
+# For more series: distinguishable in print and by most colour-blind readers.
 SERIES = (BLUE, ORANGE, GREEN, PURPLE, RED, "#8c6d31", "#4aa3b5", "#5b6470")
 LIGHT_BLUE = "#a9c4e4"
 DARK_BLUE = "#20344f"
-# What others are compared with: the pool, a constant, no error.
+# For baselines: the pool, a constant, zero error.
 GREY = "#7a828c"
 LIGHT_GREY = "#c9ced6"
 
 DIVERGING = "RdBu_r"
 SEQUENTIAL = "Blues"
 
-# Inches a row of names takes, for figures that grow with the number of domains.
+# Inches per row of labels, for figures that grow with the number of domains.
 ROW_HEIGHT = 0.27
 
 _STYLE: dict[Any, Any] = {
@@ -51,7 +51,7 @@ P = ParamSpec("P")
 
 
 def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
-    """Give the figure that `draw` returns the common look."""
+    """Decorator: apply the common style to the figure that `draw` returns."""
 
     @wraps(draw)
     def drawn(*args: P.args, **kwargs: P.kwargs) -> Figure:
@@ -62,7 +62,7 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 
 def new_axes(title: str, width: float, height: float) -> tuple[Figure, Axes]:
-    """A figure of one panel; width and height in inches."""
+    """A figure with one panel; width and height in inches."""
     figure = Figure(figsize=(width, height))
     axes = figure.subplots()
     axes.set_title(title)
@@ -70,21 +70,21 @@ def new_axes(title: str, width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def legend_below(figure: Figure, n_columns: int = 3) -> None:
-    """One legend of all panels under the figure, where it hides nothing."""
+    """One legend for all panels, below the figure, where it hides nothing."""
     figure.legend(loc="outside lower center", ncols=n_columns)
 
 
 def write_cells(
     axes: Axes, values: np.ndarray, white: np.ndarray, *, size: float = 8, missing: str = "–"
 ) -> None:
-    """Write the numbers into the cells of a heat map.
+    """Write the values into the cells of a heat map, with two decimals.
 
     Args:
         axes: where `imshow` has drawn `values`.
         values: (rows, columns).
-        white: (rows, columns) whether the cell is so dark that the number has to be white.
+        white: (rows, columns) bool, whether the text is white, for dark cells.
         size: of the font, in points.
-        missing: written for NaN.
+        missing: text for NaN.
     """
     for (row, column), value in np.ndenumerate(values):
         text = missing if np.isnan(value) else f"{value:.2f}"
@@ -93,7 +93,7 @@ def write_cells(
 
 
 def name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
-    """Name the rows and columns of a heat map, and take its frame away."""
+    """Label the rows and columns of a heat map, and remove its frame."""
     axes.set_xticks(range(len(columns)), columns, rotation=30, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(rows)), rows)
     axes.tick_params(length=0)

@@ -1,4 +1,4 @@
-"""The asset graph cut into stages: assets that one run can materialise together."""
+"""Cuts the asset graph into stages: assets that one run can materialise together."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -8,14 +8,14 @@ from graphlib import TopologicalSorter
 
 from quadmix_assets.outputs import OPTIMAL_PARAMS, PLANTED_CORPUS, REFINEMENT
 
-# Assets that no stage holds: the planted corpus is generated before there are shards, and a
-# refinement is asked for as often as the settings say.
-_RUN_BY_THEMSELVES = frozenset({PLANTED_CORPUS, REFINEMENT})
+# Assets outside all stages: the planted corpus is generated before there are shards, and refinement
+# is repeated as often as the settings say.
+_OUTSIDE_STAGES = frozenset({PLANTED_CORPUS, REFINEMENT})
 
 
 @dataclass(frozen=True)
 class Stage:
-    """Assets with the same partitions, each after the ones that it depends on.
+    """Assets with the same partitions, each after those it depends on.
 
     Attributes:
         assets: their names.
@@ -28,11 +28,11 @@ class Stage:
 
 @dataclass(frozen=True)
 class Stages:
-    """All stages in the order in which they are run.
+    """All stages in the order of execution.
 
     Attributes:
-        until_search: ends with the stage that gives theta*. Further rounds of proxies follow it.
-        after_search: what theta* has to be final for.
+        until_search: up to the stage that makes theta*; rounds of refinement follow it.
+        after_search: stages that need the final theta*.
     """
 
     until_search: tuple[Stage, ...]
@@ -40,11 +40,11 @@ class Stages:
 
     @property
     def search(self) -> Stage:
-        """The stage that gives theta*."""
+        """The stage that makes theta*."""
         return next(stage for stage in self.until_search if OPTIMAL_PARAMS in stage.assets)
 
     def partitioned_by(self, partitions: str) -> tuple[Stage, ...]:
-        """The stages before the end of the search whose assets have these partitions."""
+        """The stages of `until_search` whose assets have these partitions."""
         return tuple(stage for stage in self.until_search if stage.partitions == partitions)
 
 
@@ -53,15 +53,15 @@ def cut_into_stages(
 ) -> Stages:
     """The fewest stages in which every asset follows what it depends on.
 
-    An asset shares a stage with what it depends on where both have the same partitions, and is in
-    a later one where they differ. An asset that depends on nothing is made just before it is
-    needed. Nothing that depends on theta* shares the stage that gives it: refinement comes between.
+    An asset is in the stage of those it depends on if they have the same partitions, and in a later
+    one otherwise. An asset without dependencies is in the latest possible stage. What depends on
+    theta* is in a later stage than theta*, because refinement comes between.
 
     Args:
         parents: per asset, the assets that it depends on.
         partitions: per asset, the name of its partitions definition; None without partitions.
     """
-    inside = parents.keys() - _RUN_BY_THEMSELVES
+    inside = parents.keys() - _OUTSIDE_STAGES
     within = {asset: parents[asset] & inside for asset in inside}
 
     def gap(parent: str, child: str) -> int:

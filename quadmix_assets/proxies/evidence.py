@@ -1,7 +1,7 @@
-"""What the proxies showed: their losses, as far as they belong to the current inputs.
+"""Reads the losses of the proxies that were trained on the current inputs.
 
-A batch's table stores the version of what it was computed from in its footer. Losses from before a
-change of thetas, proxy pool, target sets or recipe are told by it, and never mixed with later ones.
+The footer of a batch's table stores the version of its inputs: thetas, proxy pool, target sets and
+recipe. Losses of another version are never mixed with those of the current one.
 """
 
 import json
@@ -24,12 +24,12 @@ class Evidence:
 
     Attributes:
         metrics: one row per theta and target, ordered by theta_id; all of one evidence version.
-        theta_ids: (n,) the thetas that were trained, in order.
+        theta_ids: (n,) the thetas that were trained, ascending.
         rounds: (n,) the round of each.
         parameters: the n thetas.
-        n_failed: thetas whose proxies failed, which `theta_ids` leaves out.
-        n_stale: thetas whose losses are of another evidence version than the current one, because
-            thetas, proxy pool, target sets or recipe have changed; they are left out entirely.
+        n_failed: thetas whose proxies failed; they are in `metrics` only.
+        n_stale: thetas whose losses have another evidence version than the current one, because
+            thetas, proxy pool, target sets or recipe have changed; they are left out.
     """
 
     metrics: pl.DataFrame
@@ -40,7 +40,7 @@ class Evidence:
     n_stale: int
 
     def losses(self, target: str) -> FloatArray:
-        """Loss in nats per token (n,) on one target set."""
+        """Losses (n,) of `theta_ids` on one target set, in nats per token."""
         rows = self.metrics.filter(
             (pl.col("target") == target) & pl.col("theta_id").is_in(self.theta_ids.tolist())
         )
@@ -63,19 +63,19 @@ def read_current(store: Store, asset: str, batch: str) -> pl.DataFrame:
     """The table of a batch, if it was computed from the current thetas and proxy pool.
 
     Raises:
-        MissingOutputError: it is not there, or was computed from others.
+        MissingOutputError: it is not there, or was computed from other inputs.
     """
     path = store.table_path(asset, batch)
     if store.summary(path).get("version") != pool_version(store, batch):
         raise MissingOutputError(
-            f"{path} was made from other thetas or another proxy pool than are there now: "
+            f"{path} was made from other thetas or another proxy pool than the current ones: "
             f"materialise the asset {asset!r}, partition {batch!r}, again"
         )
     return store.read_table(path)
 
 
 def evidence_version(store: Store, settings: Settings, batch: str) -> dict[str, str]:
-    """Everything that decides the losses of a batch; losses of another version are not used.
+    """All inputs that the losses of a batch depend on; losses of another version are not used.
 
     Raises:
         MissingOutputError: one of the inputs has not been made.
@@ -93,8 +93,8 @@ def read_evidence(store: Store, settings: Settings) -> Evidence:
     """The losses of all batches trained on the current thetas, proxy pool, targets and recipe.
 
     Raises:
-        MissingOutputError: no batch has been, all proxies failed, or metrics were written by an
-            older version of this package.
+        MissingOutputError: no batch has been trained on them, all proxies failed, or metrics were
+            written by an older version of this package.
     """
     table, parameters = read_parameter_sets(store, settings)
     frames, n_stale = [], 0
@@ -117,9 +117,9 @@ def read_evidence(store: Store, settings: Settings) -> Evidence:
             n_stale += metrics["theta_id"].n_unique()
     if not frames:
         raise MissingOutputError(
-            "no proxy has been trained on the proxy pool, thetas and target sets that are there "
-            f"now ({n_stale} were on older ones): materialise the partitions of 'merged_ranks', "
-            "'sampled_subset' and 'proxy_metrics'"
+            "no proxy has been trained with the current thetas, proxy pool, target sets and "
+            f"recipe ({n_stale} were on older ones): materialise the partitions of "
+            "'merged_ranks', 'sampled_subset' and 'proxy_metrics'"
         )
     metrics = pl.concat(frames).sort("theta_id", "target")
     failed = set(metrics.filter(pl.col("status") == "failed")["theta_id"])

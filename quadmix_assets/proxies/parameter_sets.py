@@ -1,7 +1,7 @@
-"""Thetas on disk, in rounds, and the proxy batches in which they are trained.
+"""Stores and reads all thetas, in rounds, and names the proxy batches that train them.
 
 Round 0 holds the thetas of Algorithm 1 (`parameter_sets`); each refinement adds a round. theta_ids
-run through all rounds, and every round is a file of its own, so that a new round does not
+are numbered across rounds. Every round is a file of its own, so that a new round does not
 invalidate the losses of earlier ones.
 """
 
@@ -18,7 +18,7 @@ from quadmix_assets.store import MissingOutputError, Store
 def write_parameter_sets(store: Store, settings: Settings) -> Parameters:
     """Draw all thetas by Algorithm 1 and store them: theta_id, proxy_batch, a column per entry.
 
-    Rounds of an earlier refinement are removed.
+    Removes the rounds of earlier refinements.
     """
     parameters = sample_parameters(
         settings.parameters.n,
@@ -35,7 +35,7 @@ def write_parameter_sets(store: Store, settings: Settings) -> Parameters:
 
 
 def write_round(store: Store, settings: Settings, number: int, parameters: Parameters) -> list[str]:
-    """Store the thetas of a further round, in place of any that has that number.
+    """Store the thetas of a refinement round, replacing a round of that number.
 
     Returns:
         The names of its batches.
@@ -45,12 +45,12 @@ def write_round(store: Store, settings: Settings, number: int, parameters: Param
 
 
 def n_rounds(store: Store) -> int:
-    """How many rounds there are beyond the first."""
+    """Number of refinement rounds, without round 0."""
     return len(list((store.root / REFINEMENT).glob("*.parquet"))) if _refined(store) else 0
 
 
 def round_path(store: Store, number: int) -> UPath:
-    """Where the thetas of a round lie."""
+    """Path of the table of a round's thetas."""
     if number == 0:
         return store.table_path(PARAMETER_SETS)
     return store.table_path(REFINEMENT, f"round-{number}")
@@ -67,7 +67,7 @@ def batch_names(store: Store, round_number: int) -> list[str]:
 
 
 def batch_key(round_number: int, index: int) -> str:
-    """The name of a proxy batch: its round, unless that is the first, and its number in it."""
+    """The name of a proxy batch: its round, unless that is round 0, and its number in it."""
     batch = f"batch-{index:05d}"
     return batch if round_number == 0 else f"round-{round_number}-{batch}"
 
@@ -78,7 +78,7 @@ def round_of(batch: str) -> int:
 
 
 def read_parameter_sets(store: Store, settings: Settings) -> tuple[pl.DataFrame, Parameters]:
-    """The stored table (theta_id, proxy_batch) of all rounds and the thetas in its order.
+    """The stored table (theta_id, proxy_batch) of all rounds, and the thetas of its rows.
 
     Raises:
         MissingOutputError: there is none, or it was drawn for other criteria or domains or by an
@@ -118,7 +118,7 @@ def read_batch(store: Store, settings: Settings, batch: str) -> dict[int, Theta]
     if not thetas:
         raise MissingOutputError(
             f"parameter_sets holds no thetas of the proxy batch {batch!r}: materialise the asset "
-            "'parameter_sets' again, which also names the batches anew"
+            "'parameter_sets' again, which also registers the current batches"
         )
     return thetas
 

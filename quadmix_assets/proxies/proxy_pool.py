@@ -1,9 +1,9 @@
-"""The tokenised sub-pool on which proxies are trained, with sigma and domains.
+"""Builds and opens the proxy pool: a tokenised sample of the pool, on which proxies are trained.
 
-A folder of the lake: `documents.parquet` (one row a document), `tokens/` (a token pool, in the same
-order), `index/` (the documents laid out for ranking under many thetas), `axes.json` (the names of
-the criteria and domains, in the order of the index) and `whole_pool.json` (the tokens of every
-domain of the pool that this is a sample of).
+A folder of the lake: `documents.parquet` (one row per document, with domain and sigma), `tokens/`
+(a token file, in the same order), `index/` (a `PoolIndex` of the documents), `axes.json` (the names
+of the criteria and domains, in the order of the index) and `whole_pool.json` (the tokens of every
+domain of the whole pool, of which this is a sample).
 """
 
 import json
@@ -38,7 +38,7 @@ _WHOLE_POOL = "whole_pool.json"
 
 @dataclass(frozen=True)
 class ProxyPoolSummary:
-    """What is in the proxy pool, and which share of the pool's tokens it was to be."""
+    """Size of the proxy pool, and the share of the pool's tokens that was to be sampled."""
 
     n_documents: int
     n_tokens: int
@@ -54,18 +54,19 @@ def build_proxy_pool(
 ) -> ProxyPoolSummary:
     """Sample the pool down to about `proxies.pool_tokens` tokens and tokenise the sample.
 
-    A document is in by its id and the seed alone, whatever its domain and scores.
+    Whether a document is in the sample depends on its id and the seed alone, not on domain or
+    scores.
 
     Raises:
         MissingOutputError: raw shards, scores or labels are missing.
         ValueError: scores and labels of a shard do not belong together, or the sample is empty.
     """
-    total = 0
+    n_tokens_pool = 0
     for shard in shards:
         scored = store.read_table(store.table_path(SCORED_SHARDS, shard), ["n_tokens"])
-        total += int(scored["n_tokens"].sum())
-    share = min(1.0, settings.proxies.pool_tokens / max(total, 1))
-    per_domain = np.zeros(len(settings.domain_names), np.int64)
+        n_tokens_pool += int(scored["n_tokens"].sum())
+    share = min(1.0, settings.proxies.pool_tokens / max(n_tokens_pool, 1))
+    domain_tokens = np.zeros(len(settings.domain_names), np.int64)
     frames = []
     with atomic_folder(store.root / PROXY_POOL) as folder:
         with TokenFileWriter(folder / _TOKENS, vocab_size=tokenizer.get_vocab_size()) as writer:
@@ -73,7 +74,7 @@ def build_proxy_pool(
                 documents = read_scored(
                     store, [shard], settings.criterion_names, settings.domain_names
                 )
-                np.add.at(per_domain, documents.domains, documents.n_tokens)
+                np.add.at(domain_tokens, documents.domains, documents.n_tokens)
                 chosen = in_sample(
                     documents.ids.to_list(), share, purpose=PROXY_POOL, seed=settings.seed
                 )
@@ -100,8 +101,8 @@ def build_proxy_pool(
                 )
         if not frames:
             raise ValueError(
-                f"no document of the pool is among the sample of {settings.proxies.pool_tokens} "
-                f"of its {total} tokens: raise proxies.pool_tokens"
+                f"no document of the pool is in the sample of {settings.proxies.pool_tokens} of "
+                f"its {n_tokens_pool} tokens: raise proxies.pool_tokens"
             )
         table = pl.concat(frames)
         del frames
@@ -114,15 +115,15 @@ def build_proxy_pool(
             len(settings.domain_names),
         ).save(folder / _INDEX)
         (folder / _AXES).write_text(json.dumps(_axes(settings)))
-        (folder / _WHOLE_POOL).write_text(json.dumps({"n_tokens": per_domain.tolist()}))
+        (folder / _WHOLE_POOL).write_text(json.dumps({"n_tokens": domain_tokens.tolist()}))
     return ProxyPoolSummary(table.height, int(table["n_tokens"].sum()), share)
 
 
 def open_index(folder: Path, settings: Settings) -> PoolIndex:
-    """The documents of a proxy pool in a local folder, laid out for ranking.
+    """The `PoolIndex` of a proxy pool in a local folder.
 
     Raises:
-        MissingOutputError: the pool was made for other criteria or domains.
+        MissingOutputError: the proxy pool was made for other criteria or domains.
     """
     path = folder / _AXES
     if not path.is_file() or json.loads(path.read_text()) != _axes(settings):
@@ -134,10 +135,10 @@ def open_index(folder: Path, settings: Settings) -> PoolIndex:
 
 
 def tokens_of_whole_pool(folder: Path) -> np.ndarray:
-    """Tokens (M,) of every domain of the pool of which a proxy pool in a local folder is a sample.
+    """Tokens (M,) of every domain of the whole pool, as stored with a proxy pool in a local folder.
 
-    A mix is made of that pool: how often it must repeat a domain follows from these, not from the
-    sample that proxies train on.
+    The final mix is selected from the whole pool. So these numbers, not those of the proxy pool,
+    tell how many epochs of a domain it needs.
     """
     return np.asarray(json.loads((folder / _WHOLE_POOL).read_text())["n_tokens"], np.float64)
 
@@ -153,5 +154,5 @@ def read_documents(folder: Path, columns: Sequence[str]) -> dict[str, np.ndarray
 
 
 def token_folder(folder: Path) -> Path:
-    """Where the tokens of a proxy pool in a local folder lie."""
+    """Path of the token file of a proxy pool in a local folder."""
     return folder / _TOKENS

@@ -1,8 +1,8 @@
-"""Per theta and domain: the border of the documents within omega (Eqs. 1 and 2).
+"""Ranks the proxy pool: per theta and domain, the largest merged score within omega (Eqs. 1, 2).
 
-Beyond omega the sampling value is epsilon whatever the rank. So to select documents it is enough to
-know, for each domain, the last merged score within omega; ranks below it are computed again, which
-takes milliseconds and loses no precision.
+Beyond omega the sampling value is epsilon whatever the rank (Eq. 3). So only the largest merged
+score within omega is stored; `samples` recomputes the ranks up to it, which takes milliseconds and
+loses no precision.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,22 +29,22 @@ def rank_thetas(index: PoolIndex, thetas: Mapping[int, Theta], *, n_threads: int
     Args:
         index: the proxy pool.
         thetas: by theta_id.
-        n_threads: how many thetas are ranked at a time.
+        n_threads: thetas ranked in parallel.
     """
     return for_each_theta(
-        thetas, lambda theta_id, theta: _border(index, theta_id, theta), n_threads
+        thetas, lambda theta_id, theta: _limits(index, theta_id, theta), n_threads
     )
 
 
 def for_each_theta(
     thetas: Mapping[int, Theta], make: Callable[[int, Theta], pl.DataFrame], n_threads: int
 ) -> pl.DataFrame:
-    """The tables that `make(theta_id, theta)` gives, one below the other, several at a time."""
+    """Call `make(theta_id, theta)` for every theta, in threads, and concatenate the tables."""
     with ThreadPoolExecutor(n_threads) as executor:
         return pl.concat(executor.map(make, thetas, thetas.values()))
 
 
-def _border(index: PoolIndex, theta_id: int, theta: Theta) -> pl.DataFrame:
+def _limits(index: PoolIndex, theta_id: int, theta: Theta) -> pl.DataFrame:
     best = index.best(theta)
     last_of_domain = np.ones(len(best.domains), bool)
     last_of_domain[:-1] = best.domains[1:] != best.domains[:-1]

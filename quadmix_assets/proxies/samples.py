@@ -1,4 +1,4 @@
-"""The documents that each theta takes (Eq. 3), as a table and as samples for training."""
+"""Selects the documents of each theta (Eq. 3), as a table and as samples for training."""
 
 from collections.abc import Mapping, Sequence
 
@@ -21,13 +21,13 @@ def select_documents(
     Args:
         draw: the draw over the proxy pool.
         thetas: by theta_id.
-        ranks: their table of `rank_thetas`.
-        n_threads: how many thetas are drawn for at a time.
+        ranks: their table from `rank_thetas`.
+        n_threads: thetas drawn in parallel.
     """
-    borders = ranks.partition_by("theta_id", as_dict=True)
+    limits = ranks.partition_by("theta_id", as_dict=True)
 
     def selected(theta_id: int, theta: Theta) -> pl.DataFrame:
-        return _selection(draw, theta_id, theta, borders.get((theta_id,), ranks.clear()))
+        return _selection(draw, theta_id, theta, limits.get((theta_id,), ranks.clear()))
 
     return for_each_theta(thetas, selected, n_threads)
 
@@ -49,9 +49,9 @@ def tokens_per_theta(
 
 
 def samples_of_subset(subset: pl.DataFrame, theta_ids: Sequence[int], *, seed: int) -> list[Sample]:
-    """The samples of thetas from a table of `select_documents`, which may hold none of a theta.
+    """The samples of thetas, from a table of `select_documents`; without rows a sample is empty.
 
-    All of them share one seed: proxies differ in their data alone.
+    All samples share one seed, so that proxies differ in their data alone.
     """
     groups = subset.partition_by("theta_id", as_dict=True)
     empty = subset.clear()
@@ -63,9 +63,9 @@ def samples_of_subset(subset: pl.DataFrame, theta_ids: Sequence[int], *, seed: i
     return samples
 
 
-def _selection(draw: PoolDraw, theta_id: int, theta: Theta, border: pl.DataFrame) -> pl.DataFrame:
+def _selection(draw: PoolDraw, theta_id: int, theta: Theta, ranks: pl.DataFrame) -> pl.DataFrame:
     limits = np.full(draw.index.n_domains, -np.inf)
-    limits[border["domain"].to_numpy()] = border["merged_score"].to_numpy()
+    limits[ranks["domain"].to_numpy()] = ranks["merged_score"].to_numpy()
     taken = draw.copies(theta, limits)
     return pl.DataFrame(
         {

@@ -1,4 +1,4 @@
-"""Train the proxies of one batch, and store their losses with the version of their inputs."""
+"""Trains the proxies of one batch, and stores their losses with the version of their inputs."""
 
 import dataclasses
 from collections.abc import Callable
@@ -21,11 +21,13 @@ def train_batch(
     """Train one proxy per theta of the batch, on theta's sample, and store their losses.
 
     Returns:
-        The trainings; the metrics are the stored table, with a theta_id in place of the sample_id.
+        The result; its metrics are the stored table, with theta_id in place of sample_id.
 
     Raises:
-        MissingOutputError: an input is not there, or belongs to other thetas or another pool.
+        MissingOutputError: an input is not there, or was made from other thetas or another proxy
+            pool.
         ValueError: a target set holds no tokens, or TensorBoard files cannot be written.
+        RuntimeError: a worker process died, or a single proxy does not fit in memory.
     """
     subset = read_current(store, SAMPLED_SUBSET, batch)
     theta_ids = list(read_batch(store, settings, batch))

@@ -1,10 +1,10 @@
-"""The method itself: parameters, merging, ranking, sampling values and the draw.
+"""The method of the paper: parameters, merging, ranking, sampling values and the draw.
 
 Everything here takes and returns NumPy arrays and can be used on its own (QuaDMix, Liu et al. 2025,
 arXiv:2504.16511, Equations 1-3 and Algorithm 1). In order: `sample_parameters`, `merge_scores`,
 `rank_within_domains`, `sampling_value`, `draw_copies`. For thousands of thetas over one pool,
-`PoolIndex` and `PoolDraw` give the very same in a fraction of the time. `TokenShareTable` carries
-ranks to documents that come later.
+`PoolIndex` and `PoolDraw` give identical results much faster. `TokenShareTable` gives ranks to
+documents that were not in its fit.
 """
 
 from quadmix_assets.sampling.draw import draw_copies, hash_ids, uniform_of_ids

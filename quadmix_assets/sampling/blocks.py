@@ -1,9 +1,9 @@
-"""Documents of one domain in small blocks of neighbours, so that whole blocks can be passed over.
+"""Splits the documents of a domain into blocks of similar scores, so that ranking can skip blocks.
 
-Documents are split again and again at the middle of the criterion on which they differ most, as in
-a k-d tree (Bentley 1975), until no more than a block is left. The documents of a block then lie
-close together on every criterion, and the least score of each criterion is a bound that tells most
-of them apart from the best of the domain, whatever the weights are.
+Documents are split recursively at the middle of the criterion with the widest range, as in a k-d
+tree (Bentley 1975), until they fit one block. The scores of a block are then close together on
+every criterion, and the minimum of each criterion gives a tight lower bound of the block's merged
+scores for any weights.
 """
 
 import numpy as np
@@ -36,7 +36,7 @@ def blocks_of(sigma: FloatArray, documents: IntArray) -> list[IntArray]:
 
 
 def _first_half(scores: FloatArray) -> np.ndarray:
-    """Which rows (d,) of scores (d, N) are the lower half, in whole blocks, on the widest axis."""
+    """Which rows (d,) of scores (d, N) are the lower half of the widest criterion, whole blocks."""
     extent = scores.max(axis=0) - scores.min(axis=0)
     along = np.ascontiguousarray(scores[:, int(np.argmax(extent))])
     n_blocks = -(-len(along) // BLOCK)

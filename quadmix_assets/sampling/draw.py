@@ -16,8 +16,8 @@ Ids = Sequence[str] | Sequence[int] | NDArray[Any] | Iterable[str]
 def hash_ids(ids: Ids) -> UIntArray:
     """A stable 64-bit number for each document id, (D,) uint64.
 
-    A string becomes the xxh3_64 of its UTF-8; a whole number is taken as it is. Hash a pool's ids
-    once and draw from the hashes where the same pool is drawn from many times.
+    A string becomes the xxh3_64 of its UTF-8; a whole number is used as it is. For many draws from
+    one pool, hash its ids once and draw from the hashes.
 
     Raises:
         TypeError: an id is neither a string nor a whole number.
@@ -56,7 +56,7 @@ def _wrong_type(values: list[Any], wanted: type, words: str) -> TypeError:
 
 
 def uniform_of_ids(ids: Ids, seed: int) -> NDArray[np.float64]:
-    """One number in [0, 1) for each id, (D,): the top 53 bits of a mix of id and seed.
+    """One number in [0, 1) for each id, (D,): the top 53 bits of a hash of id and seed.
 
     Raises:
         TypeError: ids as in `hash_ids`.
@@ -64,7 +64,7 @@ def uniform_of_ids(ids: Ids, seed: int) -> NDArray[np.float64]:
     """
     if not 0 <= seed < 2**64:
         raise ValueError(f"seed is {seed}; expected a number from 0 to 2**64 - 1")
-    # Mixing before the key comes in keeps ids that are consecutive numbers apart.
+    # Ids are hashed before the seed is added, because they may be consecutive numbers.
     bits = splitmix64(hash_ids(ids))
     bits ^= splitmix64(np.array([seed], dtype=np.uint64))
     bits = splitmix64(bits)
@@ -73,15 +73,15 @@ def uniform_of_ids(ids: Ids, seed: int) -> NDArray[np.float64]:
 
 
 def draw_copies(values: ArrayLike, ids: Ids, seed: int) -> IntArray:
-    """Copies (D,) of each document: the whole part of S, plus one with the rest as probability.
+    """Copies (D,) of each document: floor(S), plus one with probability S - floor(S).
 
-    Whether the one is added depends on the document's id and the seed alone, so shards, their
-    order, parallel workers and retries change nothing.
+    The draw depends on the document's id and the seed alone, so shards, their order, parallel
+    workers and retries change nothing.
 
     Args:
         values: (D,) sampling values S.
-        ids: (D,) strings, or the uint64 of `hash_ids`; both give the same draw. They are expected
-            to be unique: documents of one id get one and the same random number.
+        ids: (D,) strings, or the uint64 of `hash_ids`; both give the same draw. They should be
+            unique: documents with the same id get the same random number.
         seed: 0 to 2**64 - 1.
 
     Raises:

@@ -1,7 +1,7 @@
-"""What a sampling function takes in expectation: integrals of Eq. 3 over the rank.
+"""Expected epochs and mean rank of sampling functions: integrals of Eq. 3 over the rank.
 
-Ranks are shares of a domain's tokens, so the integral of S over the rank, times the domain's
-tokens, is how many of its tokens are taken in expectation (up to the tokens of single documents).
+Ranks are shares of a domain's tokens, so the integral of S over the rank is the expected number of
+epochs: tokens taken from the domain / tokens of the domain (exact up to single documents).
 """
 
 from typing import NamedTuple
@@ -18,11 +18,11 @@ _NEWTON_STEPS = 8
 
 
 class Expectation(NamedTuple):
-    """What is taken of domains; arrays of the shape of the parameters.
+    """Expected epochs and mean rank; arrays of the shape of the parameters.
 
     Attributes:
-        epochs: expected copies of a token, the integral of S; tokens taken over tokens there.
-        mean_rank: the mean rank of what is taken; 1/2 where nothing is.
+        epochs: tokens taken from a domain / tokens the domain has; the integral of S.
+        mean_rank: mean rank of the tokens taken; 1/2 if none are.
     """
 
     epochs: FloatArray
@@ -36,10 +36,14 @@ def expectation(
     epsilon: ArrayLike,
     scale: ArrayLike = 1.0,
 ) -> Expectation:
-    """Expected epochs and mean rank of sampling functions, arrays of any one shape.
+    """Expected epochs and mean rank of sampling functions.
 
-    Exact to about 1e-9: the part of S that bends is integrated by Gauss-Legendre quadrature, the
-    rest is constant.
+    Exact to about 1e-9: the curved part of S is integrated by Gauss-Legendre quadrature, the rest
+    is constant.
+
+    Args:
+        lam, omega, eta, epsilon: of Eq. 3, arrays of one shape.
+        scale: factor on S without epsilon, of that shape or one for all; 1 is the paper's Eq. 3.
     """
     lam, omega, eta, epsilon, factor = (
         np.asarray(values, dtype=np.float64) for values in (lam, omega, eta, epsilon, scale)
@@ -63,17 +67,23 @@ def omega_for(
     epsilon: ArrayLike,
     scale: ArrayLike = 1.0,
 ) -> FloatArray:
-    """The omega at which a sampling function takes that many epochs; the inverse of `expectation`.
+    """The omega at which a sampling function takes `epochs`; the inverse of `expectation`.
 
-    0 where epsilon alone takes as much or more. It can exceed 1, where even the whole domain is
-    not enough; the caller has to look.
+    0 if epsilon alone takes as many or more. Above 1 if even the whole domain is not enough; the
+    caller must check that.
+
+    Args:
+        epochs: tokens taken from a domain / tokens the domain has.
+        lam, eta, epsilon: of Eq. 3.
+        scale: factor on S without epsilon; 1 is the paper's Eq. 3.
+            All arguments are broadcast to one shape.
     """
     epochs, lam, eta, epsilon, factor = np.broadcast_arrays(
         *(np.asarray(values, dtype=np.float64) for values in (epochs, lam, eta, epsilon, scale))
     )
     wanted = np.maximum(epochs - epsilon, 0.0) / factor
-    # S within omega lies between 1 and 2^eta, and grows with the distance from omega: the integral
-    # is convex in omega with a slope between the two, and Newton's steps from below close in fast.
+    # S within omega is between 1 and 2^eta and grows with the distance from omega. So the integral
+    # is convex in omega with a slope between the two, and Newton's method converges fast.
     omega = wanted / 2.0**eta
     for _ in range(_NEWTON_STEPS):
         bend, flat, top = _parts(lam, omega, eta)
@@ -87,7 +97,7 @@ def omega_for(
 def _parts(
     lam: FloatArray, omega: FloatArray, eta: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """The width of the bending part below omega, that of the constant part, and its height."""
+    """Width of the curved part of S below omega, and width and height of the constant part."""
     with np.errstate(divide="ignore"):
         bend = np.minimum(omega, np.where(lam > 0, _TRANSITION / lam, np.inf))
     return bend, omega - bend, 2.0**eta
@@ -96,9 +106,8 @@ def _parts(
 def _bend(
     lam: FloatArray, eta: FloatArray, bend: FloatArray
 ) -> tuple[FloatArray, FloatArray, NDArray[np.float64]]:
-    """Distances from omega (..., 24), S there without epsilon, and the weights of quadrature."""
-    # The logistic function turns within a few units of 1 / lam: squaring the nodes puts more of
-    # them there.
+    """Nodes (..., 24) as distances from omega, S there without epsilon, and quadrature weights."""
+    # S curves most within a few units of 1 / lam: squaring the nodes puts more of them there.
     t = (_NODES + 1) / 2
     x = bend[..., None] * t**2
     widths = bend[..., None] * (_WEIGHTS * t)

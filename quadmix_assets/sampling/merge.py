@@ -1,4 +1,4 @@
-"""Eq. 1 of the paper: the scores of all criteria become one merged score."""
+"""Eq. 1 of the paper: merges the scores of all criteria into one score."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -28,7 +28,7 @@ def merge_scores(sigma_scores: ArrayLike, domains: ArrayLike, alpha: ArrayLike) 
     sigma = check_floats("sigma_scores", sigma_scores, (None, n_criteria))
     domain_of = check_domains(domains, len(sigma), n_domains)
     merged = np.zeros(len(sigma))
-    # A matrix product may add in another order on another processor; equal scores must stay equal.
+    # No matrix product: its order of addition depends on the processor, and ties must stay ties.
     for n in range(n_criteria):
         merged += sigma[:, n] * weights[:, n][domain_of]
     return merged

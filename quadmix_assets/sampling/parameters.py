@@ -14,11 +14,11 @@ LambdaPrior = Literal["log_uniform", "uniform"]
 Stream = Literal["proxies", "search"]
 
 _STREAMS: dict[Stream, int] = {"proxies": 0, "search": 1}
-# Scales come from streams of their own, so that they change no other parameter.
+# Scales are drawn from streams of their own, so that they do not change the other parameters.
 _SCALE_STREAM = 100
 _PAPER_BETA = ("lam", "omega", "eta", "epsilon")
 _BETA = (*_PAPER_BETA, "scale")
-# The scale of the paper's space, for all domains.
+# The scale in the paper's space, for all domains.
 _ONE = np.ones(())
 _ONE.flags.writeable = False
 
@@ -76,7 +76,7 @@ class Parameters:
         return {name: getattr(self, name) for name in _BETA}
 
     def expectation(self) -> Expectation:
-        """What the thetas take of every domain in expectation, (n, M) each."""
+        """Expected epochs and mean rank of every domain, (n, M) each."""
         return expectation(**self.beta)
 
     @property
@@ -86,12 +86,12 @@ class Parameters:
 
     @property
     def n_domains(self) -> int:
-        """M."""
+        """M, the number of domains."""
         return int(self.alpha.shape[1])
 
     @property
     def n_criteria(self) -> int:
-        """N."""
+        """N, the number of criteria."""
         return int(self.alpha.shape[2])
 
     def __len__(self) -> int:
@@ -99,7 +99,7 @@ class Parameters:
         return len(self.alpha)
 
     def __iter__(self) -> Iterator[Theta]:
-        """One theta after the other."""
+        """Iterate over the thetas."""
         return (self.row(i) for i in range(len(self)))
 
     @overload
@@ -121,14 +121,14 @@ class Parameters:
     def as_features(self, *, scaled: bool = False) -> FloatArray:
         """The thetas as a matrix (n, (N + 4) * M), columns as `feature_names` names them.
 
-        All of alpha comes first, domain by domain, then lam, omega, eta and epsilon of all
-        domains in turn, and where `scaled` asks for it scale, M more columns.
+        All of alpha comes first, domain by domain, then lam of all domains, omega, eta, epsilon,
+        and with `scaled` also scale, M more columns.
 
         Raises:
             ValueError: a scale is not 1, and `scaled` leaves it out.
         """
         if not scaled and self.is_scaled:
-            raise ValueError("these thetas have scales other than 1: ask for them by scaled=True")
+            raise ValueError("these thetas have scales other than 1: pass scaled=True to keep them")
         flat = self.alpha.reshape(len(self), self.n_domains * self.n_criteria)
         beta = [self.beta[name] for name in _beta_names(scaled)]
         return np.concatenate([flat, *beta], axis=1)
@@ -141,7 +141,7 @@ class Parameters:
 
     @classmethod
     def concatenate(cls, parts: Sequence["Parameters"]) -> "Parameters":
-        """Thetas of several parts, at least one, one part after the other."""
+        """The thetas of all `parts`, at least one, in order."""
         names = ("alpha", *_BETA)
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
@@ -189,12 +189,12 @@ def sample_parameters(
 ) -> Parameters:
     """Draw n thetas by Algorithm 1.
 
-    Global weights a[n] ~ U(0,1) are normalized to sum 1; in each domain b[n] ~ U(0,1) bends them:
-    alpha[m,n] = a[n]·b[n] / Σ. Then lam = 10^(3u), omega = omega_max·u, eta = u,
-    epsilon = u / 1000, each u its own draw.
+    Global weights a[n] ~ U(0,1) are normalized to sum 1 and rescaled in each domain by
+    b[n] ~ U(0,1): alpha[m,n] = a[n]·b[n] / Σ. Then lam = 10^(3u), omega = omega_max·u, eta = u,
+    epsilon = u / 1000, each with its own u ~ U(0,1).
 
     All random numbers come from one stream that is read theta by theta. So theta i depends on
-    seed, stream, N, M and its position alone, never on n: the first k of n thetas are the thetas
+    seed, stream, N, M and i alone, never on n: the first k of n thetas are the thetas
     of `sample_parameters(k, ...)`, and `start` draws a later part without the earlier one.
 
     Args:
@@ -206,8 +206,8 @@ def sample_parameters(
         lambda_prior: "log_uniform" is 10^(3u), "uniform" is 1000u, the other reading of the
             paper's typesetting.
         scale_max: the extension: scale = scale_max^u, so from 1 to this; 1 is the paper's space.
-        stream: "proxies" and "search" are independent streams of the same seed, so that a search
-            never meets the thetas its regressor was trained on.
+        stream: "proxies" and "search" are independent streams of the same seed, so that the
+            candidates of a search are not the thetas its regressor was trained on.
         start: position of the first theta in the stream.
 
     Raises:
@@ -247,7 +247,7 @@ def sample_parameters(
 
 
 def _uniform(n: int, width: int, *, seed: int, stream: int, start: int) -> FloatArray:
-    """U(0,1) without its end points, from raw bits: NumPy fixes those of PCG64 for all versions."""
+    """U(0,1), (n, width), end points excluded; from raw bits, which NumPy keeps across versions."""
     bits = np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(stream,)))
     bits.advance(start * width)
     raw = bits.random_raw(n * width).reshape(n, width)

@@ -1,4 +1,4 @@
-"""Draw the copies of a whole pool under many thetas, from an index of it."""
+"""Draws the copies of a whole pool under many thetas, from an index of the pool."""
 
 from functools import cached_property
 from typing import NamedTuple
@@ -13,7 +13,7 @@ from quadmix_assets.sampling.validation import FloatArray, IntArray, check_float
 
 
 class Taken(NamedTuple):
-    """The documents that are taken at least once, ascending, and how often; (k,) int64 each."""
+    """The documents taken at least once, ascending, and their copies; (k,) int64 each."""
 
     documents: IntArray
     copies: IntArray
@@ -22,16 +22,16 @@ class Taken(NamedTuple):
 class PoolDraw:
     """The draw of one seed over an indexed pool: Equations 1 to 3 and the draw for any theta.
 
-    Gives exactly what `merge_scores`, `rank_within_domains`, `sampling_value` and `draw_copies`
-    give one after the other. The random number of every document is computed once. Beyond omega
-    all of a domain have the sampling value epsilon, so for thetas whose epsilon is at most
-    `max_epsilon` the documents with a larger number need not be looked at again.
+    Results are identical to those of `merge_scores`, `rank_within_domains`, `sampling_value` and
+    `draw_copies`. The random number of every document is computed once. Beyond omega the sampling
+    value is epsilon (Eq. 3), so documents with a random number of `max_epsilon` or more are never
+    taken there and are skipped.
 
     Args:
         index: the pool.
         ids: (D,) strings, or the uint64 of `hash_ids`.
         seed: of the draw, as in `draw_copies`.
-        max_epsilon: the largest epsilon of the thetas to come; a larger one is an error.
+        max_epsilon: upper bound of epsilon of all thetas; a larger epsilon is an error.
 
     Raises:
         ValueError: as in `draw_copies`; the ids are not as many as the documents.
@@ -46,12 +46,12 @@ class PoolDraw:
         is_document = index.documents >= 0
         self._uniform = np.ones(len(index.documents))
         self._uniform[is_document] = uniform[index.documents[is_document]]
-        lucky = is_document if max_epsilon >= 1 else self._uniform < max_epsilon
-        self._lucky = np.flatnonzero(lucky & is_document)
+        below = is_document if max_epsilon >= 1 else self._uniform < max_epsilon
+        self._candidates = np.flatnonzero(below & is_document)
 
     @cached_property
-    def _lucky_domains(self) -> IntArray:
-        return self.index.domains_of(self._lucky)
+    def _candidate_domains(self) -> IntArray:
+        return self.index.domains_of(self._candidates)
 
     def copies(self, theta: Theta, limits: FloatArray | None = None) -> Taken:
         """The documents that theta takes; `limits` as in `PoolIndex.best`.
@@ -66,7 +66,7 @@ class PoolDraw:
                 "make a PoolDraw with a larger max_epsilon"
             )
         copies = np.zeros(self.index.n_documents, np.int32)
-        self._take(copies, self._lucky, epsilon[self._lucky_domains])
+        self._take(copies, self._candidates, epsilon[self._candidate_domains])
         best = self.index.best(theta, limits)
         self._take(copies, best.places, sampling_value(best.ranks, best.domains, *theta[1:]))
         documents = np.flatnonzero(copies != 0)

@@ -1,12 +1,12 @@
-"""The index of a pool: everything about ranking it that does not depend on theta, done once.
+"""The index of a pool: all work of ranking it that does not depend on theta, done once.
 
-Ranking a pool for one theta sorts it. For thousands of thetas most of that is waste: beyond omega
-the sampling value is epsilon whatever the rank (Eq. 3), so the order is wanted up to omega only.
-The index keeps the documents of each domain in blocks of neighbours (see `blocks`). For a theta,
-an upper limit of the merged scores within omega is read off a small sample, blocks whose best
-possible merged score is beyond the limit are passed over, and only what is left is merged and
-sorted. A limit that turns out too low is raised, so the result is always exact: the same ranks,
-to the last bit, as `merge_scores` and `rank_within_domains`.
+Ranking a pool for one theta sorts it. For thousands of thetas most of that is wasted: beyond omega
+the sampling value is epsilon whatever the rank (Eq. 3), so only ranks up to omega are needed. The
+index keeps the documents of each domain in blocks of similar scores (see `blocks`). For a theta, an
+upper limit of the merged scores within omega is estimated from a small sample, blocks whose lower
+bound of the merged score exceeds the limit are skipped, and only the other documents are merged and
+sorted. A limit that turns out too low is raised, so the result is always exact: the same ranks, to
+the last bit, as those of `merge_scores` and `rank_within_domains`.
 """
 
 from collections.abc import Iterator
@@ -30,12 +30,12 @@ from quadmix_assets.sampling.validation import (
     share_of,
 )
 
-# One document in so many is in the sample that the limits are read off.
+# One document in so many is in the sample from which limits are estimated.
 _SAMPLE_STEP = 32
-# A domain with fewer of its documents in the sample is taken whole.
+# A domain with fewer documents in the sample gets no limit.
 _MIN_SAMPLE = 64
-# How far beyond omega a limit is set at first, in standard deviations of the sample's estimate:
-# a limit that is too low costs a second pass, one that is too high a few documents more to sort.
+# First distance of a limit beyond omega, in standard deviations of the estimate. Too low costs
+# a second pass, too high a few more documents to sort.
 _MARGIN = 3.0
 
 
@@ -44,7 +44,7 @@ class Best:
     """The documents with rank <= omega under a theta, by domain and then by merged score.
 
     Attributes:
-        places: (k,) where they stand in the index.
+        places: (k,) their positions in the index.
         domains: (k,) their domain indices, ascending.
         merged: (k,) merged scores (Eq. 1), ascending in each domain.
         ranks: (k,) ranks (Eq. 2).
@@ -60,15 +60,15 @@ class Best:
 class PoolIndex:
     """A pool of D documents laid out for ranking under many thetas, in B blocks of `BLOCK`.
 
-    The last block of each domain is filled up; a place that holds no document has the number -1,
-    no tokens, and scores that are NaN, which no limit lets through.
+    The last block of each domain is padded with document number -1, 0 tokens and scores of NaN,
+    which are never within a limit.
 
     Attributes:
         sigma: (N, B, BLOCK) normalized scores, smaller is better.
-        documents: (B * BLOCK,) int32, the document at each place.
+        documents: (B * BLOCK,) int32, the document at each position.
         tokens: (B * BLOCK,) int64.
         block_domains: (B,) int32, ascending.
-        lows: (N, B) the least score of each block.
+        lows: (N, B) the minimum score of each block.
         n_tokens: (M,) tokens of each domain.
     """
 
@@ -83,7 +83,7 @@ class PoolIndex:
     def build(
         cls, sigma_scores: ArrayLike, domains: ArrayLike, tokens: ArrayLike, n_domains: int
     ) -> "PoolIndex":
-        """Lay out a pool. O(D log D); about a second for a million documents.
+        """Build the index of a pool. O(D log D); about a second for a million documents.
 
         Args:
             sigma_scores: (D, N) normalized scores, smaller is better.
@@ -137,7 +137,7 @@ class PoolIndex:
 
     @classmethod
     def open(cls, folder: Path) -> "PoolIndex":
-        """Open what `save` wrote; scores stay on disk until they are touched.
+        """Open what `save` wrote; the arrays are memory-mapped.
 
         Raises:
             FileNotFoundError: a file is missing.
@@ -146,21 +146,21 @@ class PoolIndex:
 
     @property
     def n_criteria(self) -> int:
-        """N."""
+        """N, the number of criteria."""
         return len(self.sigma)
 
     @property
     def n_domains(self) -> int:
-        """M."""
+        """M, the number of domains."""
         return len(self.n_tokens)
 
     @cached_property
     def n_documents(self) -> int:
-        """D."""
+        """D, the number of documents."""
         return int((self.documents >= 0).sum())
 
     def domains_of(self, places: IntArray) -> IntArray:
-        """The domains (k,) of the documents at places (k,) of the index."""
+        """The domains (k,) of the documents at positions (k,) of the index."""
         return self.block_domains[places // BLOCK].astype(np.int64)
 
     def best(self, theta: Theta, limits: FloatArray | None = None) -> Best:
@@ -168,8 +168,8 @@ class PoolIndex:
 
         Args:
             theta: alpha (M, N) and omega (M,) are used.
-            limits: (M,) merged scores, where it is known that no rank <= omega lies beyond them;
-                None finds them.
+            limits: (M,) upper limits of the merged scores with rank <= omega, if they are known;
+                None estimates and verifies them.
 
         Raises:
             ValueError: theta has other criteria or domains than the pool.
@@ -193,7 +193,7 @@ class PoolIndex:
 
     @cached_property
     def _sample(self) -> tuple[FloatArray, IntArray, IntArray]:
-        """Scores (N, s), tokens (s,) of the sample, and where each domain starts in it (M + 1,)."""
+        """Scores (N, s) and tokens (s,) of the sample, and the bounds of its domains (M + 1,)."""
         places = np.arange(_SAMPLE_STEP // 2, len(self.documents), _SAMPLE_STEP)
         places = places[self.documents[places] >= 0]
         starts = np.searchsorted(self.block_domains[places // BLOCK], np.arange(self.n_domains + 1))
@@ -201,10 +201,10 @@ class PoolIndex:
         return np.ascontiguousarray(scores), self.tokens[places], starts
 
     def _limits(self, theta: Theta, margin: float) -> FloatArray:
-        """Merged scores (M,) that most likely lie a little beyond omega; inf takes a whole domain.
+        """Merged scores (M,) whose rank is most likely a little beyond omega; inf is no limit.
 
         `margin` counts standard deviations of a share estimated from a random sample of that size.
-        The sample is spread evenly over the blocks, so it is better than a random one.
+        The estimate is better, because the sample is spread evenly over the blocks.
         """
         scores, tokens, starts = self._sample
         limits = np.full(self.n_domains, np.inf)
@@ -223,8 +223,8 @@ class PoolIndex:
 
     def _ranked(self, theta: Theta, limits: FloatArray) -> Best:
         """All documents up to the limits, ranked."""
-        # The bound is computed in the order of Eq. 1, and rounding keeps order: no bound is beyond
-        # a score that it bounds.
+        # Bounds are added in the same order as merged scores, and rounding is monotone: no bound
+        # exceeds a merged score of its block.
         bounds = _merge(self.lows, theta.alpha[self.block_domains].T)
         rows = np.flatnonzero(bounds <= limits[self.block_domains])
         row_domains = self.block_domains[rows]
@@ -253,20 +253,20 @@ class PoolIndex:
         return Best(places, domains, merged, ranks)
 
     def _too_low(self, ranked: Best, theta: Theta, limits: FloatArray) -> NDArray[np.bool_]:
-        """The domains (M,) in which a rank <= omega may lie beyond the limit."""
+        """The domains (M,) in which a rank <= omega may be beyond the limit."""
         worst = np.zeros(self.n_domains)
         worst[ranked.domains] = ranked.ranks  # ascending in each domain, so the last one stays
         return np.isfinite(limits) & (worst <= theta.omega)
 
 
 def _load(path: Path) -> NDArray[Any]:
-    # NumPy cannot map a file without data, which the index of a pool without documents has.
+    # NumPy cannot memory-map a file without data, which the index of an empty pool has.
     array = np.load(path, mmap_mode="r") if path.stat().st_size > 4096 else np.load(path)
     return np.asarray(array)
 
 
 def _merge(scores: Any, alpha: NDArray[Any]) -> FloatArray:
-    """Eq. 1 for criteria along the first axis, adding in the very order of `merge_scores`."""
+    """Eq. 1 for criteria along the first axis, adding in the same order as `merge_scores`."""
     pairs: Iterator[tuple[FloatArray, FloatArray]] = zip(scores, alpha, strict=True)
     first, weight = next(pairs)
     merged = first * weight

@@ -17,12 +17,10 @@ def rank_within_domains(merged: ArrayLike, domains: ArrayLike, tokens: ArrayLike
     """Ranks (D,): the share of the domain's tokens in documents that score as well or better.
 
     The best document has the smallest rank, the worst has 1. Documents with the same merged score
-    share one rank, that of the whole group. A document of zero tokens takes the rank of the tokens
-    up to its score, so it can be 0 where it is the best. In a domain that has no tokens at all
-    every rank is 1, the worst: there is nothing in it to prefer.
+    share one rank, that of the whole group. The rank of a document without tokens can be 0, if no
+    document with tokens scores as well. In a domain without any tokens every rank is 1, the worst.
 
-    Counting is done in integers, so the order of the documents does not touch a single bit.
-    O(D log D).
+    Tokens are summed as integers, so ranks do not depend on the order of the documents. O(D log D).
 
     Args:
         merged: (D,) merged scores, smaller is better.
@@ -62,8 +60,8 @@ def rank_within_domains(merged: ArrayLike, domains: ArrayLike, tokens: ArrayLike
 def _order_by_domain_and_score(
     scores: FloatArray, domain_of: IntArray, sizes: IntArray
 ) -> IntArray:
-    # NumPy sorts small integers stably by radix; sorting each domain's floats on its own is then
-    # four times as fast as lexsort, which compares.
+    # Four times as fast as lexsort: NumPy sorts small integers by radix, then each domain's floats
+    # are sorted on their own.
     narrow = domain_of.astype(np.min_scalar_type(len(sizes)))
     order = np.argsort(narrow, kind="stable")
     by_domain = scores[order]

@@ -1,4 +1,4 @@
-"""Eq. 3 of the paper: from a document's rank to how often it is taken."""
+"""Eq. 3 of the paper: from a document's rank to its expected number of copies."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -20,15 +20,15 @@ def sampling_value(
     S(r) = (2 / (1 + exp(-lam·(omega - r))))^eta + epsilon where r <= omega, else epsilon; each
     document uses its domain's values. At r = omega that is 1 + epsilon, below it S grows, but never
     beyond 2^eta + epsilon. A scale multiplies the part within omega: S(r) = scale · (...)^eta +
-    epsilon, an extension of the paper's space with which a small domain can be taken often.
+    epsilon, an extension of the paper's space that allows many epochs of a small domain.
 
     Args:
         ranks: (D,) ranks of Eq. 2.
         domains: (D,) domain index of each document.
         lam: (M,) steepness.
-        omega: (M,) the share of the domain's tokens that is taken.
-        eta: (M,) exponent; 0 takes all documents within omega equally.
-        epsilon: (M,) chance of any document.
+        omega: (M,) largest rank that is taken, a share of the domain's tokens.
+        eta: (M,) exponent; with 0, S is the same for all ranks within omega.
+        epsilon: (M,) S beyond omega, added within it: the chance of any document to be taken.
         scale: (M,) factor, or one for all domains; 1 is the paper's Equation 3.
 
     Raises:
@@ -48,7 +48,7 @@ def sampling_value(
     values = floor[domain_of]
     inside = np.flatnonzero(r <= threshold[domain_of])
     m = domain_of[inside]
-    # Inside the threshold the exponent is at most 0, so exp lies in (0, 1] and cannot overflow.
+    # Within omega the exponent is at most 0, so exp is in [0, 1] and cannot overflow.
     decay = np.exp(-steepness[m] * (threshold[m] - r[inside]))
     values[inside] += factor[m] * (2.0 / (1.0 + decay)) ** exponent[m]
     return values

@@ -1,7 +1,7 @@
 """A small table from a value to the share of tokens at or below it, fitted once and stored.
 
-It carries a rank to documents that were not there when it was fitted: the rank calibration (merged
-score -> rank in a domain) and the rank normalizer (raw score -> sigma) are both such tables.
+It gives ranks to documents that were not in the fit: the rank calibration (merged score -> rank in
+a domain) and the rank normalizer (raw score -> sigma) are both such tables.
 """
 
 from dataclasses import dataclass
@@ -25,9 +25,9 @@ SCHEMA = {"value": pl.Float64, "share_below": pl.Float64, "share": pl.Float64}
 class TokenShareTable:
     """A monotone map: value -> share of tokens in documents with that value or a smaller one.
 
-    Each breakpoint stores the share up to it and the share strictly below it, so that ties (many
-    tokens on one value) are exact. Between two breakpoints the share is interpolated linearly;
-    where no fitted value lies between them that line is flat, and the map is exact.
+    Each breakpoint stores the share up to it and the share strictly below it, so that ties are
+    exact. Between two breakpoints the share is interpolated linearly; if no fitted value is between
+    them, it is constant and exact.
 
     Args:
         value: (K,) breakpoints, strictly ascending.
@@ -35,7 +35,7 @@ class TokenShareTable:
         share: (K,) share of tokens with this or a smaller value; the last is 1.
 
     Raises:
-        ValueError: the arrays are not such a table.
+        ValueError: values or shares do not ascend, or the shares do not end at 1.
     """
 
     value: FloatArray
@@ -48,12 +48,14 @@ class TokenShareTable:
         for name in SCHEMA:
             object.__setattr__(self, name, check_floats(name, getattr(self, name), (n,)))
         if (self.value[1:] <= self.value[:-1]).any():
-            raise ValueError("value is not strictly ascending: this is no table of token shares")
+            raise ValueError(
+                "value is not strictly ascending: expected a table that TokenShareTable.fit made"
+            )
         steps = np.stack([self.share_below, self.share], axis=1).ravel()
         if n and (steps[0] < 0 or steps[-1] != 1 or (np.diff(steps) < 0).any()):
             raise ValueError(
                 "share_below and share do not rise from 0 or more to 1: "
-                "this is no table of token shares"
+                "expected a table that TokenShareTable.fit made"
             )
 
     @classmethod
@@ -62,13 +64,13 @@ class TokenShareTable:
     ) -> "TokenShareTable":
         """Fit the table to the values of all documents.
 
-        Exact while there are no more than `max_breakpoints` distinct values. Else breakpoints are
-        kept at even steps of token share, always with the first and the last value, and no share
-        is off by more than 1 / (max_breakpoints - 1); `max_error` says how far off it can be here.
-        Without any document or token the table gives 1, the worst rank, for every value.
+        Exact for up to `max_breakpoints` distinct values. With more, breakpoints are placed at even
+        steps of the token share, always including the first and the last value, and the error of a
+        share is at most 1 / (max_breakpoints - 1); `max_error` is the bound of this table. Without
+        documents or tokens the table gives 1, the worst rank, for every value.
 
         Args:
-            values: (D,) in any order; ties belong together.
+            values: (D,) in any order.
             tokens: (D,) token counts.
             max_breakpoints: 2 or more.
 
@@ -92,19 +94,19 @@ class TokenShareTable:
 
     @property
     def max_error(self) -> float:
-        """How far any share can be off: the most tokens that hide between two breakpoints."""
+        """Bound of the error of any share: the largest share of tokens between two breakpoints."""
         return float(np.max(self.share_below[1:] - self.share[:-1], initial=0.0))
 
     @property
     def is_exact(self) -> bool:
-        """Whether every share is the share of the fitted documents itself."""
+        """Whether the table gives the exact share of the fitted documents for every value."""
         return self.max_error == 0.0
 
     def __call__(self, values: ArrayLike) -> FloatArray:
         """Shares (D,) of the values (D,).
 
-        Below the first breakpoint the share is that of the first one: a document that beats all
-        fitted ones ranks as the best of them did. Above the last it is 1.
+        Below the first breakpoint the share is that of the first one: a document better than all
+        fitted ones gets the rank of the best of them. Above the last it is 1.
 
         Raises:
             ValueError: a value is NaN or infinite.
@@ -120,20 +122,20 @@ class TokenShareTable:
         rise = self.share_below[right] - shares
         between = np.flatnonzero((left >= 0) & (rise > 0) & (x > self.value[left]))
         low, high = self.value[left[between]] / 2, self.value[right[between]] / 2
-        # Halves, because the distance of two finite numbers can be infinite.
+        # Halves, because the difference of two finite numbers can overflow.
         shares[between] += rise[between] * ((x[between] / 2 - low) / (high - low))
         return shares
 
     def to_frame(self) -> pl.DataFrame:
-        """The table as columns value, share_below, share; one row a breakpoint."""
+        """The table as columns value, share_below, share; one row per breakpoint."""
         return pl.DataFrame({name: getattr(self, name) for name in SCHEMA}, schema=SCHEMA)
 
     @classmethod
     def from_frame(cls, frame: pl.DataFrame) -> "TokenShareTable":
-        """The inverse of `to_frame`; other columns are not looked at.
+        """The inverse of `to_frame`; other columns are ignored.
 
         Raises:
-            ValueError: a column is missing or the rows are no such table.
+            ValueError: a column is missing, or the rows are not a valid table.
         """
         missing = [name for name in SCHEMA if name not in frame.columns]
         if missing:
@@ -157,5 +159,5 @@ def tokens_per_value(values: ArrayLike, tokens: ArrayLike) -> tuple[FloatArray, 
     order = np.argsort(x)
     ordered = x[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
-    # Adding 0.0 turns -0.0 into 0.0: which of the two comes first hangs on the documents' order.
+    # Adding 0.0 turns -0.0 into 0.0: which of them comes first depends on the documents' order.
     return ordered[starts] + 0.0, np.add.reduceat(counts[order], starts)

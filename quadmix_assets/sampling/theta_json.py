@@ -8,7 +8,7 @@ from quadmix_assets.sampling.parameters import Theta
 
 
 def theta_from_json(value: dict[str, Any]) -> Theta:
-    """The inverse of `theta_to_json`; without a scale, theta is of the paper's space."""
+    """The inverse of `theta_to_json`; without a scale it is 1, as in the paper's space."""
     arrays = {name: value[name] for name in Theta._fields if name in value}
     return Theta(**{name: np.asarray(array, dtype=np.float64) for name, array in arrays.items()})
 

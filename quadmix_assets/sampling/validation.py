@@ -1,4 +1,4 @@
-"""Checks of the arrays the sampling functions take; messages name index, value and remedy."""
+"""Checks the arguments of the sampling functions; messages name index, value and remedy."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def first_index(wrong: NDArray[np.bool_]) -> tuple[int, ...]:
 
 
 def describe(name: str, values: NDArray[Any], wrong: NDArray[np.bool_]) -> str:
-    """`name[3, 1] is nan`, plus how many more values are wrong."""
+    """Text such as `name[3, 1] is nan (2 more like it)` about the wrong values."""
     index = first_index(wrong)
     more = int(wrong.sum()) - 1
     place = ", ".join(map(str, index))
@@ -25,7 +25,11 @@ def describe(name: str, values: NDArray[Any], wrong: NDArray[np.bool_]) -> str:
 
 
 def check_shape(name: str, array: NDArray[Any], expected: tuple[int | None, ...]) -> None:
-    """Raise ValueError unless the shape is the expected one; None stands for any length."""
+    """Check the shape of an array; None stands for any length.
+
+    Raises:
+        ValueError: the shape is another one.
+    """
     fits = array.ndim == len(expected) and all(
         want is None or have == want for have, want in zip(array.shape, expected, strict=True)
     )
@@ -37,14 +41,18 @@ def check_shape(name: str, array: NDArray[Any], expected: tuple[int | None, ...]
 def check_floats(
     name: str, values: ArrayLike, expected: tuple[int | None, ...], *, minimum: float | None = None
 ) -> FloatArray:
-    """The values as float64 of the expected shape, all finite and not below the minimum."""
+    """The values as float64 of the expected shape, all finite and not below the minimum.
+
+    Raises:
+        ValueError: the shape is another one, or a value is NaN, infinite or below the minimum.
+    """
     array = np.asarray(values, dtype=np.float64)
     check_shape(name, array, expected)
     finite = np.isfinite(array)
     if not finite.all():
         raise ValueError(
             f"{describe(name, array, ~finite)}; expected a finite number: "
-            "leave out or repair what could not be computed before it comes here"
+            "repair such values, or leave their rows out"
         )
     if minimum is not None and (array < minimum).any():
         raise ValueError(f"{describe(name, array, array < minimum)}; expected at least {minimum:g}")
@@ -52,7 +60,12 @@ def check_floats(
 
 
 def check_tokens(tokens: ArrayLike, n_documents: int) -> IntArray:
-    """Token counts as int64 (D,): whole numbers, none negative."""
+    """Token counts as int64 (D,): whole numbers, none negative.
+
+    Raises:
+        TypeError: the values are not numbers.
+        ValueError: the shape is another one, or a count is negative or not a whole number.
+    """
     array = np.asarray(tokens)
     check_shape("tokens", array, (n_documents,))
     if array.dtype.kind == "f":
@@ -67,7 +80,12 @@ def check_tokens(tokens: ArrayLike, n_documents: int) -> IntArray:
 
 
 def check_domains(domains: ArrayLike, n_documents: int, n_domains: int | None = None) -> IntArray:
-    """Domain indices as int64 (D,), from 0 to below `n_domains` where that is given."""
+    """Domain indices as int64 (D,), from 0 to below `n_domains` where that is given.
+
+    Raises:
+        TypeError: the indices are not integers.
+        ValueError: the shape is another one, or an index is out of range.
+    """
     array = np.asarray(domains)
     check_shape("domains", array, (n_documents,))
     if array.dtype.kind not in "iu" and array.size:
@@ -85,7 +103,12 @@ def check_domains(domains: ArrayLike, n_documents: int, n_domains: int | None = 
 
 
 def check_alpha(alpha: ArrayLike, expected: tuple[int | None, ...]) -> FloatArray:
-    """Criterion weights: the last axis is non-negative and sums to 1 within 1e-6."""
+    """Criterion weights as float64: none negative, the last axis sums to 1 within 1e-6.
+
+    Raises:
+        ValueError: the shape is another one, a weight is negative, NaN or infinite, or a sum is
+            not 1.
+    """
     array = check_floats("alpha", alpha, expected, minimum=0.0)
     sums = array.sum(axis=-1)
     wrong = np.abs(sums - 1.0) > SUM_TOLERANCE
@@ -98,5 +121,5 @@ def check_alpha(alpha: ArrayLike, expected: tuple[int | None, ...]) -> FloatArra
 
 
 def share_of(n_tokens: IntArray, n_total: IntArray) -> FloatArray:
-    """n_tokens / n_total; 1, the worst rank, where the total is no tokens at all."""
+    """n_tokens / n_total; 1, the worst rank, where n_total is 0."""
     return np.where(n_total > 0, n_tokens / np.maximum(n_total, 1), 1.0)

@@ -1,4 +1,4 @@
-"""The lake: where data lies, and how it is written, whole or not at all."""
+"""The lake: the paths of outputs, and their atomic writing and reading."""
 
 from quadmix_assets.store.atomic import (
     LISTING_FILE,
@@ -10,7 +10,7 @@ from quadmix_assets.store.atomic import (
 from quadmix_assets.store.store import Store
 from quadmix_assets.store.tables import ROW_GROUP_ROWS, ZSTD_LEVEL, TableWriter
 
-# Rows of text that a step holds at once.
+# Rows of text that a step holds in memory at once.
 BATCH_ROWS = 2_048
 
 __all__ = [

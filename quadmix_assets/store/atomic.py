@@ -1,16 +1,16 @@
-"""Files and folders that appear whole or not at all, on local disks and on object storage.
+"""Atomic writes of files and folders, on local disks and on object storage.
 
 Locally, content is written to a temporary sibling, which is then renamed. An object store has no
 rename, but shows an object only once its upload has ended: content is written to a local temporary
 file first (in TMPDIR, which needs room for it), and uploaded when it is complete.
 
 A folder is many objects, which cannot appear at once. So a folder on object storage has a listing,
-the object `_listing.json`, which says whether the folder is complete, the names of its files, and a
-hash of them all. It is marked incomplete before the first upload and complete after the last, when
+the object `_listing.json`: whether the folder is complete, the names of its files, and a hash of
+them all. It is marked incomplete before the first upload and complete after the last, when
 objects of the previous folder that are not in the new one have been deleted. Readers refuse a
 folder whose listing is incomplete, and one whose files are not those of the listing (two runs wrote
-it at once). An error before the uploads leaves the previous folder as it was; one among the uploads
-leaves a folder that counts as not written.
+it at once). An error before the uploads leaves the previous folder as it was; one during the
+uploads leaves a folder that counts as not written.
 """
 
 import json
@@ -32,7 +32,7 @@ LISTING_FILE = "_listing.json"
 
 
 class MissingOutputError(FileNotFoundError):
-    """An output that a step reads has not been written yet, or not to its end."""
+    """An output that a step reads is missing, incomplete, or made from other inputs."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def is_local(path: UPath) -> bool:
 
 @contextmanager
 def atomic_file(path: UPath) -> Iterator[BinaryIO]:
-    """Open `path` for writing; it appears, replacing what was there, when the block ends well."""
+    """Open `path` for writing; the file replaces `path` when the block ends without an error."""
     if not is_local(path):
         with tempfile.NamedTemporaryFile() as spool:
             yield cast(BinaryIO, spool)
@@ -77,7 +77,7 @@ def atomic_file(path: UPath) -> Iterator[BinaryIO]:
 
 @contextmanager
 def atomic_folder(path: UPath) -> Iterator[Path]:
-    """A local folder to fill; its content becomes the folder `path` when the block ends well."""
+    """A local folder to fill; it replaces folder `path` when the block ends without an error."""
     if not is_local(path):
         with tempfile.TemporaryDirectory() as name:
             yield Path(name)
@@ -101,7 +101,7 @@ def read_listing(folder: UPath) -> Listing | None:
     """The listing of a folder on object storage; None if `atomic_folder` has not written there.
 
     Raises:
-        MissingOutputError: the folder is being written, or its last writer did not end.
+        MissingOutputError: the folder is being written, or its last writer was interrupted.
     """
     try:
         content = json.loads((folder / LISTING_FILE).read_bytes())
@@ -109,7 +109,7 @@ def read_listing(folder: UPath) -> Listing | None:
         return None
     if not content["complete"]:
         raise MissingOutputError(
-            f"{folder} is incomplete: a run is writing it, or stopped while it did; wait for that "
+            f"{folder} is incomplete: a run is writing it, or was interrupted; wait for that "
             f"run, or materialise the asset {folder.name!r} again"
         )
     return Listing(tuple(content["names"]), content["fingerprint"])

@@ -1,4 +1,4 @@
-"""Where data lies in the lake: an output is `<lake>/<asset>/<name>`."""
+"""The lake's paths, and how its tables, JSON files and folders are written and read."""
 
 import json
 import tempfile
@@ -14,6 +14,7 @@ from upath import UPath
 
 from quadmix_assets.hashing import hash_file, hash_files
 from quadmix_assets.store.atomic import (
+    LISTING_FILE,
     MissingOutputError,
     atomic_file,
     file_names,
@@ -24,24 +25,24 @@ from quadmix_assets.store.tables import ROW_GROUP_ROWS, SUMMARY_KEY, TableWriter
 
 
 class Store:
-    """The lake: one folder per asset, one file (or folder) per partition."""
+    """The lake: an output is `<lake>/<asset>/<name>`, one file or folder per partition."""
 
     def __init__(self, root: UPath) -> None:
-        # File systems of fsspec remember listings for as long as the process lives: what another
-        # process writes or deletes meanwhile would not be seen.
+        # fsspec caches listings for the life of the process: files that another process writes or
+        # deletes meanwhile would go unnoticed.
         self.root = root if is_local(root) else UPath(root, use_listings_cache=False)
 
     def path(self, asset: str, name: str) -> UPath:
-        """Where the output `name` of `asset` lies."""
+        """Path of the output `name` of `asset`."""
         return self.root / asset / name
 
     def table_path(self, asset: str, partition: str | None = None) -> UPath:
-        """Where the table of an asset, or of one of its partitions, lies."""
+        """Path of the table of an asset, or of one of its partitions."""
         return self.path(asset, f"{partition if partition is not None else asset}.parquet")
 
     @contextmanager
     def table_writer(self, path: UPath, schema: pa.Schema) -> Iterator[TableWriter]:
-        """Write a table in pieces; the file appears when the block ends well."""
+        """Write a table in pieces; the file appears when the block ends without an error."""
         with atomic_file(path) as file:
             writer = TableWriter(file, schema)
             try:
@@ -73,27 +74,43 @@ class Store:
     def iter_table(
         self, path: UPath, columns: list[str] | None = None, batch_rows: int = ROW_GROUP_ROWS
     ) -> Iterator[pl.DataFrame]:
-        """Read a table in batches, so that memory does not grow with the shard."""
+        """Read a table in batches of rows, so that memory does not grow with the shard.
+
+        Raises:
+            MissingOutputError: it has not been written.
+        """
         self.require(path)
         with path.open("rb") as file, pq.ParquetFile(file) as parquet:
             for batch in parquet.iter_batches(batch_size=batch_rows, columns=columns):
                 yield cast(pl.DataFrame, pl.from_arrow(pa.Table.from_batches([batch])))
 
     def n_rows(self, path: UPath) -> int:
-        """Rows of a table, from its footer alone."""
+        """Rows of a table, from its footer alone.
+
+        Raises:
+            MissingOutputError: it has not been written.
+        """
         self.require(path)
         with path.open("rb") as file:
             return cast(int, pq.read_metadata(file).num_rows)
 
     def read_schema(self, path: UPath) -> dict[str, pl.DataType]:
-        """Columns and types of a table, from its footer alone."""
+        """Columns and types of a table, from its footer alone.
+
+        Raises:
+            MissingOutputError: it has not been written.
+        """
         self.require(path)
         with path.open("rb") as file:
             empty = pq.read_schema(file).empty_table()
         return dict(cast(pl.DataFrame, pl.from_arrow(empty)).schema)
 
     def summary(self, path: UPath) -> dict[str, Any]:
-        """What `TableWriter.describe` stored in a table's footer."""
+        """The summary that `TableWriter.describe` stored in a table's footer; {} without one.
+
+        Raises:
+            MissingOutputError: it has not been written.
+        """
         self.require(path)
         with path.open("rb") as file:
             footer = pq.read_metadata(file).metadata or {}
@@ -103,7 +120,7 @@ class Store:
         """A hash of the bytes of a file, or of all files of a folder with their names.
 
         Raises:
-            MissingOutputError: it has not been written, or not to its end.
+            MissingOutputError: it has not been written, or is incomplete.
         """
         self.require(path)
         if path.is_file():
@@ -128,7 +145,7 @@ class Store:
         return json.loads(path.read_bytes())
 
     def require(self, path: UPath) -> UPath:
-        """`path`, if it is there and the folder of its asset is complete.
+        """Return `path`, if it is there and the folder of its asset is complete.
 
         Raises:
             MissingOutputError: it is not; the message names the asset to materialise.
@@ -151,7 +168,11 @@ class Store:
 
     @contextmanager
     def local_folder(self, path: UPath) -> Iterator[Path]:
-        """A folder of the lake as a local one: itself, or a copy for as long as the block runs."""
+        """A folder of the lake as a local one: itself, or a copy for the duration of the block.
+
+        Raises:
+            MissingOutputError: it has not been written, or is incomplete.
+        """
         self.require(path)
         if is_local(path):
             yield Path(str(path))
@@ -171,7 +192,7 @@ class Store:
 def _verified(folder: UPath, found: str, expected: str) -> str:
     if found != expected:
         raise MissingOutputError(
-            f"{folder} does not hold the files that its listing names: two runs wrote it at once; "
+            f"{folder} does not hold the files of its {LISTING_FILE}: two runs wrote it at once; "
             f"materialise the asset {folder.name!r} again"
         )
     return found

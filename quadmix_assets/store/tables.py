@@ -1,4 +1,4 @@
-"""Parquet tables that are written in pieces."""
+"""Writes Parquet tables piece by piece, with a summary in the footer."""
 
 import json
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ SUMMARY_KEY = "quadmix"
 
 
 class TableWriter:
-    """Writes Arrow tables of one schema as row groups of one zstd Parquet file, as they come."""
+    """Writes Arrow tables of one schema to one zstd Parquet file, each as its own row groups."""
 
     def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
         self._writer = pq.ParquetWriter(

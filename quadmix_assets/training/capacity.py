@@ -1,4 +1,4 @@
-"""How many proxies fit one stack, and how many of their windows one forward pass."""
+"""Sizes stacks and forward passes to the memory of the device."""
 
 import torch
 
@@ -8,14 +8,14 @@ from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.cross_entropy import block_logits
 
 # Tokens of all proxies in one forward and backward pass. On a CPU few enough for the cache of a
-# core, and fixed: they decide the sizes of arrays, and those the last bits of a sum.
+# core, and a constant, because the sizes of arrays can change the last bits of a sum.
 _PASS_TOKENS_CPU = 1 << 12
 _PASS_TOKENS_GPU = 1 << 18
-_MOST_AT_ONCE_CPU = 8
-# Share of the free memory that is planned with; the rest is for what the allocator wastes.
+_MAX_PROXIES_CPU = 8
+# Share of the free memory that is used; the rest is left for fragmentation in the allocator.
 _USABLE_SHARE = 0.8
-# Weights, gradients and two moments in float32, a second gradient on its way into the first, and
-# the weights in bfloat16.
+# In float32: weights, gradients, two moments, and a gradient before it is accumulated. In bfloat16:
+# a copy of the weights.
 _BYTES_PER_PARAMETER = 4 * 5 + 2
 
 
@@ -27,17 +27,17 @@ def stack_size(
     *,
     most: int,
 ) -> int:
-    """How many proxies one process should train at once, at least 1 and at most `most`.
+    """Number of proxies that one process trains at once, from 1 to `most`.
 
-    On a CPU as many as fill one forward pass with a step's windows; on a GPU as many as fit its
-    free memory.
+    On a CPU as many as fill one forward pass with the windows of one step; on a GPU as many as fit
+    its free memory.
     """
     if device.type == "cpu":
         step_tokens = recipe.batch_windows * architecture.context
-        return max(1, min(most, _MOST_AT_ONCE_CPU, _PASS_TOKENS_CPU // step_tokens))
-    room = _USABLE_SHARE * free_memory(device) - _pass_bytes(architecture, device)
+        return max(1, min(most, _MAX_PROXIES_CPU, _PASS_TOKENS_CPU // step_tokens))
+    free = _USABLE_SHARE * free_memory(device) - _pass_bytes(architecture, device)
     per_proxy = _BYTES_PER_PARAMETER * architecture.n_parameters(vocab_size)
-    return max(1, min(most, int(room // per_proxy)))
+    return max(1, min(most, int(free // per_proxy)))
 
 
 def windows_per_pass(
@@ -49,7 +49,7 @@ def windows_per_pass(
 
 
 def _pass_bytes(architecture: Architecture, device: torch.device) -> int:
-    """Bytes of activations that a pass keeps, and of the block of logits with its copy."""
+    """Bytes of the activations kept in one pass, and of a block of logits with its copy."""
     per_layer = 14 * architecture.width + 5 * architecture.mlp_width
     per_token = 2 * (architecture.n_layers * per_layer + 8 * architecture.width)
     return _PASS_TOKENS_GPU * per_token + 2 * 2 * block_logits(device)

@@ -16,8 +16,8 @@ class Checkpoint:
 
     Attributes:
         path: of the file.
-        key: a hash of what is trained; a checkpoint with another key is ignored.
-        seconds: time between two checkpoints; longer if writing one takes long.
+        key: a hash of the stack's inputs; a checkpoint with another key is ignored.
+        seconds: least time between two checkpoints; longer if writing one takes long.
     """
 
     path: UPath
@@ -28,11 +28,11 @@ class Checkpoint:
 
     @property
     def is_due(self) -> bool:
-        """Whether it is time for another one: writing takes a twentieth of the time at most."""
+        """Whether to save now: `seconds` have passed, and saving takes at most 1/20 of the time."""
         return time.monotonic() - self._last >= max(self.seconds, 20 * self._cost)
 
     def save(self, state: dict[str, Any]) -> None:
-        """Write a state; it replaces the one before as a whole."""
+        """Write a state, atomically replacing the previous one."""
         start = time.monotonic()
         with atomic_file(self.path) as file:
             torch.save({"key": self.key, "state": state}, file)
@@ -44,7 +44,7 @@ class Checkpoint:
         try:
             with self.path.open("rb") as file:
                 saved = torch.load(file, map_location="cpu", weights_only=True)
-        except Exception:  # a damaged file raises errors of many classes
+        except Exception:  # torch raises many classes of errors for damaged files
             return None
         return saved["state"] if saved.get("key") == self.key else None
 

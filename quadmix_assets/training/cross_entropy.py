@@ -1,9 +1,8 @@
 """The output projection and its cross-entropy, without ever holding all the logits.
 
 For a small model most of the work is here, since vocabulary x width is much larger than the layers.
-Logits are computed block by block, each small enough for the processor's cache, and in training the
-gradients are computed from the same block. So memory does not grow with proxies x tokens x
-vocabulary.
+Logits are computed in blocks that fit the processor's cache, and in training the gradients are
+computed from the same block. So memory does not grow with proxies x tokens x vocabulary.
 """
 
 from collections.abc import Iterator
@@ -22,13 +21,13 @@ def block_logits(device: torch.device) -> int:
 
 
 def _blocks(targets: Tensor, vocab_size: int) -> Iterator[tuple[slice, slice]]:
-    """Slices (proxies, tokens) that cover targets (K, T), each within the block size."""
+    """Pairs of slices (proxies, tokens) that cover targets (K, T) block by block."""
     n_proxies, n_tokens = targets.shape
-    room = max(1, block_logits(targets.device) // vocab_size)
+    max_rows = max(1, block_logits(targets.device) // vocab_size)
     # One proxy at a time on a CPU: a plain product is faster there than a batched one.
     on_cpu = targets.device.type == "cpu"
-    proxies = 1 if on_cpu else max(1, min(n_proxies, room // n_tokens))
-    tokens = min(n_tokens, room)
+    proxies = 1 if on_cpu else max(1, min(n_proxies, max_rows // n_tokens))
+    tokens = min(n_tokens, max_rows)
     for k in range(0, n_proxies, proxies):
         for start in range(0, n_tokens, tokens):
             yield slice(k, k + proxies), slice(start, start + tokens)
@@ -43,13 +42,13 @@ def _probabilities(hidden: Tensor, weight: Tensor) -> Tensor:
     return torch.softmax(logits, -1, out=logits)
 
 
-def _flat_places(targets: Tensor, vocab_size: int) -> Tensor:
+def _flat_indices(targets: Tensor, vocab_size: int) -> Tensor:
     rows = torch.arange(targets.numel(), device=targets.device).view(targets.shape)
     return rows * vocab_size + targets
 
 
 def _nats(chosen: Tensor) -> Tensor:
-    # A probability that underflows to 0 counts as the smallest float: a loss of 87 nats.
+    # A probability that underflows to 0 becomes the smallest normal float: a loss of 87 nats.
     return -chosen.float().clamp_min(torch.finfo(torch.float32).tiny).log_()
 
 
@@ -64,8 +63,8 @@ def token_losses(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
     out = hidden.new_empty(targets.shape, dtype=torch.float32)
     for ks, ts in _blocks(targets, weight.shape[1]):
         probabilities = _probabilities(hidden[ks, ts], weight[ks])
-        places = _flat_places(targets[ks, ts], weight.shape[1])
-        out[ks, ts] = _nats(probabilities.view(-1)[places])
+        indices = _flat_indices(targets[ks, ts], weight.shape[1])
+        out[ks, ts] = _nats(probabilities.view(-1)[indices])
     return out
 
 
@@ -73,29 +72,29 @@ def token_losses(hidden: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
 def summed_loss(
     hidden: Tensor, weight: Tensor, targets: Tensor, *, divisor: int, weight_grad: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """The loss of each proxy's tokens and its gradients, all divided by `divisor`.
+    """Each proxy's summed loss and its gradients, all divided by `divisor`.
 
     Args:
         hidden: (K, T, width) in the dtype of the products.
         weight: (K, vocabulary, width) in the same dtype.
         targets: (K, T) integers.
-        divisor: the number of tokens that the mean is over, here and in other passes.
+        divisor: number of tokens of the mean, those of other passes of the step included.
         weight_grad: (K, vocabulary, width) float32; the gradient of `weight` is added to it.
 
     Returns:
-        (K,) float32, sum of losses in nats over `divisor`, and the gradient of `hidden`.
+        (K,) float32, summed loss in nats / `divisor`, and the gradient of `hidden`.
     """
     losses = hidden.new_zeros(len(hidden), dtype=torch.float32)
     hidden_grad = torch.empty_like(hidden)
     vocab_size = weight.shape[1]
-    share = hidden / divisor  # the mean is taken here, where arrays are small
+    scaled_hidden = hidden / divisor  # divided here, because `hidden` is smaller than the logits
     for ks, ts in _blocks(targets, vocab_size):
         wanted = targets[ks, ts]
         errors = _probabilities(hidden[ks, ts], weight[ks])
-        places = _flat_places(wanted, vocab_size)
-        chosen = errors.view(-1)[places]
+        indices = _flat_indices(wanted, vocab_size)
+        chosen = errors.view(-1)[indices]
         losses[ks] += _nats(chosen).sum(1)
-        errors.view(-1)[places] = chosen - 1
+        errors.view(-1)[indices] = chosen - 1
         hidden_grad[ks, ts] = _product(errors, weight[ks])
-        weight_grad[ks] += _product(errors.transpose(1, 2), share[ks, ts])
+        weight_grad[ks] += _product(errors.transpose(1, 2), scaled_hidden[ks, ts])
     return losses / divisor, hidden_grad.div_(divisor)

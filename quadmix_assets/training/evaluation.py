@@ -1,4 +1,4 @@
-"""Measure the loss of every proxy of a stack on target sets."""
+"""Measures the loss of every proxy of a stack on target sets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class TargetLoss:
 
     Attributes:
         loss_nats: (K,) mean over tokens.
-        bits_per_byte: (K,) total in bits over the UTF-8 bytes of the text; unlike loss_nats it can
+        bits_per_byte: (K,) summed loss in bits / UTF-8 bytes of the text; unlike loss_nats it can
             be compared between tokenizers.
         n_tokens: tokens that were predicted.
     """
@@ -38,9 +38,9 @@ def evaluate_stack(
     """The loss of every proxy on every target set, all proxies at once.
 
     Args:
-        stack: trained.
-        targets: by name.
-        precision: of the matrix products; None takes that of training.
+        stack: the trained proxies.
+        targets: target sets by name.
+        precision: of the matrix products; None uses that of training.
 
     Raises:
         ValueError: a target is cut to longer windows than the proxies' context.
@@ -67,9 +67,9 @@ def evaluate_stack(
 
 def _total_losses(model: StackedLM, target: TargetWindows, dtype: torch.dtype) -> np.ndarray:
     """Summed loss in nats of each proxy, (K,) float64."""
-    device = model.turns.device
-    room = _PASS_TOKENS_CPU if device.type == "cpu" else _PASS_TOKENS_GPU
-    n_windows = max(1, room // (model.n_proxies * target.inputs.shape[1]))
+    device = model.rotary.device
+    max_tokens = _PASS_TOKENS_CPU if device.type == "cpu" else _PASS_TOKENS_GPU
+    n_windows = max(1, max_tokens // (model.n_proxies * target.inputs.shape[1]))
     total = np.zeros(model.n_proxies)
     for start in range(0, len(target.inputs), n_windows):
         rows = slice(start, start + n_windows)

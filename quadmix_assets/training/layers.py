@@ -1,6 +1,6 @@
 """The layers of the stacked decoder, in plain operations that torch.compile can fuse.
 
-Arrays hold K proxies of T = B windows x C tokens each.
+Shapes: K proxies, each with T = B windows x C tokens.
 """
 
 import math
@@ -17,7 +17,7 @@ def rms_norm(x: Tensor, gain: Tensor, epsilon: float, dtype: torch.dtype) -> Ten
 
 
 def swiglu(gate_up: Tensor) -> Tensor:
-    """silu(gate) * up, for gate and up side by side in the last axis (Shazeer 2020)."""
+    """silu(gate) * up, for gate and up concatenated along the last axis (Shazeer 2020)."""
     gate, up = gate_up.chunk(2, -1)
     return F.silu(gate) * up
 
@@ -32,14 +32,14 @@ def rotations(context: int, head_width: int, base: float) -> Tensor:
     return torch.stack([angles.cos(), angles.sin()]).float()
 
 
-def split_heads(qkv: Tensor, turns: Tensor, n_heads: int) -> tuple[Tensor, Tensor, Tensor]:
+def split_heads(qkv: Tensor, rotary: Tensor, n_heads: int) -> tuple[Tensor, Tensor, Tensor]:
     """Split (n, C, 3 * width) into rotated queries, rotated keys and values, (n, heads, C, .) each.
 
-    `turns` are the `rotations` of C positions.
+    `rotary` are the `rotations` of C positions.
     """
     n, context, _ = qkv.shape
     queries, keys, values = qkv.view(n, context, 3, n_heads, -1).permute(2, 0, 3, 1, 4)
-    cos, sin = turns.to(qkv.dtype)
+    cos, sin = rotary.to(qkv.dtype)
     return _rotate(queries, cos, sin), _rotate(keys, cos, sin), values
 
 

@@ -1,4 +1,4 @@
-"""Train K proxies at once, each on its own stream of windows."""
+"""Trains K proxies at once, each on its own stream of windows, with checkpoints."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -22,12 +22,12 @@ class StackProgress:
     """The progress of one stack in training.
 
     Attributes:
-        step: steps that all proxies have made.
-        n_steps: steps they will have made at the end.
+        step: optimiser steps done, the same for all proxies.
+        n_steps: optimiser steps of the whole training.
         n_tokens: tokens that all proxies together have been trained to predict.
         learning_rate: of the last step.
-        losses: (K,) mean training loss in nats since the last report; NaN where a proxy failed,
-            and for all where no step was made.
+        losses: (K,) mean training loss in nats since the last report; NaN for failed proxies, and
+            for all if there was no step since.
         n_failed: proxies that failed.
     """
 
@@ -41,7 +41,7 @@ class StackProgress:
 
 @dataclass(frozen=True)
 class TrainedStack:
-    """The trained model, the record of each of its K proxies, and the seconds they took."""
+    """The trained stack, the record of each of its K proxies, and the seconds of training."""
 
     model: StackedLM
     recipe: TrainingSettings
@@ -68,15 +68,15 @@ def train_on_streams(
         architecture: of the proxies.
         recipe: budget, optimiser and precision.
         vocab_size: of the tokenizer.
-        seeds: (K) of the initial weights; equal seeds start equal proxies.
+        seeds: K seeds of the initial weights; equal seeds give equal weights.
         device: "auto", "cpu" or "cuda".
         compiled: "on", "off" or "auto": whether torch.compile fuses the training step.
         on_progress: called at the start, about every five seconds, and at the end.
-        checkpoint: where the state is written in between; if there is one already, the training
-            resumes from it.
+        checkpoint: the file that the state is saved to during training; if it holds a state
+            already, training resumes from it.
 
     Returns:
-        The trained models. A stream without tokens gives a failed proxy, not an error.
+        The trained stack. A stream without tokens gives a failed proxy, not an error.
 
     Raises:
         ValueError: streams, seeds and architecture do not fit each other, or a token is outside

@@ -40,11 +40,11 @@ class StackedLM(nn.Module):
         self.n_proxies = len(seeds)
         for name, values in _draw(architecture, vocab_size, seeds).items():
             self.register_parameter(name, nn.Parameter(values))
-        self.turns: Tensor
-        turns = rotations(architecture.context, architecture.head_width, architecture.rotary_base)
-        self.register_buffer("turns", turns, persistent=False)
-        # Not the method itself by default: a model that refers to itself lives until Python looks
-        # for cycles, with all its memory.
+        self.rotary: Tensor
+        rotary = rotations(architecture.context, architecture.head_width, architecture.rotary_base)
+        self.register_buffer("rotary", rotary, persistent=False)
+        # None rather than `self.hidden`: a reference to itself would keep the model and its memory
+        # alive until the cyclic garbage collector runs.
         self._compiled_hidden: Callable[[Tensor, torch.dtype], Tensor] | None = None
 
     def compile_training(self) -> None:
@@ -60,7 +60,7 @@ class StackedLM(nn.Module):
             h = self._norm(x, f"attention_gain_{layer}", dtype)
             qkv = torch.bmm(h, self._cast(f"qkv_{layer}", dtype))
             heads = split_heads(
-                qkv.view(K * B, C, -1), self.turns[:, :C], self.architecture.n_heads
+                qkv.view(K * B, C, -1), self.rotary[:, :C], self.architecture.n_heads
             )
             attended = causal_attention(*heads, explicit=explicit)
             attended = attended.transpose(1, 2).reshape(K, B * C, -1)
@@ -71,12 +71,15 @@ class StackedLM(nn.Module):
         return self._norm(x, "final_gain", dtype)
 
     def add_gradients(self, windows: Tensor, dtype: torch.dtype, *, divisor: int) -> Tensor:
-        """Add to `grad` of all parameters the gradient of windows (K, B, C + 1).
+        """Add the gradient of the loss on some windows to `grad` of all parameters.
 
-        The loss is a mean over `divisor` tokens, of which these windows may be a part.
+        Args:
+            windows: (K, B, C + 1) token ids.
+            dtype: of the matrix products.
+            divisor: tokens over which the loss is averaged; these windows may hold a part of them.
 
         Returns:
-            (K,) each proxy's share of that mean, in nats.
+            (K,) summed loss of each proxy on these windows / `divisor`, in nats.
         """
         hidden = (self._compiled_hidden or self.hidden)(windows[..., :-1], dtype)
         matrix = self.get_parameter("output")
@@ -94,7 +97,7 @@ class StackedLM(nn.Module):
 
     @torch.no_grad()
     def token_losses(self, ids: Tensor, targets: Tensor, dtype: torch.dtype) -> Tensor:
-        """Loss in nats of every target, (K, B, C), for ids and targets (B, C) all proxies share."""
+        """Loss in nats of every target, (K, B, C); ids and targets (B, C) are shared by all K."""
         K = self.n_proxies
         hidden = self.hidden(ids.expand(K, -1, -1), dtype)
         wanted = targets.flatten().expand(K, -1)
@@ -115,13 +118,13 @@ class StackedLM(nn.Module):
 
     @torch.no_grad()
     def silence(self, k: int) -> None:
-        """Set every parameter of proxy k to zero: it then predicts all tokens alike."""
+        """Set every parameter of proxy k to zero: its predictions are uniform from then on."""
         for parameter in self.parameters():
             parameter[k].zero_()
 
 
 def _parameter_sizes(architecture: Architecture, vocab_size: int) -> dict[str, tuple[int, ...]]:
-    """One proxy's parameters in the order in which their initial values are drawn."""
+    """Shapes of one proxy's parameters, in the order in which their values are drawn."""
     width, mlp = architecture.width, architecture.mlp_width
     sizes: dict[str, tuple[int, ...]] = {"embedding": (vocab_size, width)}
     for layer in range(architecture.n_layers):
@@ -137,9 +140,9 @@ def _parameter_sizes(architecture: Architecture, vocab_size: int) -> dict[str, t
 
 
 def _initial_standard_deviation(name: str, architecture: Architecture) -> float:
-    """As in GPT-NeoX (Black et al. 2022, section 2.1.2), which RegMix's code follows.
+    """Of a matrix, as in GPT-NeoX (Black et al. 2022, section 2.1.2), which RegMix's code follows.
 
-    The matrices that write to the residual stream start smaller the deeper the model is.
+    The deeper the model, the smaller the matrices that write to the residual stream.
     """
     if name == "embedding" and architecture.embedding_standard_deviation is not None:
         return architecture.embedding_standard_deviation

@@ -1,4 +1,4 @@
-"""Figures of the training of proxies, from which a person sees whether they learned."""
+"""Figures of the training of a batch of proxies: loss curves and final losses."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,10 +16,10 @@ _MAX_BINS = 30
 def plot_losses(
     proxies: Sequence[ProxyTraining], target_losses: Mapping[str, np.ndarray]
 ) -> Figure:
-    """Training loss of every proxy over tokens, and the spread of losses on each target.
+    """Training loss of every proxy over tokens, and histograms of the losses on each target set.
 
     Args:
-        proxies: the K records of a batch.
+        proxies: the training records of the batch's K proxies.
         target_losses: per target set the losses in nats, (K,); NaN (failed) is left out.
     """
     figure = Figure(figsize=(10, 4))

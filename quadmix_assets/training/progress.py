@@ -1,4 +1,4 @@
-"""The progress of a batch in training, put together from the reports of its stacks."""
+"""The progress of a batch in training, summed over the reports of its stacks."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ class StackReport:
 
     Attributes:
         n_tokens: tokens that its proxies together have been trained to predict.
-        n_tokens_resumed: those of them that an earlier, interrupted run had done.
+        n_tokens_resumed: those of them that an earlier, interrupted run trained.
         mean_loss_nats: mean training loss, since the last report, of its proxies that have not
             failed; None before the first step.
         n_failed: proxies that failed.
@@ -38,9 +38,10 @@ class BatchProgress:
         n_tokens: tokens that all of them together have been trained to predict.
         n_tokens_total: tokens that all of them together will have been trained to predict.
         n_failed: proxies that failed.
-        mean_loss_nats: mean training loss of the stacks in training; NaN before the first steps.
+        mean_loss_nats: mean over stacks of their last reported training loss; NaN before the first
+            steps.
         tokens_per_second: of all proxies together, since this run began.
-        eta_seconds: time that is left at this rate; infinite before the first steps.
+        eta_seconds: remaining time at this rate; infinite before the first steps.
     """
 
     n_proxies: int
@@ -58,20 +59,20 @@ class BatchProgress:
         return (
             f"{self.n_proxies} proxies, {share:.0%} of {self.n_tokens_total:,} tokens, "
             f"{self.tokens_per_second:,.0f} tokens/s, mean loss {self.mean_loss_nats:.3f} nats, "
-            f"{self.eta_seconds:,.0f} s to go{failed}"
+            f"{self.eta_seconds:,.0f} s left{failed}"
         )
 
 
 class ProgressBoard:
-    """Collects the reports of a batch's stacks, and logs the batch's progress at a steady pace.
+    """Collects the reports of a batch's stacks, and logs the batch's progress at intervals.
 
-    Stacks in other processes leave their reports as files in a local folder.
+    Stacks in other processes write their reports as files to a local folder.
 
     Args:
         n_proxies: proxies of the batch.
         n_tokens_total: tokens that all of them together are to predict.
-        tell: called with the progress when it is logged; None for nobody.
-        seconds: time between two logs.
+        tell: called with the progress whenever it is logged; None calls nothing.
+        seconds: time between two log messages.
     """
 
     def __init__(
@@ -90,18 +91,18 @@ class ProgressBoard:
         self._told_tokens = 0
 
     def put(self, stack: int, report: StackReport) -> None:
-        """Take the report of stack number `stack`, and log the progress if it is due."""
+        """Store the report of stack number `stack`, and log the progress if it is due."""
         self._reports[stack] = report
         self.tell_if_due()
 
     def collect(self, folder: Path) -> None:
-        """Take the reports of stacks in other processes, and log the progress if it is due."""
+        """Read the reports of stacks in other processes, and log the progress if it is due."""
         for path in folder.glob("*.json"):
             self._reports[int(path.stem)] = StackReport(**json.loads(path.read_text()))
         self.tell_if_due()
 
     def tell_if_due(self, *, at_once: bool = False) -> None:
-        """Log the progress, if there is any and the last time was long enough ago."""
+        """Log the progress if tokens were trained since and the interval is over, or `at_once`."""
         now = time.monotonic()
         progress = self.progress()
         if progress.n_tokens > self._told_tokens and (at_once or now - self._told >= self._seconds):
@@ -130,7 +131,7 @@ class ProgressBoard:
 
 
 def leave_report(folder: Path, stack: int, report: StackReport) -> None:
-    """Leave the report of stack number `stack` for a `ProgressBoard` in another process."""
+    """Write the report of stack number `stack` for a `ProgressBoard` in another process."""
     temporary = folder / f"{stack}.{os.getpid()}.tmp"
     temporary.write_text(json.dumps(asdict(report)))
     temporary.replace(folder / f"{stack}.json")

@@ -1,4 +1,4 @@
-"""What a recipe means: its architecture, its steps, and the learning rate of each step."""
+"""Derives the architecture, the number of steps and the learning rates from a training recipe."""
 
 import dataclasses
 import math
@@ -13,7 +13,7 @@ def architecture_of(recipe: TrainingSettings) -> Architecture:
 
 
 def n_steps(recipe: TrainingSettings, context: int) -> int:
-    """Optimiser steps of a training on windows that predict `context` tokens."""
+    """Optimiser steps of one training, on windows that predict `context` tokens each."""
     return math.ceil(recipe.n_tokens_per_proxy / (recipe.batch_windows * context))
 
 

@@ -13,13 +13,13 @@ from quadmix_assets.training.token_file import TokenFileWriter
 def append_tokens(
     store: Store, shard: str, chosen: np.ndarray, tokenizer: Tokenizer, writer: TokenFileWriter
 ) -> None:
-    """Tokenise chosen documents of a raw shard, in the order of the shard.
+    """Tokenise the chosen documents of a raw shard and append them, in the order of the shard.
 
     Args:
         store: the lake.
-        shard: its key.
-        chosen: (D,) bool, of the shard's documents.
-        tokenizer: of the project.
+        shard: the partition of the raw shard.
+        chosen: (D,) bool, which of the shard's documents to append.
+        tokenizer: the project's tokenizer.
         writer: of the token file.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A stack: the proxies that one process trains as one batched model, and their results."""
+"""The inputs and results of a stack: the proxies one process trains as one batched model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -24,7 +24,7 @@ class Sample:
         sample_id: the theta_id, or the number of whatever else chose the sample.
         documents: (n,) their indices in the token file.
         copies: (n,) how often each is taken.
-        seed: of initialisation and order.
+        seed: of the initial weights and of the order of documents.
     """
 
     sample_id: int
@@ -35,19 +35,19 @@ class Sample:
 
 @dataclass(frozen=True)
 class StackJob:
-    """What all stacks of a batch share; it is sent to other processes, so it holds no open file.
+    """The inputs that all stacks of a batch share; it can be pickled for worker processes.
 
     Attributes:
         token_folder: local folder of the token file.
         architecture, recipe, vocab_size, separator_id: what is trained, and how.
-        targets: what it is evaluated on.
-        device: a name that torch knows.
-        compiled: "auto", "on" or "off".
+        targets: the target sets it is evaluated on, by name.
+        device: a device name of torch, or "auto".
+        compiled: "auto", "on" or "off": whether torch.compile fuses the training step.
         n_threads: CPU threads of a process.
-        inputs_version: identifies token file and targets; results and checkpoints of another
+        inputs_version: identifies token file and target sets; results and checkpoints of another
             version are not used.
-        unfinished_folder: where stacks keep results and checkpoints until the batch is written;
-            None keeps nothing.
+        unfinished_folder: for the results and checkpoints of stacks while the batch is unfinished;
+            None writes none.
         checkpoint_seconds: time between two checkpoints of a stack.
         tensorboard_folder: local folder of TensorBoard files; None writes none.
     """
@@ -71,7 +71,7 @@ class StackJob:
 class ProxyResult:
     """One proxy: its training, and per target set (loss in nats, bits per byte).
 
-    A failed proxy has no losses but None: NaN would count as a number.
+    The losses of a failed proxy are None, because Polars does not treat NaN as missing.
     """
 
     sample_id: int
@@ -80,7 +80,7 @@ class ProxyResult:
     losses: dict[str, tuple[float | None, float | None]]
 
     def to_json(self) -> dict[str, Any]:
-        """For a file."""
+        """The result as values that JSON can hold."""
         return asdict(self)
 
     @classmethod
@@ -99,7 +99,7 @@ Stack = Sequence[tuple[Sample, np.ndarray]]
 
 
 def stack_key(job: StackJob, stack: Stack) -> str:
-    """A hash of everything that decides the results of a stack."""
+    """A hash of all inputs that the results of a stack depend on."""
     digest = Digest()
     for sample, hashes in stack:
         digest.update(f"{sample.sample_id},{sample.seed},{len(sample.documents)};".encode())

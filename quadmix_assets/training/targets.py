@@ -19,14 +19,14 @@ NO_TARGET = -1
 class TargetWindows:
     """A target set cut to windows, ordered by the length of their text.
 
-    So a batch of short texts need not be computed at full length.
+    With this order, forward passes over short texts need no padding to the full context.
 
     Attributes:
         inputs: (n, context) int64 token ids.
         targets: (n, context) int64 token ids to predict; NO_TARGET beyond the end of a text.
-        n_documents: documents that were taken.
+        n_documents: documents in the windows.
         n_tokens: tokens to predict.
-        n_bytes: UTF-8 bytes of the documents.
+        n_bytes: UTF-8 bytes of these documents.
     """
 
     inputs: np.ndarray
@@ -69,15 +69,16 @@ def pack_target(
     """Cut whole documents to windows in which every token is predicted exactly once.
 
     A document is read as separator, then its tokens, exactly as in training, so that its first
-    token is predicted from the separator. A document longer than the context goes on in another
-    window, whose first input is the last token of the window before.
+    token is predicted from the separator. A document longer than the context continues in another
+    window, whose first input is the last token of the previous window.
 
     Args:
-        documents: token ids of each document, in the order in which they are to be taken.
+        documents: token ids of each document, in the order in which they are taken.
         n_bytes: UTF-8 bytes of each document.
-        context: tokens a window predicts.
+        context: tokens predicted per window.
         separator_id: the token before every document.
-        max_tokens: documents are taken while they fit in this many tokens; the first always is.
+        max_tokens: documents are taken while they fit in this many tokens, the first one always;
+            None takes all.
 
     Raises:
         ValueError: there is no token to predict, or the numbers of documents differ.

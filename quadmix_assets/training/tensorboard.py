@@ -1,4 +1,4 @@
-"""Training curves as files that TensorBoard reads, one run per proxy."""
+"""Writes training curves as TensorBoard files, one run per proxy."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ def tensorboard_folder(store: Store) -> Path:
     """The folder of the lake for TensorBoard files.
 
     Raises:
-        ValueError: the package is not installed, or the lake is not on a local disk.
+        ValueError: tensorboard is not installed, or the lake is not on a local disk.
     """
     if importlib.util.find_spec("tensorboard") is None:
         raise ValueError(
-            "proxies.tensorboard is on, but the package is not installed: "
+            "proxies.tensorboard is on, but the package tensorboard is not installed: "
             "pip install 'quadmix-assets[tensorboard]'"
         )
     if not is_local(store.root):
@@ -41,7 +41,7 @@ class TensorBoardLog:
     """Writes losses and learning rates of the proxies of one stack.
 
     Args:
-        folder: of all runs; proxy 7 becomes the run `theta-00007`.
+        folder: of all runs; sample_id 7 becomes the run `theta-00007`.
         sample_ids: (K,) of the proxies.
     """
 
@@ -52,10 +52,10 @@ class TensorBoardLog:
     def add(self, progress: StackProgress) -> None:
         """Write the mean training losses since the last call."""
         if not self._writers:
-            # Imported here: it takes a second, and few want it.
+            # Imported here, because it takes a second and is off by default.
             from torch.utils.tensorboard import SummaryWriter
 
-            # What an interrupted run wrote beyond its checkpoint is hidden.
+            # purge_step hides what an interrupted run wrote after its last checkpoint.
             self._writers = [
                 SummaryWriter(str(folder), purge_step=progress.step + 1) for folder in self._folders
             ]
@@ -65,7 +65,7 @@ class TensorBoardLog:
                 writer.add_scalar("train/learning_rate", progress.learning_rate, progress.step)
 
     def close(self, losses: Sequence[Mapping[str, float | None]], step: int) -> None:
-        """Write the losses on the target sets, {target: nats} of each proxy, and end."""
+        """Write the losses on target sets, {target: nats} of each proxy, and close the files."""
         for writer, of_proxy in zip(self._writers, losses, strict=True):
             for target, loss in of_proxy.items():
                 if loss is not None:

@@ -1,4 +1,4 @@
-"""Tokenised documents in one flat memory-mapped file, from which all proxies of a machine read.
+"""Writes and reads token files: tokenised documents that all proxies of a machine memory-map.
 
 A token file is a local folder with `tokens.npy` (all documents end to end, unsigned 16-bit where
 the vocabulary allows it, else 32-bit) and `offsets.npy` (D + 1 int64: document i is
@@ -29,7 +29,7 @@ def token_dtype(vocab_size: int) -> np.dtype:
 
 
 class TokenFile:
-    """Read access to a token file, which stays on disk until a token is read."""
+    """Read access to a token file; it is memory-mapped, so only tokens that are read are loaded."""
 
     def __init__(self, tokens: np.ndarray, offsets: np.ndarray) -> None:
         self.tokens = tokens
@@ -37,7 +37,7 @@ class TokenFile:
 
     @classmethod
     def open(cls, folder: PathLike) -> "TokenFile":
-        """Open what a `TokenFileWriter` wrote to a local folder.
+        """Open the token file in a local folder.
 
         Raises:
             TokenFileError: a file is missing, or the two do not belong together.
@@ -78,7 +78,7 @@ class TokenFile:
 class TokenFileWriter:
     """Writes a token file document by document in bounded memory; use it as a context manager.
 
-    Nothing appears under the final names until the block ends without an error.
+    The files get their final names when the block ends without an error.
     """
 
     def __init__(self, folder: PathLike, vocab_size: int) -> None:
@@ -89,7 +89,7 @@ class TokenFileWriter:
         self._n_tokens = 0
 
     def __enter__(self) -> "TokenFileWriter":
-        """Create the temporary file beside the final one."""
+        """Create a temporary file in the folder."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self._temporary = self._folder / f"{TOKENS_FILE}.{os.getpid()}.tmp"
         self._file: BinaryIO = self._temporary.open("wb")
@@ -103,7 +103,7 @@ class TokenFileWriter:
             self.append_flat(np.concatenate([np.asarray(d, np.int64) for d in documents]), lengths)
 
     def append_flat(self, tokens: np.ndarray, lengths: np.ndarray) -> None:
-        """Add documents given end to end, with the number of tokens of each.
+        """Add documents as their concatenated tokens and the number of tokens of each.
 
         Raises:
             ValueError: the lengths do not add up, or an id is outside the vocabulary.

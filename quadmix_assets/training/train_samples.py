@@ -1,4 +1,4 @@
-"""Train one model on each of several samples: from a token file to losses on the target sets."""
+"""Trains one model on each of several samples: from a token file to losses on target sets."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -42,9 +42,9 @@ class BatchResult:
 
     Attributes:
         metrics: one row per proxy and target set, columns of METRICS_SCHEMA.
-        trainings: one record per proxy, by sample_id.
+        trainings: one record per proxy, ordered by sample_id.
         tokens_per_second: of all proxies together.
-        stack_size: proxies that were trained at once in one process.
+        stack_size: largest number of proxies in one stack.
     """
 
     metrics: pl.DataFrame
@@ -68,28 +68,30 @@ def train_samples(
 ) -> BatchResult:
     """Train one proxy on each sample and measure its loss on every target set.
 
-    The samples are cut into stacks of `proxies.stack_size`, each trained as one batched model, and
-    `proxies.n_workers` processes take one stack after the other: on a machine that others use too,
-    processes of one thread each lose far less than one process whose threads wait for each other. A
-    GPU is used by this process alone. A loss does not depend on the number of processes.
+    The samples are grouped into stacks of `proxies.stack_size`, each trained as one batched model
+    by one of `proxies.n_workers` processes. Other programs on the machine slow down several
+    single-threaded processes much less than one process whose threads wait for each other. On a GPU
+    this process trains all stacks. A loss does not depend on the number of processes.
 
     Args:
         store: the lake, for tokenizer and target sets.
         settings: recipe, device, size of stacks, number of processes.
         token_folder: the folder of the token file.
-        id_hashes: (D,) uint64, of its documents.
-        samples: what each proxy is trained on.
+        id_hashes: (D,) uint64 hashes of the ids of its documents.
+        samples: one per proxy.
         n_tokens_per_proxy: training tokens of each proxy.
         on_progress: called with the progress every `proxies.progress_seconds`, and at the end.
         one_by_one: train every proxy as a stack of its own.
-        unfinished_folder: where results and checkpoints of stacks are kept, so that a run after a
-            killed one resumes; None keeps nothing.
-        inputs_version: identifies token file and target sets; what was kept under another version
-            is not used.
+        unfinished_folder: for results and checkpoints of stacks, so that a killed run can be
+            resumed; None writes none.
+        inputs_version: identifies token file and target sets; results and checkpoints of another
+            version are not used.
 
     Raises:
-        MissingOutputError: tokenizer or target sets are not there, or do not belong together.
+        MissingOutputError: tokenizer or target sets are not there, or the target sets were encoded
+            with another tokenizer.
         ValueError: a target set holds no tokens, or TensorBoard files cannot be written.
+        RuntimeError: a worker process died, or a single proxy does not fit in memory.
     """
     proxies = settings.proxies
     device = choose_device(proxies.device)

@@ -1,8 +1,8 @@
-"""Train and evaluate one stack in this process, within its memory, and resume what was interrupted.
+"""Trains and evaluates one stack; splits it if memory is short, resumes it after a killed run.
 
 Unfinished work is checkpointed under a hash of its inputs: the results of a finished stack and the
 state of one in training stay in files until the whole batch is written. So a batch that was killed
-resumes, and ends in the same numbers.
+resumes, with the same results.
 """
 
 import json
@@ -26,23 +26,23 @@ from quadmix_assets.training.window_stream import WindowStream
 
 Report = Callable[[StackReport], None]
 
-# By architecture and vocabulary size, the most proxies that this process found to fit its memory.
+# By architecture and vocabulary size: the largest stack that fits, set when a larger one did not.
 _fits: dict[tuple[Architecture, int], int] = {}
 
 
 def train_stack(job: StackJob, stack: Stack, report: Report) -> list[ProxyResult]:
     """Train and evaluate the proxies of a stack.
 
-    If the memory does not hold the stack it is cut into halves, those into halves, and so on; the
-    size that fitted is used for the stacks that follow too.
+    A stack that does not fit in memory is halved until it does; the size that fitted is used for
+    later stacks too.
 
     Args:
-        job: what all stacks share.
+        job: the inputs that all stacks share.
         stack: the samples.
         report: called with the progress of the whole stack.
 
     Raises:
-        RuntimeError: the memory does not hold a single proxy.
+        RuntimeError: memory does not hold a single proxy.
     """
     model = (job.architecture, job.vocab_size)
     waiting = _cut(stack, _fits.get(model, len(stack)))
@@ -72,7 +72,7 @@ def train_stack(job: StackJob, stack: Stack, report: Report) -> list[ProxyResult
 def _train_or_reuse(
     job: StackJob, stack: Stack, report: Report
 ) -> tuple[list[ProxyResult], StackReport]:
-    """The results, from the file that an earlier run left if there is one, and the last report."""
+    """Results and last report, from the results file of an earlier run if there is one."""
     if job.unfinished_folder is None:
         return _train_and_evaluate(job, stack, None, report)
     key = stack_key(job, stack)
@@ -171,7 +171,7 @@ def _cut(stack: Stack, size: int) -> list[Stack]:
 
 
 def _after(done: StackReport, report: Report) -> Report:
-    """Makes a report on a part of a stack one on the stack, of which `done` came before."""
+    """A `report` that adds `done`, the progress of the parts of the stack trained before."""
     return lambda now: report(_sum(done, now))
 
 

@@ -21,6 +21,7 @@ from quadmix_assets.training.model import StackedLM
 from quadmix_assets.training.recipe import n_steps, rate_at
 from quadmix_assets.training.window_stream import WindowStream
 
+# Points of a stored training curve.
 _CURVE_POINTS = 24
 
 
@@ -32,7 +33,7 @@ class ProxyTraining:
         status: whether it was trained to the end.
         reason: why it failed; None if it did not.
         train_loss: points (tokens predicted so far, mean loss in nats since the last point).
-        n_tokens: tokens it was trained to predict, up to its failure if it failed.
+        n_tokens: tokens it was trained to predict, until it failed if it did.
         epochs: passes over its sample.
     """
 
@@ -44,7 +45,16 @@ class ProxyTraining:
 
 
 class StackTrainer:
-    """The state of a stack between two steps; `loop.train_on_streams` calls it.
+    """A stack in training; `loop.train_on_streams` advances it step by step.
+
+    Args:
+        streams: K samples as windows of `architecture.context` + 1 tokens.
+        architecture: of the proxies.
+        recipe: budget, optimiser and precision.
+        vocab_size: of the tokenizer.
+        seeds: K seeds of the initial weights.
+        device: of model and optimiser.
+        compiled: whether torch.compile fuses the training step.
 
     Raises:
         ValueError: a stream is not cut for the architecture's context.
@@ -87,7 +97,11 @@ class StackTrainer:
                 self._fail(k, "its sample holds no tokens")
 
     def advance(self) -> None:
-        """Make one step of all proxies, and fail those whose loss or gradient is not finite."""
+        """Make one step; proxies whose loss or gradient is not finite are marked as failed.
+
+        Raises:
+            ValueError: a token is outside the vocabulary.
+        """
         for group in self._optimizer.param_groups:
             group["lr"] = rate_at(self._recipe, self.step, self.n_steps)
         losses = torch.zeros(self.model.n_proxies, device=self._device)
@@ -114,7 +128,7 @@ class StackTrainer:
 
     @property
     def n_tokens(self) -> int:
-        """Tokens that all proxies have been trained to predict."""
+        """Tokens that all proxies together have been trained to predict."""
         return self.step * self._tokens_per_step * self.model.n_proxies
 
     @property
@@ -144,7 +158,7 @@ class StackTrainer:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Continue from a `state` of the same streams, architecture, recipe and seeds."""
+        """Continue from a `state` that has the same streams, architecture, recipe and seeds."""
         self.step = int(state["step"])
         self.model.load_state_dict(state["parameters"])
         for parameter, moment in zip(self.model.parameters(), state["moments"], strict=True):
@@ -161,7 +175,7 @@ class StackTrainer:
         """End the training, and free the optimiser's memory.
 
         Returns:
-            The record of every proxy; those whose weights are not finite have failed.
+            The record of every proxy; those whose weights are not finite are marked as failed.
         """
         for k in range(len(self._streams)):
             if not all(bool(torch.isfinite(p[k]).all()) for p in self.model.parameters()):

@@ -1,10 +1,10 @@
-"""Turn a sample of documents, with repeats, into the windows of tokens a proxy trains on.
+"""Turns a sample of documents, with copies, into the windows of tokens a proxy trains on.
 
 Every (document, copy) of the sample gets a key that depends on the document's id, the copy, the
 epoch and the seed alone, and the sample is read in the order of the keys. So what a proxy reads
 depends neither on the order in which documents are listed nor on the layout of the file. A
-separator is put before every document; windows are cut from the stream end to end, none padded and
-none overlapping; a sample that runs out is read again in a new order.
+separator is put before every document. Windows are cut from the stream without padding or overlap.
+At its end the sample is read again in a new order.
 """
 
 import numpy as np
@@ -16,16 +16,16 @@ from quadmix_assets.training.token_file import TokenFile
 class WindowStream:
     """The endless stream of windows of one sample; memory is bounded by its list of documents.
 
+    Documents without tokens are left out: nothing can be learned from their separators alone.
+
     Args:
-        token_file: where the tokens lie.
+        token_file: the tokens.
         documents: (S,) indices of its documents.
-        copies: (S,) how often each document is taken in one pass; 0 leaves it out.
+        copies: (S,) how often each document is taken per epoch; 0 leaves it out.
         id_hashes: (S,) uint64 hashes of the documents' ids, distinct.
         seed: of the order.
-        context: tokens a window predicts; it holds one more.
+        context: tokens predicted per window, which holds one more.
         separator_id: the token put before every document.
-
-    Documents without tokens are left out: their separators alone would teach nothing.
 
     Raises:
         ValueError: the arrays do not match, or a number of copies is negative.
@@ -55,7 +55,7 @@ class WindowStream:
         self._token_file = token_file
         self._seed = seed
         self._separator = separator_id
-        # In the order of id hashes, so that the order of equal keys does not depend on the listing.
+        # Sorted by id hash, so that ties of keys do not depend on the order of `documents`.
         order = np.lexsort((documents, id_hashes))
         times = copies[order] * (token_file.n_tokens[documents[order]] > 0)
         self._documents = np.repeat(documents[order], times)
@@ -70,7 +70,7 @@ class WindowStream:
 
     @property
     def epochs(self) -> float:
-        """Passes over the sample so far; separators count as tokens of it."""
+        """Epochs so far: tokens read / tokens of the sample, separators included."""
         return self.n_tokens_read / self.n_tokens_sample if self.n_tokens_sample else 0.0
 
     def read(self, n_windows: int) -> np.ndarray:
@@ -99,9 +99,9 @@ class WindowStream:
         if not self.n_tokens_sample or not n_tokens:
             self._epoch, self._position, self._ends = -1, 0, np.zeros(1, np.int64)
             return
-        # A pass that has just ended is still the current one: the next begins at the next read.
-        passes, rest = divmod(n_tokens - 1, self.n_tokens_sample)
-        self._epoch = passes - 1
+        # At the end of an epoch it is still the current one: `read` begins the next.
+        n_epochs, rest = divmod(n_tokens - 1, self.n_tokens_sample)
+        self._epoch = n_epochs - 1
         self._start_epoch()
         self._position = rest + 1
 
@@ -118,23 +118,27 @@ class WindowStream:
         ends = self._ends[first : last + 1]
         bounds = np.concatenate([[start], np.minimum(ends, stop)])
         counts = bounds[1:] - bounds[:-1]
-        # Where a token stands in the file less where it stands in the stream, per document.
+        # Per document: position in the file minus position in the stream.
         shift = self._token_file.offsets[self._order[first : last + 1] + 1] - ends
-        places = np.arange(start, stop) + np.repeat(shift, counts)
-        # A document's separator stands where the token before its first one lies in the file.
+        positions = np.arange(start, stop) + np.repeat(shift, counts)
+        # A separator's position in the file is meaningless: any valid one does, it is overwritten.
         separators = ends[:-1] - start
         if start in (0, self._ends[first - 1]):
             separators = np.concatenate([[0], separators])
-        places[separators] = 0
-        out = self._token_file.tokens[places]
+        positions[separators] = 0
+        out = self._token_file.tokens[positions]
         out[separators] = self._separator
         return out
 
 
 def order_keys(id_hashes: np.ndarray, copies: np.ndarray, *, epoch: int, seed: int) -> np.ndarray:
-    """The 64-bit keys, (S,) uint64, that put copies of documents in order.
+    """The keys (S,) uint64 by which the copies of documents are sorted.
 
-    id_hashes (S,) uint64; copies (S,) the number of the copy, from 0.
+    Args:
+        id_hashes: (S,) uint64.
+        copies: (S,) number of the copy, from 0.
+        epoch: from 0.
+        seed: of the order.
     """
     salt = splitmix64(
         np.asarray([seed], np.uint64) + splitmix64(np.asarray([epoch + 1], np.uint64))

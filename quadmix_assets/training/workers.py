@@ -1,4 +1,4 @@
-"""Runs the stacks of a batch in worker processes, or in this one; only results come back."""
+"""Runs the stacks of a batch in worker processes, or in this one."""
 
 import functools
 import multiprocessing
@@ -17,23 +17,24 @@ from quadmix_assets.training.stacks import ProxyResult, Stack, StackJob
 from quadmix_assets.training.train_stack import train_stack
 
 _POLL_SECONDS = 1.0
-# A worker that is still training looks for its folder of reports within this time.
+# Within this time a worker that still trains notices that its reports folder is gone, and ends.
 _GRACE_SECONDS = 20.0
 
 
 def run_stacks(
     job: StackJob, stacks: Sequence[Stack], *, n_workers: int, board: ProgressBoard
 ) -> Iterator[list[ProxyResult]]:
-    """Train each stack as one batched model; results come as they are ready, in no fixed order.
+    """Train each stack as one batched model; yields results as they are ready, in no fixed order.
 
     Args:
-        job: what all stacks share.
-        stacks: the proxies of each.
-        n_workers: processes; with one, or one stack, all is done in this process.
+        job: the inputs that all stacks share.
+        stacks: the samples of each stack.
+        n_workers: processes; with one, or one stack, everything runs in this process.
         board: receives the progress.
 
     Raises:
-        RuntimeError: a worker process died, most likely for lack of memory.
+        RuntimeError: a worker process died, most likely for lack of memory, or a single proxy does
+            not fit in memory.
     """
     if n_workers == 1 or len(stacks) == 1:
         for number, stack in enumerate(stacks):
@@ -43,9 +44,9 @@ def run_stacks(
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         try:
-            # A process pool of which a worker died since the last batch raises here already.
+            # If a worker died since the last batch, `submit` raises BrokenProcessPool.
             pending = {
-                _pool(n_workers).submit(_train_stack, job, stack, folder, number)
+                _executor(n_workers).submit(_train_stack, job, stack, folder, number)
                 for number, stack in enumerate(stacks)
             }
             futures |= pending
@@ -55,13 +56,14 @@ def run_stacks(
                 for future in done:
                     yield future.result()
         except BrokenProcessPool as error:
-            _pool.cache_clear()
+            _executor.cache_clear()
             raise RuntimeError(
                 "a process that trains proxies died, most likely for lack of memory: lower "
                 "proxies.n_workers or proxies.stack_size"
             ) from error
         finally:
-            # A worker that is still training ends when it finds its folder for reports gone.
+            # Stops what has not started. A worker that still trains ends when it cannot write its
+            # report, because the folder is gone.
             for future in futures:
                 future.cancel()
 
@@ -76,25 +78,25 @@ def _train_stack(job: StackJob, stack: Stack, folder: Path, number: int) -> list
 
 
 @functools.cache
-def _pool(n_workers: int) -> ProcessPoolExecutor:
+def _executor(n_workers: int) -> ProcessPoolExecutor:
     # Kept between batches: a worker takes seconds to import torch. Spawned, not forked, because
     # the parent has threads of its own.
-    pool = ProcessPoolExecutor(
+    executor = ProcessPoolExecutor(
         n_workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_leave_with_parent,
         initargs=(os.getpid(),),
     )
-    # A process that multiprocessing started, as Dagster's steps are, joins its children at its end
-    # before executors are shut down: idle workers would wait for work, and it for them, for ever.
-    # Ahead of the queues' own finalizers (10): without them no worker can be told to end.
-    multiprocessing.util.Finalize(None, _end_workers, args=(pool,), exitpriority=100)
-    return pool
+    # Dagster runs a step in a process of multiprocessing, which joins its children at exit before
+    # executors are shut down: it would wait for idle workers for ever. The priority is above that
+    # of the queues' finalizers (10), because workers are told to end through the queues.
+    multiprocessing.util.Finalize(None, _end_workers, args=(executor,), exitpriority=100)
+    return executor
 
 
-def _end_workers(pool: ProcessPoolExecutor) -> None:
-    """Let workers end by themselves; those that do not are killed."""
-    pool.shutdown(wait=False, cancel_futures=True)
+def _end_workers(executor: ProcessPoolExecutor) -> None:
+    """Let workers end by themselves; kill those that do not within the grace period."""
+    executor.shutdown(wait=False, cancel_futures=True)
     deadline = time.monotonic() + _GRACE_SECONDS
     for child in multiprocessing.active_children():
         child.join(max(0.0, deadline - time.monotonic()))
@@ -103,7 +105,7 @@ def _end_workers(pool: ProcessPoolExecutor) -> None:
 
 
 def _leave_with_parent(parent: int) -> None:
-    """End this worker when its parent is gone: a killed run must not leave workers behind."""
+    """End this worker when its parent is gone, so that a killed run leaves no workers behind."""
 
     def watch() -> None:
         while os.getppid() == parent:
