@@ -20,9 +20,9 @@ class PortInUseError(OSError):
 def use_instance_of(settings: Settings) -> None:
     """Point Dagster to the profile's own instance, unless DAGSTER_HOME names another; set it up.
 
-    Every profile has an instance of its own: partitions and materialisations of one pool have
-    nothing to do with those of another. The pool that limits how many scoring steps run at once
-    gets the limit of the settings.
+    Every profile has an instance of its own, because the partitions and materialisations of
+    different corpora must not mix. The concurrency pool of scoring steps gets the limit of the
+    settings.
     """
     if "DAGSTER_HOME" not in os.environ:
         home = settings.root / "data" / "dagster" / settings.profile
@@ -37,7 +37,7 @@ def use_instance_of(settings: Settings) -> None:
 
 
 def serve_ui(host: str, port: int) -> None:
-    """Become the process that serves the UI and runs schedules, sensors and backfills.
+    """Replace this process by the one that serves the UI and runs sensors and backfills.
 
     Raises:
         PortInUseError: another program listens there, such as the UI of another profile.

@@ -1,4 +1,4 @@
-"""Materialises the whole graph stage by stage in this process, as the UI's clicks would."""
+"""Materialises the whole graph stage by stage in this process, as a user would in the UI."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
@@ -34,7 +34,7 @@ class _Runner:
         self.made_with_theta_star = descendants(self.parents, OPTIMAL_PARAMS)
 
     def run(self, stage: Stage) -> bool:
-        """Materialise a stage; whether what follows can go on."""
+        """Materialise a stage; return whether the next stages can run."""
         if stage.partitions is None:
             done = {asset for asset in stage.assets if self._is_done(asset)}
             assets = self._to_make(stage, done)
@@ -45,15 +45,15 @@ class _Runner:
         for start, end, assets in _ranges(registered, wanted, size):
             if not self._execute(assets, start, end):
                 return False
-        # A shard that failed alone is left out from here on; without any there is no going on.
+        # Shards that failed are left out from here on; if none is left, the run ends.
         return bool(set.intersection(*(self._done_partitions(asset, 0) for asset in stage.assets)))
 
     def search(self) -> bool:
-        """Fit regressors and search, whether that was done before or not."""
+        """Fit regressors and search, even if that was done before; return whether it succeeded."""
         return self._execute(self.stages.search.assets)
 
     def refine(self, number: int) -> bool:
-        """Propose and train a further round of proxies, and search again."""
+        """Propose round `number`, train its proxies and search again; return the success."""
         if not self._execute((REFINEMENT,)):
             return False
         keys = [
@@ -69,7 +69,7 @@ class _Runner:
         return trained and self.search()
 
     def _to_make(self, stage: Stage, done: set[str]) -> tuple[str, ...]:
-        """What of a stage has to be made: what is not done, and what of the stage depends on it."""
+        """The assets of a stage to materialise: those not `done`, and those that depend on them."""
         if not self.resume:
             return stage.assets
         assets: list[str] = []
@@ -81,6 +81,7 @@ class _Runner:
     def _to_make_by_partition(
         self, stage: Stage, registered: Sequence[str]
     ) -> dict[str, tuple[str, ...]]:
+        """The assets to materialise per registered partition; shards that failed are left out."""
         done = {
             asset: self._done_partitions(asset, self._oldest_that_counts(asset))
             for asset in stage.assets
@@ -98,7 +99,7 @@ class _Runner:
         return self._last(asset) > self._oldest_that_counts(asset)
 
     def _oldest_that_counts(self, asset: str) -> int:
-        """The event in the instance's log that a materialisation has to come after."""
+        """The event of the instance's log after which a materialisation is up to date."""
         return self._last(OPTIMAL_PARAMS) if asset in self.made_with_theta_star else 0
 
     def _last(self, asset: str) -> int:
@@ -157,7 +158,7 @@ def graph_of(
 
 
 def materialize_whole_graph(profile: str, *, resume: bool) -> bool:
-    """Materialise every asset and every partition; whether a final mix came out.
+    """Materialise every asset and every partition; return whether a final mix was made.
 
     Shards that cannot be read are left out and reported by their runs; the others go on.
 
@@ -166,7 +167,7 @@ def materialize_whole_graph(profile: str, *, resume: bool) -> bool:
         resume: leave out what is materialised already.
 
     Raises:
-        SettingsError: an input is missing; nothing has been done then.
+        SettingsError: an input is missing; raised before anything is materialised.
     """
     project = ProjectResource(profile=profile)
     settings, store = project.settings, project.store
@@ -182,8 +183,8 @@ def materialize_whole_graph(profile: str, *, resume: bool) -> bool:
             instance.report_runless_asset_event(observation(shard))
         if not all(runner.run(stage) for stage in runner.stages.until_search):
             return False
-        behind = resume and not regressors_are_up_to_date(store, settings)
-        if behind and not runner.search():
+        search_again = resume and not regressors_are_up_to_date(store, settings)
+        if search_again and not runner.search():
             return False
         for number in range(n_rounds(store), settings.search.refine.rounds):
             if not runner.refine(number + 1):
@@ -194,12 +195,12 @@ def materialize_whole_graph(profile: str, *, resume: bool) -> bool:
 def _ranges(
     registered: Sequence[str], wanted: Mapping[str, tuple[str, ...]], size: int
 ) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Ranges of neighbours for which the same is wanted: first and last partition, and assets.
+    """Ranges of adjacent partitions that need the same assets: first and last partition, assets.
 
     Args:
         registered: all partitions in the order in which Dagster knows them.
         wanted: per partition the assets to materialise; a partition may be absent.
-        size: the most partitions of a range.
+        size: the most partitions in a range.
     """
     for assets, group in groupby(registered, lambda key: wanted.get(key, ())):
         if not assets:

@@ -1,4 +1,4 @@
-"""What the losses of compared mixes come to: means over seeds, and gains seed by seed."""
+"""Summarises the losses of compared mixes: means over the seeds, and gains per seed."""
 
 import polars as pl
 
@@ -6,7 +6,7 @@ FINAL, RANDOM = "final mix", "random mix"
 
 
 def mean_losses(losses: pl.DataFrame) -> pl.DataFrame:
-    """Means over the seeds, one row for each target set and mix.
+    """Mean losses and epochs over the seeds, one row for each target set and mix.
 
     Args:
         losses: columns mix, seed, target, loss_nats, bits_per_byte, epochs.
@@ -19,7 +19,7 @@ def mean_losses(losses: pl.DataFrame) -> pl.DataFrame:
 
 
 def gains_over_random(losses: pl.DataFrame) -> pl.DataFrame:
-    """Per target set and seed: both losses in nats per token, and `gain`, random less final.
+    """Per target set and seed: both losses in nats per token, and `gain`, random minus final.
 
     Args:
         losses: columns mix, seed, target, loss_nats.

@@ -9,7 +9,7 @@ from quadmix_assets.figures import BLUE, DARK_BLUE, styled
 
 @styled
 def plot_losses_of_mixes(losses: pl.DataFrame) -> Figure:
-    """Loss of every seed (a dot) and their mean (a bar) per mix; one panel a target set.
+    """Loss of every seed (a dot) and their mean (a bar) per mix; one panel per target set.
 
     Args:
         losses: columns mix, seed, target, loss_nats.

@@ -23,24 +23,27 @@ from quadmix_assets.training.token_file import TokenFileWriter
 from quadmix_assets.training.train_samples import train_samples
 
 _LOG = logging.getLogger(__name__)
-# A sample is thinned to this many times the training tokens before it is tokenised: enough that
-# luck in the thinning does not make it repeat.
+# A mix is thinned to this many times the training tokens before it is tokenised: enough that
+# thinning at random does not leave so few that the training repeats them.
 _MARGIN = 1.2
 
 
 class _Mix(NamedTuple):
     name: str
     seed: int
-    # (D,) of the documents of the pool.
+    # (D,) copies of each document of the pool.
     copies: np.ndarray
 
 
 def compare_with_random(store: Store, shards: Sequence[str], settings: Settings) -> pl.DataFrame:
-    """Losses on every target set (mix, seed, target, loss_nats, bits_per_byte, epochs, ...).
+    """Train models on the final mix and on random mixes, and measure their losses.
 
-    For every seed there is a random mix of its own, as many tokens as the final mix, drawn from
-    the pool by document; each seed also initialises both its models and orders their data. All
-    models see the same number of training tokens.
+    Every seed has a random mix of its own, with as many tokens as the final mix, whose documents
+    are drawn uniformly from the pool. The seed also initialises both models and orders their data.
+    All models see the same number of training tokens.
+
+    Returns:
+        One row per model and target set: mix, seed, target, loss_nats, bits_per_byte, epochs, ...
 
     Raises:
         MissingOutputError: a shard has no scores or no final mix.
@@ -91,7 +94,7 @@ def _mixes(pool: pl.DataFrame, settings: Settings, n_tokens: int) -> list[_Mix]:
 
     Args:
         pool: the documents (D rows): id, n_tokens, copies in the final mix.
-        settings: of the comparison.
+        settings: of the profile.
         n_tokens: training tokens of each model.
     """
     ids = pool["id"].to_list()
@@ -114,12 +117,13 @@ def random_copies(
 ) -> np.ndarray:
     """Copies (D,) of a random mix: documents in random order until it has its tokens.
 
-    Where the mix is larger than the pool every document is first taken as often as fits.
+    Where the mix is larger than the pool, every document is first taken as many times as the whole
+    pool fits into the mix.
 
     Args:
         id_hashes: (D,) hashes of the documents' ids.
         n_tokens_per_document: (D,) their tokens.
-        n_tokens_total: tokens of the mix, missed by less than a document.
+        n_tokens_total: tokens of the mix; it gets fewer by less than one document.
         seed: of the order.
     """
     n_tokens_pool = int(n_tokens_per_document.sum())

@@ -1,4 +1,4 @@
-"""How new and changed shards are noticed and processed automatically."""
+"""Sensors and conditions: new and changed shards are detected and processed automatically."""
 
 import json
 import time
@@ -24,7 +24,7 @@ _Condition = dg.AutomationCondition
 
 # The missing and the changed shards, at every tick. A shard that failed is tried again when its
 # file or another input has changed. New code alone recomputes nothing (the UI shows it as
-# unsynced): to score a large pool again is for a person to decide.
+# unsynced): scoring a large pool again is left to the user.
 PER_INPUT_FILE = (
     _Condition.cron_tick_passed(CRON)
     & (
@@ -44,7 +44,7 @@ PER_SHARD = (
     & _Condition.all_deps_blocking_checks_passed()
 ).with_label("missing or changed shards")
 
-# What summarises all shards is updated after them, and does not wait for those that failed.
+# Assets and checks over all shards are updated after the shards, without waiting for failed ones.
 ON_SHARDS = (
     _Condition.any_deps_match(_Condition.newly_updated()).since_last_handled()
     & ~_Condition.any_deps_in_progress()
@@ -93,11 +93,11 @@ def discover_shards(
         and _is_settled(shard)
     ]
     if not changed:
-        there = {shard.key for shard in discovery.shards}
-        gone = sorted(set(seen) - there)
+        present = {shard.key for shard in discovery.shards}
+        removed = sorted(set(seen) - present)
         return dg.SkipReason(
-            f"{len(there)} input files, none new or changed"
-            + (f"; no longer there: {', '.join(gone[:5])}" if gone else "")
+            f"{len(present)} input files, none new or changed"
+            + (f"; no longer there: {', '.join(removed[:5])}" if removed else "")
             + (f"; ignored: {', '.join(discovery.ignored[:5])}" if discovery.ignored else "")
         )
     new = [shard.key for shard in changed if shard.key not in registered]

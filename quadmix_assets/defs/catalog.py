@@ -20,8 +20,8 @@ _EXAMPLE = "SELECT domain, sum(n_tokens * copies) AS n_tokens FROM mix GROUP BY 
 
 _Condition = dg.AutomationCondition
 
-# Views show new shards and new proxies by themselves. They are made again, in the run that makes
-# the manifest, so that they show what had not been there before the mix.
+# Views include new shards and new proxies without being made again. The catalog is made again with
+# every manifest, because outputs that were made since its last materialisation have no view yet.
 WITH_THE_MANIFEST = (
     _Condition.any_deps_updated().allow(dg.AssetSelection.assets(mix_manifest)).since_last_handled()
     & ~_Condition.in_progress()
@@ -55,9 +55,9 @@ WITH_THE_MANIFEST = (
 def catalog(project: ProjectResource) -> dg.MaterializeResult:
     """SQL views over the lake in one DuckDB file: documents, scores, thetas, losses, mix.
 
-    No data is copied, and new shards show without making the catalog again. `quadmix sql "SELECT
-    ..."` queries the same views; any program that reads DuckDB opens the file. Outputs that have
-    not been made have no view yet.
+    No data is copied, and views include new shards without making the catalog again. `quadmix sql
+    "SELECT ..."` queries the same views; any program that reads DuckDB opens the file. Outputs that
+    have not been made have no view yet.
     """
     cost = Cost()
     settings, store = project.settings, project.store
@@ -80,14 +80,14 @@ def catalog(project: ProjectResource) -> dg.MaterializeResult:
 
 
 def _views_table(opened: Catalog) -> pl.DataFrame:
-    """Every view with its rows; views that join others are not counted, as that reads them all."""
+    """Every view with its number of rows, except for joins, whose rows are expensive to count."""
     return pl.DataFrame(
         [
             {
                 "view": view.name,
                 "rows": f"{opened.n_rows(view):,}" if view.is_table else "not counted",
                 "columns": len(columns),
-                "holds": view.comment,
+                "rows_are": view.comment,
             }
             for view, columns in opened.views.items()
         ]
@@ -97,7 +97,12 @@ def _views_table(opened: Catalog) -> pl.DataFrame:
 def _columns_table(opened: Catalog) -> pl.DataFrame:
     return pl.DataFrame(
         [
-            {"view": view.name, "column": column.name, "type": column.type, "is": column.meaning}
+            {
+                "view": view.name,
+                "column": column.name,
+                "type": column.type,
+                "meaning": column.meaning,
+            }
             for view, columns in opened.views.items()
             for column in columns
         ]

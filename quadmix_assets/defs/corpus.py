@@ -34,9 +34,9 @@ GROUP = "corpus"
     code_version="1",
 )
 def planted_corpus(project: ProjectResource) -> dg.MaterializeResult:
-    """The embedded default: a generated corpus whose right answer is known.
+    """The demo's input: a generated corpus for which the best mix is known.
 
-    Every document has a domain and a latent quality that shows in its text; the target set is
+    Every document has a domain and a latent quality that determines its text; the target set is
     drawn from a known blend of domains at high quality.
     """
     cost = Cost()
@@ -73,8 +73,8 @@ def planted_corpus(project: ProjectResource) -> dg.MaterializeResult:
             kinds={"file"},
             owners=OWNERS,
             partitions_def=SHARDS,
-            description="The files in the raw folder, as the sensor saw them last. A file's data "
-            "version is its fingerprint: a rewritten file is processed again.",
+            description="The files in the raw folder at the sensor's last evaluation. A file's "
+            "data version is its fingerprint: a rewritten file is processed again.",
         )
     ]
 )
@@ -124,11 +124,11 @@ def tokenizer(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
     deps=[tokenizer, *([PLANTED_CORPUS] if PLANTED else [])],
 )
 def target_sets(project: ProjectResource) -> dg.MaterializeResult:
-    """Validation sets, split in two: one part fits criteria, the other is used for evaluation only.
+    """Target sets, split in two: one part fits criteria, the other is used for evaluation only.
 
     Losses are measured on the first `proxies.max_target_tokens` tokens of the second part, whole
-    documents in the order of a hash; the table says how many these are. That part is stored as
-    text and as tokens.
+    documents in the order of a hash; the table gives their number. That part is stored as text and
+    as tokens.
     """
     cost = Cost()
     settings, store = project.settings, project.store

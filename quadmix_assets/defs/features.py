@@ -50,7 +50,7 @@ GROUP = "features"
 def fitted_models(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
-    """What the criteria and the domain classifier learn, once, on a sample of the pool. Pinned."""
+    """Models of criteria and domain classifier, fitted once on a sample of the pool. Pinned."""
     cost = Cost()
     settings, store = project.settings, project.store
     with clear_errors(ValueError, MissingOutputError):
@@ -85,11 +85,11 @@ def _load_models(store: Store, settings: Settings) -> FittedModels:
     pool="scoring",
 )
 def scored_shards(context: dg.AssetExecutionContext, project: ProjectResource) -> None:
-    """Raw scores of every document, as each criterion produces them; larger is better."""
+    """Token count and raw scores of every document, one per criterion; larger is better."""
     store = project.store
     with clear_errors(MissingOutputError, StaleModelError, CheckpointError):
         models = _load_models(store, project.settings)
-        counter = project_tokenizer(store)
+        token_counter = project_tokenizer(store)
     fingerprints = {
         "fitted_models": store.fingerprint(store.root / FITTED_MODELS),
         "tokenizer": store.fingerprint(tokenizer_path(store)),
@@ -111,7 +111,7 @@ def scored_shards(context: dg.AssetExecutionContext, project: ProjectResource) -
             store,
             key,
             models.criteria,
-            counter,
+            token_counter,
             fingerprints,
             {**models.fingerprints, N_TOKENS: fingerprints["tokenizer"]},
         )
@@ -208,7 +208,7 @@ def normalizers_fit_the_pool(
     criteria = settings.criterion_names
     if settings.features.normalizer.kind != "rank":
         return dg.AssetCheckResult(
-            passed=True, description="only rank normalizers state a share that can drift"
+            passed=True, description="drift is measured for rank normalizers only"
         )
     shards = shards_with(context, SCORED_SHARDS)
     pool = read_scored(store, shards, criteria, settings.domain_names)
@@ -220,8 +220,8 @@ def normalizers_fit_the_pool(
         severity=dg.AssetCheckSeverity.WARN,
         description=f"the normalizers still fit the pool (limit {limit})"
         if not far
-        else f"the pool has drifted from the normalizers of {', '.join(far)}: a score's share of "
-        f"better tokens is off by up to {max(far.values()):.3f} (limit {limit}); materialise "
-        "score_normalizers and what follows it again to fit them anew",
+        else f"the pool has drifted from the normalizers of {', '.join(far)}: sigma is off by up "
+        f"to {max(far.values()):.3f} (limit {limit}); to fit them again, materialise "
+        "score_normalizers and all assets downstream of it",
         metadata={f"drift_{name}": value for name, value in distance.items()},
     )

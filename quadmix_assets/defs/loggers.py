@@ -1,4 +1,4 @@
-"""The console log of a run: one line a message, without Dagster's own events."""
+"""The console log of a run: one line per message, without Dagster's own events."""
 
 import logging
 from typing import Any
@@ -18,7 +18,7 @@ class _OneLine(logging.Formatter):
 
 
 def _failure(meta: dict[str, Any]) -> str | None:
-    """The message of a failed check or step: of an expected failure its text, else the trace."""
+    """The message of a failed check or step: its text if the failure is expected, else a trace."""
     data = getattr(meta.get("dagster_event"), "event_specific_data", None)
     if isinstance(data, dg.AssetCheckEvaluation):
         return None if data.passed else f"check {data.check_name} failed: {data.description}"
@@ -29,7 +29,7 @@ def _failure(meta: dict[str, Any]) -> str | None:
     if data.user_failure_data and data.user_failure_data.description:
         return f"failed: {data.user_failure_data.description}"
     if data.error and data.error.cls_name == DagsterAssetCheckFailedError.__name__:
-        return "failed: what follows must wait until the check passes"
+        return "failed: downstream assets wait until the check passes"
     return f"failed: {data.error.to_string() if data.error else 'for an unknown reason'}"
 
 

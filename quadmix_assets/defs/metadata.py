@@ -1,4 +1,4 @@
-"""What assets show in the UI: figures, tables, counts, cost."""
+"""Metadata that assets show in the UI: figures, tables, counts, cost."""
 
 import base64
 import io
@@ -21,9 +21,9 @@ _DAGSTER_TYPES = {pl.String: "string", pl.Boolean: "bool"}
 
 
 def figure(store: Store, asset: str, name: str, fig: Figure) -> dg.MetadataValue:
-    """Save a figure as PNG beside the asset's data and show it inline in the UI."""
+    """Save a figure as PNG in the lake's folder of plots; return it for display in the UI."""
     buffer = io.BytesIO()
-    # Without the library's version in the PNG's header equal figures are equal bytes.
+    # Without the library's version in the PNG's header, equal figures have equal bytes.
     fig.savefig(buffer, format="png", dpi=100, bbox_inches="tight", metadata={"Software": None})
     png = buffer.getvalue()
     with atomic_file(store.path(PLOTS, f"{asset}.{name}.png")) as file:
@@ -56,7 +56,7 @@ def table_metadata(
     n_rows: int | None = None,
     lineage: Lineage | None = None,
 ) -> dict[str, Any]:
-    """Where a table lies, its columns, their lineage and its rows, under the UI's own keys."""
+    """A table's path, columns, their lineage, and number of rows, under Dagster's own keys."""
     columns = [
         dg.TableColumn(name=name, type=_DAGSTER_TYPES.get(type(dtype), str(dtype).lower()))
         for name, dtype in schema.items()

@@ -92,8 +92,8 @@ def calibration_fits_the_pool(
         description=f"ranks are off by at most {max(drift.values(), default=0.0):.3f} "
         f"(limit {limit})"
         + (
-            f"; too far in {', '.join(far)}: materialise rank_calibration again, which makes the "
-            "final mix of all shards anew"
+            f"; too far in {', '.join(far)}: materialise rank_calibration again, after which the "
+            "final mix of all shards is made again"
             if far
             else ""
         ),
@@ -204,13 +204,13 @@ def mix_is_of_one_piece(
 
 @dg.asset_check(asset=mix_manifest)
 def mix_meets_its_constraints(project: ProjectResource) -> dg.AssetCheckResult:
-    """Whether the mix as drawn keeps to `search.constraints`, within 1 % for the random draw."""
+    """Whether the mix as drawn meets `search.constraints`, within 1 % for the random draw."""
     settings, store = project.settings, project.store
     unmet = unmet_constraints(read_manifest(store), settings.search.constraints)
     return dg.AssetCheckResult(
         passed=not unmet,
         severity=dg.AssetCheckSeverity.WARN,
-        description="the mix keeps to all constraints"
+        description="the mix meets all constraints"
         if not unmet
         else "; ".join(unmet)
         + ". Materialise optimal_params and rank_calibration again if the pool has changed since",

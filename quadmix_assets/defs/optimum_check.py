@@ -1,4 +1,4 @@
-"""Group `search`: whether theta* keeps what was predicted for it."""
+"""Group `search`: theta* against baselines, measured with proxies."""
 
 import dagster as dg
 
@@ -40,10 +40,10 @@ from quadmix_assets.training.train_samples import train_samples
 def optimum_check(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
-    """Proxies trained at theta* and at what it has to beat, several seeds each.
+    """Proxies trained on the samples of theta* and of baselines, several seeds each.
 
-    The best theta of the swarm, documents at random, and the best documents by each single
-    criterion. Measured objectives with their intervals stand next to the predictions.
+    Baselines are the best theta of the swarm, documents at random, and the best documents by each
+    single criterion. Measured objectives are shown with their intervals, next to the predictions.
     """
     cost = Cost()
     settings, store = project.settings, project.store
@@ -89,21 +89,21 @@ def optimum_check(
     path = store.table_path(OPTIMUM_CHECK)
     store.write_table(path, losses, {"predicted": predicted})
     store.remove_folder(unfinished_folder)
-    pictures, tables = {}, {}
+    figures, tables = {}, {}
     metrics = read_evidence(store, settings).metrics
     for wanted in settings.objectives:
         objective = Objective.of(wanted, metrics)
         relevant = {k: v for k, v in predicted.items() if k.endswith(f"({wanted.name})")}
         table = check_table(objective_by_seed(losses, objective), relevant)
         tables[f"table_{wanted.name}"] = markdown_table(table)
-        pictures[f"check_{wanted.name}"] = plot_optimum_check(
+        figures[f"check_{wanted.name}"] = plot_optimum_check(
             table, unit=objective.unit, title=wanted.name
         )
     return dg.MaterializeResult(
         metadata={
             **table_metadata(path, losses.schema, losses.height),
             **tables,
-            **{name: figure(store, OPTIMUM_CHECK, name, fig) for name, fig in pictures.items()},
+            **{name: figure(store, OPTIMUM_CHECK, name, fig) for name, fig in figures.items()},
             "tokens_per_second": result.tokens_per_second,
             **cost.metadata(),
         }
@@ -116,17 +116,16 @@ def theta_star_beats_the_swarm(project: ProjectResource) -> dg.AssetCheckResult:
     settings, store = project.settings, project.store
     losses = store.read_table(store.table_path(OPTIMUM_CHECK))
     metrics = read_evidence(store, settings).metrics
-    words, gains = [], {}
+    verdicts, gains = [], {}
     for wanted in settings.objectives:
         objective = Objective.of(wanted, metrics)
         by_seed = objective_by_seed(losses, objective)
         verdict = compare(by_seed, theta_star(wanted.name), best_of_swarm(wanted.name))
-        words.append(f"theta* of {wanted.name!r} {verdict.in_words(objective.unit)}")
+        verdicts.append(f"theta* of {wanted.name!r} {verdict.in_words(objective.unit)}")
         gains[wanted.name] = verdict.gain
-    mine = gains[settings.mix_objective]
     return dg.AssetCheckResult(
-        passed=mine > 0,
+        passed=gains[settings.mix_objective] > 0,
         severity=dg.AssetCheckSeverity.WARN,
-        description="; ".join(words),
+        description="; ".join(verdicts),
         metadata={f"gain_{name}": gain for name, gain in gains.items()},
     )

@@ -11,7 +11,7 @@ PROXY_BATCHES = dg.DynamicPartitionsDefinition(name="proxy_batch")
 
 
 def shard_keys(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[str]:
-    """All registered shards, sorted: the order in which they were registered does not matter."""
+    """All registered shards, sorted, so that the order of registration does not matter."""
     return sorted(context.instance.get_dynamic_partitions("shard"))
 
 
@@ -39,8 +39,8 @@ class Outcome:
     """The results of a step's partitions.
 
     Attributes:
-        done: by partition that succeeded, its metadata.
-        failed: by partition that failed, the message.
+        done: metadata of each partition that succeeded.
+        failed: error message of each partition that failed.
     """
 
     done: dict[str, Mapping[str, Any]]
@@ -81,7 +81,7 @@ def work_through(
     Args:
         context: of the step.
         work: makes one partition and returns its metadata.
-        expected_errors: what fails one partition with its message, while the others go on.
+        expected_errors: errors that fail one partition with their message, while others go on.
     """
     keys = sorted(context.partition_keys)
     done: dict[str, Mapping[str, Any]] = {}

@@ -43,7 +43,7 @@ from quadmix_assets.store import MissingOutputError
 from quadmix_assets.training.plots import plot_losses
 
 GROUP = "proxies"
-# One partition is one run: each is long, and holds the device for itself.
+# One run per partition: each takes long, and uses the device alone.
 _ONE_BY_ONE = dg.BackfillPolicy.multi_run(1)
 
 
@@ -55,7 +55,7 @@ _ONE_BY_ONE = dg.BackfillPolicy.multi_run(1)
     deps=[score_normalizers, scored_shards, domain_labels, tokenizer],
 )
 def proxy_pool(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
-    """The tokenised sub-pool for proxies, with scores and domains."""
+    """The tokenised sample of the pool that proxies train on, with scores and domains."""
     cost = Cost()
     settings, store = project.settings, project.store
     with clear_errors(MissingOutputError, ValueError):
@@ -91,13 +91,13 @@ def parameter_sets(
     context.instance.add_dynamic_partitions("proxy_batch", keys)
     path = store.table_path(PARAMETER_SETS)
     scaled = settings.parameters.scale_max > 1
-    features = parameters.as_features(scaled=scaled)
+    entries = parameters.as_features(scaled=scaled)
     ranges = pl.DataFrame(
         {
             "entry": feature_names(settings.criterion_names, settings.domain_names, scaled=scaled),
-            "minimum": features.min(axis=0),
-            "median": np.median(features, axis=0),
-            "maximum": features.max(axis=0),
+            "minimum": entries.min(axis=0),
+            "median": np.median(entries, axis=0),
+            "maximum": entries.max(axis=0),
         }
     )
     return dg.MaterializeResult(
@@ -247,7 +247,7 @@ def proxy_metrics(
 def few_proxies_failed(
     context: dg.AssetCheckExecutionContext, project: ProjectResource
 ) -> dg.AssetCheckResult:
-    """The share of failed proxies stays under `proxies.max_failed_share`."""
+    """Whether the share of failed proxies is at most `proxies.max_failed_share`."""
     settings, store = project.settings, project.store
     metrics = read_evidence(store, settings).metrics
     thetas = metrics.select("theta_id", "status", "reason").unique("theta_id").sort("theta_id")
@@ -264,14 +264,14 @@ def few_proxies_failed(
 
 @dg.asset_check(asset=proxy_metrics)
 def proxies_are_comparable(project: ProjectResource) -> dg.AssetCheckResult:
-    """Whether all proxies were trained in one precision, which `auto` chooses by the machine."""
+    """Whether all proxies were trained in one precision; `auto` chooses it by the machine."""
     found = read_evidence(project.store, project.settings).metrics["precision"].unique().sort()
     return dg.AssetCheckResult(
         passed=len(found) <= 1,
         severity=dg.AssetCheckSeverity.WARN,
         description=f"all proxies were trained in {found[0]}"
         if len(found) == 1
-        else f"proxies were trained in {' and in '.join(found)}, on machines that differ: their "
-        "losses differ by more than their data; set proxies.training.precision and train those "
-        "of one kind again",
+        else f"proxies were trained in {' and in '.join(found)}, on different machines, so that "
+        "their losses differ for other reasons than their data: set proxies.training.precision, "
+        "and train the proxies of other precisions again",
     )

@@ -1,4 +1,4 @@
-"""Group `corpus`: the normalized shards, and the checks on them that stop what comes after."""
+"""Group `corpus`: the normalized shards, and the checks of their ids and unusable rows."""
 
 from collections.abc import Iterator, Sequence
 
@@ -35,12 +35,13 @@ FEW_ROWS_IN_QUARANTINE = "few_rows_in_quarantine"
             IDS_ARE_UNIQUE,
             asset=RAW_SHARDS,
             blocking=True,
-            description="No document id occurs twice in the pool: the draw goes by id.",
+            description="Whether no document id occurs twice in the pool; draws depend on ids.",
         ),
         dg.AssetCheckSpec(
             FEW_ROWS_IN_QUARANTINE,
             asset=RAW_SHARDS,
-            description="The share of unusable rows stays under `corpus.max_quarantine_share`.",
+            description="Whether the share of unusable rows of every shard is at most "
+            "`corpus.max_quarantine_share`.",
         ),
     ],
 )
@@ -86,7 +87,7 @@ def raw_shards(
         }
 
     outcome = work_through(context, work, (UnreadableShardError, FileNotFoundError))
-    # The checks belong to this step and not to one after it: they also speak where a shard failed.
+    # The checks are part of this step, so that they report even if a shard has failed.
     materialized = context.instance.get_materialized_partitions(context.asset_key)
     shards = sorted((materialized & set(shard_keys(context))) | set(outcome.done))
     yield _ids_are_unique(store, shards)
@@ -96,7 +97,7 @@ def raw_shards(
 
 
 def _absence(summary: RawShardSummary, corpus: CorpusSettings) -> str:
-    """Which columns of the settings the file does not have, and what stands in their place."""
+    """Which columns of the settings the file does not have, and what is used instead."""
     instead = {corpus.id_column: "ids are made from shard and row"}
     instead[corpus.source_column] = "the source is the shard's key"
     return "; ".join(

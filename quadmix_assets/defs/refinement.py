@@ -1,4 +1,4 @@
-"""Group `search`: further rounds of proxies, near the optima and where the regressor is unsure."""
+"""Group `search`: further rounds of thetas, near the optima and where predictions are uncertain."""
 
 import dagster as dg
 
@@ -23,8 +23,8 @@ def refinement(context: dg.AssetExecutionContext, project: ProjectResource) -> d
     """The next round of thetas, registered as further proxy batches.
 
     Materialise the new partitions of merged_ranks, sampled_subset and proxy_metrics, then regressor
-    and optimal_params again: the metadata of `regressor` says what the round gained. A round of
-    which no proxy has been trained yet is proposed anew.
+    and optimal_params again: the metadata of `regressor` shows what the round gained. The last
+    round is replaced if none of its proxies has been trained yet.
     """
     cost = Cost()
     settings, store = project.settings, project.store

@@ -9,13 +9,13 @@ from quadmix_assets.store import Store
 
 
 class ProjectResource(dg.ConfigurableResource):
-    """What assets need to know: settings and store."""
+    """The settings of a profile, and the store on its lake, for assets and checks."""
 
     profile: str
 
     @property
     def settings(self) -> Settings:
-        """The settings, read anew, so that a changed profile counts from the next step on."""
+        """The settings, read at every access: a changed profile applies from the next step on."""
         return load_settings(self.profile)
 
     @property
@@ -30,7 +30,7 @@ def chosen_profile() -> str:
     return os.environ.get(PROFILE_VARIABLE) or DEFAULT_PROFILE
 
 
-# What the decorators of assets need to know when they are imported.
+# Settings that the decorators of assets need at import.
 _SETTINGS = load_settings(chosen_profile())
 OWNERS = [_SETTINGS.owner]
 PLANTED = _SETTINGS.corpus.source == "planted"

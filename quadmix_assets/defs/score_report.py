@@ -1,4 +1,4 @@
-"""Group `features`: what the criteria prefer, for people to look at."""
+"""Group `features`: what each criterion prefers, in figures and tables."""
 
 from collections.abc import Sequence
 
@@ -20,8 +20,8 @@ DIRECTIONS_ARE_PLAUSIBLE = "directions_are_plausible"
 
 _Condition = dg.AutomationCondition
 
-# Like ON_SHARDS, but a new shard has texts before it has scores: the report waits for those, and
-# says nothing before the normalizers are there.
+# Like ON_SHARDS, but a new shard has texts before it has scores: the report waits for the scores,
+# and is not made before the normalizers.
 ON_SCORES = (
     _Condition.any_deps_match(_Condition.newly_updated())
     .ignore(dg.AssetSelection.assets(raw_shards))
@@ -45,8 +45,8 @@ ON_SCORES = (
         dg.AssetCheckSpec(
             DIRECTIONS_ARE_PLAUSIBLE,
             asset=SCORE_REPORT,
-            description="Whether a criterion goes against the others, as one does whose best "
-            "documents are really the worst.",
+            description="Whether all criteria agree in direction; one that goes against the others "
+            "probably has its best and worst documents exchanged.",
         )
     ],
     automation_condition=ON_SCORES,

@@ -1,5 +1,6 @@
 """Group `search`: regressors from theta to loss, and the search for theta*."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import dagster as dg
@@ -53,7 +54,8 @@ GROUP = "search"
 def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """One regressor per target set, theta -> loss, evaluated on held-out proxies.
 
-    Losses that were measured on another version of pool, thetas, targets or recipe are left out.
+    Losses that were measured with another version of proxy pool, thetas, target sets or training
+    recipe are left out.
     """
     cost = Cost()
     settings, store = project.settings, project.store
@@ -86,11 +88,11 @@ def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
 
 
 def _evaluated(
-    store: Store, settings: Settings, target: str, fit: TargetFit, names: Any
+    store: Store, settings: Settings, target: str, fit: TargetFit, input_names: Sequence[str]
 ) -> dict[str, Any]:
-    """Numbers and figures of one target's regressor."""
+    """Errors and figures of the regressor of one target set."""
     curve = fit.learning_curve(settings)
-    pictures = {
+    figures = {
         "predicted_against_true": plot_predicted_against_true(
             fit.losses[fit.held_out], fit.predicted, title=target
         ),
@@ -99,16 +101,16 @@ def _evaluated(
         ),
     }
     if isinstance(fit.regressor, ExplainsInputs):
-        pictures["importance"] = plot_input_importance(
-            fit.regressor.input_importance(), names, title=target
+        figures["importance"] = plot_input_importance(
+            fit.regressor.input_importance(), input_names, title=target
         )
     return {
         f"mae_{target}": fit.metrics.mae.value,
         f"constant_mae_{target}": fit.metrics.constant_mae,
         f"spearman_{target}": fit.metrics.spearman.value,
         **{
-            f"{name}_{target}": figure(store, REGRESSOR, f"{name}_{target}", picture)
-            for name, picture in pictures.items()
+            f"{name}_{target}": figure(store, REGRESSOR, f"{name}_{target}", fig)
+            for name, fig in figures.items()
         },
     }
 
@@ -126,23 +128,23 @@ def regressor_learned_something(project: ProjectResource) -> dg.AssetCheckResult
         description="every regressor is better than the constant baseline on the held-out proxies"
         if not poor
         else f"the regressor of {', '.join(poor)} is no better than the constant baseline on the "
-        "held-out proxies, so theta* is a guess: train more proxies, or each of them longer",
+        "held-out proxies, so that theta* is arbitrary: train more proxies, or each of them longer",
         metadata={f"mae_{target}": error for target, error in errors.items()},
     )
 
 
 @dg.asset_check(asset=regressor)
 def evidence_is_current(project: ProjectResource) -> dg.AssetCheckResult:
-    """Whether all proxies were trained on the pool, thetas, targets and recipe of today."""
+    """Whether all proxies were trained with the current proxy pool, thetas, target sets, recipe."""
     evidence = read_evidence(project.store, project.settings)
     return dg.AssetCheckResult(
         passed=evidence.n_stale == 0,
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{len(evidence.theta_ids)} proxies count, all of one version"
+        description=f"all {len(evidence.theta_ids)} proxies are current"
         if evidence.n_stale == 0
-        else f"{evidence.n_stale} proxies are left out, because they were trained on another "
-        "version of pool, thetas, targets or recipe than the "
-        f"{len(evidence.theta_ids)} that count: materialise their partitions of merged_ranks, "
+        else f"{evidence.n_stale} proxies are left out, because they were trained with another "
+        "version of proxy pool, thetas, target sets or recipe than the "
+        f"{len(evidence.theta_ids)} current ones: materialise their partitions of merged_ranks, "
         "sampled_subset and proxy_metrics again",
         metadata={"n_current": len(evidence.theta_ids), "n_stale": evidence.n_stale},
     )
@@ -158,7 +160,7 @@ def evidence_is_current(project: ProjectResource) -> dg.AssetCheckResult:
 def optimal_params(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
-    """theta* per objective: what the search finds best by prediction, within the constraints."""
+    """theta* per objective: the feasible theta of the best predicted objective that was found."""
     cost = Cost()
     settings, store = project.settings, project.store
     criteria, domains = settings.criterion_names, settings.domain_names
@@ -179,16 +181,13 @@ def optimal_params(
     tokens = space.n_tokens
     thetas = {name: optimum.result.theta[0] for name, optimum in optima.items()}
     shares = {name: domain_shares(theta, tokens) for name, theta in thetas.items()}
-    pictures = {
+    figures = {
         "shares": plot_shares_of_optima(shares, tokens / tokens.sum(), domains),
         "weights": plot_weights_of_optima(thetas, shares, criteria),
     }
     return dg.MaterializeResult(
         metadata={
-            **{
-                name: figure(store, OPTIMAL_PARAMS, name, picture)
-                for name, picture in pictures.items()
-            },
+            **{name: figure(store, OPTIMAL_PARAMS, name, fig) for name, fig in figures.items()},
             **metadata,
             "dagster/uri": str(store.root / OPTIMAL_PARAMS),
             **cost.metadata(),
@@ -197,18 +196,22 @@ def optimal_params(
 
 
 def _threads(settings: Settings) -> threadpool_limits:
-    """Linear algebra with so many threads, whatever the machine: they can change last bits."""
+    """Linear algebra with the settings' number of threads, as that can change last bits."""
     return threadpool_limits(settings.search.n_threads)
 
 
 def _found(store: Store, settings: Settings, optimum: Optimum, swarm: Parameters) -> dict[str, Any]:
-    """Numbers and figures of one objective's theta*."""
+    """Predictions and figures of one objective's theta*."""
     criteria, domains = settings.criterion_names, settings.domain_names
     objective, result = optimum.objective, optimum.result
     name, theta, best = objective.name, result.theta[0], float(optimum.measured.min())
-    pictures = {
+    figures = {
         "predicted_losses": plot_predicted_histogram(
-            result.drawn_predicted, theta_star=result.predicted, best_measured=best, title=name
+            result.drawn_predicted,
+            theta_star=result.predicted,
+            best_measured=best,
+            unit=objective.unit,
+            title=name,
         ),
         "trace": plot_trace(result.trace, best_measured=best, unit=objective.unit, title=name),
         "theta": plot_theta(theta, criteria, domains),
@@ -225,8 +228,8 @@ def _found(store: Store, settings: Settings, optimum: Optimum, swarm: Parameters
             + " than the thetas it averages"
         ),
         **{
-            f"{key}_{name}": figure(store, OPTIMAL_PARAMS, f"{key}_{name}", picture)
-            for key, picture in pictures.items()
+            f"{key}_{name}": figure(store, OPTIMAL_PARAMS, f"{key}_{name}", fig)
+            for key, fig in figures.items()
         },
         f"beta_{name}": markdown_table(pl.DataFrame({"domain": domains, **beta})),
     }

@@ -1,4 +1,4 @@
-"""Group `corpus`: whether the pool holds the text on which losses are measured."""
+"""Group `corpus`: whether the pool contains text on which losses are measured."""
 
 import dagster as dg
 import polars as pl
@@ -58,10 +58,10 @@ def target_overlap(context: dg.AssetExecutionContext, project: ProjectResource) 
 def targets_are_not_in_the_pool(
     context: dg.AssetCheckExecutionContext, project: ProjectResource
 ) -> dg.AssetCheckResult:
-    """Whether few documents of every target share a run of 13 words with the pool.
+    """Whether few documents of every target set share a run of 13 words with the pool.
 
-    A pool that holds the text of a target makes its loss meaningless: the best theta would be the
-    one that selects that text.
+    A pool that contains the text of a target set makes its loss meaningless: the best theta would
+    be the one that selects that text.
     """
     settings, store = project.settings, project.store
     shards = shards_with(context, TARGET_OVERLAP)
@@ -85,14 +85,14 @@ def targets_are_not_in_the_pool(
     return dg.AssetCheckResult(
         passed=over.is_empty(),
         severity=dg.AssetCheckSeverity.WARN,
-        description=f"{worst['in_the_pool']} of {worst['documents']} documents of the target "
+        description=f"{worst['in_the_pool']} of {worst['documents']} documents of the target set "
         f"{worst['target']!r} share a run of 13 words with the pool ({worst['share']:.2%}; limit "
         f"{limit:.2%})"
         + (
             ""
             if over.is_empty()
             else f"; too many in {', '.join(over['target'])}: remove these documents from the pool "
-            "or from the target set (the table target_overlap names them)"
+            "or from the target set (the table target_overlap lists them)"
         ),
         metadata={
             "targets": markdown_table(table),

@@ -6,13 +6,14 @@ from quadmix_assets.sampling import Theta, sampling_value
 from quadmix_assets.sampling.validation import FloatArray
 
 _BISECTIONS = 40
-_CLOSE_ENOUGH = 1e-4
+# Relative error of the budget that is accepted.
+_TOLERANCE = 1e-4
 
 
 def expected_tokens(
     theta: Theta, ranks: np.ndarray, domains: np.ndarray, n_tokens: np.ndarray
 ) -> FloatArray:
-    """Expected tokens (M,) that theta takes of each domain.
+    """Expected tokens (M,) that theta takes from each domain.
 
     Args:
         theta: the parameters.
@@ -29,7 +30,7 @@ def scale_to_budget(
     """theta with its omegas scaled so that the expected tokens of the mix meet a budget.
 
     All omegas are multiplied by one factor, and are at most 1. Merged scores and ranks do not
-    depend on omega, so theta's preferences among documents stay. The budget is met as closely as
+    depend on omega, so the order of documents stays the same. The budget is met as closely as
     whole documents allow.
 
     Args:
@@ -50,21 +51,21 @@ def scale_to_budget(
 
     used = theta.omega > 0
     high = float(1.0 / theta.omega[used].min()) if used.any() else 1.0
-    if tokens(high) < budget * (1 - _CLOSE_ENOUGH):
+    if tokens(high) < budget * (1 - _TOLERANCE):
         raise ValueError(
             f"search.constraints.mix_tokens is {budget:,.0f}, but theta* takes at most "
-            f"{tokens(high):,.0f} tokens of the pool, with every omega at 1: lower it, or allow "
-            "more copies (parameters.scale_max)"
+            f"{tokens(high):,.0f} tokens of the pool, with every omega at 1: lower mix_tokens, or "
+            "allow more copies (parameters.scale_max)"
         )
-    if tokens(0.0) > budget * (1 + _CLOSE_ENOUGH):
+    if tokens(0.0) > budget * (1 + _TOLERANCE):
         raise ValueError(
             f"search.constraints.mix_tokens is {budget:,.0f}, but epsilon alone takes "
-            f"{tokens(0.0):,.0f} tokens of the pool: raise it"
+            f"{tokens(0.0):,.0f} tokens of the pool: raise mix_tokens"
         )
     low, factor = 0.0, min(1.0, high)
     for _ in range(_BISECTIONS):
         found = tokens(factor)
-        if abs(found / budget - 1) <= _CLOSE_ENOUGH:
+        if abs(found / budget - 1) <= _TOLERANCE:
             break
         low, high = (factor, high) if found < budget else (low, factor)
         factor = (low + high) / 2

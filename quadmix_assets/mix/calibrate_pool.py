@@ -1,4 +1,4 @@
-"""Calibrates ranks on the pool under theta*, stores both, and measures how far a pool drifted."""
+"""Calibrates ranks on the pool under theta*, stores both, and measures the drift of the pool."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ _THETA_FILE = "theta.json"
 
 @dataclass(frozen=True)
 class Calibrated:
-    """What a mix is made with.
+    """The frozen theta* and rank calibration that a mix is made with.
 
     Attributes:
         theta: theta*, with its omegas scaled where the settings give the mix a budget.
-        calibration: merged score -> rank under theta.
+        calibration: merged score -> rank under theta*.
         n_documents: documents of the pool that it was fitted on.
-        expected_tokens: (M,) tokens of each domain in the mix, in expectation.
+        expected_tokens: (M,) expected tokens of each domain in the mix.
     """
 
     theta: Theta
@@ -42,7 +42,8 @@ def calibrate_pool(store: Store, shards: Sequence[str], settings: Settings) -> C
 
     Raises:
         MissingOutputError: a shard has no scores or domains, or the search has not been done.
-        ValueError: theta* is of other criteria or domains, or cannot meet the budget of the mix.
+        ValueError: theta* was searched for other criteria or domains, or cannot meet the budget of
+            the mix.
     """
     theta, prediction = read_optimum(store, settings, settings.mix_objective)
     pool, merged = _merged_pool(store, shards, settings, theta)
@@ -76,7 +77,7 @@ def read_calibration(store: Store, settings: Settings) -> tuple[Theta, RankCalib
 
     Raises:
         MissingOutputError: rank_calibration has not been made, or by an earlier version, which
-            stored theta* in another shape.
+            stored theta* in another format.
     """
     path = store.path(RANK_CALIBRATION, _THETA_FILE)
     stored = store.read_json(path)
@@ -101,12 +102,12 @@ def read_prediction(store: Store) -> dict[str, Any]:
 
 
 def calibration_drift(store: Store, shards: Sequence[str], settings: Settings) -> dict[str, float]:
-    """Per domain that has documents, the largest error of a calibrated rank in today's pool.
+    """Per domain that has documents, the largest error of a calibrated rank in the current pool.
 
     Args:
         store: the lake.
-        shards: the scored shards of today's pool.
-        settings: name criteria and domains.
+        shards: the scored shards of the current pool.
+        settings: of the profile, for the names of criteria and domains.
 
     Raises:
         MissingOutputError: rank_calibration has not been made, or a shard has no scores.

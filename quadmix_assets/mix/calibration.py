@@ -11,7 +11,7 @@ from quadmix_assets.sampling import Theta, TokenShareTable, merge_scores
 
 
 class RankCalibration:
-    """Merged score -> rank for every domain (Eq. 2), without the pool.
+    """Merged score -> rank for every domain (Eq. 2), from tables instead of the whole pool.
 
     Exact at every merged score of the pool while a domain has at most `max_breakpoints` of them,
     else off by at most `max_error`. A domain that had no tokens when it was calibrated gives the

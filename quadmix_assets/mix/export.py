@@ -16,7 +16,7 @@ _SCHEMA = pa.schema([("id", pa.large_string()), ("text", pa.large_string())])
 
 
 def export_path(store: Store, shard: str, file_format: Literal["parquet", "jsonl.zst"]) -> UPath:
-    """Where the export of a shard lies."""
+    """The path of the export of a shard."""
     return store.path(EXPORT, f"{shard}.{file_format}")
 
 

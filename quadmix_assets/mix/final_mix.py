@@ -17,7 +17,7 @@ from quadmix_assets.store import BATCH_ROWS, Store
 
 @dataclass(frozen=True)
 class MixModel:
-    """Everything that decides the mix, the same for all shards.
+    """Everything that determines the mix, the same for all shards.
 
     Attributes:
         criteria: names of the N criteria.
@@ -41,12 +41,12 @@ class MixModel:
 def mix_shard(store: Store, shard: str, model: MixModel) -> dict[str, Any]:
     """Write the selected documents of one shard and return the summary stored with them.
 
-    The text is read as a stream; only scores are held in memory. The draw goes by document id and
-    seed, so the result does not depend on how documents are spread over shards.
+    The text is read as a stream; only scores are held in memory. The draw is a function of document
+    id and seed, so the result does not depend on how documents are distributed over shards.
 
     Raises:
         MissingOutputError: the shard has no texts, scores or domain labels yet.
-        ValueError: its documents, scores and labels do not belong together.
+        ValueError: its scores or labels were made from another version of its documents.
     """
     raw = store.table_path(RAW_SHARDS, shard)
     documents = read_scored(store, [shard], model.criteria, model.domain_names)
@@ -93,7 +93,7 @@ def column_lineage(criteria: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
 
 
 def _renamed_inputs(columns: Sequence[str], ours: Sequence[str]) -> dict[str, str]:
-    """New names for the input columns whose name a column of the mix has already."""
+    """New names for the input columns that have the name of a column of the mix."""
     names = {}
     for column in columns:
         name = column
@@ -106,8 +106,8 @@ def _renamed_inputs(columns: Sequence[str], ours: Sequence[str]) -> dict[str, st
 
 def _stale(shard: str, asset: str) -> ValueError:
     return ValueError(
-        f"{asset} of the shard {shard!r} was made from another version of it than raw_shards "
-        "holds now: materialise scored_shards and domain_labels for it again"
+        f"{asset} of the shard {shard!r} was made from another version of the shard than "
+        "raw_shards holds now: materialise scored_shards and domain_labels for it again"
     )
 
 
@@ -135,7 +135,7 @@ def decide(documents: ScoredDocuments, model: MixModel) -> pl.DataFrame:
 def _summary(
     documents: ScoredDocuments, decisions: pl.DataFrame, model: MixModel
 ) -> dict[str, Any]:
-    """Counts of a shard before and after, in total and per domain."""
+    """Counts of a shard before and after the selection, in total and per domain."""
     n_domains = len(model.domain_names)
     copies = decisions["copies"].to_numpy()
     tokens_out = documents.n_tokens * copies

@@ -57,7 +57,7 @@ def pinned_fingerprints(store: Store) -> dict[str, str]:
 
 
 def build_manifest(store: Store, shards: Sequence[str], settings: Settings) -> dict[str, Any]:
-    """Gather the manifest of the mix of `shards`; nothing in it depends on when it was made.
+    """Gather the manifest of the mix of `shards`; it holds no times: equal mixes give equal ones.
 
     Raises:
         MissingOutputError: an input of the mix is not there.
@@ -92,9 +92,9 @@ def build_manifest(store: Store, shards: Sequence[str], settings: Settings) -> d
 
 
 def write_manifest(store: Store, settings: Settings, manifest: Mapping[str, Any]) -> UPath:
-    """Write the manifest, and beside it the normalizer and calibration tables that it names.
+    """Write the manifest, and next to it copies of the tables of normalizers and calibration.
 
-    The tables are copies: the manifest stays complete when the assets are fitted anew.
+    With the copies the manifest stays complete when these assets are materialised again.
     """
     folder = store.root / MIX_MANIFEST
     with atomic_folder(folder) as local:
@@ -118,10 +118,13 @@ def read_manifest(store: Store) -> dict[str, Any]:
 
 
 def stale_shards(store: Store, shards: Sequence[str]) -> dict[str, list[str]]:
-    """Per shard whose mix was made from other inputs than are there now, the inputs that changed.
+    """Per shard whose mix was made from other inputs than the current ones, the changed inputs.
 
-    This compares fingerprints of contents: Dagster itself stops looking at data versions upstream
-    where a step has a hundred or more upstream partitions.
+    Fingerprints of contents are compared, because Dagster does not check upstream data versions
+    where a step has 100 or more upstream partitions.
+
+    Raises:
+        MissingOutputError: an input of the mix is not there.
     """
     pinned = pinned_fingerprints(store)
     stale = {}
@@ -160,14 +163,14 @@ def _sum_per_domain(per_shard: Mapping[str, Any], key: str) -> np.ndarray:
 
 
 def _tables(store: Store, settings: Settings) -> list[tuple[str, UPath]]:
-    """Name in the manifest's folder, and place in the lake, of every table that made the mix."""
+    """Name in the manifest's folder, and path in the lake, of every table used for the mix."""
     paths = [store.table_path(SCORE_NORMALIZERS, name) for name in settings.criterion_names]
     paths.append(store.table_path(RANK_CALIBRATION))
     return [(path.relative_to(store.root).as_posix(), path) for path in paths]
 
 
 def _code_fingerprint() -> str:
-    """A hash of this package's sources, which a working copy changes without a new version."""
+    """A hash of this package's sources, which in a checkout change without a new version number."""
     package = Path(__file__).parents[1]
     files = sorted(package.rglob("*.py"))
     return hash_files(package, [file.relative_to(package).as_posix() for file in files])

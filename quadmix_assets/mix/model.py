@@ -1,4 +1,4 @@
-"""Loads what decides the mix: theta*, normalizers and calibration, with their fingerprints."""
+"""Loads what determines the mix: theta*, normalizers and calibration, with their fingerprints."""
 
 from quadmix_assets.features.normalize_pool import load_normalizers
 from quadmix_assets.mix.calibrate_pool import read_calibration
@@ -11,10 +11,10 @@ from quadmix_assets.store import Store
 
 
 def load_mix_model(store: Store, settings: Settings) -> MixModel:
-    """Everything that decides the mix.
+    """Everything that determines the mix.
 
     Raises:
-        MissingOutputError: a part has not been made.
+        MissingOutputError: theta*, a normalizer or the calibration has not been made.
     """
     theta, calibration = read_calibration(store, settings)
     return MixModel(

@@ -23,7 +23,7 @@ def plot_domain_shares(
     axes.set_yticks(y, [domain_names[index] for index in order])
     axes.margins(y=0.01)
     axes.set_xlabel("share of tokens (%)")
-    axes.set_title("Domains before and after")
+    axes.set_title("Domains of the pool and of the final mix")
     legend_below(figure)
     return figure
 

@@ -1,4 +1,4 @@
-"""Tokens of a mix per domain, and the constraints that it misses."""
+"""Tokens of a mix per domain, and the constraints that it does not meet."""
 
 import math
 from collections.abc import Mapping
@@ -8,12 +8,12 @@ import polars as pl
 
 from quadmix_assets.settings import ConstraintsSettings
 
-# Copies are drawn document by document, so that a mix differs a little from its expectation.
+# Copies are drawn at random per document, so that a mix differs a little from its expectation.
 _TOLERANCE = 0.01
 
 
 def domain_table(manifest: Mapping[str, Any]) -> pl.DataFrame:
-    """Tokens and token shares of every domain before and after, from a manifest."""
+    """Tokens and token shares of every domain in the pool (`in`) and in the mix (`out`)."""
     tokens_in = pl.Series(manifest["n_tokens_in_per_domain"], dtype=pl.Int64)
     tokens_out = pl.Series(manifest["n_tokens_out_per_domain"], dtype=pl.Int64)
     return pl.DataFrame(
@@ -28,7 +28,7 @@ def domain_table(manifest: Mapping[str, Any]) -> pl.DataFrame:
 
 
 def unmet_constraints(manifest: Mapping[str, Any], asked: ConstraintsSettings) -> list[str]:
-    """The constraints that a mix misses by more than 1 %, one sentence each."""
+    """The constraints that a mix fails to meet by more than 1 %, one sentence each."""
     totals, table = manifest["totals"], domain_table(manifest)
     problems = []
     if asked.mix_tokens is not None:
@@ -49,7 +49,7 @@ def unmet_constraints(manifest: Mapping[str, Any], asked: ConstraintsSettings) -
         own = limits.max_epochs if limits is not None else None
         most = own if own is not None else asked.max_epochs
         if most is not None and epochs > most * (1 + _TOLERANCE) + _TOLERANCE:
-            problems.append(f"{name} is taken {epochs:.3f} times over, max_epochs is {most}")
+            problems.append(f"{name} is taken for {epochs:.3f} epochs, max_epochs is {most}")
         if limits is None:
             continue
         low, high = (

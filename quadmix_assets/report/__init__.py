@@ -1,1 +1,1 @@
-"""What people read about a lake as a whole."""
+"""The catalog: SQL views over the lake."""

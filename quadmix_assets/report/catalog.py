@@ -2,7 +2,7 @@
 
 `write_catalog` keeps the views in `catalog/catalog.duckdb`, for every program that reads DuckDB;
 `open_catalog` makes them in memory, for the lake as it is now. Views name files by patterns, so
-that they show new shards by themselves; outputs without any file have no view.
+that they include new shards without being made again; outputs without any file have no view.
 """
 
 import re
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 CATALOG_FILE = "catalog.duckdb"
-# The session variable that says where the lake is, if it is not where the catalog was written.
+# The session variable for the root of a lake that is not where the catalog was written.
 LAKE_VARIABLE = "lake"
 
 
@@ -48,7 +48,7 @@ class Catalog:
 
     Attributes:
         connection: to a database with the views.
-        views: that it has, with their columns.
+        views: with their columns.
         missing: names of views whose outputs have not been made, each with the first such output.
     """
 
@@ -57,7 +57,7 @@ class Catalog:
     missing: Mapping[str, str]
 
     def n_rows(self, view: View) -> int:
-        """Rows of a view; for a table they stand in the footers of its files."""
+        """Rows of a view; of a table (`View.is_table`) only the footers of files are read."""
         ((n_rows,),) = self.connection.execute(f"SELECT count(*) FROM {view.name}").fetchall()
         return int(n_rows)
 
@@ -92,7 +92,7 @@ def open_catalog(store: Store, settings: Settings) -> Iterator[Catalog]:
 @contextmanager
 def _made(store: Store, settings: Settings, database: str | Path) -> Iterator[Catalog]:
     """A new database with all views for which there are files."""
-    # Imported late, as in corpus.duplicates.
+    # Imported late: DuckDB prints warnings at the interpreter's end if Dagster loaded it early.
     import duckdb
 
     with tempfile.TemporaryDirectory() as folder:
@@ -109,11 +109,11 @@ def _made(store: Store, settings: Settings, database: str | Path) -> Iterator[Ca
 def _make_views(
     connection: "DuckDBPyConnection", store: Store, settings: Settings, folder: Path
 ) -> Catalog:
-    """Create all views; `folder` takes a lake of empty tables.
+    """Create all views; `folder` receives a lake of empty tables.
 
-    DuckDB looks at the files of a view when it is created. It is shown the empty tables then, of
-    which each has the columns of the first file of its output: a catalog of thousands of shards
-    costs no more than one of a single shard.
+    DuckDB opens the files of a view when the view is created. The lake is then the one of empty
+    tables, each with the columns of the first file of its output, so that a catalog of thousands
+    of shards takes no longer than one of a single shard.
     """
     columns = _write_empty_tables(store, folder)
     if not columns:
@@ -141,7 +141,7 @@ def _make_views(
 
 
 def _make_view(connection: "DuckDBPyConnection", view: View) -> list[Column]:
-    """Create a view with its comments; its columns, in order."""
+    """Create a view with its comments; return its columns, in order."""
     connection.execute(f"CREATE VIEW {view.name} AS {view.query}")
     connection.execute(f"COMMENT ON VIEW {view.name} IS {literal(view.comment)}")
     rows = connection.execute(f"DESCRIBE {view.name}").fetchall()
@@ -153,7 +153,7 @@ def _make_view(connection: "DuckDBPyConnection", view: View) -> list[Column]:
 
 
 def _write_empty_tables(store: Store, folder: Path) -> dict[str, list[str]]:
-    """Write an empty table for every output that is there; the columns of each."""
+    """Write an empty table for every output that is there; return the columns of each."""
     columns: dict[str, list[str]] = {}
     for output, patterns in FILES.items():
         for pattern in patterns:

@@ -26,7 +26,7 @@ _COUNTS = {
 
 
 def mix_views(criteria: Sequence[str], domains: Sequence[str], columns: Columns) -> list[View]:
-    """Views over what groups `mix` and `comparison` write.
+    """Views over what the asset groups `mix` and `comparison` write.
 
     Args:
         criteria: names of the settings' criteria.
@@ -52,7 +52,7 @@ def mix_views(criteria: Sequence[str], domains: Sequence[str], columns: Columns)
         View(
             "mix",
             (FINAL_MIX,),
-            "One row per document of the final mix, with its text and why it is in.",
+            "One row per document of the final mix, with its text, scores, rank and copies.",
             read_partitions(FINAL_MIX, "shard", columns.get(FINAL_MIX, ())),
             {
                 **raw_scores(criteria),

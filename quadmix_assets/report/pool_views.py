@@ -1,4 +1,4 @@
-"""Views over the pool: its shards, documents, scores, domains, and what was left out."""
+"""Views over the pool (shards, documents, scores, domains, quarantine) and the target sets."""
 
 from collections.abc import Sequence
 
@@ -25,8 +25,9 @@ CARRIED = "carried from the input (corpus.carried_columns)"
 _CONFIDENCE = {"confidence": "confidence of the domain classifier in [0, 1]"}
 _FURTHER = "further output of a criterion"
 
-# Breakpoints of every criterion, each with the next one. One at minus infinity stands before all:
-# it gives the best share to documents that beat the whole pool, and holds the linear kinds.
+# Breakpoints of every criterion, each joined with the next one. A first one at minus infinity
+# gives documents that score better than the whole pool the smallest share. The kinds zscore and
+# minmax have no breakpoints; their one row is at minus infinity too.
 _SIGMA = """\
 WITH points AS (
     SELECT criterion, kind, centre, scale, coalesce(value, '-infinity') AS value, share,
@@ -51,7 +52,7 @@ ASOF JOIN points ON scored.criterion = points.criterion AND -scored.score >= poi
 
 
 def pool_views(criteria: Sequence[str], columns: Columns) -> list[View]:
-    """Views over what groups `corpus` and `features` write.
+    """Views over what the asset groups `corpus` and `features` write.
 
     Args:
         criteria: names of the settings' criteria.
@@ -84,7 +85,7 @@ def pool_views(criteria: Sequence[str], columns: Columns) -> list[View]:
             "One row per document of the pool, with its text.",
             read_partitions(RAW_SHARDS, "shard", columns.get(RAW_SHARDS, ())),
             {
-                "source": "where the document comes from; the shard where the input does not say",
+                "source": "where the document comes from; the shard where the input has no source",
                 "n_bytes": "bytes of the text in UTF-8",
             },
             CARRIED,
@@ -98,7 +99,7 @@ def pool_views(criteria: Sequence[str], columns: Columns) -> list[View]:
                 "row": "row of the input file, counted from 1; the line number in JSON lines",
                 "id": "the row's id; null where it is unknown",
                 "reason": "kind of defect",
-                "detail": "what exactly is wrong",
+                "detail": "description of the defect",
                 "excerpt": "at most 200 characters of the row",
             },
         ),
@@ -157,12 +158,12 @@ def pool_views(criteria: Sequence[str], columns: Columns) -> list[View]:
         View(
             "target_overlap",
             (TARGET_OVERLAP,),
-            "One row per pair of a pool's document and a held-out target document with a common "
-            "run of 13 words.",
+            "One row per pair of a document of the pool and a held-out document of a target set "
+            "that share a run of 13 words.",
             read_partitions(TARGET_OVERLAP, "shard", ()),
             {
                 "target_id": "id of the document in the target set",
-                "n_runs": "number of different runs of words that both have",
+                "n_runs": "number of different runs of 13 words that both have",
             },
         ),
     ]

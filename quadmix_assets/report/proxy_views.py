@@ -27,14 +27,14 @@ TRAINING_COLUMNS = {
     "reason": "why the training failed; null where it did not",
     "n_tokens": "tokens that the model was trained on",
     "n_tokens_sample": "tokens of the sample that it was trained on, copies included",
-    "epochs": "how often it saw its sample: n_tokens / n_tokens_sample",
+    "epochs": "passes over its sample: n_tokens / n_tokens_sample",
     "precision": "number format of the training",
     "seed": "number of the repetition, from 0",
 }
 
 
 def proxy_views(domains: Sequence[str]) -> list[View]:
-    """Views over what groups `proxies` and `search` write.
+    """Views over what the asset groups `proxies` and `search` write.
 
     Args:
         domains: names of the settings' domains; proxy pools hold their index.
@@ -43,7 +43,7 @@ def proxy_views(domains: Sequence[str]) -> list[View]:
         View(
             "proxy_pool",
             (PROXY_POOL,),
-            "One row per document of the pool's sample that proxies are trained on.",
+            "One row per document of the proxy pool, the sample of the pool that proxies train on.",
             f"SELECT file_row_number AS document, * EXCLUDE (file_row_number, id_hash) "
             f"REPLACE ({name_at(domains, 'domain')} AS domain) "
             f"FROM {read_files(PROXY_POOL, 'file_row_number = true')}",
@@ -98,7 +98,7 @@ def proxy_views(domains: Sequence[str]) -> list[View]:
         View(
             "optimum_check",
             (OPTIMUM_CHECK,),
-            "One row per proxy and target set of the measurement of theta*.",
+            "One row per proxy and target set of the comparison of theta* with baselines.",
             f"SELECT * FROM {read_files(OPTIMUM_CHECK)}",
             {
                 **TRAINING_COLUMNS,

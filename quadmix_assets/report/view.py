@@ -1,4 +1,4 @@
-"""What a view of the catalog is, and the SQL that its queries share."""
+"""Defines a view of the catalog, and the SQL that the views' queries share."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -52,7 +52,7 @@ FILES = {
 }
 _FILE = "lake_file"
 
-# What columns that several views share mean.
+# Meanings of the columns that several views have.
 COMMON = {
     "shard": "partition key of the input file",
     "id": "document id, unique in the pool",
@@ -77,7 +77,7 @@ class View:
         query: its SQL; `lake()` is the lake's root.
         columns: meaning and unit by column, in addition to `COMMON`.
         other_columns: meaning of columns whose names depend on the settings or the input.
-        is_table: its rows are rows of files, so that Parquet footers know their number.
+        is_table: its rows are rows of files, so that Parquet footers hold their number.
     """
 
     name: str
@@ -101,7 +101,7 @@ def raw_scores(criteria: Sequence[str]) -> dict[str, str]:
 def read_files(output: str, *options: str) -> str:
     """SQL: a table function that reads all files of an output."""
     globs = ", ".join(f"lake() || {literal('/' + pattern)}" for pattern in FILES[output])
-    # Of several patterns one may match nothing: there are thetas before they are refined.
+    # One of several patterns may match nothing, such as that of REFINEMENT before the first round.
     more = ["allow_empty = true"] if len(FILES[output]) > 1 else []
     return f"read_parquet({', '.join([f'[{globs}]', *options, *more])})"
 
@@ -109,8 +109,8 @@ def read_files(output: str, *options: str) -> str:
 def read_partitions(output: str, key: str, columns: Sequence[str]) -> str:
     """SQL: all rows of an output's partitions, with the partition in a column `key`.
 
-    Files may differ in their columns, as long as a changed setting has not reached all shards;
-    what a file lacks is null. An input's own column of the name `key` is called `input_<key>`.
+    Files may differ in their columns while a changed setting has not been applied to all shards;
+    a column that a file lacks is null. An input's own column named `key` becomes `input_<key>`.
     """
     renamed = f" RENAME ({key} AS input_{key})" if key in columns else ""
     files = read_files(output, "union_by_name = true", f"filename = '{_FILE}'")
@@ -120,7 +120,7 @@ def read_partitions(output: str, key: str, columns: Sequence[str]) -> str:
 
 
 def read_summaries(output: str, key: str) -> str:
-    """SQL: what the footers of an output's files say, as columns `key` and `summary` (JSON)."""
+    """SQL: the summaries in an output's Parquet footers, as columns `key` and `summary` (JSON)."""
     (pattern,) = FILES[output]
     return (
         f"SELECT parse_filename(file_name, true) AS {key}, decode(value)::JSON AS summary "

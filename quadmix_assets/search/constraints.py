@@ -1,9 +1,10 @@
 """Constraints on a mix, and whether any theta satisfies them.
 
-What is constrained are tokens per domain: the budget of the mix, shares and epochs of domains.
+Constraints limit tokens: the budget of the mix, and the share and the epochs of each domain. The
+epochs of a domain are the tokens taken from it / the tokens that it has.
 
-Tokens are those of the pool that the mix is made of, never of the sample that proxies train on: a
-domain that a proxy reads once may have to be repeated ten times to fill a large mix.
+Tokens are counted in the pool that the mix is drawn from, not in the proxy pool: a domain that a
+proxy reads once may have to be repeated ten times to fill a large mix.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from quadmix_assets.settings import ConstraintsSettings, Settings
 
 # Algorithm 1's largest eta.
 ETA_MAX = 1.0
-# How far two sums of shares or tokens may be apart and still count as equal.
+# Relative tolerance when shares or tokens are compared.
 SLACK = 1e-9
 
 
@@ -31,16 +32,15 @@ class Constraints:
 
     Attributes:
         domains: (M) names, for messages.
-        n_tokens: (M,) tokens of the pool that the mix is made of.
-        omega_max: upper end of omega.
-        scale_max: upper end of scale; 1 is the paper's space.
-        budget: expected tokens of the mix; None leaves them free.
-        max_copies: the most a document may be repeated in expectation, S, 1 or more; None is no
-            limit.
-        max_epochs: (M,) the most tokens taken per token there; inf is no limit.
-        min_share, max_share: (M,) of the mix's tokens.
-        domains_off: (M,) bool, domains that are not taken at all.
-        criteria_off: (N,) bool, criteria that get no weight.
+        n_tokens: (M,) tokens of each domain in the pool that the mix is drawn from.
+        omega_max: the largest omega.
+        scale_max: the largest scale, a factor on S (Eq. 3); 1 is the paper's.
+        budget: expected tokens of the mix; None is no budget.
+        max_copies: the largest S, a document's expected copies, 1 or more; None is no limit.
+        max_epochs: (M,) the most expected epochs of each domain; inf is no limit.
+        min_share, max_share: (M,) limits on each domain's share of the mix's tokens, in [0, 1].
+        domains_off: (M,) bool, domains from which nothing is taken.
+        criteria_off: (N,) bool, criteria whose alpha is 0.
     """
 
     domains: tuple[str, ...]
@@ -56,18 +56,24 @@ class Constraints:
     criteria_off: NDArray[np.bool_]
 
     def __post_init__(self) -> None:
-        """Raise InfeasibleError where no theta satisfies them."""
+        """Check that the constraints can be satisfied.
+
+        Raises:
+            InfeasibleError: no theta satisfies them.
+        """
         if self.criteria_off.all():
             raise InfeasibleError("all criteria are switched off: leave at least one on")
         if not self.takes_any.any():
             raise InfeasibleError(
                 "no domain is left: all that have tokens are switched off or have max_share 0 or "
-                "max_epochs 0"
+                "max_epochs 0; allow at least one"
             )
         least, most = self.min_share.sum(), self.largest_share.sum()
         if least > 1 + SLACK:
             named = self._named(self.min_share > 0)
-            raise InfeasibleError(f"the min_share of {named} add up to {least:.4g}, more than 1")
+            raise InfeasibleError(
+                f"the min_share of {named} add up to {least:.4g}, more than 1: lower them"
+            )
         if most < 1 - SLACK:
             raise InfeasibleError(
                 "the max_share of all domains that can be taken add up to "
@@ -87,14 +93,14 @@ class Constraints:
         )
 
     def tokens(self, parameters: Parameters) -> FloatArray:
-        """Expected tokens (n, M) that thetas take of each domain."""
+        """Expected tokens (n, M) that n thetas take from each domain."""
         return self.n_tokens * parameters.expectation().epochs
 
     @property
     def takes_any(self) -> NDArray[np.bool_]:
-        """(M,) whether anything may and can be taken of a domain."""
-        wanted = ~self.domains_off & (self.max_share > 0) & (self.max_epochs > 0)
-        return wanted & (self.n_tokens > 0)
+        """(M,) whether a domain has tokens and the constraints allow to take some."""
+        allowed = ~self.domains_off & (self.max_share > 0) & (self.max_epochs > 0)
+        return allowed & (self.n_tokens > 0)
 
     @property
     def largest_share(self) -> FloatArray:
@@ -106,7 +112,7 @@ class Constraints:
         return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
     def _most_epochs(self) -> FloatArray:
-        """(M,) what any theta can take of a domain per token there."""
+        """(M,) the most expected epochs of each domain that any theta can reach."""
         most = self.scale_max * 2.0**ETA_MAX
         if self.max_copies is not None:
             most = min(most, self.max_copies)
@@ -125,8 +131,9 @@ class Constraints:
         for m in np.flatnonzero(needed > most * (1 + SLACK)).tolist():
             raise InfeasibleError(
                 f"domain {self.domains[m]} has min_share {self.min_share[m]:.4g}, which is "
-                f"{needed[m]:,.0f} of the budget of {self.budget:,.0f} tokens; it has "
-                f"{self.n_tokens[m]:,.0f}, of which {self._what_binds(m)} allows {most[m]:,.0f}"
+                f"{needed[m]:,.0f} of the budget of {self.budget:,.0f} tokens; the pool has "
+                f"{self.n_tokens[m]:,.0f} of its tokens, and {self._what_binds(m)} limits the mix "
+                f"to {most[m]:,.0f}: lower min_share or mix_tokens, or raise what binds"
             )
         allowed = np.minimum(most, self.largest_share * self.budget)
         if allowed.sum() < self.budget * (1 - SLACK):
@@ -156,14 +163,18 @@ class Constraints:
             f"{what} binds in {len(members)} domains ({allowed[members].sum():,.0f} tokens)"
             for what, members in sorted(groups.items(), key=lambda item: -allowed[item[1]].sum())
         ]
-        return "; ".join(parts) + ": lower the budget, or raise what binds"
+        return "; ".join(parts) + ": lower mix_tokens, or raise what binds"
 
 
 def make_constraints(settings: Settings, n_tokens: FloatArray) -> Constraints | None:
-    """What thetas must satisfy over a pool of n_tokens (M,); None where nothing is asked for.
+    """The constraints of the settings on a mix of a pool; None where the settings have none.
+
+    Args:
+        settings: of the profile.
+        n_tokens: (M,) tokens of each domain in the pool.
 
     Raises:
-        InfeasibleError: no theta satisfies it.
+        InfeasibleError: no theta satisfies them.
     """
     asked = settings.search.constraints
     if asked == ConstraintsSettings():

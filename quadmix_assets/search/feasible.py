@@ -1,9 +1,9 @@
-"""From any theta to its feasible neighbour, which satisfies the constraints.
+"""Maps any theta to its feasible neighbour, which satisfies the constraints.
 
-The tokens that theta would take of each domain are scaled by one factor and cut to what each domain
-may and can give, until they add up to the budget (water-filling). Omega then follows from them,
-since the expected epochs of a sampling function grow with omega alone. So every theta has a
-feasible neighbour that keeps its preferences, and a search never leaves what is allowed.
+The tokens that theta would take from each domain are scaled by one factor and clipped to the limits
+of each domain, so that they add up to the budget (water-filling). Omega is then solved for, as the
+expected epochs of a domain grow with its omega; lam, eta and scale are raised only where a larger
+omega cannot meet the budget. A feasible neighbour keeps the alpha of all criteria that are on.
 """
 
 from dataclasses import replace
@@ -16,19 +16,19 @@ from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.constraints import ETA_MAX, SLACK, Constraints, InfeasibleError
 
 _BISECTIONS = 60
-# Algorithm 1's largest lam: where a mix needs more tokens, a theta is moved towards it.
+# Algorithm 1's largest lam. A larger lam takes more tokens at the same omega.
 _LAM_MAX = 1_000.0
 
 
 def feasible_neighbours(limits: Constraints, parameters: Parameters) -> Parameters:
-    """The feasible neighbours of n thetas; a theta that satisfies everything stays as it is.
+    """The feasible neighbours of n thetas; a theta that is feasible stays as it is.
 
     Raises:
         InfeasibleError: a theta cannot be made feasible.
     """
     found = _without_what_is_off(limits, parameters)
     if limits.max_copies is not None:
-        found = _with_few_copies(limits, found)
+        found = _with_limited_copies(limits, found)
     if not limits.constrain_tokens:
         return found
     found = _with_room(limits, found)
@@ -62,9 +62,10 @@ def _without_what_is_off(limits: Constraints, parameters: Parameters) -> Paramet
     )
 
 
-def _with_few_copies(limits: Constraints, parameters: Parameters) -> Parameters:
+def _with_limited_copies(limits: Constraints, parameters: Parameters) -> Parameters:
+    """Lower epsilon, scale and eta until no S exceeds max_copies."""
     assert limits.max_copies is not None
-    # Within omega S is at least 1 + epsilon.
+    # At ranks within omega, S is at least scale + epsilon, and scale at least 1.
     epsilon = np.minimum(parameters.epsilon, limits.max_copies - 1.0)
     room = limits.max_copies - epsilon
     scale = np.minimum(parameters.scale, room)
@@ -75,7 +76,7 @@ def _with_few_copies(limits: Constraints, parameters: Parameters) -> Parameters:
 
 
 def _with_room(limits: Constraints, parameters: Parameters) -> Parameters:
-    """Move thetas towards the largest lam and eta until there is room for the budget."""
+    """Raise lam, eta and scale until the budget can be met by a larger omega alone."""
     if limits.budget is None:
         return parameters
     short = np.flatnonzero(~_fits(limits, parameters))
@@ -101,7 +102,7 @@ def _with_room(limits: Constraints, parameters: Parameters) -> Parameters:
 
 
 def _moved(limits: Constraints, parameters: Parameters, step: FloatArray) -> Parameters:
-    """Thetas a part of the way (n,) towards the largest lam, eta and scale."""
+    """Thetas moved towards the largest lam, eta and scale by a share `step` (n,) of the way."""
     s = step[:, None]
     lam = np.maximum(parameters.lam, 1e-3) ** (1 - s) * _LAM_MAX**s
     moved = replace(
@@ -110,18 +111,18 @@ def _moved(limits: Constraints, parameters: Parameters, step: FloatArray) -> Par
         eta=parameters.eta + s * np.maximum(ETA_MAX - parameters.eta, 0.0),
         scale=parameters.scale ** (1 - s) * limits.scale_max**s,
     )
-    return _with_few_copies(limits, moved) if limits.max_copies is not None else moved
+    return _with_limited_copies(limits, moved) if limits.max_copies is not None else moved
 
 
 def _room(limits: Constraints, parameters: Parameters) -> FloatArray:
-    """(n, M) epochs that thetas can take by a larger omega alone."""
+    """(n, M) the most epochs that n thetas can reach by a larger omega alone."""
     omega = np.full_like(parameters.omega, limits.omega_max)
     most = replace(parameters, omega=omega).expectation().epochs
     return np.where(limits.takes_any, np.minimum(most, limits.max_epochs), 0.0)
 
 
 def _fits(limits: Constraints, parameters: Parameters) -> NDArray[np.bool_]:
-    """Whether thetas (n,) have room for the budget and for the shares of it."""
+    """(n,) whether thetas can meet the budget and its minimum shares by a larger omega alone."""
     assert limits.budget is not None
     room = limits.n_tokens * _room(limits, parameters)
     allowed = np.minimum(room, limits.largest_share * limits.budget)
@@ -133,11 +134,17 @@ def _fits(limits: Constraints, parameters: Parameters) -> NDArray[np.bool_]:
 
 
 def _water_fill(limits: Constraints, tokens: FloatArray, room: FloatArray) -> FloatArray:
-    """Tokens (n, M) near `tokens` that satisfy every limit; `room` (n, M) is what there is."""
+    """Tokens (n, M) that satisfy every limit, in the ratios of `tokens` where no limit binds.
+
+    Args:
+        limits: the constraints.
+        tokens: (n, M) that thetas take from each domain.
+        room: (n, M) the most tokens that each domain can give.
+    """
     total = _totals(limits, tokens, room)[:, None]
     low = limits.min_share * total
     high = np.maximum(np.minimum(room, limits.largest_share * total), low)
-    # A domain that theta does not take at all is taken last of all.
+    # A domain that theta takes nothing from is used only when all others are at their limits.
     base = np.maximum(tokens, np.where(limits.takes_any, 1e-12 * np.maximum(total, 1.0), 0.0))
     least, most = np.zeros_like(total), np.full_like(total, 1e30)
     for _ in range(2 * _BISECTIONS):
@@ -149,7 +156,7 @@ def _water_fill(limits: Constraints, tokens: FloatArray, room: FloatArray) -> Fl
 
 
 def _totals(limits: Constraints, tokens: FloatArray, room: FloatArray) -> FloatArray:
-    """(n,) tokens of each mix: the budget, or what theta takes, if the shares allow it."""
+    """(n,) tokens of each mix: the budget; without one, as many as theta takes and shares allow."""
     if limits.budget is not None:
         return np.full(len(tokens), float(limits.budget))
     wanted = np.minimum(tokens, room).sum(axis=1)
@@ -162,7 +169,7 @@ def _totals(limits: Constraints, tokens: FloatArray, room: FloatArray) -> FloatA
         has_room = (needed <= room * (1 + SLACK)).all(axis=1)
         return np.asarray((allowed >= totals * (1 - SLACK)) & has_room)
 
-    # The larger a mix, the harder its shares are to keep: the largest one that can be.
+    # The larger a mix, the harder its shares are to meet: bisect for the largest that meets them.
     low, high = np.zeros_like(wanted), wanted.copy()
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2

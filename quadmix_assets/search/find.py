@@ -24,7 +24,7 @@ class Optimum:
     Attributes:
         objective: fitted to the proxies.
         result: of the search.
-        measured: (n,) the objective of every proxy that was trained.
+        measured: (n,) the measured objective of every trained proxy.
     """
 
     objective: Objective
@@ -59,6 +59,6 @@ def find_optima(
 
 
 def domain_shares(theta: Theta, n_tokens: FloatArray) -> FloatArray:
-    """Expected share (M,) of every domain in the mix of a pool with n_tokens (M,)."""
+    """Expected token share (M,) of every domain in a mix of a pool with n_tokens (M,)."""
     taken = n_tokens * expectation(*theta[1:]).epochs
     return np.asarray(taken / max(taken.sum(), 1.0))

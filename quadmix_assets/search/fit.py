@@ -1,4 +1,4 @@
-"""Fits one regressor per target set to what the proxies showed, and stores it."""
+"""Fits one regressor per target set to the losses of the proxies, and stores it."""
 
 import json
 from collections.abc import Mapping
@@ -40,15 +40,15 @@ class TargetFit:
 
     Attributes:
         settings: of the regressor.
-        evaluated: fitted to the rows `train` alone; reported errors are of this one.
-        regressor: the same fitted to all rows; the search uses this one.
+        evaluated: fitted to the training part alone; reported errors are of this one.
+        regressor: the same kind fitted to all rows; the search uses this one.
         inputs: (n, F) of all proxies.
         losses: (n,) losses of all proxies in nats per token.
         train: indices of the training part.
         held_out: indices of the part that is used for evaluation only.
         predicted: (k,) predictions of `evaluated` for the held-out part.
-        metrics: its errors there.
-        others: the same of the regressors that it is compared with.
+        metrics: errors of `evaluated` on the held-out part.
+        others: the same errors of the regressors that it is compared with, by their settings.
     """
 
     settings: RegressorSettings
@@ -76,7 +76,7 @@ class TargetFit:
 
     def rows(self, target: str) -> list[dict[str, Any]]:
         """The errors of all regressors as rows of a table, the one in use first."""
-        everyone = {self.settings: self.metrics, **self.others}
+        by_regressor = {self.settings: self.metrics, **self.others}
         return [
             {
                 "target": target,
@@ -88,12 +88,12 @@ class TargetFit:
                 "kendall": str(metrics.kendall),
                 f"top_{metrics.top_k}_recall": str(metrics.top_recall),
             }
-            for regressor, metrics in everyone.items()
+            for regressor, metrics in by_regressor.items()
         ]
 
 
 def make_regressor_inputs(store: Store, settings: Settings) -> RegressorInputs:
-    """What regressors see of a theta, as the settings say.
+    """The regressor inputs that the settings choose.
 
     Raises:
         MissingOutputError: the proxy pool is not there, or is of other criteria or domains.
@@ -113,7 +113,7 @@ def fit_target_regressors(
     The stored one is fitted to all proxies, those of the held-out part included.
 
     Raises:
-        ValueError: there are too few proxies to fit anything to.
+        ValueError: there are too few proxies to fit a regressor to.
     """
     inputs = inputs_of(evidence.parameters)
     train, held_out = split_held_out(
@@ -180,10 +180,10 @@ def read_metrics(store: Store) -> dict[str, Any]:
 
 
 def regressors_are_up_to_date(store: Store, settings: Settings) -> bool:
-    """Whether the stored regressors are those of the settings, fitted to what proxies show now.
+    """Whether the stored regressors are those of the settings, fitted to the current losses.
 
     Raises:
-        MissingOutputError: no regressor has been fitted, or no proxy counts.
+        MissingOutputError: no regressor has been fitted, or no proxy has a current loss.
     """
     stored = store.read_json(store.path(REGRESSOR, _METRICS))
     current = _fitted_to(store, settings, read_evidence(store, settings))
@@ -191,7 +191,7 @@ def regressors_are_up_to_date(store: Store, settings: Settings) -> bool:
 
 
 def _fitted_to(store: Store, settings: Settings, evidence: Evidence) -> dict[str, Any]:
-    """Everything that decides the regressors: other values give other ones."""
+    """The inputs that determine the regressors; they are stale once one of these has changed."""
     return {
         **_inputs_version(store, settings),
         "regressor": settings.search.regressor.model_dump(mode="json"),
@@ -200,6 +200,7 @@ def _fitted_to(store: Store, settings: Settings, evidence: Evidence) -> dict[str
 
 
 def _inputs_version(store: Store, settings: Settings) -> dict[str, Any]:
+    """What determines the regressor inputs of a theta."""
     return {
         "regressor_inputs": settings.search.regressor_inputs,
         "proxy_pool": store.fingerprint(store.root / PROXY_POOL),
@@ -241,7 +242,7 @@ def load_regressors(store: Store, settings: Settings) -> dict[str, Regressor]:
 def objective_predictor(
     objective: Objective, regressors: Mapping[str, Regressor], inputs_of: RegressorInputs
 ) -> Predict:
-    """Predicts an objective of thetas from the regressors of its target sets."""
+    """A function that predicts an objective of thetas with the regressors of its target sets."""
 
     def predict(thetas: Parameters) -> Prediction:
         inputs = inputs_of(thetas)

@@ -1,4 +1,4 @@
-"""How good a regressor is: the held-out part, its errors, and errors against training size."""
+"""Evaluates regressors: the held-out part, errors on it, and errors against training size."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,14 +30,14 @@ LEARNING_CURVE_SCHEMA = {
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure and the middle 90 % of it over bootstrap samples of the rows."""
+    """A value and its 90 % interval over bootstrap samples of the rows."""
 
     value: float
     low: float
     high: float
 
     def __str__(self) -> str:
-        """As in a table."""
+        """The value and its interval, for tables and messages."""
         return f"{self.value:.4g} ({self.low:.4g} to {self.high:.4g})"
 
 
@@ -49,8 +49,8 @@ class RegressionMetrics:
         n: rows.
         mae: mean absolute error, in nats.
         spearman, kendall: rank correlations of predicted and true losses; 0 where either is
-            constant or there is one row, since there is no order to agree on.
-        top_recall: which share of the `top_k` best rows is among the `top_k` predicted best.
+            constant or there is one row, as there is no order to compare.
+        top_recall: share of the `top_k` best rows that are among the `top_k` predicted best.
         top_k: 10, or a fifth of the rows where there are fewer than 50.
         constant_mae: mean absolute error of the constant baseline, which predicts the mean of the
             training part, in nats.
@@ -70,8 +70,8 @@ def split_held_out(
 ) -> tuple[IntArray, IntArray]:
     """Indices of the training and of the held-out part, both ascending.
 
-    200 of 3,000 are held out at the paper's share of 1/15. From 40 rows on at least 8 are, below
-    that at least one, because fewer rows say nothing about an error.
+    200 of 3,000 are held out at the paper's share of 1/15. From 40 rows on at least 8 are, because
+    an error over fewer rows is too uncertain; below 40 rows at least one is.
 
     Args:
         n: rows, at least 2.
@@ -153,8 +153,8 @@ def learning_curve(
 ) -> pl.DataFrame:
     """Errors on the held-out part against training size, the paper's Figure 3.
 
-    Each size takes the first of the training rows in one shuffled order, so a larger part holds the
-    smaller ones.
+    Each size takes the first of the training rows in one shuffled order, so a larger training set
+    contains the smaller ones.
 
     Args:
         inputs: (n, F).
@@ -200,5 +200,5 @@ def figure_3_regressors() -> tuple[RegressorSettings, ...]:
 
 
 def training_sizes(n: int, *, n_sizes: int = 5) -> list[int]:
-    """n, its half, its quarter and so on, ascending; at most `n_sizes`, none below 10 but n."""
+    """n, n / 2, n / 4 and so on, ascending: at most `n_sizes`, none below 10 except n itself."""
     return sorted({max(n >> k, 1) for k in range(n_sizes) if k == 0 or n >> k >= MIN_ROWS})

@@ -1,4 +1,4 @@
-"""Objectives: weighted means of the losses on target sets, brought to one scale."""
+"""Objectives: weighted means of the losses on target sets, on one scale."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,9 +26,9 @@ class Objective:
     """A weighted sum of the losses on target sets, fitted to the proxies that were trained.
 
     Attributes:
-        name: of the settings.
-        unit: what its values are counted in, for figures and messages.
-        factors: by target, what a loss in nats per token is multiplied with; the weight is in it.
+        name: as in the settings.
+        unit: of its values, for figures and messages.
+        factors: by target set, the factor on a loss in nats per token, its weight included.
         offset: added to the sum.
     """
 
@@ -39,12 +39,16 @@ class Objective:
 
     @classmethod
     def of(cls, settings: ObjectiveSettings, metrics: pl.DataFrame) -> "Objective":
-        """The objective over trained proxies.
+        """Fit the scale of an objective to the trained proxies.
 
-        `metrics` has one row per theta and target: theta, target, status, loss_nats, bits_per_byte.
-        Weights are brought to sum 1. On the scale `zscore` a loss is a number of standard
-        deviations from the mean over the proxies, on `bits_per_byte` it is divided by the target's
-        bytes; both keep a target whose losses are large or spread from deciding alone.
+        Weights are normalized to sum 1. On the scale `zscore` a loss is a number of standard
+        deviations from the mean over the proxies, on `bits_per_byte` it is divided by the target
+        set's bytes; both keep target sets with large or widely spread losses from dominating.
+
+        Args:
+            settings: of the objective.
+            metrics: one row per theta and target set, with the columns theta_id, target, status,
+                loss_nats, bits_per_byte.
         """
         trained = metrics.filter(pl.col("status") == "trained")
         total = sum(settings.targets.values())
@@ -54,31 +58,32 @@ class Objective:
             losses = rows["loss_nats"].to_numpy()
             factor = weight / total
             if settings.scale == "zscore":
-                # Equal losses say nothing: they get no weight rather than an infinite one.
+                # Equal losses cannot tell thetas apart: weight 0 instead of an infinite one.
                 spread = float(losses.std())
                 factor = factor / spread if spread > 0 else 0.0
                 offset -= factor * float(losses.mean())
             elif settings.scale == "bits_per_byte":
-                # Tokens and bytes of a target are the same for all proxies.
+                # Tokens and bytes of a target set are the same for all proxies.
                 factor *= float(rows["bits_per_byte"].to_numpy().sum() / losses.sum())
             factors[target] = factor
         return cls(settings.name, UNITS[settings.scale], factors, offset)
 
     def value(self, losses: Mapping[str, FloatArray]) -> FloatArray:
-        """The objective (n,) of losses (n,) in nats on each target."""
-        parts = [factor * losses[target] for target, factor in self.factors.items()]
-        return np.asarray(np.sum(parts, axis=0) + self.offset)
+        """The objective (n,) of losses (n,) in nats per token on each target set."""
+        terms = [factor * losses[target] for target, factor in self.factors.items()]
+        return np.asarray(np.sum(terms, axis=0) + self.offset)
 
     def standard_deviation(self, standard_deviations: Mapping[str, FloatArray]) -> FloatArray:
-        """How far the objective (n,) is off if the losses (n,) are off by `standard_deviations`.
+        """Standard deviation (n,) of the objective, from those (n,) of the losses in nats.
 
-        Errors of the targets are taken to go together: the proxies are the same for all of them.
+        Errors on different target sets are assumed to be fully correlated, because the same proxies
+        were measured on all of them.
         """
         return self.value(standard_deviations) - self.offset
 
 
 def objective_losses(metrics: pl.DataFrame, settings: ObjectiveSettings) -> FloatArray:
-    """The objective (n,) of every proxy that was trained, ordered by theta."""
+    """The objective (n,) of every trained proxy, ordered by theta_id."""
     trained = metrics.filter(pl.col("status") == "trained").sort("theta_id")
     losses = {
         target: trained.filter(pl.col("target") == target)["loss_nats"].to_numpy()

@@ -1,9 +1,9 @@
-"""Measures theta* against what it has to beat, by training proxies.
+"""Compares theta* with baselines by training proxies on the sample of each.
 
-On the proxy pool and by the proxies' own recipe, several seeds each: theta* of every objective, the
-best theta of the swarm (trained anew, since the best of many measurements is too good to be true),
-documents drawn at random, and the best documents by each single criterion. The last two have as
-many tokens as the sample of theta* that the mix is made with.
+All train on the proxy pool with the proxies' recipe, with several seeds each: theta* of every
+objective, the best theta of the swarm (trained again, as the lowest of many noisy measurements is
+too low), documents drawn at random, and the best documents by each single criterion. The last two
+have as many tokens as the sample of the theta* that the mix is made with.
 """
 
 from collections.abc import Mapping
@@ -32,7 +32,7 @@ def theta_star(objective: str) -> str:
 
 
 def best_of_swarm(objective: str) -> str:
-    """The name of the sample of the theta whose proxy had the least objective."""
+    """The name of the sample of the theta whose proxy had the lowest objective."""
     return f"best of the swarm ({objective})"
 
 
@@ -43,16 +43,16 @@ def top_of(criterion: str) -> str:
 
 @dataclass(frozen=True)
 class Selection:
-    """Documents of the proxy pool, ascending, and how often each is taken."""
+    """Documents (d,) of the proxy pool, ascending, and how often each is taken (d,)."""
 
     documents: IntArray
     copies: IntArray
 
 
 def compared_thetas(store: Store, settings: Settings) -> tuple[dict[str, Theta], dict[str, float]]:
-    """theta* and the best theta of the swarm for every objective, and their predictions.
+    """theta* and the best theta of the swarm for every objective, and their predicted objectives.
 
-    For the best theta of the swarm the prediction is what was measured on it in the swarm.
+    The prediction for the best theta of the swarm is the objective of its proxy in the swarm.
 
     Raises:
         MissingOutputError: there is no evidence, or the search has not been done.
@@ -80,14 +80,15 @@ def selections(
     reference: str,
     seed: int,
 ) -> dict[str, Selection]:
-    """What is trained on, by name.
+    """The documents that are trained on, by the name of the sample.
 
     Args:
         draw: over the proxy pool.
         id_hashes, n_tokens: (D,) of its documents.
         sigma: by criterion, (D,) normalized scores, smaller is better.
         thetas: by name.
-        reference: the name of the theta whose sample says how many tokens the others get.
+        reference: the name of the theta whose sample has as many tokens as the random sample and
+            the samples by one criterion get.
         seed: of the random sample.
     """
     found = {name: Selection(*draw.copies(theta)) for name, theta in thetas.items()}
@@ -129,8 +130,11 @@ def samples_of(
 def objective_by_seed(losses: pl.DataFrame, objective: Objective) -> pl.DataFrame:
     """The objective of every sample and seed: columns sample, seed, value.
 
-    `losses` has the columns sample, seed, target, status, loss_nats; a sample and seed whose
-    training failed is left out.
+    Trainings that failed are left out.
+
+    Args:
+        losses: columns sample, seed, target, status, loss_nats.
+        objective: fitted to the swarm.
     """
     wide = losses.filter(pl.col("status") == "trained").pivot(
         "target", index=["sample", "seed"], values="loss_nats", maintain_order=True
@@ -140,7 +144,7 @@ def objective_by_seed(losses: pl.DataFrame, objective: Objective) -> pl.DataFram
 
 
 def interval_of_mean(values: FloatArray) -> tuple[float, float, float]:
-    """Mean of (n,) values and its 90 % interval by Student's t; infinite from a single value."""
+    """Mean of values (n,), low and high of its 90 % interval by Student's t; infinite for n = 1."""
     mean = float(values.mean())
     if len(values) < 2:
         return mean, -np.inf, np.inf
@@ -150,7 +154,10 @@ def interval_of_mean(values: FloatArray) -> tuple[float, float, float]:
 
 
 def check_table(by_seed: pl.DataFrame, predicted: Mapping[str, float]) -> pl.DataFrame:
-    """One row a sample: sample, mean, low, high, seeds, predicted (NaN where nothing was)."""
+    """The mean objective of each sample with its 90 % interval, and its prediction.
+
+    Columns sample, mean, low, high, seeds (their number), predicted (NaN where there is none).
+    """
     rows = []
     for name in by_seed["sample"].unique(maintain_order=True):
         values = by_seed.filter(pl.col("sample") == name)["value"].to_numpy()
@@ -173,8 +180,10 @@ class Verdict:
     """Whether one sample has a lower objective than another, seed by seed.
 
     Attributes:
-        gain: mean of how much lower, low and high its 90 % interval.
-        won: in how many of the n pairs it is lower.
+        gain: by how much it is lower, mean over the seeds.
+        low, high: 90 % interval of `gain`.
+        won: in how many seeds it is lower.
+        n: seeds that both were trained with.
     """
 
     gain: float
@@ -184,7 +193,7 @@ class Verdict:
     n: int
 
     def in_words(self, unit: str) -> str:
-        """A sentence that needs no statistics."""
+        """The verdict on theta* against the best theta of the swarm; `unit` is the objective's."""
         if self.n == 0:
             return "cannot be compared with the best theta of the swarm: trainings failed"
         pairs = f"lower in {self.won} of {self.n} seeds"
@@ -198,8 +207,8 @@ class Verdict:
             return f"is worse than the best theta of the swarm: {pairs}, higher {amount}"
         tendency = "lower" if self.gain > 0 else "higher"
         return (
-            f"cannot be told from the best theta of the swarm: {pairs}, {tendency} {amount}; more "
-            "proxies or longer ones would tell"
+            f"cannot be distinguished from the best theta of the swarm: {pairs}, {tendency} "
+            f"{amount}; more seeds (search.check_seeds) or longer training may decide it"
         )
 
 

@@ -1,4 +1,4 @@
-"""Pictures of theta*: how it was found, where it lies, what it takes, and whether it holds."""
+"""Figures of theta*: the search, its place among the swarm's thetas, its mix, and its check."""
 
 from collections.abc import Mapping, Sequence
 
@@ -27,17 +27,21 @@ from quadmix_assets.sampling.validation import FloatArray
 def plot_trace(trace: pl.DataFrame, *, best_measured: float, unit: str, title: str) -> Figure:
     """The best prediction along the search with its standard deviation, and the best proxy.
 
-    `trace` has the columns n_evaluated, predicted, standard_deviation.
+    Args:
+        trace: columns n_evaluated, predicted, standard_deviation.
+        best_measured: the lowest measured objective of the swarm.
+        unit: of the objective.
+        title: name of the objective.
     """
     figure = Figure(figsize=(6.8, 3.9))
     axes = figure.subplots()
-    n, best, off = (
+    n, best, standard_deviation = (
         trace[name].to_numpy() for name in ("n_evaluated", "predicted", "standard_deviation")
     )
     axes.fill_between(
         n,
-        best - off,
-        best + off,
+        best - standard_deviation,
+        best + standard_deviation,
         step="post",
         color=BLUE,
         alpha=0.2,
@@ -48,17 +52,17 @@ def plot_trace(trace: pl.DataFrame, *, best_measured: float, unit: str, title: s
     axes.set_xscale("log")
     axes.set_xlabel("thetas predicted")
     axes.set_ylabel(f"predicted objective ({unit})")
-    axes.set_title(f"The search: {title}")
+    axes.set_title(f"Best prediction of the search: {title}")
     legend_below(figure)
     return figure
 
 
 def quantiles_in_swarm(theta: Theta, swarm: Parameters) -> tuple[FloatArray, list[str]]:
-    """Which share of the swarm's thetas has a smaller value, per domain and parameter.
+    """Share of the swarm's thetas that have a smaller value than theta*, per domain and parameter.
 
     Returns:
-        (M, N + 4) shares, and the names of the columns after those of the criteria. 0 or 1: theta*
-        lies at or beyond the edge of what any proxy has seen.
+        (M, N + 4) shares, N + 5 with scales, and the names of the columns after those of the
+        criteria. 0 or 1: the value is outside the range of all trained thetas.
     """
     names = [name for name in swarm.beta if name != "scale" or swarm.is_scaled]
     columns = [*np.moveaxis(swarm.alpha, 2, 0), *(swarm.beta[name] for name in names)]
@@ -74,7 +78,7 @@ def quantiles_in_swarm(theta: Theta, swarm: Parameters) -> tuple[FloatArray, lis
 def plot_theta_in_swarm(
     theta: Theta, swarm: Parameters, criteria: Sequence[str], domains: Sequence[str], title: str
 ) -> Figure:
-    """Where theta* lies among the thetas that proxies were trained for, entry by entry."""
+    """The quantile of each entry of theta* among the thetas that proxies were trained for."""
     shares, names = quantiles_in_swarm(theta, swarm)
     columns = [*(f"alpha {name}" for name in criteria), *names]
     figure = Figure(figsize=(2.6 + 0.62 * len(columns), ROW_HEIGHT * len(domains) + 2.0))
@@ -83,7 +87,7 @@ def plot_theta_in_swarm(
     write_cells(axes, shares, np.abs(shares - 0.5) > 0.35, size=7)
     name_cells(axes, domains, columns)
     axes.set_title(f"theta* among the proxies' thetas: {title}")
-    figure.colorbar(image, ax=axes, label="share of proxies with less", shrink=0.6)
+    figure.colorbar(image, ax=axes, label="share of proxies with a smaller value", shrink=0.6)
     return figure
 
 
@@ -144,7 +148,10 @@ def plot_weights_of_optima(
 def plot_optimum_check(table: pl.DataFrame, *, unit: str, title: str) -> Figure:
     """Measured objectives with their intervals, next to predictions.
 
-    `table` has one row per sample with the columns sample, mean, low, high, predicted.
+    Args:
+        table: one row per sample, with the columns sample, mean, low, high, predicted.
+        unit: of the objective.
+        title: name of the objective.
     """
     figure = Figure(figsize=(7.2, 0.5 * table.height + 1.6))
     axes = figure.subplots()
@@ -165,7 +172,7 @@ def plot_optimum_check(table: pl.DataFrame, *, unit: str, title: str) -> Figure:
         predicted[known], rows[known], marker="D", color=ORANGE, zorder=3, label="predicted"
     )
     axes.set_yticks(rows, table["sample"].to_list())
-    axes.set_xlabel(f"objective ({unit}), less is better")
-    axes.set_title(f"Is theta* better? {title}")
+    axes.set_xlabel(f"objective ({unit}), lower is better")
+    axes.set_title(f"theta* and baselines: {title}")
     legend_below(figure, n_columns=2)
     return figure

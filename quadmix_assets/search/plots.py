@@ -1,4 +1,4 @@
-"""Figures of the regressors and of theta*. Losses are in nats a token throughout."""
+"""Figures of the regressors and of theta*. Losses are in nats per token."""
 
 from collections.abc import Sequence
 from itertools import cycle
@@ -33,7 +33,7 @@ _TOP_INPUTS = 20
 def plot_predicted_against_true(
     true: ArrayLike, predicted: ArrayLike, *, title: str = ""
 ) -> Figure:
-    """Predicted against true losses (n,) of the held-out proxies, with the line of no error."""
+    """Predicted against true losses (n,) of the held-out proxies, with the diagonal."""
     x, y = np.asarray(true, dtype=float), np.asarray(predicted, dtype=float)
     figure, axes = new_axes(_heading("Held-out proxies", title), 4.8, 4.8)
     low, high = min(x.min(), y.min()), max(x.max(), y.max())
@@ -56,35 +56,48 @@ def plot_predicted_against_true(
 def plot_input_importance(
     importance: ArrayLike, names: Sequence[str], *, title: str = ""
 ) -> Figure:
-    """The 20 inputs whose splits removed most squared error, out of importance (F,)."""
+    """The 20 regressor inputs of the largest importance, out of importance (F,)."""
     gain = np.asarray(importance, dtype=float)
     shown = np.argsort(-gain, kind="stable")[:_TOP_INPUTS][::-1]
     figure, axes = new_axes(
-        _heading("What the loss depends on", title), 6.4, ROW_HEIGHT * len(shown) + 1.3
+        _heading("Importance of regressor inputs", title), 6.4, ROW_HEIGHT * len(shown) + 1.3
     )
     axes.barh(np.arange(len(shown)), gain[shown] / (gain.sum() or 1.0), color=BLUE, height=0.7)
     axes.set_yticks(np.arange(len(shown)), [names[i] for i in shown], fontsize=9)
     axes.set_ylim(-0.6, len(shown) - 0.4)
     axes.xaxis.set_major_formatter(_percent)
-    axes.set_xlabel(f"share of the gain of all {len(gain)} inputs")
+    axes.set_xlabel(f"share of the squared error that all {len(gain)} inputs remove")
     return figure
 
 
 @styled
 def plot_predicted_histogram(
-    predicted: ArrayLike, *, theta_star: float, best_measured: float, title: str = ""
+    predicted: ArrayLike,
+    *,
+    theta_star: float,
+    best_measured: float,
+    unit: str = "nats",
+    title: str = "",
 ) -> Figure:
-    """Predicted losses of all thetas searched, with theta* and the best proxy that was trained."""
-    losses = np.asarray(predicted, dtype=float)
-    figure, axes = new_axes(_heading("Predicted losses of the search", title), 6.8, 3.9)
-    axes.hist(losses, bins=80, color=BLUE, alpha=0.55)
-    for loss, colour, style, words in (
+    """Predicted objectives (n,) of the random thetas of a search, with theta* and the best proxy.
+
+    Args:
+        predicted: (n,) of the random thetas.
+        theta_star: the predicted objective of theta*.
+        best_measured: the lowest measured objective of the swarm.
+        unit: of the objective.
+        title: name of the objective.
+    """
+    values = np.asarray(predicted, dtype=float)
+    figure, axes = new_axes(_heading("Predicted objective of random thetas", title), 6.8, 3.9)
+    axes.hist(values, bins=80, color=BLUE, alpha=0.55)
+    for value, colour, style, label in (
         (theta_star, ORANGE, "-", "theta*, predicted"),
         (best_measured, GREEN, "--", "best proxy, measured"),
     ):
-        axes.axvline(loss, color=colour, linestyle=style, label=f"{words}: {loss:.4f}")
-    axes.set_xlabel("predicted loss (nats)")
-    axes.set_ylabel(f"thetas, of {len(losses):,}")
+        axes.axvline(value, color=colour, linestyle=style, label=f"{label}: {value:.4f}")
+    axes.set_xlabel(f"predicted objective ({unit})")
+    axes.set_ylabel(f"number of thetas, of {len(values):,}")
     legend_below(figure)
     return figure
 
@@ -95,8 +108,8 @@ def plot_learning_curve(curve: pl.DataFrame, *, constant_mae: float, title: str 
 
     Args:
         curve: columns regressor, n_train, mae_nats, as `learning_curve` gives them.
-        constant_mae: error of the mean of all training losses, in nats.
-        title: what was predicted.
+        constant_mae: MAE of the constant baseline, in nats.
+        title: name of the target set.
     """
     figure, axes = new_axes(_heading("Error against training size", title), 6.0, 3.9)
     groups = curve.group_by("regressor", maintain_order=True)
@@ -118,7 +131,7 @@ def plot_learning_curve(curve: pl.DataFrame, *, constant_mae: float, title: str 
 
 @styled
 def plot_theta(theta: Theta, criteria: Sequence[str], domains: Sequence[str]) -> Figure:
-    """theta*: the weights alpha (M, N) as a heat map, omega (M,) as bars beside it."""
+    """theta*: the weights alpha (M, N) as a heat map, omega (M,) as bars next to it."""
     n_domains, n_criteria = theta.alpha.shape
     size = (3.6 + 0.9 * n_criteria + 2.6, ROW_HEIGHT * n_domains + 1.9)
     figure = Figure(figsize=size)
@@ -138,7 +151,7 @@ def _bars(axes: Axes, omega: NDArray[np.float64]) -> None:
     axes.barh(np.arange(len(omega)), omega, color=BLUE, height=0.7)
     axes.xaxis.set_major_formatter(_percent)
     axes.set_xlabel("share of the domain's tokens")
-    axes.set_title("taken by rank, omega", fontsize=10)
+    axes.set_title("largest rank taken, omega", fontsize=10)
     axes.tick_params(axis="y", length=0)
 
 

@@ -1,4 +1,4 @@
-"""A further round of thetas: some near the optima, some where the regressor is least sure."""
+"""Proposes a further round of thetas: near the optima, and where regressors are least certain."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -19,9 +19,9 @@ from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
 
-# Candidates that are predicted for every theta that is chosen.
+# Candidates for every theta that is chosen.
 _CANDIDATES = 40
-# How far candidates stray from an optimum, per coordinate of the unit cube.
+# Standard deviations of candidates around an optimum, per coordinate of the unit cube.
 _RADII = (0.05, 0.1, 0.2)
 
 
@@ -35,20 +35,22 @@ def propose(
     seed: int,
     start: int,
 ) -> Parameters:
-    """n feasible thetas that are worth a proxy.
+    """n feasible thetas for further proxies.
 
-    The share `explore` of them are the random thetas whose objectives are predicted least surely;
-    the others stray from the optima, and of many such those are taken that the regressor allows to
-    be best: the lowest prediction less its standard deviation. Objectives take turns.
+    A share `explore` of them are those of many random thetas whose predictions have the largest
+    standard deviation. The others are chosen among candidates around the optima by the lowest
+    prediction less its standard deviation (lower confidence bound). Both parts are divided evenly
+    among the objectives.
 
     Args:
         predicts: one per objective.
         optima: theta* of each objective, in the same order.
-        space: what thetas must be like.
+        space: of feasible thetas.
         n: how many.
         explore: share in [0, 1].
         seed: of the candidates.
-        start: where in the search stream random candidates begin, past all that were drawn before.
+        start: number of the first random candidate in the search's stream of thetas, past all that
+            were drawn before.
     """
     n_explore = round(n * explore)
     n_near = n - n_explore
@@ -75,7 +77,7 @@ def propose(
 
 
 class Round(NamedTuple):
-    """A round that is proposed: its number, its thetas, and what is predicted for them.
+    """A proposed round: its number, its thetas, and their predicted objectives.
 
     `predicted` has one row per objective: objective, mean_predicted, least_predicted.
     """
@@ -86,7 +88,7 @@ class Round(NamedTuple):
 
 
 def propose_round(store: Store, settings: Settings) -> Round:
-    """The next round of thetas; one of which no proxy has been trained yet is proposed anew.
+    """The next round of thetas; the last round is replaced if none of its proxies is trained yet.
 
     Raises:
         MissingOutputError: there is no evidence, no regressor or no theta*.

@@ -1,9 +1,9 @@
 """What a regressor sees of a theta: its entries, or the mix that it makes.
 
-The entries of theta are redundant: very different beta give nearly the same sampling curve, and the
-entries of a domain that is hardly taken do not matter at all, a limitation that the paper names.
-The mix itself says the same in the terms that a loss depends on: how many tokens come from which
-domain, and how good they are by each criterion.
+The entries of theta are redundant, a limitation that the paper names: very different beta give
+nearly the same sampling curve, and the entries of a domain with few tokens in the mix have no
+effect. The mix describes a theta by what a loss depends on: how many tokens come from which domain,
+and their quality by each criterion.
 """
 
 from collections.abc import Sequence
@@ -17,10 +17,10 @@ import numpy as np
 from quadmix_assets.sampling import Parameters, PoolIndex, feature_names
 from quadmix_assets.sampling.validation import FloatArray
 
-# Documents by which the quality of a mix is estimated, and how many a domain has at least.
+# Documents on which the mean sigma of a mix is estimated, in total and per domain at least.
 _SAMPLE = 8_192
 _MIN_PER_DOMAIN = 64
-# Thetas x documents that are worked on at once.
+# Thetas x documents in one chunk; it bounds memory.
 _CHUNK = 1 << 21
 
 
@@ -58,18 +58,17 @@ class MixtureInputs:
     """The mix that a theta makes of the proxy pool, in expectation.
 
     Columns: the token share of every domain; the mean sigma of every criterion over the mix; the
-    logarithm of the mix's tokens; and per domain and criterion how far the mean sigma of what is
-    taken lies from that of the whole domain, times the domain's share, which is what it adds to the
-    mean of the mix.
+    logarithm of the mix's tokens; and per domain and criterion the mean sigma of the documents
+    taken less that of the whole domain, times the domain's share of the mix.
 
-    Shares are integrals of the sampling functions. Means are estimated on a sample of the pool,
-    spread evenly over the scores of each domain.
+    Shares are integrals of the sampling functions. Means are estimated on a sample of the proxy
+    pool, spread evenly over the scores of each domain.
 
     Attributes:
         criteria, domains: names.
-        n_tokens: (M,) tokens of the pool's domains.
-        sigma: by domain, (d, N) scores of the sample.
-        weights: by domain, (d,) tokens.
+        n_tokens: (M,) tokens of the proxy pool's domains.
+        sigma: by domain, (d, N) normalized scores of its documents in the sample.
+        weights: by domain, (d,) their tokens.
     """
 
     criteria: Sequence[str]
@@ -82,7 +81,7 @@ class MixtureInputs:
     def of(
         cls, index: PoolIndex, criteria: Sequence[str], domains: Sequence[str]
     ) -> "MixtureInputs":
-        """Describes mixes of the indexed pool."""
+        """Inputs for mixes of the proxy pool with that index."""
         places = np.flatnonzero(index.documents >= 0)
         of_domain = index.domains_of(places)
         starts = np.searchsorted(of_domain, np.arange(index.n_domains + 1))
@@ -92,7 +91,7 @@ class MixtureInputs:
             n = end - start
             wanted = max(_MIN_PER_DOMAIN, round(_SAMPLE * n / max(len(places), 1)))
             rows = places[start:end]
-            # Neighbours in the index have like scores: even steps spread the sample over them.
+            # Neighbours in the index have similar scores: even steps spread the sample over them.
             rows = rows[np.unique(np.linspace(0, max(n - 1, 0), min(wanted, n)).astype(np.int64))]
             sigma.append(np.ascontiguousarray(flat[:, rows].T))
             weights.append(index.tokens[rows].astype(np.float64))
@@ -120,7 +119,7 @@ class MixtureInputs:
 
     @cached_property
     def _domain_means(self) -> FloatArray:
-        """(M, N) mean sigma of whole domains; 1/2 where there is nothing."""
+        """(M, N) mean sigma of whole domains; 1/2 for a domain without tokens."""
         means = np.full((len(self.domains), len(self.criteria)), 0.5)
         for m, (sigma, weights) in enumerate(zip(self.sigma, self.weights, strict=True)):
             if weights.sum() > 0:
@@ -144,14 +143,14 @@ class MixtureInputs:
         )
 
     def _taken_means(self, parameters: Parameters, m: int) -> FloatArray:
-        """(n, N) mean sigma of what n thetas take of domain m."""
+        """(n, N) mean sigma of the documents that n thetas take from domain m."""
         sigma, weights = self.sigma[m], self.weights[m]
         whole = weights.sum()
         if whole == 0:
             return np.broadcast_to(self._domain_means[m], (len(parameters), len(self.criteria)))
         order = np.argsort(parameters.alpha[:, m] @ sigma.T, axis=1)
         ordered = weights[order]
-        # The middle of a document's tokens is its fairest rank in so small a sample.
+        # In so small a sample ranks at a document's last token (Eq. 2) are biased: take its middle.
         ranks = (np.cumsum(ordered, axis=1) - ordered / 2) / whole
         lam, omega, eta, epsilon, scale = (v[:, m, None] for v in parameters.beta.values())
         decay = np.exp(-lam * np.maximum(omega - ranks, 0.0))

@@ -1,4 +1,4 @@
-"""What every round of proxies showed."""
+"""The measured objectives of every round of proxies."""
 
 from collections.abc import Sequence
 
@@ -21,16 +21,16 @@ def table_of_rounds(evidence: Evidence, objectives: Sequence[ObjectiveSettings])
         losses = objective_losses(evidence.metrics, objective)
         best = np.inf
         for number in np.unique(evidence.rounds):
-            mine = losses[evidence.rounds == number]
-            gain = best - mine.min()
-            best = min(best, mine.min())
+            of_round = losses[evidence.rounds == number]
+            gain = best - of_round.min()
+            best = min(best, of_round.min())
             rows.append(
                 {
                     "objective": objective.name,
                     "round": int(number),
-                    "proxies": len(mine),
-                    "mean": float(mine.mean()),
-                    "best": float(mine.min()),
+                    "proxies": len(of_round),
+                    "mean": float(of_round.mean()),
+                    "best": float(of_round.min()),
                     "gain": float(gain) if np.isfinite(gain) else None,
                 }
             )

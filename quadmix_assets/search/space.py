@@ -1,7 +1,7 @@
-"""The thetas that a search may look at: drawn by Algorithm 1, or made of points of a unit cube.
+"""The thetas that are searched: drawn by Algorithm 1, or mapped from points of a unit cube.
 
-Whatever they come from, they are brought to their feasible neighbours before anything is predicted
-for them, so no strategy needs to know of constraints.
+Both kinds are replaced by their feasible neighbours before anything is predicted for them, so no
+strategy has to handle constraints.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from quadmix_assets.store import Store
 
 # Algorithm 1: lam = 10^(3u), or 1000u; epsilon = u / 1000.
 _LAM_DECADES, _LAM_MAX, _EPSILON_MAX = 3.0, 1_000.0, 1e-3
-# Weights are made of u in [_LEAST, 1], so that their sum is never zero.
+# Weights are proportional to values in [_LEAST, 1], so that their sum is never zero.
 _LEAST = 1e-3
 
 
@@ -31,8 +31,8 @@ class ThetaSpace:
     Attributes:
         n_criteria, n_domains: N and M.
         omega_max, lambda_prior, scale_max: as in `sample_parameters`.
-        n_tokens: (M,) tokens of the pool that the mix is made of.
-        constraints: what thetas must satisfy; None is nothing.
+        n_tokens: (M,) tokens of each domain in the pool that the mix is drawn from.
+        constraints: what thetas must satisfy; None where there are none.
     """
 
     n_criteria: int
@@ -53,10 +53,13 @@ class ThetaSpace:
         return self.scale_max > 1.0
 
     def draw(self, n: int, *, seed: int, start: int = 0) -> Parameters:
-        """Thetas `start` to `start + n` of the stream that searches read, made feasible.
+        """Thetas `start` to `start + n` of the search's random stream, made feasible.
 
         The stream is independent of the one that proxies' thetas come from, so a search never
-        meets the thetas its regressor was trained on.
+        draws the thetas that its regressors were fitted to.
+
+        Raises:
+            InfeasibleError: a theta cannot satisfy the constraints.
         """
         return self.feasible(
             sample_parameters(
@@ -73,19 +76,23 @@ class ThetaSpace:
         )
 
     def feasible(self, parameters: Parameters) -> Parameters:
-        """The neighbours of thetas that satisfy the constraints."""
+        """The feasible neighbours of thetas.
+
+        Raises:
+            InfeasibleError: a theta cannot satisfy the constraints.
+        """
         if self.constraints is None:
             return parameters
         return feasible_neighbours(self.constraints, parameters)
 
     def mean(self, parameters: Parameters) -> Parameters:
-        """The mean of thetas, as one theta that is feasible."""
+        """The feasible neighbour of the mean of thetas, as one row."""
         arrays = {name: v.mean(axis=0, keepdims=True) for name, v in parameters.beta.items()}
         alpha = parameters.alpha.mean(axis=0, keepdims=True)
         return self.feasible(Parameters(alpha / alpha.sum(axis=2, keepdims=True), **arrays))
 
     def from_cube(self, points: FloatArray) -> Parameters:
-        """Feasible thetas of points (n, `dimension`); coordinates outside [0, 1] are cut to it."""
+        """Feasible thetas of points (n, `dimension`); coordinates are clipped to [0, 1]."""
         check_shape("points", np.asarray(points), (None, self.dimension))
         u = np.clip(points, 0.0, 1.0).reshape(len(points), self.n_domains, -1)
         weights = _LEAST + (1 - _LEAST) * u[:, :, : self.n_criteria]
@@ -103,7 +110,7 @@ class ThetaSpace:
         )
 
     def to_cube(self, parameters: Parameters) -> FloatArray:
-        """Points (n, `dimension`) that `from_cube` makes such thetas of."""
+        """The inverse of `from_cube`: points (n, `dimension`) of thetas, clipped to [0, 1]."""
         weights = parameters.alpha / parameters.alpha.max(axis=2, keepdims=True)
         if self.lambda_prior == "log_uniform":
             lam = np.log10(np.maximum(parameters.lam, 1.0)) / _LAM_DECADES
@@ -125,7 +132,7 @@ def make_space(store: Store, settings: Settings) -> ThetaSpace:
     """The thetas that may be searched; their tokens are counted in the whole pool.
 
     Raises:
-        MissingOutputError: the proxy pool, which knows the whole pool's tokens, is not there.
+        MissingOutputError: the proxy pool, which stores the whole pool's tokens, is not there.
         InfeasibleError: no theta satisfies the constraints.
     """
     with store.local_folder(store.root / PROXY_POOL) as folder:

@@ -113,7 +113,7 @@ def test_failed_check_says_what_it_found(capsys: pytest.CaptureFixture[str]) -> 
     lines = [line[10:].split(maxsplit=1) for line in capsys.readouterr().err.splitlines()]
     assert lines == [
         ["checked", "check bad failed: an id occurs twice"],
-        ["checked", "failed: what follows must wait until the check passes"],
+        ["checked", "failed: downstream assets wait until the check passes"],
     ]
 
 

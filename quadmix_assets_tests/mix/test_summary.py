@@ -45,10 +45,10 @@ MANIFEST = {
         ({"domains": {"unknown": {"off": True}, "cooking": {"min_share": 0.4}}}, []),
         ({"mix_tokens": 900}, ["1,000 tokens, +11.1% off the 900 of mix_tokens"]),
         ({"max_copies": 2}, ["taken 3 times, max_copies is 2"]),
-        ({"max_epochs": 1.2}, ["cooking is taken 1.500 times over, max_epochs is 1.2"]),
+        ({"max_epochs": 1.2}, ["cooking is taken for 1.500 epochs, max_epochs is 1.2"]),
         (
             {"max_epochs": 0.4, "domains": {"cooking": {"max_epochs": 1.5}}},
-            ["law is taken 0.500 times over, max_epochs is 0.4"],
+            ["law is taken for 0.500 epochs, max_epochs is 0.4"],
         ),
         (
             {"domains": {"law": {"share": 0.2}, "news": {"min_share": 0.3, "max_share": 0.5}}},

@@ -38,7 +38,8 @@ from quadmix_assets_tests.search.limits import NAMES, TOKENS, M, N, constraints,
         (
             {"budget": 2e6, "min_share": {"art": 0.2}},
             r"domain art has min_share 0\.2, which is 400,000 of the budget of 2,000,000 tokens; "
-            r"it has 50,000, of which omega_max 0\.5 \(S is 2 at most\) allows 50,000",
+            r"the pool has 50,000 of its tokens, and omega_max 0\.5 \(S is 2 at most\) limits the "
+            r"mix to 50,000: lower min_share",
         ),
         (
             {"budget": 2e6, "max_share": {"news": 0.1, "law": 0.2}},

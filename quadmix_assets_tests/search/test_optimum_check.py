@@ -101,8 +101,12 @@ def test_intervals_are_students() -> None:
     [
         ([3.0, 3.1, 3.2], [4.0, 4.11, 4.19], "is better than .*: lower in 3 of 3 seeds, by 1.00"),
         ([4.0, 4.11, 4.19], [3.0, 3.1, 3.2], "is worse than .*: lower in 0 of 3 seeds, higher by"),
-        ([3.0, 3.5, 3.2], [3.2, 3.3, 3.3], "cannot be told .*: lower in 2 of 3 seeds, lower by"),
-        ([3.0, None, 3.2], [4.0, 3.0, None], "cannot be told .*: lower in 1 of 1 seeds"),
+        (
+            [3.0, 3.5, 3.2],
+            [3.2, 3.3, 3.3],
+            "cannot be distinguished .*: lower in 2 of 3 seeds, lower by",
+        ),
+        ([3.0, None, 3.2], [4.0, 3.0, None], "cannot be distinguished .*: lower in 1 of 1 seeds"),
         ([None, None, None], [4.0, 3.0, 2.0], "cannot be compared .*: trainings failed"),
     ],
 )

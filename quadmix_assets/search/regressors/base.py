@@ -1,4 +1,4 @@
-"""What all regressors share: their interface, the rows they may be fitted to, and the folds."""
+"""The interface of all regressors, and the checks of their input and the folds that they share."""
 
 from typing import Any, Protocol, runtime_checkable
 
@@ -14,8 +14,7 @@ N_FOLDS = 5
 class Regressor(Protocol):
     """Predicts the loss of a theta's proxy from its regressor inputs.
 
-    F is the number of regressor inputs. It is fitted to the training part alone; the held-out part
-    is used for evaluation only.
+    F is the number of regressor inputs; the training part are the rows that it was fitted to.
     """
 
     @property
@@ -30,28 +29,28 @@ class Regressor(Protocol):
         """Predicted losses (n,) in nats of inputs (n, F).
 
         Raises:
-            ValueError: not the columns of the training part, or a value is NaN or infinite.
+            ValueError: another number of columns than F, or a value is NaN or infinite.
         """
 
     def standard_deviation(self, inputs: ArrayLike) -> FloatArray:
         """Standard deviation (n,) of each prediction, in nats.
 
-        It is that of the expected loss at such a theta, without the noise of a single training.
+        It is that of the expected loss of a theta, without the noise of a single training.
 
         Raises:
             ValueError: as `predict`.
         """
 
     def to_json(self) -> dict[str, Any]:
-        """For a file; JSON keeps float64 exactly. The key `kind` says which class reads it."""
+        """As JSON, for a file; float64 is kept exactly. The key `kind` names the kind."""
 
 
 @runtime_checkable
 class ExplainsInputs(Protocol):
-    """A regressor that knows which of its inputs it uses."""
+    """A regressor that measures the importance of its inputs."""
 
     def input_importance(self) -> FloatArray:
-        """How much of the explained variance is due to each input, (F,); the sum is 1."""
+        """Share of the explained variance that is due to each input, (F,); the sum is 1."""
 
 
 def training_part(

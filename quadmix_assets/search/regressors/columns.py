@@ -1,8 +1,7 @@
-"""Brings the columns of inputs to comparable, unskewed scales, for regressors that are not trees.
+"""Transforms regressor inputs to comparable, unskewed scales, for regressors that are not trees.
 
-What becomes of a column is decided on the training rows alone: a share of a mix is many small
-numbers and few large ones, and lam runs over three decades; on such a scale most rows would look
-alike.
+Shares of a mix are many small numbers and few large ones, and lam covers three decades; without a
+transform most rows would look alike. Transforms are chosen on the training rows alone.
 """
 
 from collections.abc import Sequence
@@ -13,22 +12,25 @@ import numpy as np
 
 from quadmix_assets.sampling.validation import FloatArray
 
+# A column of shares with a larger skewness is replaced by powers.
 _SKEWED = 1.5
-_DECADES = 100.0
+# A positive column with a larger ratio of its largest to its least value is replaced by logarithms.
+_WIDE_RATIO = 100.0
+# Added before a power is taken: the slope of small powers is infinite at 0.
 _SHIFT = 1e-4
-# Two powers of a skewed share: one tells the large ones apart, one the small ones.
+# Two powers of a skewed share: the first resolves large shares, the second small ones.
 _POWERS = (0.5, 0.15)
 
 
 @dataclass(frozen=True, eq=False)
 class ColumnScaler:
-    """Columns (F) -> columns (P) of mean 0 and standard deviation 1, without constant ones.
+    """F columns -> P columns of mean 0 and standard deviation 1; constant columns are dropped.
 
     Attributes:
         n_columns: F.
-        columns: (P) the column that each input is made of.
+        columns: (P) index of the column that each result is made of.
         powers: (P) its exponent; 1 is the column itself, 0 its logarithm.
-        means, standard_deviations: (P,) over the training rows.
+        means, standard_deviations: (P,) of the results over the training rows.
     """
 
     n_columns: int
@@ -39,7 +41,7 @@ class ColumnScaler:
 
     @classmethod
     def fit(cls, matrix: FloatArray) -> "ColumnScaler":
-        """Choose by training rows (n, F)."""
+        """Choose transforms and scales on training rows (n, F)."""
         columns: list[int] = []
         powers: list[float] = []
         for j, values in enumerate(matrix.T):
@@ -48,7 +50,7 @@ class ColumnScaler:
                 continue
             skew = np.mean(((values - values.mean()) / spread) ** 3)
             chosen: tuple[float, ...] = (1.0,)
-            if values.min() > 0 and values.max() > max(_DECADES * values.min(), 10.0):
+            if values.min() > 0 and values.max() > max(_WIDE_RATIO * values.min(), 10.0):
                 chosen = (0.0,)
             elif values.min() >= 0 and values.max() <= 1 and skew > _SKEWED:
                 chosen = _POWERS
@@ -60,11 +62,11 @@ class ColumnScaler:
         )
 
     def __call__(self, matrix: FloatArray) -> FloatArray:
-        """Inputs (n, P) of columns (n, F)."""
+        """Scaled inputs (n, P) of inputs (n, F)."""
         return (_raw(matrix, self.columns, self.powers) - self.means) / self.standard_deviations
 
     def to_json(self) -> dict[str, Any]:
-        """For a file; JSON keeps float64 exactly."""
+        """As JSON, for a file; float64 is kept exactly."""
         return {
             "n_columns": self.n_columns,
             "columns": list(self.columns),

@@ -16,7 +16,7 @@ from quadmix_assets.search.regressors.registry import MEMBERS
 from quadmix_assets.settings.regressor import RegressorSettings
 
 Fit = Callable[[FloatArray, FloatArray], Regressor]
-# A member with less weight than this is left out: it costs time and says nothing.
+# Members with a smaller weight are left out: they cost time and hardly change the mean.
 _LEAST_WEIGHT = 0.05
 
 
@@ -30,7 +30,7 @@ class EnsembleSettings(RegressorSettings):
         validate_default=True,
         min_length=1,
         description="regressors that are averaged; those that cannot be fitted to the losses are "
-        "left out; the default are four that err in different ways",
+        "left out; the default is four different methods, whose errors differ",
     )
 
     def fit(
@@ -99,13 +99,13 @@ class EnsembleRegressor:
         from scipy.optimize import nnls
 
         matrix, target = training_part(inputs, losses)
-        unseen = np.empty((len(target), len(fits)))
+        out_of_fold = np.empty((len(target), len(fits)))
         for fold in folds_of(len(target), seed):
             rest = others(len(target), fold)
             for k, fit in enumerate(fits):
-                unseen[fold, k] = fit(matrix[rest], target[rest]).predict(matrix[fold])
+                out_of_fold[fold, k] = fit(matrix[rest], target[rest]).predict(matrix[fold])
         mean = target.mean()
-        weights, _ = nnls(unseen - mean, target - mean)
+        weights, _ = nnls(out_of_fold - mean, target - mean)
         if weights.sum() <= 0:
             weights = np.ones(len(fits))
         weights /= weights.sum()
@@ -121,11 +121,11 @@ class EnsembleRegressor:
         return np.asarray(np.sum(parts, axis=0))
 
     def standard_deviation(self, inputs: ArrayLike) -> FloatArray:
-        """As in `Regressor`: how unsure the members are, and how far apart."""
+        """As in `Regressor`: that of the mixture of the members' predictive distributions."""
         predicted = np.stack([member.predict(inputs) for member in self.members])
         own = np.stack([member.standard_deviation(inputs) for member in self.members])
-        apart = (predicted - self.weights @ predicted) ** 2
-        return np.asarray(np.sqrt(self.weights @ (own**2 + apart)))
+        between = (predicted - self.weights @ predicted) ** 2
+        return np.asarray(np.sqrt(self.weights @ (own**2 + between)))
 
     def to_json(self) -> dict[str, Any]:
         """As in `Regressor`."""

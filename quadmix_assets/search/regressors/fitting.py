@@ -1,4 +1,4 @@
-"""Fits and reads regressors of any kind."""
+"""Fits regressors of any kind, and reads them from JSON."""
 
 from typing import Any, cast
 
@@ -32,16 +32,15 @@ def fit_regressor(
 ) -> Regressor:
     """Fit a regressor to inputs (n, F) and losses (n,), n at least 10.
 
-    Give it the training part only; the held-out part is for evaluation only. Hyperparameters are
-    chosen by cross-validation or evidence inside these rows, and the same rows and seed give the
-    same regressor.
+    Hyperparameters are chosen by cross-validation or marginal likelihood inside these rows. The
+    same rows and seed give the same regressor.
 
     Args:
         regressor: its settings, or the name of a kind with default options.
-        inputs: (n, F) of the training part.
-        losses: (n,) in nats, of the training part.
+        inputs: (n, F), without the held-out part.
+        losses: (n,) in nats.
         seed: of folds, samples and thresholds.
-        n_threads: of LightGBM; they change no result.
+        n_threads: of LightGBM; their number does not change the result.
 
     Raises:
         ValueError: an unknown kind, fewer than 10 rows, shapes that disagree, or a value that is
@@ -54,7 +53,7 @@ def fit_regressor(
 
 
 def regressor_from_json(values: dict[str, Any]) -> Regressor:
-    """The inverse of a regressor's `to_json`; predicts the very same numbers.
+    """The inverse of a regressor's `to_json`; its predictions are identical.
 
     Raises:
         ValueError: the values are not what `to_json` gives.

@@ -1,4 +1,4 @@
-"""Gaussian process regression: good with few proxies, and knows where it does not know."""
+"""Gaussian process regression: accurate with few proxies, with a predictive standard deviation."""
 
 import warnings
 from dataclasses import dataclass
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from sklearn.gaussian_process import GaussianProcessRegressor as Process
     from sklearn.gaussian_process.kernels import Kernel
 
-# A length scale for every input finds out which of them matter, as long as there are few: with
-# hundreds, and as few rows, the evidence is spent on noise, and one scale for all does better.
+# Up to so many inputs each has a length scale of its own, which tells how relevant it is. With
+# hundreds of them and few rows the marginal likelihood fits noise, and one scale for all is better.
 _MAX_SCALES = 64
 # The loss is modelled as log(loss - 0.8 · least loss): multiplicative effects become additive ones,
-# with room below the best proxy.
+# and losses below that of the best proxy can be predicted.
 _FLOOR_SHARE = 0.8
 
 
 class GaussianProcessSettings(RegressorSettings):
-    """A Gaussian process, which knows where it does not know."""
+    """A Gaussian process, whose standard deviation grows with the distance from the proxies."""
 
     kind: Literal["gaussian_process"] = "gaussian_process"
     label: ClassVar[str] = "Gaussian process"
     max_kernel_rows: PositiveInt = Field(
         default=800,
-        description="proxies on which the kernel's parameters are fitted, at most; time grows with "
-        "their cube, and more of them hardly move the parameters",
+        description="largest number of proxies that the kernel's parameters are fitted to; time "
+        "grows with its cube, and more of them hardly change the parameters",
     )
 
     def fit(
@@ -53,11 +53,12 @@ class GaussianProcessSettings(RegressorSettings):
 
 @dataclass(frozen=True, eq=False)
 class GaussianProcessRegressor:
-    """A Matern 5/2 process on scaled inputs, with noise, fitted by maximum evidence.
+    """A Matern 5/2 process on scaled inputs, with noise, fitted by maximum marginal likelihood.
 
     Attributes:
         scaler: of the inputs.
-        rows: (n, P) scaled inputs of the training part, losses: (n,) theirs in nats.
+        rows: (n, P) scaled inputs of the training part.
+        losses: (n,) of the training part, in nats.
         hyper: logarithms of the kernel's parameters, as scikit-learn orders them.
         process: scikit-learn's, conditioned on the rows.
     """
@@ -82,7 +83,7 @@ class GaussianProcessRegressor:
     def fit(
         cls, inputs: ArrayLike, losses: ArrayLike, *, seed: int, max_kernel_rows: int = 800
     ) -> "GaussianProcessRegressor":
-        """Fit; the evidence chooses the kernel's parameters.
+        """Fit; the marginal likelihood chooses the kernel's parameters.
 
         Raises:
             ValueError: as in `training_part`.
@@ -97,7 +98,7 @@ class GaussianProcessRegressor:
         chosen = np.sort(np.random.default_rng(seed).permutation(len(target))[:max_kernel_rows])
         warped = _warp(target, target)
         with warnings.catch_warnings():
-            # A length scale at its upper end is an input that does not matter.
+            # A length scale at its upper bound is not a failure, but an input without effect.
             warnings.simplefilter("ignore", ConvergenceWarning)
             tuned = Process(_kernel(rows.shape[1])).fit(rows[chosen], warped[chosen])
         hyper = np.asarray(tuned.kernel_.theta)
@@ -122,7 +123,7 @@ class GaussianProcessRegressor:
         return np.asarray((_unwarp(mean, self.losses) - floor) * _spread(self.losses) * latent)
 
     def to_json(self) -> dict[str, Any]:
-        """As in `Regressor`: rows and hyper-parameters, which decide all else."""
+        """As in `Regressor`: the rows and the kernel's parameters, which determine the process."""
         return {
             "kind": self.kind,
             "scaler": self.scaler.to_json(),
@@ -167,11 +168,13 @@ def _spread(training: FloatArray) -> float:
 
 
 def _warp(losses: FloatArray, training: FloatArray) -> FloatArray:
+    """Losses on the scale of the process: log losses, standardized by the training losses."""
     mean = _logs(training, training).mean()
     return np.asarray((_logs(losses, training) - mean) / _spread(training))
 
 
 def _unwarp(values: FloatArray, training: FloatArray) -> FloatArray:
+    """The inverse of `_warp`."""
     logs = values * _spread(training) + _logs(training, training).mean()
     floor = _FLOOR_SHARE * training.min()
     return np.asarray(floor + np.exp(logs) if floor > 0 else logs)

@@ -52,7 +52,8 @@ class LightGBMSettings(RegressorSettings):
     )
     max_rounds: PositiveInt = Field(
         default=3_000,
-        description="trees at most; far more than cross-validation chooses at the default rate",
+        description="largest number of trees; far more than cross-validation chooses at the "
+        "default rate",
     )
 
     def fit(
@@ -73,9 +74,9 @@ class LightGBMRegressor:
 
     Attributes:
         booster: LightGBM's model.
-        bags: models fitted to bootstrap samples of the rows; the standard deviation is theirs.
+        bags: models fitted to bootstrap samples of the rows, for the standard deviation.
         training_mean: mean loss of the training part, in nats.
-        n_threads: threads that predict; they do not change the result.
+        n_threads: threads of a prediction; their number does not change it.
     """
 
     booster: "lgb.Booster"
@@ -152,7 +153,7 @@ class LightGBMRegressor:
         return self._of(self.booster, inputs)
 
     def standard_deviation(self, inputs: ArrayLike) -> FloatArray:
-        """As in `Regressor`: the spread of trees fitted to bootstrap samples."""
+        """As in `Regressor`: that of the predictions of models fitted to bootstrap samples."""
         predicted = [self._of(bag, inputs) for bag in self.bags]
         return np.asarray(np.std(predicted, axis=0, ddof=1))
 
@@ -173,7 +174,7 @@ class LightGBMRegressor:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> "LightGBMRegressor":
-        """The inverse of `to_json`; predicts the very same numbers."""
+        """The inverse of `to_json`; its predictions are identical."""
         import lightgbm as lgb
 
         return cls(

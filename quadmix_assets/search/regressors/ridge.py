@@ -1,4 +1,4 @@
-"""Ridge regression on the logarithm of the loss: few effects, all of them small and additive."""
+"""Ridge regression on the logarithm of the loss: effects of inputs multiply."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -36,11 +36,11 @@ class RidgeLogSettings(RegressorSettings):
 
 @dataclass(frozen=True, eq=False)
 class RidgeLogRegressor:
-    """log(loss) = intercept + inputs · coefficients, with the penalty that the evidence prefers.
+    """log(loss) = intercept + inputs · coefficients; the marginal likelihood chooses the penalty.
 
     Attributes:
         scaler: of the inputs.
-        coefficients: (P,).
+        coefficients: (P,), of the scaled inputs.
         intercept: of log(loss).
         covariance: (P, P) of the coefficients, given the rows.
         training_mean: mean loss of the training part, in nats.
@@ -59,7 +59,7 @@ class RidgeLogRegressor:
 
     @classmethod
     def fit(cls, inputs: ArrayLike, losses: ArrayLike) -> "RidgeLogRegressor":
-        """Fit; the evidence (MacKay 1992) chooses penalty and noise, so no rows are spent on it.
+        """Fit; the marginal likelihood (MacKay 1992) chooses penalty and noise on all rows.
 
         Raises:
             ValueError: a loss is not positive, or as in `training_part`.
@@ -72,7 +72,7 @@ class RidgeLogRegressor:
             raise ValueError(f"losses[{int(target.argmin())}] is {target.min()}; expected above 0")
         scaler = ColumnScaler.fit(matrix)
         logs = np.log(target)
-        # The evidence is found in steps from priors that suppose values about 1.
+        # The priors and the start of the iteration assume values of about 1.
         spread = float(logs.std()) or 1.0
         model = BayesianRidge().fit(scaler(matrix), (logs - logs.mean()) / spread)
         return cls(

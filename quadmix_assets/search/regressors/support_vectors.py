@@ -1,4 +1,4 @@
-"""Support vector regression, linear and RBF: what the paper compares LightGBM with (Figure 3)."""
+"""Support vector regression, linear and RBF, with which the paper compares LightGBM (Figure 3)."""
 
 import itertools
 from dataclasses import dataclass
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 _GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
     "linear": {"C": (0.003, 0.03, 0.3)},
-    # gamma counts in units of 1 / inputs, scikit-learn's "scale" for columns of
-    # standard deviation 1.
+    # In units of 1 / number of inputs, scikit-learn's "scale" for columns of standard deviation 1.
     "rbf": {"C": (1.0, 10.0), "gamma": (0.1, 0.3, 1.0)},
 }
 _EPSILON = 0.1
@@ -62,17 +61,19 @@ class SVRRBFSettings(RegressorSettings):
 
 @dataclass(frozen=True, eq=False)
 class SVRRegressor:
-    """Support vectors on scaled inputs and losses.
+    """Support vector regression on scaled inputs and losses.
 
-    Losses are scaled too because the margin within which errors cost nothing is absolute, and all
-    losses of proxies lie within it.
+    Losses are scaled too: the margin within which errors cost nothing is absolute, and the losses
+    of all proxies would be within it.
 
     Attributes:
         kernel: "linear" or "rbf".
         scaler: of the inputs.
-        rows: (n, P) scaled inputs of the training part, losses: (n,) theirs in nats.
-        options: what cross-validation chose.
-        error: root mean square error in cross-validation, in nats; the deviation everywhere.
+        rows: (n, P) scaled inputs of the training part.
+        losses: (n,) of the training part, in nats.
+        options: C, and gamma of RBF, that cross-validation chose.
+        error: root mean square error in cross-validation, in nats; the standard deviation of every
+            prediction.
         model: scikit-learn's, fitted to the rows.
     """
 
@@ -132,12 +133,12 @@ class SVRRegressor:
         return _predict(self.model, self.scaler(matrix), self.losses)
 
     def standard_deviation(self, inputs: ArrayLike) -> FloatArray:
-        """As in `Regressor`; support vectors have no measure of their own."""
+        """As in `Regressor`: the cross-validation error, as the model itself estimates none."""
         matrix = check_floats("inputs", inputs, (None, self.scaler.n_columns))
         return np.full(len(matrix), self.error)
 
     def to_json(self) -> dict[str, Any]:
-        """As in `Regressor`: what it was fitted to, since fitting is a function of that."""
+        """As in `Regressor`: the training part and options, from which `from_json` fits again."""
         return {
             "kind": self.kind,
             "scaler": self.scaler.to_json(),

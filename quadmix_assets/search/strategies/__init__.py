@@ -1,1 +1,1 @@
-"""Searches for theta*. Each is one module with its settings class, and one line in `registry`."""
+"""Search strategies for theta*: each is one module with its settings class, and a registry line."""

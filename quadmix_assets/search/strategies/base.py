@@ -1,4 +1,4 @@
-"""What all searches share: what they are given, and what they find."""
+"""The interface of all search strategies: the predictions they use, the result they return."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,14 +30,14 @@ class SearchResult:
 
     Attributes:
         theta: one row, theta*.
-        predicted: what is predicted for it.
-        standard_deviation: how far off that may be, one standard deviation of the regressor.
-        strategy: that found it.
-        members: the thetas whose mean the paper's search takes, best first.
-        members_predicted: (top,) predicted for them, ascending.
-        mean_predicted: what is predicted for their mean.
-        drawn_predicted: (n_points,) float32, predicted for all thetas that were drawn.
-        trace: how the best prediction fell: columns of TRACE_SCHEMA.
+        predicted: its predicted objective.
+        standard_deviation: of that prediction.
+        strategy: kind of the strategy that found it.
+        members: the `top` best random thetas, whose mean is the paper's theta*, best first.
+        members_predicted: (top,) their predicted objectives.
+        mean_predicted: the predicted objective of their mean.
+        drawn_predicted: (n_points,) float32, the predicted objectives of all random thetas.
+        trace: the best prediction after so many thetas: columns of TRACE_SCHEMA.
     """
 
     theta: Parameters
@@ -54,13 +54,13 @@ class SearchResult:
     def mean_is_no_worse(self) -> bool:
         """Whether the mean is predicted to be at least as good as its members are on average.
 
-        Where it is not, averaging has left the valley that the members lie in.
+        Where it is not, the members belong to several minima, and their mean to none of them.
         """
         return bool(self.mean_predicted <= self.members_predicted.mean())
 
 
 def checked(predict: Predict, thetas: Parameters) -> Prediction:
-    """What is predicted for n thetas.
+    """The prediction for n thetas, checked.
 
     Raises:
         ValueError: a prediction is NaN, infinite, or of a wrong shape.

@@ -1,4 +1,4 @@
-"""CMA-ES, which climbs from where the paper's search ends."""
+"""CMA-ES, started from the result of the paper's search."""
 
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Literal
@@ -24,13 +24,13 @@ _SIGMA = 0.2
 
 
 class CmaEsSettings(StrategySettings):
-    """CMA-ES from where the paper's search ends."""
+    """CMA-ES, started from the result of the paper's search."""
 
     kind: Literal["cma_es"] = "cma_es"
     caution: Annotated[float, Field(ge=0.0)] = Field(
         default=1.0,
-        description="standard deviations of the regressor that are added to a predicted loss; one "
-        "keeps the search where proxies have been",
+        description="how many standard deviations of a prediction are added to it when thetas are "
+        "compared; one keeps the search near the thetas that proxies were trained for",
     )
 
     def search(
@@ -43,16 +43,16 @@ class CmaEsSettings(StrategySettings):
 def cma_es(
     predict: Predict, space: ThetaSpace, *, n_points: int, top: int, seed: int, caution: float
 ) -> SearchResult:
-    """CMA-ES (Hansen 2016) from where a search like the paper's ends, over the unit cube of thetas.
+    """CMA-ES (Hansen 2016) over the unit cube of thetas, started from the paper's search.
 
-    What is minimised is the prediction plus `caution` times its standard deviation, so that the
-    search does not leave the region that proxies have seen, where a low prediction is worth
-    something. theta* is whichever of its two results, the best point and the mean of its last
-    distribution, and of the theta that it started from, is best by that measure.
+    It minimises the prediction plus `caution` times its standard deviation, which keeps the search
+    near the thetas that proxies were trained for, where predictions are reliable. theta* is the
+    best by that measure of three: the best point evaluated, the mean of the last distribution, and
+    the start.
 
     Args:
         predict: thetas -> predicted objectives.
-        space: what thetas are made of; all of them satisfy its constraints.
+        space: the thetas to search; all of them satisfy its constraints.
         n_points: thetas to predict in each of the two stages.
         top: how many of the best random thetas are averaged for the start, at most n_points.
         seed: of the random thetas and of CMA-ES.
@@ -62,7 +62,7 @@ def cma_es(
         ValueError: `top` out of range, or a prediction that is NaN, infinite or of a wrong shape.
         InfeasibleError: a theta cannot satisfy the constraints.
     """
-    # Imported here: the import configures pyplot, which few processes want.
+    # Imported here: the import configures pyplot, which other processes do not need.
     import cma
 
     first = random_top_mean(predict, space, n_points=n_points, top=top, seed=seed, caution=caution)
@@ -73,7 +73,7 @@ def cma_es(
     start = space.to_cube(first.theta)[0]
     options = {
         "bounds": [0.0, 1.0],
-        "seed": seed % (2**31 - 2) + 1,  # 0 would take the clock
+        "seed": seed % (2**31 - 2) + 1,  # 0 would seed from the clock
         "maxfevals": n_points,
         "verbose": -9,
     }
@@ -91,7 +91,7 @@ def cma_es(
     predictions = [checked(predict, first.theta), checked(predict, candidates)]
     everything = Prediction(*(np.concatenate(parts) for parts in zip(*predictions, strict=True)))
     chosen = int(np.argmin(cautious(everything)))
-    climbed = pl.DataFrame(rows, schema=TRACE_SCHEMA, orient="row")
+    cma_trace = pl.DataFrame(rows, schema=TRACE_SCHEMA, orient="row")
     return SearchResult(
         theta=first.theta if chosen == 0 else candidates[[chosen - 1]],
         predicted=float(everything.mean[chosen]),
@@ -101,7 +101,7 @@ def cma_es(
         members_predicted=first.members_predicted,
         mean_predicted=first.mean_predicted,
         drawn_predicted=first.drawn_predicted,
-        trace=pl.concat([first.trace, climbed]),
+        trace=pl.concat([first.trace, cma_trace]),
     )
 
 
