@@ -13,7 +13,7 @@ run: .venv/installed
 	$(BIN)/quadmix --profile $(PROFILE) run
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 ui: .venv/installed
 	$(BIN)/quadmix --profile $(PROFILE) ui --port $(PORT)
