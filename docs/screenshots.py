@@ -26,7 +26,7 @@ from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 DOCS = Path(__file__).parent
-GROUPS = ("corpus", "features", "proxies", "search", "mix", "comparison")
+GROUPS = ("corpus", "features", "proxies", "search", "mix", "comparison", "report")
 _COLOURS = 64
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 

@@ -4,13 +4,9 @@ import dagster as dg
 import polars as pl
 
 from quadmix_assets.defs.comparison import random_comparison
-from quadmix_assets.defs.corpus import target_sets
-from quadmix_assets.defs.features import domain_labels, score_normalizers, scored_shards
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table
-from quadmix_assets.defs.mix import final_mix, mix_manifest, rank_calibration
+from quadmix_assets.defs.mix import mix_manifest
 from quadmix_assets.defs.optimum_check import optimum_check
-from quadmix_assets.defs.proxies import parameter_sets, proxy_metrics, proxy_pool, sampled_subset
-from quadmix_assets.defs.raw_shards import raw_shards
 from quadmix_assets.defs.resources import OWNERS, ProjectResource
 from quadmix_assets.defs.target_overlap import target_overlap
 from quadmix_assets.report.catalog import Catalog, open_catalog, write_catalog
@@ -33,23 +29,8 @@ WITH_THE_MANIFEST = (
     kinds={"duckdb"},
     owners=OWNERS,
     code_version="1",
-    deps=[
-        raw_shards,
-        target_sets,
-        target_overlap,
-        scored_shards,
-        domain_labels,
-        score_normalizers,
-        proxy_pool,
-        parameter_sets,
-        sampled_subset,
-        proxy_metrics,
-        optimum_check,
-        rank_calibration,
-        final_mix,
-        mix_manifest,
-        random_comparison,
-    ],
+    # All other tables that views read are upstream of these.
+    deps=[target_overlap, optimum_check, mix_manifest, random_comparison],
     automation_condition=WITH_THE_MANIFEST,
 )
 def catalog(project: ProjectResource) -> dg.MaterializeResult:

@@ -34,7 +34,7 @@ def summary_text(settings: Settings, store: Store) -> str:
         f"plots       {store.root / PLOTS}",
     ]
     if settings.mix.export.format != "none":
-        lines.insert(2, f"for trainers {store.root / EXPORT}")
+        lines.insert(2, f"export      {store.root / EXPORT}")
     shares = (
         domain_table(manifest)
         .sort("share_out", descending=True)
