@@ -68,11 +68,6 @@ class ColumnSurvey:
             return "float"
         return self.types.most_common(1)[0][0] if self.types else "null"
 
-    @property
-    def mean_characters(self) -> float:
-        """Mean number of characters of the strings."""
-        return self.n_characters / max(self.types["string"], 1)
-
     def take(self, value: Any) -> None:
         """Count one value."""
         if value is None or value != value:
