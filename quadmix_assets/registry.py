@@ -46,7 +46,8 @@ class Registry:
         Raises:
             KeyError: there is no such kind.
         """
-        return _load(self.entries[kind])
+        found: type[BaseModel] = load_entry(self.entries[kind])
+        return found
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
@@ -107,10 +108,10 @@ class Registry:
 
 
 @cache
-def _load(entry: str) -> type[BaseModel]:
+def load_entry(entry: str) -> Any:
+    """The object that an entry of a registry names as `module:object`."""
     module, name = entry.split(":")
-    found: type[BaseModel] = getattr(importlib.import_module(module), name)
-    return found
+    return getattr(importlib.import_module(module), name)
 
 
 def _with_containers_parsed(section: type[BaseModel], values: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from quadmix_assets.features.inference import Runtime
 from quadmix_assets.features.inference.checkpoint import CheckpointError
 from quadmix_assets.features.learned.published import Published
 from quadmix_assets.settings import Settings
+from quadmix_assets.starter.sizes import BYTES_PER_TOKEN
+from quadmix_assets.starter.text import shown_count
 from quadmix_assets.store import Store
 
-_BYTES_PER_TOKEN = 4
 _TEXT_WIDTH = 60
 
 
@@ -162,11 +163,7 @@ def _warnings_lines(warnings: Sequence[str]) -> list[str]:
 
 
 def _tokens(n_bytes: int) -> str:
-    n_tokens = n_bytes / _BYTES_PER_TOKEN
-    for unit, name in ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k")):
-        if n_tokens >= unit:
-            return f"about {n_tokens / unit:.3g}{name} tokens"
-    return f"about {n_tokens:.0f} tokens"
+    return f"about {shown_count(n_bytes / BYTES_PER_TOKEN)} tokens"
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]], alignment: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-_BYTES_PER_TOKEN = 4
+BYTES_PER_TOKEN = 4
 _MAX_POOL_TOKENS = 20_000_000
 _MIN_PROXIES, _MAX_PROXIES = 128, 512
 _BATCH_SIZE = 16
@@ -31,7 +31,7 @@ class Sizes:
 
 def sizes_of(n_text_bytes: int, n_criteria: int, n_domains: int) -> Sizes:
     """Sizes for a pool of about `n_text_bytes` of text, N criteria, and M domains."""
-    n_tokens = max(n_text_bytes // _BYTES_PER_TOKEN, 1)
+    n_tokens = max(n_text_bytes // BYTES_PER_TOKEN, 1)
     pool_tokens = _two_digits(min(n_tokens, _MAX_POOL_TOKENS))
     n_entries = (n_criteria + 4) * n_domains
     n_proxies = min(max(n_entries, _MIN_PROXIES), _MAX_PROXIES)

@@ -40,12 +40,12 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else " " for c in text)
 
 
-def shown_count(number: int) -> str:
+def shown_count(number: float) -> str:
     """A number of tokens with a unit, for example 66.9M."""
     for unit, name in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "k")):
         if number >= unit:
             return f"{number / unit:.3g}{name}"
-    return str(number)
+    return f"{number:.0f}"
 
 
 def shown_shards(number: int) -> str:

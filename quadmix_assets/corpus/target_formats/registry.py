@@ -1,9 +1,7 @@
 """The target formats by name. A new format is one line here and one module."""
 
-import importlib
-from functools import cache
-
 from quadmix_assets.corpus.target_formats.base import TargetFormat
+from quadmix_assets.registry import load_entry
 
 FORMATS: dict[str, str] = {
     "conversations": "quadmix_assets.corpus.target_formats.conversations:FORMAT",
@@ -21,7 +19,8 @@ def target_format(name: str) -> TargetFormat:
     Raises:
         ValueError: there is no such format; the message lists those there are.
     """
-    return _load(FORMATS[known_format(name)])
+    found: TargetFormat = load_entry(FORMATS[known_format(name)])
+    return found
 
 
 def known_format(name: str) -> str:
@@ -33,10 +32,3 @@ def known_format(name: str) -> str:
     if name not in FORMATS:
         raise ValueError(f"there is no target format {name!r}; there are: {', '.join(FORMATS)}")
     return name
-
-
-@cache
-def _load(entry: str) -> TargetFormat:
-    module, name = entry.split(":")
-    found: TargetFormat = getattr(importlib.import_module(module), name)
-    return found
