@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 Format = Literal["table", "csv", "json"]
-FORMATS: tuple[Format, ...] = ("table", "csv", "json")
 # Maximum rows of a printed table, and characters of a cell.
 TABLE_ROWS = 100
 CELL_WIDTH = 60
