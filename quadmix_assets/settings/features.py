@@ -86,6 +86,17 @@ class FeaturesSettings(Section):
         "differs by more than this from the rank in the current pool; 0.1 is far more than a few "
         "new shards of the same source change",
     )
+    max_unknown_share: Share = Field(
+        default=0.5,
+        description="a check fails when a larger share of the pool's documents has the domain "
+        "`unknown`, because theta then samples one domain that means nothing",
+    )
+    max_population_shift: Annotated[float, Field(gt=0.0)] = Field(
+        default=0.25,
+        description="a check warns when the scores of a new shard differ from those of the "
+        "reference pool by a larger population stability index; 0.25 is the usual threshold of a "
+        "major shift",
+    )
 
     @property
     def runs_networks(self) -> bool:

@@ -31,3 +31,8 @@ class MixSettings(Section):
     export: ExportSettings = Field(
         default=ExportSettings(), description="the files for trainers, written next to the mix"
     )
+    accept: tuple[Name, ...] = Field(
+        default=(),
+        description="names of failed checks that the mix does not wait for: with them it is a "
+        "guess rather than a result, and the manifest says so",
+    )
