@@ -3,6 +3,7 @@
 PLANTED_CORPUS = "planted_corpus"
 RAW_SHARDS = "raw_shards"
 QUARANTINE = "raw_shards_quarantine"
+DOCUMENT_IDS = "document_ids"
 TOKENIZER = "tokenizer"
 TARGET_SETS = "target_sets"
 TARGET_OVERLAP = "target_overlap"
@@ -29,3 +30,20 @@ MIX_MANIFEST = "mix_manifest"
 RANDOM_COMPARISON = "random_comparison"
 CATALOG = "catalog"
 PLOTS = "plots"
+
+PER_SHARD = (
+    RAW_SHARDS,
+    TARGET_OVERLAP,
+    SCORED_SHARDS,
+    DOMAIN_LABELS,
+    FINAL_MIX,
+)
+"""The assets that are partitioned by shard."""
+FILES_OF_A_SHARD = (
+    *PER_SHARD,
+    QUARANTINE,
+    EXPORT,
+    f"{SCORED_SHARDS}_unfinished",
+    f"{DOMAIN_LABELS}_unfinished",
+)
+"""The folders that hold one file or folder per shard."""
