@@ -13,8 +13,13 @@ import dagster as dg
 import pytest
 import yaml
 
-from quadmix_assets.settings import PROFILE_VARIABLE, PROFILES_FOLDER, Settings, load_settings
-from quadmix_assets.settings.frozen import FROZEN_VARIABLE
+from quadmix_assets.settings import (
+    FROZEN_VARIABLE,
+    PROFILE_VARIABLE,
+    PROFILES_FOLDER,
+    Settings,
+    load_settings,
+)
 from quadmix_assets.store import Store
 from quadmix_assets_tests.seed import SEED
 
@@ -61,8 +66,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in FIRST)
 
 
+@pytest.fixture(autouse=True)
+def settings_thaw() -> Iterator[None]:
+    """No test works with the settings that another one has frozen in this process."""
+    os.environ.pop(FROZEN_VARIABLE, None)
+    yield
+    os.environ.pop(FROZEN_VARIABLE, None)
+
+
 def write_profile(folder: Path, **changes: Any) -> Path:
-    """A profile of a project in `folder`: the demo's, made tiny, then `changes` by section."""
+    """A profile of a project in `folder`: the demo's, made tiny, then `changes` by section.
+
+    What this process works with next is what the file says then, as after a reload.
+    """
+    os.environ.pop(FROZEN_VARIABLE, None)
     profile = yaml.safe_load((PROFILES_FOLDER / "demo.yaml").read_text()) | TINY
     for section, values in changes.items():
         merged = isinstance(values, dict) and isinstance(profile.get(section), dict)
