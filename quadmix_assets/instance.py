@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from quadmix_assets.settings import Settings
+from quadmix_assets.store import Store
 
 SCORING_POOL = "scoring"
 _DAGSTER_YAML = Path(__file__).with_name("dagster.yaml")
@@ -22,7 +23,8 @@ def use_instance_of(settings: Settings) -> None:
 
     Every profile has an instance of its own, because the partitions and materialisations of
     different corpora must not mix. The concurrency pool of scoring steps gets the limit of the
-    settings.
+    settings, and the shards that are there are registered, so that everything can be materialised
+    at once.
     """
     if "DAGSTER_HOME" not in os.environ:
         home = settings.root / "data" / "dagster" / settings.profile
@@ -31,9 +33,12 @@ def use_instance_of(settings: Settings) -> None:
         os.environ["DAGSTER_HOME"] = str(home)
     import dagster as dg
 
+    from quadmix_assets.defs.discovery import register_shards
+
     with dg.DagsterInstance.get() as instance:
         slots = settings.features.inference.concurrent_partitions
         instance.event_log_storage.set_concurrency_slots(SCORING_POOL, slots)
+        register_shards(instance, settings, Store(settings.resolve(settings.lake)))
 
 
 def serve_ui(host: str, port: int) -> None:
