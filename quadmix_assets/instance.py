@@ -6,7 +6,7 @@ import socket
 import sys
 from pathlib import Path
 
-from quadmix_assets.settings import Settings
+from quadmix_assets.settings import FROZEN_VARIABLE, Settings
 from quadmix_assets.store import Store
 
 SCORING_POOL = "scoring"
@@ -57,5 +57,7 @@ def serve_ui(host: str, port: int) -> None:
                 f"UI. Stop the program that listens there, or name another port, as in `quadmix ui "
                 f"--port {port + 1}`"
             ) from error
+    # The UI reads the profile itself: at each reload of the code location it reads it again.
+    os.environ.pop(FROZEN_VARIABLE, None)
     command = ["dagster", "dev", "--workspace", str(_WORKSPACE_YAML), "--host", host]
     os.execv(sys.executable, [sys.executable, "-m", *command, "--port", str(port)])
