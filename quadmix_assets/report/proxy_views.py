@@ -102,8 +102,8 @@ def proxy_views(domains: Sequence[str]) -> list[View]:
             f"SELECT * FROM {read_files(OPTIMUM_CHECK)}",
             {
                 **TRAINING_COLUMNS,
-                "sample": "what it was trained on: theta*, the best theta of the swarm, documents "
-                "at random, or the best documents by one criterion",
+                "sample": "what it was trained on: theta*, the best theta of the first round, "
+                "documents at random, or the best documents by one criterion",
             },
         ),
     ]
