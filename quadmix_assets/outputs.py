@@ -4,6 +4,7 @@ PLANTED_CORPUS = "planted_corpus"
 RAW_SHARDS = "raw_shards"
 REFERENCE_POOL = "reference_pool"
 QUARANTINE = "raw_shards_quarantine"
+DOCUMENT_IDS = "document_ids"
 TOKENIZER = "tokenizer"
 TARGET_SETS = "target_sets"
 TARGET_OVERLAP = "target_overlap"
@@ -35,3 +36,20 @@ RANDOM_COMPARISON = "random_comparison"
 CATALOG = "catalog"
 PLOTS = "plots"
 SETTINGS_OF = "settings_of"
+
+PER_SHARD = (
+    RAW_SHARDS,
+    TARGET_OVERLAP,
+    SCORED_SHARDS,
+    DOMAIN_LABELS,
+    FINAL_MIX,
+)
+"""The assets that are partitioned by shard."""
+FILES_OF_A_SHARD = (
+    *PER_SHARD,
+    QUARANTINE,
+    EXPORT,
+    f"{SCORED_SHARDS}_unfinished",
+    f"{DOMAIN_LABELS}_unfinished",
+)
+"""The folders that hold one file or folder per shard."""
