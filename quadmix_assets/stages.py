@@ -6,11 +6,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
-from quadmix_assets.outputs import OPTIMAL_PARAMS, PLANTED_CORPUS, REFINEMENT
+from quadmix_assets.outputs import OPTIMAL_PARAMS, PLANTED_CORPUS
 
-# Assets outside all stages: the planted corpus is generated before there are shards, and refinement
-# is repeated as often as the settings say.
-_OUTSIDE_STAGES = frozenset({PLANTED_CORPUS, REFINEMENT})
+# Outside all stages: the planted corpus is generated before there are shards.
+_OUTSIDE_STAGES = frozenset({PLANTED_CORPUS})
 
 
 @dataclass(frozen=True)
@@ -31,21 +30,12 @@ class Stages:
     """All stages in the order of execution.
 
     Attributes:
-        until_search: up to the stage that makes theta*; rounds of refinement follow it.
+        until_search: up to the stage that makes theta*.
         after_search: stages that need the final theta*.
     """
 
     until_search: tuple[Stage, ...]
     after_search: tuple[Stage, ...]
-
-    @property
-    def search(self) -> Stage:
-        """The stage that makes theta*."""
-        return next(stage for stage in self.until_search if OPTIMAL_PARAMS in stage.assets)
-
-    def partitioned_by(self, partitions: str) -> tuple[Stage, ...]:
-        """The stages of `until_search` whose assets have these partitions."""
-        return tuple(stage for stage in self.until_search if stage.partitions == partitions)
 
 
 def cut_into_stages(
@@ -55,7 +45,7 @@ def cut_into_stages(
 
     An asset is in the stage of those it depends on if they have the same partitions, and in a later
     one otherwise. An asset without dependencies is in the latest possible stage. What depends on
-    theta* is in a later stage than theta*, because refinement comes between.
+    theta* is in a later stage than theta*.
 
     Args:
         parents: per asset, the assets that it depends on.

@@ -9,12 +9,12 @@ from quadmix_assets.corpus.check import check_inputs
 from quadmix_assets.corpus.inputs import discover_inputs
 from quadmix_assets.definitions import defs as load_definitions
 from quadmix_assets.defs.automation import observation
+from quadmix_assets.defs.partitions import PROXY_BATCHES
 from quadmix_assets.defs.resources import ProjectResource
-from quadmix_assets.outputs import OPTIMAL_PARAMS, PLANTED_CORPUS, RAW_SHARDS, REFINEMENT
-from quadmix_assets.proxies.parameter_sets import n_rounds, round_of
-from quadmix_assets.search.fit import regressors_are_up_to_date
+from quadmix_assets.outputs import OPTIMAL_PARAMS, PLANTED_CORPUS, RAW_SHARDS
 from quadmix_assets.stages import Stage, cut_into_stages, descendants
 
+PROXY_BATCH = "proxy_batch"
 _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
 
@@ -39,34 +39,19 @@ class _Runner:
             done = {asset for asset in stage.assets if self._is_done(asset)}
             assets = self._to_make(stage, done)
             return not assets or self._execute(assets)
-        registered = list(self.instance.get_dynamic_partitions(stage.partitions))
+        registered = self._partition_keys(stage.partitions)
         wanted = self._to_make_by_partition(stage, registered)
-        size = 1 if stage.partitions == "proxy_batch" else len(registered)
+        size = 1 if stage.partitions == PROXY_BATCH else len(registered)
         for start, end, assets in _ranges(registered, wanted, size):
             if not self._execute(assets, start, end):
                 return False
         # Shards that failed are left out from here on; if none is left, the run ends.
         return bool(set.intersection(*(self._done_partitions(asset, 0) for asset in stage.assets)))
 
-    def search(self) -> bool:
-        """Fit regressors and search, even if that was done before; return whether it succeeded."""
-        return self._execute(self.stages.search.assets)
-
-    def refine(self, number: int) -> bool:
-        """Propose round `number`, train its proxies and search again; return the success."""
-        if not self._execute((REFINEMENT,)):
-            return False
-        keys = [
-            key
-            for key in self.instance.get_dynamic_partitions("proxy_batch")
-            if round_of(key) == number
-        ]
-        trained = all(
-            self._execute(stage.assets, key, key)
-            for stage in self.stages.partitioned_by("proxy_batch")
-            for key in keys
-        )
-        return trained and self.search()
+    def _partition_keys(self, partitions: str) -> list[str]:
+        if partitions == PROXY_BATCH:
+            return list(PROXY_BATCHES.get_partition_keys())
+        return list(self.instance.get_dynamic_partitions(partitions))
 
     def _to_make(self, stage: Stage, done: set[str]) -> tuple[str, ...]:
         """The assets of a stage to materialise: those not `done`, and those that depend on them."""
@@ -151,10 +136,15 @@ def graph_of(
     }
     partitions = {}
     for key in keys:
-        definition = graph.get(key).partitions_def
-        name = definition.name if isinstance(definition, dg.DynamicPartitionsDefinition) else None
-        partitions[key.to_user_string()] = name
+        partitions[key.to_user_string()] = _name_of(graph.get(key).partitions_def)
     return parents, partitions
+
+
+def _name_of(definition: dg.PartitionsDefinition[str] | None) -> str | None:
+    """Static partitions have no name of their own."""
+    if definition == PROXY_BATCHES:
+        return PROXY_BATCH
+    return definition.name if isinstance(definition, dg.DynamicPartitionsDefinition) else None
 
 
 def materialize_whole_graph(profile: str, *, resume: bool) -> bool:
@@ -183,12 +173,6 @@ def materialize_whole_graph(profile: str, *, resume: bool) -> bool:
             instance.report_runless_asset_event(observation(shard))
         if not all(runner.run(stage) for stage in runner.stages.until_search):
             return False
-        search_again = resume and not regressors_are_up_to_date(store, settings)
-        if search_again and not runner.search():
-            return False
-        for number in range(n_rounds(store), settings.search.refine.rounds):
-            if not runner.refine(number + 1):
-                return False
         return all(runner.run(stage) for stage in runner.stages.after_search)
 
 

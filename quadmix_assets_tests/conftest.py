@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,11 +12,19 @@ import dagster as dg
 import pytest
 import yaml
 
-from quadmix_assets.settings import PROFILES_FOLDER, Settings, load_settings
+from quadmix_assets.settings import (
+    PROFILE_VARIABLE,
+    PROFILES_FOLDER,
+    Settings,
+    load_settings,
+)
 from quadmix_assets.store import Store
 from quadmix_assets_tests.seed import SEED
 
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+
+_PACKAGE = "quadmix_assets"
+_MADE_FOR_ONE_PROFILE = {f"{_PACKAGE}.definitions", f"{_PACKAGE}.whole_graph"}
 
 # The longest file comes first, so that in two processes the rest is done beside it.
 FIRST = ("test_demo.py",)
@@ -85,6 +94,21 @@ def instance_in(folder: Path) -> Iterator[None]:
             os.environ["DAGSTER_HOME"] = before
 
 
+def definitions_of(profile: Path) -> dg.Definitions:
+    """The definitions of a profile: the modules that hold them are imported anew."""
+    for name in list(sys.modules):
+        if name.startswith(f"{_PACKAGE}.defs") or name in _MADE_FOR_ONE_PROFILE:
+            del sys.modules[name]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(PROFILE_VARIABLE, str(profile))
+        # Imported here: the definitions read the profile that the environment names.
+        from quadmix_assets import whole_graph
+        from quadmix_assets.definitions import defs
+
+        assert whole_graph.load_definitions is defs
+        return defs()
+
+
 class Project:
     """A project in a folder of its own: settings, store, and its Dagster instance."""
 
@@ -109,7 +133,7 @@ class Project:
 
     def run(self) -> bool:
         """Materialise the whole graph."""
-        # Imported here: the definitions read the profile that the environment names.
+        definitions_of(self.profile)
         from quadmix_assets.whole_graph import materialize_whole_graph
 
         with instance_in(self.folder / "dagster"):

@@ -6,8 +6,11 @@ from typing import Any
 
 import dagster as dg
 
+from quadmix_assets.defs.resources import SETTINGS
+from quadmix_assets.proxies.parameter_sets import first_batches
+
 SHARDS = dg.DynamicPartitionsDefinition(name="shard")
-PROXY_BATCHES = dg.DynamicPartitionsDefinition(name="proxy_batch")
+PROXY_BATCHES = dg.StaticPartitionsDefinition(first_batches(SETTINGS))
 
 
 def shard_keys(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[str]:

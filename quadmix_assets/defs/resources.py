@@ -31,15 +31,15 @@ def chosen_profile() -> str:
 
 
 # Settings that the decorators of assets need at import.
-_SETTINGS = load_settings(chosen_profile())
-OWNERS = [_SETTINGS.owner]
-PLANTED = _SETTINGS.corpus.source == "planted"
-SHARDS_PER_RUN = _SETTINGS.automation.shards_per_run
+SETTINGS = load_settings(chosen_profile())
+OWNERS = [SETTINGS.owner]
+PLANTED = SETTINGS.corpus.source == "planted"
+SHARDS_PER_RUN = SETTINGS.automation.shards_per_run
 # A shard that a neural network reads takes long enough to be a run of its own.
-SCORING_SHARDS_PER_RUN = 1 if _SETTINGS.features.runs_networks else SHARDS_PER_RUN
-CRON = _SETTINGS.automation.cron
-AUTOMATION_ENABLED = _SETTINGS.automation.enabled
-DISCOVERY_SECONDS = _SETTINGS.automation.discovery_seconds
+SCORING_SHARDS_PER_RUN = 1 if SETTINGS.features.runs_networks else SHARDS_PER_RUN
+CRON = SETTINGS.automation.cron
+AUTOMATION_ENABLED = SETTINGS.automation.enabled
+DISCOVERY_SECONDS = SETTINGS.automation.discovery_seconds
 
 
 @dg.definitions
