@@ -208,7 +208,7 @@ class DocumentIds:
 
     def _adopt(self) -> None:
         """Claim the ids of tables that were written before there were claims."""
-        if self._claims:
+        if any(name.endswith((_CLAIM, _SET_ASIDE)) for name in _names(self._folder)):
             return
         for name in sorted(_names(self._store.root / RAW_SHARDS)):
             key = name.removesuffix(_TABLE)

@@ -14,10 +14,12 @@ from dagster._core.definitions.data_version import (
 )
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
+from quadmix_assets.defs.resources import SETTINGS
 from quadmix_assets.defs.versions import latest_versions
+from quadmix_assets.proxies.parameter_sets import first_batches
 
 SHARDS = dg.DynamicPartitionsDefinition(name="shard")
-PROXY_BATCHES = dg.DynamicPartitionsDefinition(name="proxy_batch")
+PROXY_BATCHES = dg.StaticPartitionsDefinition(first_batches(SETTINGS))
 
 
 def shard_keys(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[str]:
@@ -66,14 +68,9 @@ class Recorder:
             info = step.maybe_fetch_and_get_input_asset_version_info(parent)
             pointer = str(info.storage_id) if info else NULL_EVENT_POINTER
             self._tags[get_input_event_pointer_tag(parent)] = pointer
-            self._parent_versions[parent] = latest_versions(
-                context.instance,
-                parent,
-                observed=step.job_def.asset_layer.get(parent).is_external,
-                partitions=list(context.partition_keys)
-                if step.job_def.asset_layer.get(parent).is_partitioned
-                else None,
-            )
+            is_partitioned = step.job_def.asset_layer.get(parent).is_partitioned
+            partitions = list(context.partition_keys) if is_partitioned else None
+            self._parent_versions[parent] = latest_versions(context.instance, parent, partitions)
 
     def record(self, partition: str, metadata: Mapping[str, Any], version: str) -> None:
         """Record that a partition has been made.
