@@ -205,7 +205,7 @@ def listing_observation(
     """The event that reports which shards are in the pool; None if that is on record."""
     usable = sorted(registered - shards_set_aside(store).keys())
     version = hash_bytes("\n".join(usable).encode())
-    on_record = latest_versions(instance, INPUT_LISTING, observed=True).get(None)
+    on_record = latest_versions(instance, INPUT_LISTING).get(None)
     if version == on_record:
         return None
     return dg.AssetObservation(
@@ -242,7 +242,7 @@ def _reported(instance: dg.DagsterInstance, keys: AbstractSet[str]) -> dict[str,
     """The version of each of these files that was reported last."""
     if not keys:
         return {}
-    found = latest_versions(instance, INPUT_FILES, observed=True, partitions=sorted(keys))
+    found = latest_versions(instance, INPUT_FILES, sorted(keys))
     return {key: version for key, version in found.items() if key is not None}
 
 
