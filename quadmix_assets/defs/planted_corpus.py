@@ -6,6 +6,7 @@ from upath import UPath
 
 from quadmix_assets.corpus.planted import TARGET_BLEND, write_planted_corpus
 from quadmix_assets.defs.conditions import PINNED
+from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, markdown_table
 from quadmix_assets.defs.resources import OWNERS, PLANTED, ProjectResource, version_of
 from quadmix_assets.outputs import PLANTED_CORPUS
@@ -40,9 +41,10 @@ def planted_corpus(project: ProjectResource) -> dg.MaterializeResult:
     blend = pl.DataFrame(
         {"domain": list(TARGET_BLEND), "share_of_target": list(TARGET_BLEND.values())}
     )
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(store.fingerprint(store.root / PLANTED_CORPUS)),
-        metadata={
+    return materialized(
+        project,
+        PLANTED_CORPUS,
+        {
             "n_documents": corpus.n_documents,
             "n_shards": corpus.n_shards,
             "target_blend": markdown_table(blend),

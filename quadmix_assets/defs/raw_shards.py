@@ -11,8 +11,9 @@ from quadmix_assets.corpus.raw_shard import RawShardSummary, read_summary, write
 from quadmix_assets.corpus.readers import UnreadableShardError
 from quadmix_assets.defs.automation import INPUT_FILES
 from quadmix_assets.defs.conditions import SHARD
+from quadmix_assets.defs.materialized import materialize_shards
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
-from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shard_keys
+from quadmix_assets.defs.partitions import SHARDS, shard_keys
 from quadmix_assets.defs.resources import (
     OWNERS,
     PLANTED,
@@ -92,10 +93,11 @@ def raw_shards(
             **cost.metadata(),
         }
 
-    result = for_each_partition(
+    result = materialize_shards(
         context,
+        project,
+        RAW_SHARDS,
         work,
-        version=lambda key: store.fingerprint(store.table_path(RAW_SHARDS, key)),
         expected_errors=(UnreadableShardError, FileNotFoundError),
     )
     materialized = context.instance.get_materialized_partitions(context.asset_key)
