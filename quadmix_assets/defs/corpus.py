@@ -12,6 +12,7 @@ from quadmix_assets.corpus.tokenizer import (
     tokenizer_path,
 )
 from quadmix_assets.defs.conditions import PINNED
+from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table
 from quadmix_assets.defs.reference_pool import reference_pool
 from quadmix_assets.defs.resources import OWNERS, PLANTED, ProjectResource, version_of
@@ -42,14 +43,16 @@ def tokenizer(project: ProjectResource) -> dg.MaterializeResult:
     path = tokenizer_path(store)
     with atomic_file(path) as file:
         file.write(chosen.to_str().encode())
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(store.fingerprint(path)),
-        metadata={
+    return materialized(
+        project,
+        TOKENIZER,
+        {
             "vocab_size": chosen.get_vocab_size(),
             "fingerprint": tokenizer_fingerprint(chosen),
             "dagster/uri": str(path),
             **cost.metadata(),
         },
+        path=path,
     )
 
 
@@ -74,9 +77,10 @@ def target_sets(project: ProjectResource) -> dg.MaterializeResult:
         check_inputs(settings, store)
     with clear_errors(MissingOutputError, ValueError, FileNotFoundError):
         table = write_target_tables(store, settings, project_tokenizer(store))
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(store.fingerprint(store.root / TARGET_SETS)),
-        metadata={
+    return materialized(
+        project,
+        TARGET_SETS,
+        {
             "targets": markdown_table(table),
             "dagster/row_count": int(table["n_documents"].sum()),
             "n_tokens": int(table["n_tokens"].sum()),

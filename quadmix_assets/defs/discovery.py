@@ -119,9 +119,7 @@ def discover_shards(
         ),
         Memory.of_text(context.cursor),
         now=time.time(),
-        settle_seconds=0.0
-        if settings.automation.done_marker
-        else settings.automation.settle_seconds,
+        settle_seconds=_settle_seconds(settings),
     )
     gone, kept = _to_remove(instance, settings, arrivals, len(registered))
     if gone:

@@ -7,6 +7,7 @@ from upath import UPath
 from quadmix_assets.corpus.planted import TARGET_BLEND, write_planted_corpus
 from quadmix_assets.defs.conditions import PINNED
 from quadmix_assets.defs.discovery import present_files
+from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, markdown_table
 from quadmix_assets.defs.partitions import shard_keys
 from quadmix_assets.defs.resources import OWNERS, PLANTED, ProjectResource, version_of
@@ -48,9 +49,10 @@ def planted_corpus(
     blend = pl.DataFrame(
         {"domain": list(TARGET_BLEND), "share_of_target": list(TARGET_BLEND.values())}
     )
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(store.fingerprint(store.root / PLANTED_CORPUS)),
-        metadata={
+    return materialized(
+        project,
+        PLANTED_CORPUS,
+        {
             "n_documents": corpus.n_documents,
             "n_shards": corpus.n_shards,
             "target_blend": markdown_table(blend),

@@ -25,8 +25,9 @@ from quadmix_assets.defs.discovery import (
     planted_keys,
     why_kept,
 )
+from quadmix_assets.defs.materialized import materialize_shards
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
-from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shard_keys
+from quadmix_assets.defs.partitions import SHARDS, shard_keys
 from quadmix_assets.defs.resources import (
     OWNERS,
     PLANTED,
@@ -110,11 +111,7 @@ def raw_shards(
             **cost.metadata(n_documents=summary.n_documents, n_bytes=summary.n_bytes),
         }
 
-    made = for_each_partition(
-        context,
-        work,
-        version=lambda key: store.fingerprint(store.table_path(RAW_SHARDS, key)),
-    )
+    made = materialize_shards(context, project, RAW_SHARDS, work)
     listing = listing_observation(context.instance, store, registered)
     if listing is not None:
         context.log_event(listing)
