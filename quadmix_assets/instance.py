@@ -6,7 +6,7 @@ import socket
 import sys
 from pathlib import Path
 
-from quadmix_assets.settings import Settings
+from quadmix_assets.settings import FROZEN_VARIABLE, Settings
 
 SCORING_POOL = "scoring"
 _DAGSTER_YAML = Path(__file__).with_name("dagster.yaml")
@@ -52,5 +52,7 @@ def serve_ui(host: str, port: int) -> None:
                 f"UI. Stop the program that listens there, or name another port, as in `quadmix ui "
                 f"--port {port + 1}`"
             ) from error
+    # Every process that loads definitions reads the profile's file, also at a reload in the UI.
+    os.environ.pop(FROZEN_VARIABLE, None)
     command = ["dagster", "dev", "--workspace", str(_WORKSPACE_YAML), "--host", host]
     os.execv(sys.executable, [sys.executable, "-m", *command, "--port", str(port)])
