@@ -102,7 +102,11 @@ def materialize(project: Project, asset: str) -> None:
             else [None]
         )
         result = dg.materialize(
-            graph.assets_defs,
+            [
+                a
+                for a in definitions.assets or ()
+                if isinstance(a, dg.AssetsDefinition | dg.AssetSpec)
+            ],
             selection=dg.AssetSelection.assets(asset)
             .without_checks()
             .required_multi_asset_neighbors(),
