@@ -1,5 +1,6 @@
 """A small project in a temporary folder, and the whole graph run on it once per session."""
 
+import importlib
 import os
 import shutil
 import sys
@@ -101,12 +102,11 @@ def definitions_of(profile: Path) -> dg.Definitions:
             del sys.modules[name]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(PROFILE_VARIABLE, str(profile))
-        # Imported here: the definitions read the profile that the environment names.
-        from quadmix_assets import whole_graph
-        from quadmix_assets.definitions import defs
-
-        assert whole_graph.load_definitions is defs
-        return defs()
+        # By name: the attributes of the package are still the modules that were there before.
+        for name in sorted(_MADE_FOR_ONE_PROFILE):
+            importlib.import_module(name)
+        found: dg.Definitions = sys.modules[f"{_PACKAGE}.definitions"].defs()
+        return found
 
 
 class Project:
