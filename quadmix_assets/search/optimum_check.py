@@ -73,7 +73,7 @@ def compared_thetas(store: Store, settings: Settings) -> tuple[dict[str, Theta],
 def best_proxy_of_first_round(
     evidence: Evidence, objective: ObjectiveSettings
 ) -> tuple[int, float]:
-    """The row of the theta with the lowest objective of the first round that was trained, and it."""
+    """The theta of the first round with the lowest objective: its row, and the objective."""
     losses = objective_losses(evidence.metrics, objective)
     of_first = np.where(evidence.rounds == evidence.rounds.min(), losses, np.inf)
     best = int(np.argmin(of_first))

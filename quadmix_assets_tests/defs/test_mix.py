@@ -107,7 +107,7 @@ def test_every_entry_leads_to_its_run_and_the_run_leads_back(project: Project) -
     links = read_links(store)
     fingerprint = store.fingerprint(store.root / MIX_MANIFEST)
     assert store.read_json(store.path(MIX_LINKS, "links.json"))[MIX_MANIFEST] == fingerprint
-    expected = {(FINAL_MIX, shard) for shard in SHARDS}
+    expected: set[tuple[str, str | None]] = {(FINAL_MIX, shard) for shard in SHARDS}
     expected |= {(SCORED_SHARDS, shard) for shard in SHARDS}
     expected |= {(PROXY_METRICS, f"batch-{n:05d}") for n in range(2)}
     expected |= {(RANK_CALIBRATION, None), ("tokenizer", None), ("regressor", None)}
