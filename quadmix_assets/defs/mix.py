@@ -278,8 +278,8 @@ def _linked(
     fingerprint = store.fingerprint(store.root / MIX_MANIFEST)
     write_links(store, fingerprint, links)
     tag_runs(context.instance, links, known, fingerprint)
-    if context.instance.has_run(context.run_id):
-        context.instance.add_run_tags(context.run_id, {MANIFEST_TAG: fingerprint})
+    if context.instance.has_run(context.run.run_id):
+        context.instance.add_run_tags(context.run.run_id, {MANIFEST_TAG: fingerprint})
     return links
 
 
