@@ -72,7 +72,9 @@ def rank_calibration(project: ProjectResource) -> dg.MaterializeResult:
                 store,
                 RANK_CALIBRATION,
                 "sampling_curves",
-                plot_sampling_curves(made.theta, settings.domain_names),
+                plot_sampling_curves(
+                    made.theta, settings.domain_names, made.calibration.n_breakpoints
+                ),
             ),
             **cost.metadata(),
         },
