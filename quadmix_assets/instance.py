@@ -6,7 +6,8 @@ import socket
 import sys
 from pathlib import Path
 
-from quadmix_assets.settings import Settings
+from quadmix_assets.settings import FROZEN_VARIABLE, Settings
+from quadmix_assets.store import Store
 
 SCORING_POOL = "scoring"
 _DAGSTER_YAML = Path(__file__).with_name("dagster.yaml")
@@ -17,23 +18,36 @@ class PortInUseError(OSError):
     """The UI cannot be served at the address that was asked for."""
 
 
+def has_instance(settings: Settings) -> bool:
+    """Whether there is an instance of the profile, so that a look at it need not create one."""
+    return "DAGSTER_HOME" in os.environ or _home(settings).exists()
+
+
+def _home(settings: Settings) -> Path:
+    return settings.root / "data" / "dagster" / settings.profile
+
+
 def use_instance_of(settings: Settings) -> None:
     """Point Dagster to the profile's own instance, unless DAGSTER_HOME names another; set it up.
 
     Every profile has an instance of its own, because the partitions and materialisations of
     different corpora must not mix. The concurrency pool of scoring steps gets the limit of the
-    settings.
+    settings, and the shards that are there are registered, so that everything can be materialised
+    at once.
     """
     if "DAGSTER_HOME" not in os.environ:
-        home = settings.root / "data" / "dagster" / settings.profile
+        home = _home(settings)
         home.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(_DAGSTER_YAML, home / "dagster.yaml")
         os.environ["DAGSTER_HOME"] = str(home)
     import dagster as dg
 
+    from quadmix_assets.defs.discovery import register_shards
+
     with dg.DagsterInstance.get() as instance:
         slots = settings.features.inference.concurrent_partitions
         instance.event_log_storage.set_concurrency_slots(SCORING_POOL, slots)
+        register_shards(instance, settings, Store(settings.resolve(settings.lake)))
 
 
 def serve_ui(host: str, port: int) -> None:
@@ -52,5 +66,7 @@ def serve_ui(host: str, port: int) -> None:
                 f"UI. Stop the program that listens there, or name another port, as in `quadmix ui "
                 f"--port {port + 1}`"
             ) from error
+    # The UI reads the profile itself: at each reload of the code location it reads it again.
+    os.environ.pop(FROZEN_VARIABLE, None)
     command = ["dagster", "dev", "--workspace", str(_WORKSPACE_YAML), "--host", host]
     os.execv(sys.executable, [sys.executable, "-m", *command, "--port", str(port)])

@@ -1,7 +1,6 @@
 """Materialises the whole graph stage by stage in this process, as a user would in the UI."""
 
 from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
 
 import dagster as dg
 
@@ -13,6 +12,7 @@ from quadmix_assets.defs.overview import report_overview
 from quadmix_assets.defs.resources import ProjectResource
 from quadmix_assets.features.scored_reference_pool import scored_reference_pool_is_current
 from quadmix_assets.outputs import PLANTED_CORPUS, REFERENCE_POOL, SCORED_REFERENCE_POOL
+from quadmix_assets.partition_ranges import neighbours
 from quadmix_assets.stages import Stage, cut_into_stages
 from quadmix_assets.staleness import Staleness
 from quadmix_assets.store import Store
@@ -149,21 +149,3 @@ def materialize_whole_graph(profile: str, *, resume: bool) -> bool:
         finally:
             report_overview(instance, runner.graph, settings, store)
     return True
-
-
-def neighbours(registered: Sequence[str], wanted: AbstractSet[str]) -> Iterator[list[str]]:
-    """The wanted partitions in stretches that one run can name by its first and last partition.
-
-    Args:
-        registered: all partitions in the order in which Dagster knows them.
-        wanted: those to materialise.
-    """
-    stretch: list[str] = []
-    for key in registered:
-        if key in wanted:
-            stretch.append(key)
-        elif stretch:
-            yield stretch
-            stretch = []
-    if stretch:
-        yield stretch

@@ -7,8 +7,9 @@ from quadmix_assets.corpus.reference_pool import read_reference_pool
 from quadmix_assets.corpus.tokenizer import project_tokenizer, tokenizer_path
 from quadmix_assets.defs.conditions import ON_SHARDS, PINNED, SHARD
 from quadmix_assets.defs.corpus import target_sets, tokenizer
+from quadmix_assets.defs.materialized import materialize_shards, materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
-from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shards_with
+from quadmix_assets.defs.partitions import SHARDS, shards_with
 from quadmix_assets.defs.raw_shards import raw_shards
 from quadmix_assets.defs.reference_pool import reference_pool
 from quadmix_assets.defs.resources import (
@@ -20,12 +21,19 @@ from quadmix_assets.defs.resources import (
 )
 from quadmix_assets.features.inference import Runtime
 from quadmix_assets.features.inference.checkpoint import CheckpointError
+from quadmix_assets.features.label_coverage import label_coverage
 from quadmix_assets.features.learned.fit import FittedModels, fit_models, load_models
 from quadmix_assets.features.learned.pinned import StaleModelError
 from quadmix_assets.features.normalize_pool import (
     drift_by_criterion,
     fit_normalizers,
     load_normalizers,
+)
+from quadmix_assets.features.population_shift import (
+    describe_shifts,
+    reference_shards,
+    shift_table,
+    shifts_of_shards,
 )
 from quadmix_assets.features.score import N_TOKENS, label_shard, score_shard
 from quadmix_assets.features.scored_documents import read_scored
@@ -65,15 +73,17 @@ def fitted_models(project: ProjectResource) -> dg.MaterializeResult:
     used = {"model": list(summary.n_documents), "n_documents": list(summary.n_documents.values())}
     found = {} if summary.domains is None else {"clusters": markdown_table(summary.domains)}
     fingerprint = store.fingerprint(store.root / FITTED_MODELS)
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(fingerprint),
-        metadata={
+    return materialized(
+        project,
+        FITTED_MODELS,
+        {
             **found,
             "documents_used": markdown_table(pl.DataFrame(used)),
             "fingerprint": fingerprint,
             "dagster/uri": str(store.root / FITTED_MODELS),
             **cost.metadata(),
         },
+        version=fingerprint,
     )
 
 
@@ -140,11 +150,8 @@ def scored_shards(
             **cost.metadata(),
         }
 
-    return for_each_partition(
-        context,
-        work,
-        version=lambda key: store.fingerprint(store.table_path(SCORED_SHARDS, key)),
-        expected_errors=(MissingOutputError, ValueError),
+    return materialize_shards(
+        context, project, SCORED_SHARDS, work, expected_errors=(MissingOutputError, ValueError)
     )
 
 
@@ -178,11 +185,8 @@ def domain_labels(
             **cost.metadata(),
         }
 
-    return for_each_partition(
-        context,
-        work,
-        version=lambda key: store.fingerprint(store.table_path(DOMAIN_LABELS, key)),
-        expected_errors=(MissingOutputError, ValueError),
+    return materialize_shards(
+        context, project, DOMAIN_LABELS, work, expected_errors=(MissingOutputError, ValueError)
     )
 
 
@@ -207,9 +211,10 @@ def scored_reference_pool(
     scored = [shard for shard in shards_with(context, SCORED_SHARDS) if shard in labelled]
     with clear_errors(MissingOutputError, ValueError):
         shards = write_scored_reference_pool(store, scored)
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(store.fingerprint(store.root / SCORED_REFERENCE_POOL)),
-        metadata={
+    return materialized(
+        project,
+        SCORED_REFERENCE_POOL,
+        {
             "n_shards": len(shards),
             "dagster/uri": str(store.root / SCORED_REFERENCE_POOL),
             **cost.metadata(),
@@ -237,15 +242,71 @@ def score_normalizers(project: ProjectResource) -> dg.MaterializeResult:
         shards = read_scored_reference_pool(store)
         pool = read_scored(store, shards, criteria, settings.domain_names)
         fit_normalizers(store, pool, criteria, settings.features.normalizer)
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(store.fingerprint(store.root / SCORE_NORMALIZERS)),
-        metadata={
+    return materialized(
+        project,
+        SCORE_NORMALIZERS,
+        {
             "n_shards": len(shards),
             "n_documents": len(pool.ids),
             "n_tokens": int(pool.n_tokens.sum()),
             "dagster/uri": str(store.root / SCORE_NORMALIZERS),
             **cost.metadata(),
         },
+    )
+
+
+@dg.asset_check(asset=domain_labels, automation_condition=ON_SHARDS)
+def labels_cover_the_pool(
+    context: dg.AssetCheckExecutionContext, project: ProjectResource
+) -> dg.AssetCheckResult:
+    """Whether the share of documents without a domain is at most `features.max_unknown_share`."""
+    limit = project.settings.features.max_unknown_share
+    with clear_errors(MissingOutputError):
+        coverage = label_coverage(project.store, shards_with(context, DOMAIN_LABELS))
+    far = {k: share for k, share in coverage.unknown_by_shard.items() if share > limit}
+    table = pl.DataFrame(
+        {"shard": list(far), "unknown_share": list(far.values())},
+        schema={"shard": pl.String, "unknown_share": pl.Float64},
+    )
+    return dg.AssetCheckResult(
+        passed=coverage.unknown_share <= limit and not coverage.is_empty,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=coverage.in_words(limit),
+        metadata={
+            "n_documents": coverage.n_documents,
+            "n_unknown": coverage.n_unknown,
+            "unknown_share": coverage.unknown_share,
+            "shards_over_the_limit": markdown_table(
+                table.sort("unknown_share", descending=True).head(50)
+            ),
+        },
+    )
+
+
+@dg.asset_check(
+    asset=score_normalizers,
+    additional_deps=[scored_shards],
+    automation_condition=ON_SHARDS,
+)
+def new_shards_resemble_the_pool(
+    context: dg.AssetCheckExecutionContext, project: ProjectResource
+) -> dg.AssetCheckResult:
+    """Whether the scores of shards added since resemble those that sigma was fitted on.
+
+    Measured per shard and criterion by the population stability index; limit
+    `features.max_population_shift`, and what chance explains in small shards on top of it.
+    """
+    settings, store = project.settings, project.store
+    reference = reference_shards(store)
+    new = [key for key in shards_with(context, SCORED_SHARDS) if key not in reference]
+    with clear_errors(MissingOutputError):
+        found = shifts_of_shards(store, new, settings.criterion_names)
+    table, far = shift_table(found, settings.features.max_population_shift)
+    return dg.AssetCheckResult(
+        passed=not far,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=describe_shifts(found, far, settings.features.max_population_shift),
+        metadata={"shifts": markdown_table(table.head(50)), "n_shards": len(new)},
     )
 
 

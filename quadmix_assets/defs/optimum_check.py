@@ -1,20 +1,23 @@
 """Group `search`: theta* against baselines, measured with proxies."""
 
 import dagster as dg
+from pydantic import Field
 
 from quadmix_assets.defs.conditions import PINNED
+from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
 from quadmix_assets.defs.progress import observe_progress
 from quadmix_assets.defs.proxies import proxy_pool
+from quadmix_assets.defs.refinement import GROUP
 from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
-from quadmix_assets.defs.search import GROUP, optimal_params
+from quadmix_assets.defs.search import optimal_params
 from quadmix_assets.outputs import OPTIMUM_CHECK, PROXY_POOL, SAMPLED_SUBSET
 from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.proxies.proxy_pool import open_index, read_documents, token_folder
 from quadmix_assets.sampling import PoolDraw
 from quadmix_assets.search.objective import Objective
 from quadmix_assets.search.optimum_check import (
-    best_of_swarm,
+    best_of_first_round,
     check_table,
     compare,
     compared_thetas,
@@ -25,8 +28,20 @@ from quadmix_assets.search.optimum_check import (
 )
 from quadmix_assets.search.optimum_plots import plot_optimum_check
 from quadmix_assets.seeds import derive_seed
+from quadmix_assets.settings import SettingsError, with_search
 from quadmix_assets.store import MissingOutputError
 from quadmix_assets.training.train_samples import train_samples
+
+
+class CheckConfig(dg.Config):
+    """What one check of theta* may do differently from the settings."""
+
+    n_seeds: int | None = Field(
+        default=None,
+        ge=1,
+        description="models that are trained with different seeds on each sample; more of them "
+        "narrow the confidence intervals. Empty: as search.check_seeds says",
+    )
 
 
 @dg.asset(
@@ -40,15 +55,18 @@ from quadmix_assets.training.train_samples import train_samples
     retry_policy=dg.RetryPolicy(max_retries=1),
 )
 def optimum_check(
-    context: dg.AssetExecutionContext, project: ProjectResource
+    context: dg.AssetExecutionContext, config: CheckConfig, project: ProjectResource
 ) -> dg.MaterializeResult:
     """Proxies trained on the samples of theta* and of baselines, several seeds each.
 
-    Baselines are the best theta of the swarm, documents at random, and the best documents by each
-    single criterion. Measured objectives are shown with their intervals, next to the predictions.
+    Baselines are the best theta of the first round, documents at random, and the best documents by
+    each single criterion. Measured objectives are shown with their intervals, next to the
+    predictions.
     """
     cost = Cost()
-    settings, store = project.settings, project.store
+    store = project.store
+    with clear_errors(SettingsError):
+        settings = with_search(project.settings, check_seeds=config.n_seeds)
     seeds = [
         derive_seed(settings.seed, f"{OPTIMUM_CHECK}:{k}")
         for k in range(settings.search.check_seeds)
@@ -101,21 +119,24 @@ def optimum_check(
         figures[f"check_{wanted.name}"] = plot_optimum_check(
             table, unit=objective.unit, title=wanted.name
         )
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(store.fingerprint(path)),
-        metadata={
+    return materialized(
+        project,
+        OPTIMUM_CHECK,
+        {
             **table_metadata(path, losses.schema, losses.height),
             **tables,
             **{name: figure(store, OPTIMUM_CHECK, name, fig) for name, fig in figures.items()},
             "tokens_per_second": result.tokens_per_second,
+            "launched_with": dg.MetadataValue.json({"check_seeds": settings.search.check_seeds}),
             **cost.metadata(),
         },
+        path=path,
     )
 
 
 @dg.asset_check(asset=optimum_check)
 def theta_star_beats_the_swarm(project: ProjectResource) -> dg.AssetCheckResult:
-    """Whether theta* has a lower measured objective than the best theta of the swarm."""
+    """Whether theta* has a lower measured objective than the best theta of the first round."""
     settings, store = project.settings, project.store
     losses = store.read_table(store.table_path(OPTIMUM_CHECK))
     metrics = read_evidence(store, settings).metrics
@@ -123,7 +144,7 @@ def theta_star_beats_the_swarm(project: ProjectResource) -> dg.AssetCheckResult:
     for wanted in settings.objectives:
         objective = Objective.of(wanted, metrics)
         by_seed = objective_by_seed(losses, objective)
-        verdict = compare(by_seed, theta_star(wanted.name), best_of_swarm(wanted.name))
+        verdict = compare(by_seed, theta_star(wanted.name), best_of_first_round(wanted.name))
         verdicts.append(f"theta* of {wanted.name!r} {verdict.in_words(objective.unit)}")
         gains[wanted.name] = verdict.gain
     return dg.AssetCheckResult(

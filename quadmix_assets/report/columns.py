@@ -163,7 +163,7 @@ _FIXED: dict[str, dict[str, Column]] = {
     PROXY_METRICS: {"theta_id": _THETA_ID, **_TRAINING},
     OPTIMUM_CHECK: {
         "sample": Column(
-            "what the proxy was trained on: theta*, the best theta of the swarm, documents at "
+            "what the proxy was trained on: theta*, the best theta of round 0, documents at "
             "random, or the best documents by one criterion"
         ),
         "seed": _SEED,
