@@ -13,7 +13,7 @@ from quadmix_assets.corpus.tokenizer import (
 )
 from quadmix_assets.defs.conditions import PINNED
 from quadmix_assets.defs.materialized import materialized
-from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table
+from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
 from quadmix_assets.defs.reference_pool import reference_pool
 from quadmix_assets.defs.resources import OWNERS, PLANTED, ProjectResource, version_of
 from quadmix_assets.outputs import PLANTED_CORPUS, TARGET_SETS, TOKENIZER
@@ -77,13 +77,16 @@ def target_sets(project: ProjectResource) -> dg.MaterializeResult:
         check_inputs(settings, store)
     with clear_errors(MissingOutputError, ValueError, FileNotFoundError):
         table = write_target_tables(store, settings, project_tokenizer(store))
+    held_out = store.table_path(TARGET_SETS, f"{settings.target_names[0]}.held_out")
     return materialized(
         project,
         TARGET_SETS,
         {
             "targets": markdown_table(table),
+            **table_metadata(held_out, store.read_schema(held_out)),
             "dagster/row_count": int(table["n_documents"].sum()),
+            "dagster/uri": str(store.root / TARGET_SETS),
             "n_tokens": int(table["n_tokens"].sum()),
-            **cost.metadata(),
+            **cost.metadata(n_documents=int(table["n_documents"].sum())),
         },
     )

@@ -87,6 +87,12 @@ def fitted_models(project: ProjectResource) -> dg.MaterializeResult:
     )
 
 
+def _n_bytes(store: Store, shard: str) -> int:
+    """The size of a shard's texts."""
+    n_bytes: int = store.summary(store.table_path(RAW_SHARDS, shard))["n_bytes"]
+    return n_bytes
+
+
 def _load_models(store: Store, settings: Settings) -> FittedModels:
     with store.local_folder(store.root / FITTED_MODELS) as folder:
         return load_models(folder, settings, Runtime.of(settings))
@@ -147,7 +153,7 @@ def scored_shards(
             **table_metadata(path, scored.schema, scored.height, lineage),
             "n_tokens": int(scored["n_tokens"].sum()),
             **means,
-            **cost.metadata(),
+            **cost.metadata(n_documents=scored.height, n_bytes=_n_bytes(store, key)),
         }
 
     return materialize_shards(
@@ -179,10 +185,11 @@ def domain_labels(
         cost = Cost()
         counts = label_shard(store, key, models.domains, fingerprints, models.fingerprints)
         path = store.table_path(DOMAIN_LABELS, key)
+        n_documents = int(counts["n_documents"].sum())
         return {
-            **table_metadata(path, store.read_schema(path), int(counts["n_documents"].sum())),
+            **table_metadata(path, store.read_schema(path), n_documents),
             "documents_per_domain": markdown_table(counts),
-            **cost.metadata(),
+            **cost.metadata(n_documents=n_documents, n_bytes=_n_bytes(store, key)),
         }
 
     return materialize_shards(
@@ -249,8 +256,12 @@ def score_normalizers(project: ProjectResource) -> dg.MaterializeResult:
             "n_shards": len(shards),
             "n_documents": len(pool.ids),
             "n_tokens": int(pool.n_tokens.sum()),
+            **table_metadata(
+                store.table_path(SCORE_NORMALIZERS, criteria[0]),
+                store.read_schema(store.table_path(SCORE_NORMALIZERS, criteria[0])),
+            ),
             "dagster/uri": str(store.root / SCORE_NORMALIZERS),
-            **cost.metadata(),
+            **cost.metadata(n_documents=len(pool.ids)),
         },
     )
 

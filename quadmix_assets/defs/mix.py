@@ -15,11 +15,24 @@ from quadmix_assets.defs.features import (
     scored_shards,
 )
 from quadmix_assets.defs.materialized import materialize_shards, materialized
-from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
+from quadmix_assets.defs.metadata import (
+    Cost,
+    clear_errors,
+    figure,
+    lineage_metadata,
+    markdown_table,
+    table_metadata,
+)
 from quadmix_assets.defs.mix_links import MANIFEST_TAG, gather_links, tag_runs
 from quadmix_assets.defs.partitions import SHARDS, shard_keys, shards_with
 from quadmix_assets.defs.raw_shards import raw_shards
-from quadmix_assets.defs.resources import OWNERS, SHARDS_PER_RUN, ProjectResource, version_of
+from quadmix_assets.defs.resources import (
+    OWNERS,
+    SETTINGS,
+    SHARDS_PER_RUN,
+    ProjectResource,
+    version_of,
+)
 from quadmix_assets.defs.search import optimal_params
 from quadmix_assets.features.scored_reference_pool import read_scored_reference_pool
 from quadmix_assets.mix.calibrate_pool import calibrate_pool, calibration_drift
@@ -122,7 +135,7 @@ def rank_calibration(
                     made.theta, settings.domain_names, made.calibration.n_breakpoints
                 ),
             ),
-            **cost.metadata(),
+            **cost.metadata(n_documents=made.n_documents),
         },
     )
 
@@ -182,6 +195,8 @@ def calibration_fits_the_pool(
     deps=[raw_shards, scored_shards, domain_labels, score_normalizers, rank_calibration],
     backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),
     automation_condition=SHARD,
+    # Here and not with every shard, so that events stay small.
+    metadata={"dagster/column_lineage": lineage_metadata(column_lineage(SETTINGS.criterion_names))},
 )
 def final_mix(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """The selected documents with copies, raw scores, domain, rank and S.
@@ -191,7 +206,6 @@ def final_mix(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
     settings, store = project.settings, project.store
     with clear_errors(MissingOutputError):
         model = load_mix_model(store, settings)
-    lineage = column_lineage(settings.criterion_names)
 
     def work(key: str) -> dict[str, object]:
         cost = Cost()
@@ -201,12 +215,15 @@ def final_mix(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
         path = store.table_path(FINAL_MIX, key)
         counts = {name: summary[name] for name in summary if name.startswith("n_")}
         return {
-            **table_metadata(path, store.read_schema(path), summary["n_documents_out"], lineage),
+            **table_metadata(path, store.read_schema(path), summary["n_documents_out"]),
             **{name: value for name, value in counts.items() if isinstance(value, int)},
             "max_copies": summary["max_copies"],
             "token_share_kept": summary["n_tokens_out"] / max(summary["n_tokens_in"], 1),
             "export": str(store.root / EXPORT),
-            **cost.metadata(),
+            **cost.metadata(
+                n_documents=summary["n_documents_in"],
+                n_bytes=store.summary(store.table_path(RAW_SHARDS, key))["n_bytes"],
+            ),
         }
 
     return materialize_shards(

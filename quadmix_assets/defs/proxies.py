@@ -57,15 +57,16 @@ def proxy_pool(context: dg.AssetExecutionContext, project: ProjectResource) -> d
             load_normalizers(store, settings.criterion_names),
             project_tokenizer(store),
         )
+    documents = store.path(PROXY_POOL, "documents.parquet")
     return materialized(
         project,
         PROXY_POOL,
         {
-            "dagster/row_count": summary.n_documents,
+            **table_metadata(documents, store.read_schema(documents), summary.n_documents),
             "n_tokens": summary.n_tokens,
             "share_of_pool": summary.share,
             "dagster/uri": str(store.root / PROXY_POOL),
-            **cost.metadata(),
+            **cost.metadata(n_documents=summary.n_documents, n_tokens=summary.n_tokens),
         },
     )
 

@@ -106,7 +106,10 @@ def raw_shards(
             context.log.error(f"{key} is set aside: {summary.set_aside.message}")
         if summary.absent_columns:
             context.log.info(f"{key}: {_absence(summary, settings.corpus)}")
-        return {**_metadata(store, key, summary, settings.corpus), **cost.metadata()}
+        return {
+            **_metadata(store, key, summary, settings.corpus),
+            **cost.metadata(n_documents=summary.n_documents, n_bytes=summary.n_bytes),
+        }
 
     made = materialize_shards(context, project, RAW_SHARDS, work)
     listing = listing_observation(context.instance, store, registered)
@@ -158,6 +161,7 @@ def _metadata(
     return {
         **table_metadata(path, store.read_schema(path), summary.n_documents),
         "set_aside": "no" if summary.set_aside is None else summary.set_aside.message,
+        "n_rows": summary.n_rows,
         "n_bytes": summary.n_bytes,
         "n_quarantined": summary.n_quarantined,
         "quarantine_share": summary.quarantine_share,

@@ -18,6 +18,7 @@ from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
 from quadmix_assets.outputs import OPTIMAL_PARAMS, REGRESSOR
 from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.sampling import Parameters
+from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.constraints import InfeasibleError
 from quadmix_assets.search.find import Optimum, domain_shares, find_optima
 from quadmix_assets.search.fit import (
@@ -212,7 +213,7 @@ def optimal_params(
         )
     for name, optimum in optima.items():
         write_optimum(store, settings, name, optimum)
-        metadata |= _found(store, settings, optimum, evidence.parameters)
+        metadata |= _found(store, settings, optimum, evidence.parameters, space.n_tokens)
         result = optimum.result
         context.log.info(
             f"{name}: predicted {result.predicted:.4f} ± {result.standard_deviation:.4f}, best "
@@ -244,7 +245,9 @@ def _threads(settings: Settings) -> threadpool_limits:
     return threadpool_limits(settings.search.n_threads)
 
 
-def _found(store: Store, settings: Settings, optimum: Optimum, swarm: Parameters) -> dict[str, Any]:
+def _found(
+    store: Store, settings: Settings, optimum: Optimum, swarm: Parameters, pool: FloatArray
+) -> dict[str, Any]:
     """Predictions and figures of one objective's theta*."""
     criteria, domains = settings.criterion_names, settings.domain_names
     objective, result = optimum.objective, optimum.result
@@ -258,8 +261,8 @@ def _found(store: Store, settings: Settings, optimum: Optimum, swarm: Parameters
             title=name,
         ),
         "trace": plot_trace(result.trace, best_measured=best, unit=objective.unit, title=name),
-        "theta": plot_theta(theta, criteria, domains),
-        "theta_in_swarm": plot_theta_in_swarm(theta, swarm, criteria, domains, title=name),
+        "theta": plot_theta(theta, criteria, domains, pool),
+        "theta_in_swarm": plot_theta_in_swarm(theta, swarm, criteria, domains, name, pool),
     }
     beta = {key: values[0] for key, values in result.theta.beta.items()}
     return {

@@ -51,7 +51,7 @@ def target_overlap(
             **table_metadata(path, table.schema, table.height),
             "n_pool_documents": table["id"].n_unique(),
             "n_target_documents": table.select("target", "target_id").n_unique(),
-            **cost.metadata(),
+            **cost.metadata(n_documents=store.n_rows(raw), n_bytes=store.summary(raw)["n_bytes"]),
         }
 
     return materialize_shards(
