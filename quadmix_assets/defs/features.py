@@ -65,7 +65,12 @@ GROUP = "features"
     automation_condition=PINNED,
 )
 def fitted_models(project: ProjectResource) -> dg.MaterializeResult:
-    """Models of criteria and domain classifier, fitted once on a sample of the pool. Pinned."""
+    """Models of criteria and domain classifier, fitted once on a sample of the pool. Pinned.
+
+    They give the quality scores q[n] and the domain m of the paper; published models are resolved
+    to one revision here. Materialise it again to fit them to a changed pool: every shard is scored
+    anew where its model differs.
+    """
     cost = Cost()
     settings, store = project.settings, project.store
     with clear_errors(ValueError, MissingOutputError):
@@ -112,7 +117,12 @@ def _load_models(store: Store, settings: Settings) -> FittedModels:
 def scored_shards(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
-    """Token count and raw scores of every document, one per criterion; larger is better."""
+    """Token counts and raw scores of every document, larger is better.
+
+    The quality scores q[n] of the paper, one column per criterion, in its scorer's own scale. Only
+    what a changed criterion computes is computed again; a killed step goes on where it was.
+    `score_report` shows what each criterion prefers.
+    """
     store = project.store
     with clear_errors(MissingOutputError, StaleModelError, CheckpointError):
         models = _load_models(store, project.settings)
@@ -175,7 +185,12 @@ def scored_shards(
 def domain_labels(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
-    """The domain of every document, with the classifier's confidence."""
+    """The domain of every document, with the classifier's confidence.
+
+    The domain label m of the paper, whose classifier has 26 domains (`kind: nvidia`). Documents
+    below `features.domains.confidence_floor` are `unknown`, a domain of its own. If many are, lower
+    the floor or choose another classifier.
+    """
     store = project.store
     with clear_errors(MissingOutputError, StaleModelError, CheckpointError):
         models = _load_models(store, project.settings)
@@ -211,6 +226,8 @@ def scored_reference_pool(
     """The scored shards that normalizers, proxy pool and rank calibration are made of. Pinned.
 
     Like `reference_pool` it turns unsynced when the pool has grown, in place of what is fitted.
+    Materialise it again when the checks `normalizers_fit_the_pool` or `calibration_fits_the_pool`
+    say that the pool has moved away; normalizers, swarm and mix are then made anew.
     """
     cost = Cost()
     store = project.store
@@ -240,7 +257,9 @@ def scored_reference_pool(
 def score_normalizers(project: ProjectResource) -> dg.MaterializeResult:
     """sigma: raw score -> token share of the pool that scores better or equal. Pinned.
 
-    Fitted on all documents of the scored reference pool.
+    The normalization of Eq. 1, which maps all criteria to one scale on which smaller is better.
+    Fitted on all documents of the scored reference pool, so that new shards do not move the scores
+    of old ones; one table per criterion, and the rows shown are those of the first.
     """
     cost = Cost()
     settings, store = project.settings, project.store

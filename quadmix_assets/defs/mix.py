@@ -97,11 +97,12 @@ def rank_calibration(
 ) -> dg.MaterializeResult:
     """Per domain, merged score under theta* -> cumulative token share of the pool. Pinned.
 
-    Built from all documents' scores, never their text. It freezes theta* of `mix.objective`: a
-    later search changes the mix only when this asset is materialised again. Where the settings
-    give the mix a budget, theta*'s omegas are scaled so that the pool meets it. It waits while a
-    guard fails (the regressor is no better than a constant, too many proxies failed, too few
-    documents have a domain), unless `mix.accept` names it.
+    Eq. 2 as a table, built from all documents' scores, never their text; the paper estimates it on
+    10,000 documents. It freezes theta* of `mix.objective`: a later search changes the mix only when
+    this asset is materialised again. Where the settings give the mix a budget, theta*'s omegas are
+    scaled so that the pool meets it. It waits while a guard fails (the regressor is no better than
+    a constant, too many proxies failed, too few documents have a domain), unless `mix.accept` names
+    it.
     """
     cost = Cost()
     settings, store = project.settings, project.store
@@ -201,7 +202,10 @@ def calibration_fits_the_pool(
 def final_mix(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """The selected documents with copies, raw scores, domain, rank and S.
 
-    The export for trainers is in `final_mix_export/`.
+    Eqs. 1 to 3 with theta* on the whole pool, a shard at a time; a document with S = 2.3 is taken
+    twice, and a third time with probability 0.3. The export for trainers is in `final_mix_export/`,
+    each text once per copy. New shards are mixed as they come; `mix_manifest` says what the mix is
+    made of.
     """
     settings, store = project.settings, project.store
     with clear_errors(MissingOutputError):
@@ -244,7 +248,10 @@ def mix_manifest(
 ) -> dg.MaterializeResult:
     """Everything that the mix was made from in one JSON, from settings to each shard's checksum.
 
-    `mix_links/links.json` leads from each entry to the asset, partition and run that made it.
+    Keep it with the model that is trained on the mix. `mix_links/links.json` leads from each entry
+    to the asset, partition and run that made it. Shares before and after are those of the paper's
+    Figure 4. Its checks name what is newer than the mix or gone since: materialise the partitions
+    that they name.
     """
     cost = Cost()
     settings, store = project.settings, project.store

@@ -86,9 +86,10 @@ def raw_shards(
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """One normalized Parquet per input shard: id, text, source, n_bytes and carried columns.
 
-    Rows that cannot be used go to `raw_shards_quarantine/<shard>.parquet` with row and reason. A
-    file that cannot be used as a whole, or repeats ids of another, is set aside: its table has no
-    rows, the check `shards_are_usable` says why, and it is tried again when the cause is gone.
+    The pool X of the paper. Rows that cannot be used go to `raw_shards_quarantine/<shard>.parquet`
+    with row and reason. A file that cannot be used as a whole, or repeats ids of another, is set
+    aside: its table has no rows, the check `shards_are_usable` says why and what to do, and it is
+    tried again when the cause is gone. New files need no click: `discover_shards` registers them.
     """
     settings, store = project.settings, project.store
     registered = frozenset(shard_keys(context))

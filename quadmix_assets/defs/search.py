@@ -81,8 +81,10 @@ class SearchConfig(dg.Config):
 def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """One regressor per target set, theta -> loss, evaluated on held-out proxies.
 
-    Losses that were measured with another version of proxy pool, thetas, target sets or training
-    recipe are left out.
+    LightGBM in the paper; error against the number of proxies is its Figure 3. Losses that were
+    measured with another version of proxy pool, thetas, target sets or training recipe are left
+    out. If it is no better than the constant baseline, theta* is arbitrary: train more proxies, or
+    each of them longer.
     """
     cost = Cost()
     settings, store = project.settings, project.store
@@ -190,7 +192,13 @@ def evidence_is_current(project: ProjectResource) -> dg.AssetCheckResult:
 def optimal_params(
     context: dg.AssetExecutionContext, config: SearchConfig, project: ProjectResource
 ) -> dg.MaterializeResult:
-    """theta* per objective: the feasible theta of the best predicted objective that was found."""
+    """theta* per objective: the feasible theta of the best predicted objective that was found.
+
+    The paper predicts 100,000 thetas of Algorithm 1 and takes the mean of the best 10
+    (`search.strategy: random_top_mean`); shares and weights of the optima are its Figure 4.
+    Materialise it again after changing objectives or constraints. The mix follows only when
+    `rank_calibration` is made again.
+    """
     cost = Cost()
     store = project.store
     with clear_errors(SettingsError):
