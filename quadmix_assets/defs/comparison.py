@@ -56,7 +56,7 @@ def random_comparison(
             **table_metadata(path, losses.schema, losses.height),
             "means": markdown_table(mean_losses(losses)),
             "losses": figure(store, RANDOM_COMPARISON, "losses", plot_losses_of_mixes(losses)),
-            **cost.metadata(),
+            **cost.metadata(n_tokens=int(losses.unique(("mix", "seed"))["n_tokens"].sum())),
         },
         path=path,
     )

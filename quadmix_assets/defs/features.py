@@ -86,7 +86,7 @@ def fitted_models(project: ProjectResource) -> dg.MaterializeResult:
             "documents_used": markdown_table(pl.DataFrame(used)),
             "fingerprint": fingerprint,
             "dagster/uri": str(store.root / FITTED_MODELS),
-            **cost.metadata(),
+            **cost.metadata(n_documents=sum(summary.n_documents.values())),
         },
         version=fingerprint,
     )

@@ -44,8 +44,8 @@ overview = dg.AssetSpec(
         FINAL_MIX,
         MIX_MANIFEST,
     ],
-    description=f"The first page of profile `{SETTINGS.profile}`: pool, mix, swarm, what was left out, "
-    "what to click next.\n\n"
+    description=f"The first page of profile `{SETTINGS.profile}`: pool, mix, swarm, what was left "
+    "out, what to click next.\n\n"
     "The sensor `watch_overview` writes it when something has changed, without a run; it cannot be "
     "materialised. The page is below, under *Latest materialization*.",
 )

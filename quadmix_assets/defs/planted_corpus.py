@@ -59,7 +59,7 @@ def planted_corpus(
             "n_shards": corpus.n_shards,
             "target_blend": markdown_table(blend),
             "dagster/uri": str(store.root / PLANTED_CORPUS),
-            **cost.metadata(),
+            **cost.metadata(n_documents=corpus.n_documents),
         },
     )
 

@@ -186,7 +186,7 @@ def sampled_subset(
             "mean_tokens": float(n_tokens.mean()),
             "min_tokens": int(n_tokens.min()),
             "max_tokens": int(n_tokens.max()),
-            **cost.metadata(),
+            **cost.metadata(n_tokens=int(n_tokens.sum())),
         },
         path=path,
     )

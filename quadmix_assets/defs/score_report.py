@@ -86,7 +86,7 @@ def score_report(
             "documents_per_domain": markdown_table(report.counts),
             **extremes,
             "dagster/uri": str(path),
-            **cost.metadata(),
+            **cost.metadata(n_documents=report.scores.height),
         },
         check_results=[_directions_are_plausible(report.directions, settings)],
         path=path,

@@ -20,7 +20,7 @@ def next_steps(overview: Overview) -> list[str]:
         f"Look at the failed check {check_link(check.asset, check.name)} of "
         f"{asset_link(check.asset)}: {plain_text(check.description) or 'it says nothing'}"
         for check in overview.failed_checks
-        if check.severity == "ERROR"
+        if check.severity == "ERROR" and check.name not in overview.accepted
     ]
     if pool.set_aside and not any(c.asset == "raw_shards" for c in overview.failed_checks):
         steps.append(
@@ -69,9 +69,14 @@ def _to_make(made: Sequence[Made]) -> list[str]:
 def _done(overview: Overview) -> str:
     warnings = sum(check.severity != "ERROR" for check in overview.failed_checks)
     seen = f" Read the warnings below first ({warnings})." if warnings else ""
+    guess = (
+        f" It is a guess: `mix.accept` accepts that {', '.join(overview.accepted)} failed."
+        if overview.accepted
+        else ""
+    )
     return (
-        f"Nothing: the mix is complete. Its documents are in {asset_link('final_mix')}, what it "
-        f"was made from is in {asset_link('mix_manifest')}.{seen}"
+        f"Nothing: the mix is complete.{guess} Its documents are in {asset_link('final_mix')}, what "
+        f"it was made from is in {asset_link('mix_manifest')}.{seen}"
     )
 
 

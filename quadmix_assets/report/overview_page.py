@@ -172,7 +172,10 @@ def _checks(overview: Overview) -> str:
             {
                 "asset": [asset_link(check.asset) for check in overview.failed_checks],
                 "check": [check_link(check.asset, check.name) for check in overview.failed_checks],
-                "severity": [check.severity for check in overview.failed_checks],
+                "severity": [
+                    check.severity + (", accepted" if check.name in overview.accepted else "")
+                    for check in overview.failed_checks
+                ],
                 "what it says": [plain_text(check.description) for check in overview.failed_checks],
             }
         )

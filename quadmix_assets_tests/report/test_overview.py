@@ -141,6 +141,14 @@ def test_what_to_do_follows_from_the_state(tiny: Project) -> None:
     assert "Read the warnings below first (1)" in warned[0]
 
 
+def test_what_is_accepted_is_no_task_but_said(tiny: Project) -> None:
+    (accepted, *_) = tiny.settings.mix.accept
+    found = overview_of(tiny, failed_checks=[Failed("regressor", accepted)])
+    (step,) = next_steps(found)
+    assert f"It is a guess: `mix.accept` accepts that {accepted} failed." in step
+    assert "| ERROR, accepted |" in overview_page(found)
+
+
 def test_fresh_projects_are_told_how_to_begin(tiny: Project) -> None:
     store = Store(UPath("/nowhere"))
     empty = read_overview(store, tiny.settings, [], swarm=None, made=())
