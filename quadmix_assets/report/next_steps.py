@@ -75,7 +75,7 @@ def _done(overview: Overview) -> str:
         else ""
     )
     return (
-        f"Nothing: the mix is complete.{guess} Its documents are in {asset_link('final_mix')}, what "
+        f"Nothing: the mix is complete.{guess} Documents are in {asset_link('final_mix')}, what "
         f"it was made from is in {asset_link('mix_manifest')}.{seen}"
     )
 
