@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dagster as dg
+import polars as pl
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from quadmix_assets.defs.failed_checks import failed_checks
@@ -23,7 +24,7 @@ from quadmix_assets.outputs import (
 from quadmix_assets.proxies.swarm_progress import swarm_progress
 from quadmix_assets.report.next_steps import next_steps
 from quadmix_assets.report.overview import Made, Overview, read_overview
-from quadmix_assets.report.overview_page import overview_page
+from quadmix_assets.report.overview_page import overview_sections
 from quadmix_assets.report.settings_of import changed_since_made
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
@@ -47,7 +48,7 @@ overview = dg.AssetSpec(
     description=f"The first page of profile `{SETTINGS.profile}`: pool, mix, swarm, what was left "
     "out, what to click next.\n\n"
     "The sensor `watch_overview` writes it when something has changed, without a run; it cannot be "
-    "materialised. The page is below, under *Latest materialization*.",
+    "materialised. The page is below, under *Metadata*.",
 )
 
 
@@ -113,12 +114,26 @@ def _materialization(
     return dg.AssetMaterialization(
         OVERVIEW,
         metadata={
-            "overview": dg.MetadataValue.md(overview_page(seen)),
+            **{title: _shown(content) for title, content in overview_sections(seen).items()},
             **_plot(store, seen),
             **_numbers(seen),
             **cost.metadata(),
         },
         description=next_steps(seen)[0],
+    )
+
+
+def _shown(content: str | pl.DataFrame) -> dg.MetadataValue:
+    if isinstance(content, str):
+        return dg.MetadataValue.md(content)
+    return dg.MetadataValue.table(
+        [dg.TableRecord(row) for row in content.iter_rows(named=True)],
+        dg.TableSchema(
+            [
+                dg.TableColumn(name, "float" if dtype.is_numeric() else "string")
+                for name, dtype in content.schema.items()
+            ]
+        ),
     )
 
 

@@ -6,6 +6,7 @@ from quadmix_assets.report.markdown import plain_text
 from quadmix_assets.report.overview import Made, Overview
 
 _LIMIT = 5
+_WORDS = 120
 
 
 def next_steps(overview: Overview) -> list[str]:
@@ -18,7 +19,7 @@ def next_steps(overview: Overview) -> list[str]:
         ]
     steps = [
         f"Look at the failed check {check_link(check.asset, check.name)} of "
-        f"{asset_link(check.asset)}: {plain_text(check.description) or 'it says nothing'}"
+        f"{asset_link(check.asset)}: {_cut(check.description)}"
         for check in overview.failed_checks
         if check.severity == "ERROR" and check.name not in overview.accepted
     ]
@@ -78,6 +79,12 @@ def _done(overview: Overview) -> str:
         f"Nothing: the mix is complete.{guess} Documents are in {asset_link('final_mix')}, what "
         f"it was made from is in {asset_link('mix_manifest')}.{seen}"
     )
+
+
+def _cut(words: str) -> str:
+    """The beginning of a text; the whole of it is on the page that is linked."""
+    shown = words if len(words) <= _WORDS else words[:_WORDS].rsplit(" ", 1)[0] + " …"
+    return plain_text(shown) or "it says nothing"
 
 
 def _shards(n: int) -> str:
