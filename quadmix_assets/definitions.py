@@ -4,11 +4,11 @@ from pathlib import Path
 
 import dagster as dg
 
-from quadmix_assets.settings import load_settings
+from quadmix_assets.settings import frozen_settings
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """The whole asset graph, for the profile that QUADMIX_PROFILE names (the demo by default)."""
-    load_settings()  # Report a wrong setting as one clear error before any work starts.
+    frozen_settings()  # Report a wrong setting as one clear error before any work starts.
     return dg.load_from_defs_folder(path_within_project=Path(__file__).parent)

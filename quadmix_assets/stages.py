@@ -6,12 +6,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
 
-from quadmix_assets.outputs import OPTIMAL_PARAMS, PLANTED_CORPUS, REFINEMENT
-
-# Assets outside all stages: the planted corpus is generated before there are shards, and refinement
-# is repeated as often as the settings say.
-_OUTSIDE_STAGES = frozenset({PLANTED_CORPUS, REFINEMENT})
-
 
 @dataclass(frozen=True)
 class Stage:
@@ -26,74 +20,35 @@ class Stage:
     partitions: str | None = None
 
 
-@dataclass(frozen=True)
-class Stages:
-    """All stages in the order of execution.
-
-    Attributes:
-        until_search: up to the stage that makes theta*; rounds of refinement follow it.
-        after_search: stages that need the final theta*.
-    """
-
-    until_search: tuple[Stage, ...]
-    after_search: tuple[Stage, ...]
-
-    @property
-    def search(self) -> Stage:
-        """The stage that makes theta*."""
-        return next(stage for stage in self.until_search if OPTIMAL_PARAMS in stage.assets)
-
-    def partitioned_by(self, partitions: str) -> tuple[Stage, ...]:
-        """The stages of `until_search` whose assets have these partitions."""
-        return tuple(stage for stage in self.until_search if stage.partitions == partitions)
-
-
 def cut_into_stages(
     parents: Mapping[str, AbstractSet[str]], partitions: Mapping[str, str | None]
-) -> Stages:
-    """The fewest stages in which every asset follows what it depends on.
+) -> tuple[Stage, ...]:
+    """The fewest stages in which every asset follows what it depends on, in their order.
 
     An asset is in the stage of those it depends on if they have the same partitions, and in a later
-    one otherwise. An asset without dependencies is in the latest possible stage. What depends on
-    theta* is in a later stage than theta*, because refinement comes between.
+    one otherwise. An asset without dependencies is in the latest possible stage.
 
     Args:
         parents: per asset, the assets that it depends on.
         partitions: per asset, the name of its partitions definition; None without partitions.
     """
-    inside = parents.keys() - _OUTSIDE_STAGES
-    within = {asset: parents[asset] & inside for asset in inside}
 
     def gap(parent: str, child: str) -> int:
-        return int(partitions[parent] != partitions[child] or parent == OPTIMAL_PARAMS)
+        return int(partitions[parent] != partitions[child])
 
-    order = list(_topological_order(within))
+    order = list(_topological_order(parents))
     level: dict[str, int] = {}
     for asset in order:
-        level[asset] = max((level[p] + gap(p, asset) for p in within[asset]), default=0)
-    for asset in inside:
-        children = [child for child in inside if asset in within[child]]
-        if not within[asset] and children:
+        level[asset] = max((level[p] + gap(p, asset) for p in parents[asset]), default=0)
+    for asset in order:
+        children = [child for child in order if asset in parents[child]]
+        if not parents[asset] and children:
             level[asset] = min(level[child] - gap(asset, child) for child in children)
 
     members: dict[tuple[int, str], list[str]] = defaultdict(list)
     for asset in order:
         members[level[asset], partitions[asset] or ""].append(asset)
-    ordered = [(key[0], Stage(tuple(members[key]), key[1] or None)) for key in sorted(members)]
-    last = level[OPTIMAL_PARAMS]
-    return Stages(
-        until_search=tuple(stage for number, stage in ordered if number <= last),
-        after_search=tuple(stage for number, stage in ordered if number > last),
-    )
-
-
-def descendants(parents: Mapping[str, AbstractSet[str]], asset: str) -> set[str]:
-    """The assets that depend on `asset`, directly or through others."""
-    found = {asset}
-    for other in _topological_order(parents):
-        if parents.get(other, set()) & found:
-            found.add(other)
-    return found - {asset}
+    return tuple(Stage(tuple(members[key]), key[1] or None) for key in sorted(members))
 
 
 def _topological_order(parents: Mapping[str, AbstractSet[str]]) -> Iterator[str]:

@@ -1,139 +1,83 @@
 """Materialises the whole graph stage by stage in this process, as a user would in the UI."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 import dagster as dg
 
 from quadmix_assets.corpus.check import check_inputs
-from quadmix_assets.corpus.inputs import discover_inputs
+from quadmix_assets.corpus.reference_pool import reference_pool_is_current
 from quadmix_assets.definitions import defs as load_definitions
-from quadmix_assets.defs.automation import observation
+from quadmix_assets.defs.discovery import register_shards
 from quadmix_assets.defs.resources import ProjectResource
-from quadmix_assets.outputs import OPTIMAL_PARAMS, PLANTED_CORPUS, RAW_SHARDS, REFINEMENT
-from quadmix_assets.proxies.parameter_sets import n_rounds, round_of
-from quadmix_assets.search.fit import regressors_are_up_to_date
-from quadmix_assets.stages import Stage, cut_into_stages, descendants
+from quadmix_assets.features.scored_reference_pool import scored_reference_pool_is_current
+from quadmix_assets.outputs import PLANTED_CORPUS, REFERENCE_POOL, SCORED_REFERENCE_POOL
+from quadmix_assets.stages import Stage, cut_into_stages
+from quadmix_assets.staleness import Staleness
+from quadmix_assets.store import Store
 
 _RANGE_START = "dagster/asset_partition_range_start"
 _RANGE_END = "dagster/asset_partition_range_end"
 
 
 class _Runner:
-    def __init__(self, instance: dg.DagsterInstance, profile: str, *, resume: bool) -> None:
+    """Materialises stages; what is up to date is left out of them if `resume` is set."""
+
+    def __init__(
+        self,
+        instance: dg.DagsterInstance,
+        definitions: dg.Definitions,
+        store: Store,
+        *,
+        resume: bool,
+    ) -> None:
         self.instance = instance
-        self.run_config = {
-            "resources": {"project": {"config": {"profile": profile}}},
-            "loggers": {"console": {"config": {}}},
-        }
         self.resume = resume
-        definitions = load_definitions()
         self.job = definitions.resolve_implicit_global_asset_job_def()
-        self.parents, partitions = graph_of(definitions)
-        self.stages = cut_into_stages(self.parents, partitions)
-        self.made_with_theta_star = descendants(self.parents, OPTIMAL_PARAMS)
+        self.graph = definitions.resolve_asset_graph()
+        self.staleness = Staleness(
+            instance,
+            self.graph,
+            {
+                REFERENCE_POOL: lambda: reference_pool_is_current(store),
+                SCORED_REFERENCE_POOL: lambda: scored_reference_pool_is_current(store),
+            },
+        )
 
     def run(self, stage: Stage) -> bool:
-        """Materialise a stage; return whether the next stages can run."""
-        if stage.partitions is None:
-            done = {asset for asset in stage.assets if self._is_done(asset)}
-            assets = self._to_make(stage, done)
-            return not assets or self._execute(assets)
-        registered = list(self.instance.get_dynamic_partitions(stage.partitions))
-        wanted = self._to_make_by_partition(stage, registered)
-        size = 1 if stage.partitions == "proxy_batch" else len(registered)
-        for start, end, assets in _ranges(registered, wanted, size):
-            if not self._execute(assets, start, end):
-                return False
-        # Shards that failed are left out from here on; if none is left, the run ends.
-        return bool(set.intersection(*(self._done_partitions(asset, 0) for asset in stage.assets)))
+        """Materialise a stage; return whether the next one can run."""
+        if self.resume:
+            # One after the other, since whether an asset is stale depends on what is made before.
+            return all(self._bring_up_to_date(asset) for asset in stage.assets)
+        keys = self._partitions(stage.assets[0])
+        return self._execute(stage.assets, keys) if keys is None or keys else True
 
-    def search(self) -> bool:
-        """Fit regressors and search, even if that was done before; return whether it succeeded."""
-        return self._execute(self.stages.search.assets)
+    def _bring_up_to_date(self, asset: str) -> bool:
+        keys = self._partitions(asset)
+        if keys is None:
+            return not self.staleness.is_stale(asset) or self._execute((asset,), None)
+        stale = self.staleness.stale_partitions(asset, keys)
+        return all(self._execute((asset,), part) for part in neighbours(keys, stale))
 
-    def refine(self, number: int) -> bool:
-        """Propose round `number`, train its proxies and search again; return the success."""
-        if not self._execute((REFINEMENT,)):
-            return False
-        keys = [
-            key
-            for key in self.instance.get_dynamic_partitions("proxy_batch")
-            if round_of(key) == number
-        ]
-        trained = all(
-            self._execute(stage.assets, key, key)
-            for stage in self.stages.partitioned_by("proxy_batch")
-            for key in keys
-        )
-        return trained and self.search()
+    def _partitions(self, asset: str) -> Sequence[str] | None:
+        """The partitions of an asset in Dagster's order; None for an asset without partitions."""
+        definition = self.graph.get(dg.AssetKey.from_user_string(asset)).partitions_def
+        if definition is None:
+            return None
+        return definition.get_partition_keys(dynamic_partitions_store=self.instance)
 
-    def _to_make(self, stage: Stage, done: set[str]) -> tuple[str, ...]:
-        """The assets of a stage to materialise: those not `done`, and those that depend on them."""
-        if not self.resume:
-            return stage.assets
-        assets: list[str] = []
-        for asset in stage.assets:
-            if asset not in done or not self.parents[asset].isdisjoint(assets):
-                assets.append(asset)
-        return tuple(assets)
-
-    def _to_make_by_partition(
-        self, stage: Stage, registered: Sequence[str]
-    ) -> dict[str, tuple[str, ...]]:
-        """The assets to materialise per registered partition; shards that failed are left out."""
-        done = {
-            asset: self._done_partitions(asset, self._oldest_that_counts(asset))
-            for asset in stage.assets
-        }
-        wanted = set(registered)
-        if stage.partitions == "shard" and RAW_SHARDS not in stage.assets:
-            wanted &= self._done_partitions(RAW_SHARDS, 0)
-        return {
-            key: self._to_make(stage, {asset for asset in stage.assets if key in done[asset]})
-            for key in registered
-            if key in wanted
-        }
-
-    def _is_done(self, asset: str) -> bool:
-        return self._last(asset) > self._oldest_that_counts(asset)
-
-    def _oldest_that_counts(self, asset: str) -> int:
-        """The event of the instance's log after which a materialisation is up to date."""
-        return self._last(OPTIMAL_PARAMS) if asset in self.made_with_theta_star else 0
-
-    def _last(self, asset: str) -> int:
-        """The number of an asset's last materialisation in the instance's log; 0 if it has none."""
-        records = self.instance.fetch_materializations(
-            dg.AssetKey.from_user_string(asset), limit=1
-        ).records
-        return records[0].storage_id if records else 0
-
-    def _done_partitions(self, asset: str, oldest: int) -> set[str]:
-        """Partitions of an asset that were materialised after the event `oldest`."""
-        last = self.instance.get_latest_storage_id_by_partition(
-            dg.AssetKey.from_user_string(asset), dg.DagsterEventType.ASSET_MATERIALIZATION
-        )
-        return {key for key, number in last.items() if number > oldest}
-
-    def _execute(
-        self, assets: Sequence[str], start: str | None = None, end: str | None = None
-    ) -> bool:
+    def _execute(self, assets: Sequence[str], partitions: Sequence[str] | None) -> bool:
+        first, last = (partitions[0], partitions[-1]) if partitions else (None, None)
+        is_range = first and last and first != last
         result = self.job.execute_in_process(
             instance=self.instance,
             asset_selection=[dg.AssetKey.from_user_string(asset) for asset in assets],
-            run_config=self.run_config,
-            partition_key=start if start == end else None,
-            tags={_RANGE_START: start, _RANGE_END: end} if start and end and start != end else {},
+            run_config={"loggers": {"console": {"config": {}}}},
+            partition_key=None if is_range else first,
+            tags={_RANGE_START: str(first), _RANGE_END: str(last)} if is_range else {},
             raise_on_error=False,
         )
-        # Shards that cannot be read fail alone and are left out from here on; a blocking check
-        # that failed stops everything.
-        blocked = any(
-            check.blocking and not check.passed and check.severity == dg.AssetCheckSeverity.ERROR
-            for check in result.get_asset_check_evaluations()
-        )
-        return result.success or (RAW_SHARDS in assets and not blocked)
+        return result.success
 
 
 def graph_of(
@@ -141,7 +85,8 @@ def graph_of(
 ) -> tuple[dict[str, set[str]], dict[str, str | None]]:
     """The assets that can be materialised: per asset its parents, and the name of its partitions.
 
-    Names are keys as users write them, levels separated by slashes.
+    Names are keys as users write them, levels separated by slashes. Partitions that the settings
+    fix have no name in Dagster; they are named after what they are.
     """
     graph = definitions.resolve_asset_graph()
     keys = graph.materializable_asset_keys
@@ -149,22 +94,23 @@ def graph_of(
         key.to_user_string(): {p.to_user_string() for p in graph.get(key).parent_keys & keys}
         for key in keys
     }
-    partitions = {}
+    partitions: dict[str, str | None] = {}
     for key in keys:
         definition = graph.get(key).partitions_def
         name = definition.name if isinstance(definition, dg.DynamicPartitionsDefinition) else None
-        partitions[key.to_user_string()] = name
+        is_static = isinstance(definition, dg.StaticPartitionsDefinition)
+        partitions[key.to_user_string()] = "proxy_batch" if is_static else name
     return parents, partitions
 
 
 def materialize_whole_graph(profile: str, *, resume: bool) -> bool:
     """Materialise every asset and every partition; return whether a final mix was made.
 
-    Shards that cannot be read are left out and reported by their runs; the others go on.
+    Shards that cannot be used are set aside and reported by checks; the others go on.
 
     Args:
         profile: the name or the path of the settings.
-        resume: leave out what is materialised already.
+        resume: leave out what is neither missing nor stale.
 
     Raises:
         SettingsError: an input is missing; raised before anything is materialised.
@@ -173,39 +119,31 @@ def materialize_whole_graph(profile: str, *, resume: bool) -> bool:
     settings, store = project.settings, project.store
     if settings.corpus.source == "files":
         check_inputs(settings, store)
+    definitions = load_definitions()
     with dg.DagsterInstance.get() as instance:
-        runner = _Runner(instance, profile, resume=resume)
-        if settings.corpus.source == "planted" and not runner.run(Stage((PLANTED_CORPUS,))):
-            return False
-        shards = discover_inputs(settings, store).shards
-        instance.add_dynamic_partitions("shard", [shard.key for shard in shards])
-        for shard in shards:
-            instance.report_runless_asset_event(observation(shard))
-        if not all(runner.run(stage) for stage in runner.stages.until_search):
-            return False
-        search_again = resume and not regressors_are_up_to_date(store, settings)
-        if search_again and not runner.search():
-            return False
-        for number in range(n_rounds(store), settings.search.refine.rounds):
-            if not runner.refine(number + 1):
+        register_shards(instance, settings, store)
+        runner = _Runner(instance, definitions, store, resume=resume)
+        for stage in cut_into_stages(*graph_of(definitions)):
+            if not runner.run(stage):
                 return False
-        return all(runner.run(stage) for stage in runner.stages.after_search)
+            if PLANTED_CORPUS in stage.assets:
+                register_shards(instance, settings, store)
+    return True
 
 
-def _ranges(
-    registered: Sequence[str], wanted: Mapping[str, tuple[str, ...]], size: int
-) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Ranges of adjacent partitions that need the same assets: first and last partition, assets.
+def neighbours(registered: Sequence[str], wanted: AbstractSet[str]) -> Iterator[list[str]]:
+    """The wanted partitions in stretches that one run can name by its first and last partition.
 
     Args:
         registered: all partitions in the order in which Dagster knows them.
-        wanted: per partition the assets to materialise; a partition may be absent.
-        size: the most partitions in a range.
+        wanted: those to materialise.
     """
-    for assets, group in groupby(registered, lambda key: wanted.get(key, ())):
-        if not assets:
-            continue
-        keys = list(group)
-        for first in range(0, len(keys), size):
-            part = keys[first : first + size]
-            yield part[0], part[-1], assets
+    stretch: list[str] = []
+    for key in registered:
+        if key in wanted:
+            stretch.append(key)
+        elif stretch:
+            yield stretch
+            stretch = []
+    if stretch:
+        yield stretch

@@ -1,7 +1,9 @@
 """A small project in a temporary folder, and the whole graph run on it once per session."""
 
+import importlib
 import os
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +13,13 @@ import dagster as dg
 import pytest
 import yaml
 
-from quadmix_assets.settings import PROFILES_FOLDER, Settings, load_settings
+from quadmix_assets.settings import (
+    FROZEN_VARIABLE,
+    PROFILE_VARIABLE,
+    PROFILES_FOLDER,
+    Settings,
+    load_settings,
+)
 from quadmix_assets.store import Store
 from quadmix_assets_tests.seed import SEED
 
@@ -58,8 +66,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.name not in FIRST)
 
 
+@pytest.fixture(autouse=True)
+def settings_thaw() -> Iterator[None]:
+    """No test works with the settings that another one has frozen in this process."""
+    os.environ.pop(FROZEN_VARIABLE, None)
+    yield
+    os.environ.pop(FROZEN_VARIABLE, None)
+
+
 def write_profile(folder: Path, **changes: Any) -> Path:
-    """A profile of a project in `folder`: the demo's, made tiny, then `changes` by section."""
+    """A profile of a project in `folder`: the demo's, made tiny, then `changes` by section.
+
+    What this process works with next is what the file says then, as after a reload.
+    """
+    os.environ.pop(FROZEN_VARIABLE, None)
     profile = yaml.safe_load((PROFILES_FOLDER / "demo.yaml").read_text()) | TINY
     for section, values in changes.items():
         merged = isinstance(values, dict) and isinstance(profile.get(section), dict)
@@ -85,6 +105,19 @@ def instance_in(folder: Path) -> Iterator[None]:
             os.environ["DAGSTER_HOME"] = before
 
 
+def definitions_of(profile: Path) -> dg.Definitions:
+    """The definitions for `profile`, as a process that works with it loads them."""
+    os.environ[PROFILE_VARIABLE] = str(profile)
+    os.environ.pop(FROZEN_VARIABLE, None)
+    outermost = {"quadmix_assets.definitions", "quadmix_assets.whole_graph"}
+    for name in list(sys.modules):
+        if name in outermost or name.startswith("quadmix_assets.defs"):
+            del sys.modules[name]
+    module = importlib.import_module("quadmix_assets.definitions")
+    definitions: dg.Definitions = module.defs()
+    return definitions
+
+
 class Project:
     """A project in a folder of its own: settings, store, and its Dagster instance."""
 
@@ -107,13 +140,17 @@ class Project:
     def store(self) -> Store:
         return Store(self.settings.resolve(self.settings.lake))
 
-    def run(self) -> bool:
-        """Materialise the whole graph."""
-        # Imported here: the definitions read the profile that the environment names.
-        from quadmix_assets.whole_graph import materialize_whole_graph
-
+    def run(self, *, resume: bool = False) -> bool:
+        """Materialise the whole graph, or what is missing or stale of it."""
+        definitions_of(self.profile)
+        whole_graph = importlib.import_module("quadmix_assets.whole_graph")
         with instance_in(self.folder / "dagster"):
-            return materialize_whole_graph(str(self.profile), resume=False)
+            done: bool = whole_graph.materialize_whole_graph(str(self.profile), resume=resume)
+            return done
+
+    def definitions(self) -> dg.Definitions:
+        """The definitions for its profile."""
+        return definitions_of(self.profile)
 
     @contextmanager
     def instance(self) -> Iterator[dg.DagsterInstance]:

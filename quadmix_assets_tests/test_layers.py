@@ -20,6 +20,7 @@ LAYERS = [
     {"mix", "comparison", "starter"},
     {"instance", "commands"},
     {"defs", "definitions"},
+    {"staleness"},
     {"whole_graph"},
     {"cli"},
 ]
@@ -33,7 +34,7 @@ LEAVES = {
     "quadmix_assets.corpus.target_formats.registry",
     "quadmix_assets.training.architectures",
 }
-WITH_DAGSTER = {"defs", "definitions", "whole_graph", "instance"}
+WITH_DAGSTER = {"defs", "definitions", "staleness", "whole_graph", "instance"}
 
 
 def module_name(path: Path) -> str:

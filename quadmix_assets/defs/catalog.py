@@ -7,8 +7,9 @@ from quadmix_assets.defs.comparison import random_comparison
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table
 from quadmix_assets.defs.mix import mix_manifest
 from quadmix_assets.defs.optimum_check import optimum_check
-from quadmix_assets.defs.resources import OWNERS, ProjectResource
+from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
 from quadmix_assets.defs.target_overlap import target_overlap
+from quadmix_assets.outputs import CATALOG
 from quadmix_assets.report.catalog import Catalog, open_catalog, write_catalog
 from quadmix_assets.store import MissingOutputError
 
@@ -28,7 +29,7 @@ WITH_THE_MANIFEST = (
     group_name="report",
     kinds={"duckdb"},
     owners=OWNERS,
-    code_version="1",
+    code_version=version_of(CATALOG, 1),
     # All other tables that views read are upstream of these.
     deps=[target_overlap, optimum_check, mix_manifest, random_comparison],
     automation_condition=WITH_THE_MANIFEST,

@@ -6,6 +6,7 @@ import polars as pl
 from quadmix_assets.comparison.losses import gains_over_random, mean_losses
 from quadmix_assets.comparison.plots import plot_losses_of_mixes
 from quadmix_assets.comparison.random_mix import compare_with_random
+from quadmix_assets.defs.conditions import PINNED_AFTER_ALL
 from quadmix_assets.defs.corpus import target_sets, tokenizer
 from quadmix_assets.defs.features import scored_shards
 from quadmix_assets.defs.metadata import (
@@ -17,7 +18,7 @@ from quadmix_assets.defs.metadata import (
 )
 from quadmix_assets.defs.mix import final_mix
 from quadmix_assets.defs.partitions import shards_with
-from quadmix_assets.defs.resources import OWNERS, ProjectResource
+from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
 from quadmix_assets.outputs import FINAL_MIX, RANDOM_COMPARISON
 from quadmix_assets.store import MissingOutputError
 
@@ -28,8 +29,9 @@ GROUP = "comparison"
     group_name=GROUP,
     kinds={"pytorch", "parquet"},
     owners=OWNERS,
-    code_version="1",
+    code_version=version_of(RANDOM_COMPARISON, 1),
     deps=[final_mix, scored_shards, target_sets, tokenizer],
+    automation_condition=PINNED_AFTER_ALL,
     pool="training",
 )
 def random_comparison(
@@ -43,12 +45,13 @@ def random_comparison(
     path = store.table_path(RANDOM_COMPARISON)
     store.write_table(path, losses)
     return dg.MaterializeResult(
+        data_version=dg.DataVersion(store.fingerprint(path)),
         metadata={
             **table_metadata(path, losses.schema, losses.height),
             "means": markdown_table(mean_losses(losses)),
             "losses": figure(store, RANDOM_COMPARISON, "losses", plot_losses_of_mixes(losses)),
             **cost.metadata(),
-        }
+        },
     )
 
 

@@ -3,13 +3,11 @@
 from collections.abc import Iterator
 
 import dagster as dg
-import polars as pl
-from upath import UPath
 
 from quadmix_assets.corpus.check import check_inputs
 from quadmix_assets.corpus.inputs import discover_inputs
-from quadmix_assets.corpus.planted import TARGET_BLEND, write_planted_corpus
 from quadmix_assets.corpus.pool_tokenizer import named_tokenizer, train_on_pool
+from quadmix_assets.corpus.reference_pool import read_reference_pool
 from quadmix_assets.corpus.target_tables import write_target_tables
 from quadmix_assets.corpus.tokenizer import (
     project_tokenizer,
@@ -17,52 +15,16 @@ from quadmix_assets.corpus.tokenizer import (
     tokenizer_path,
 )
 from quadmix_assets.defs.automation import INPUT_FILES, observation
+from quadmix_assets.defs.conditions import PINNED
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table
-from quadmix_assets.defs.partitions import SHARDS, shards_with
-from quadmix_assets.defs.resources import OWNERS, PLANTED, ProjectResource
-from quadmix_assets.outputs import PLANTED_CORPUS, RAW_SHARDS
+from quadmix_assets.defs.partitions import SHARDS
+from quadmix_assets.defs.reference_pool import reference_pool
+from quadmix_assets.defs.resources import OWNERS, PLANTED, ProjectResource, version_of
+from quadmix_assets.outputs import PLANTED_CORPUS, TARGET_SETS, TOKENIZER
 from quadmix_assets.settings import SettingsError
-from quadmix_assets.store import MissingOutputError, atomic_file, atomic_folder
+from quadmix_assets.store import MissingOutputError, atomic_file
 
 GROUP = "corpus"
-
-
-@dg.asset(
-    group_name=GROUP,
-    kinds={"python", "parquet"},
-    owners=OWNERS,
-    code_version="1",
-)
-def planted_corpus(project: ProjectResource) -> dg.MaterializeResult:
-    """The demo's input: a generated corpus for which the best mix is known.
-
-    Every document has a domain and a latent quality that determines its text; the target set is
-    drawn from a known blend of domains at high quality.
-    """
-    cost = Cost()
-    settings, store = project.settings, project.store
-    planted = settings.corpus.planted
-    with atomic_folder(store.root / PLANTED_CORPUS) as folder:
-        corpus = write_planted_corpus(
-            UPath(folder),
-            n_documents=planted.n_documents,
-            n_shards=planted.n_shards,
-            n_labelled_per_domain=planted.n_labelled_per_domain,
-            n_target=planted.n_target,
-            seed=settings.seed,
-        )
-    blend = pl.DataFrame(
-        {"domain": list(TARGET_BLEND), "share_of_target": list(TARGET_BLEND.values())}
-    )
-    return dg.MaterializeResult(
-        metadata={
-            "n_documents": corpus.n_documents,
-            "n_shards": corpus.n_shards,
-            "target_blend": markdown_table(blend),
-            "dagster/uri": str(store.root / PLANTED_CORPUS),
-            **cost.metadata(),
-        }
-    )
 
 
 @dg.multi_observable_source_asset(
@@ -91,10 +53,11 @@ def input_files(
     group_name=GROUP,
     kinds={"huggingface"},
     owners=OWNERS,
-    code_version="1",
-    deps=[RAW_SHARDS],
+    code_version=version_of(TOKENIZER, 1),
+    deps=[reference_pool],
+    automation_condition=PINNED,
 )
-def tokenizer(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
+def tokenizer(project: ProjectResource) -> dg.MaterializeResult:
     """Byte-pair tokenizer trained on a sample of the pool, or the one the settings name. Pinned."""
     cost = Cost()
     settings, store = project.settings, project.store
@@ -102,17 +65,18 @@ def tokenizer(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
     if source is not None:
         chosen = named_tokenizer(settings, source)
     else:
-        chosen = train_on_pool(store, settings, shards_with(context, RAW_SHARDS))
+        chosen = train_on_pool(store, settings, read_reference_pool(store).shards)
     path = tokenizer_path(store)
     with atomic_file(path) as file:
         file.write(chosen.to_str().encode())
     return dg.MaterializeResult(
+        data_version=dg.DataVersion(store.fingerprint(path)),
         metadata={
             "vocab_size": chosen.get_vocab_size(),
             "fingerprint": tokenizer_fingerprint(chosen),
             "dagster/uri": str(path),
             **cost.metadata(),
-        }
+        },
     )
 
 
@@ -120,8 +84,9 @@ def tokenizer(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
     group_name=GROUP,
     kinds={"parquet"},
     owners=OWNERS,
-    code_version="1",
+    code_version=version_of(TARGET_SETS, 1),
     deps=[tokenizer, *([PLANTED_CORPUS] if PLANTED else [])],
+    automation_condition=PINNED,
 )
 def target_sets(project: ProjectResource) -> dg.MaterializeResult:
     """Target sets, split in two: one part fits criteria, the other is used for evaluation only.
@@ -137,10 +102,11 @@ def target_sets(project: ProjectResource) -> dg.MaterializeResult:
     with clear_errors(MissingOutputError, ValueError, FileNotFoundError):
         table = write_target_tables(store, settings, project_tokenizer(store))
     return dg.MaterializeResult(
+        data_version=dg.DataVersion(store.fingerprint(store.root / TARGET_SETS)),
         metadata={
             "targets": markdown_table(table),
             "dagster/row_count": int(table["n_documents"].sum()),
             "n_tokens": int(table["n_tokens"].sum()),
             **cost.metadata(),
-        }
+        },
     )

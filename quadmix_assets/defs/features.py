@@ -3,17 +3,20 @@
 import dagster as dg
 import polars as pl
 
+from quadmix_assets.corpus.reference_pool import read_reference_pool
 from quadmix_assets.corpus.tokenizer import project_tokenizer, tokenizer_path
-from quadmix_assets.defs.automation import ON_SHARDS, PER_SHARD
+from quadmix_assets.defs.conditions import ON_SHARDS, PINNED, SHARD
 from quadmix_assets.defs.corpus import target_sets, tokenizer
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
 from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shards_with
 from quadmix_assets.defs.raw_shards import raw_shards
+from quadmix_assets.defs.reference_pool import reference_pool
 from quadmix_assets.defs.resources import (
     OWNERS,
     PLANTED,
-    SCORING_SHARDS_PER_RUN,
+    SHARDS_PER_RUN,
     ProjectResource,
+    version_of,
 )
 from quadmix_assets.features.inference import Runtime
 from quadmix_assets.features.inference.checkpoint import CheckpointError
@@ -26,12 +29,17 @@ from quadmix_assets.features.normalize_pool import (
 )
 from quadmix_assets.features.score import N_TOKENS, label_shard, score_shard
 from quadmix_assets.features.scored_documents import read_scored
+from quadmix_assets.features.scored_reference_pool import (
+    read_scored_reference_pool,
+    write_scored_reference_pool,
+)
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FITTED_MODELS,
     PLANTED_CORPUS,
     RAW_SHARDS,
     SCORE_NORMALIZERS,
+    SCORED_REFERENCE_POOL,
     SCORED_SHARDS,
 )
 from quadmix_assets.settings import Settings
@@ -44,27 +52,28 @@ GROUP = "features"
     group_name=GROUP,
     kinds={"python"},
     owners=OWNERS,
-    code_version="1",
-    deps=[raw_shards, target_sets, *([PLANTED_CORPUS] if PLANTED else [])],
+    code_version=version_of(FITTED_MODELS, 1),
+    deps=[reference_pool, target_sets, *([PLANTED_CORPUS] if PLANTED else [])],
+    automation_condition=PINNED,
 )
-def fitted_models(
-    context: dg.AssetExecutionContext, project: ProjectResource
-) -> dg.MaterializeResult:
+def fitted_models(project: ProjectResource) -> dg.MaterializeResult:
     """Models of criteria and domain classifier, fitted once on a sample of the pool. Pinned."""
     cost = Cost()
     settings, store = project.settings, project.store
     with clear_errors(ValueError, MissingOutputError):
-        summary = fit_models(store, shards_with(context, RAW_SHARDS), settings)
+        summary = fit_models(store, read_reference_pool(store).shards, settings)
     used = {"model": list(summary.n_documents), "n_documents": list(summary.n_documents.values())}
     found = {} if summary.domains is None else {"clusters": markdown_table(summary.domains)}
+    fingerprint = store.fingerprint(store.root / FITTED_MODELS)
     return dg.MaterializeResult(
+        data_version=dg.DataVersion(fingerprint),
         metadata={
             **found,
             "documents_used": markdown_table(pl.DataFrame(used)),
-            "fingerprint": store.fingerprint(store.root / FITTED_MODELS),
+            "fingerprint": fingerprint,
             "dagster/uri": str(store.root / FITTED_MODELS),
             **cost.metadata(),
-        }
+        },
     )
 
 
@@ -77,14 +86,16 @@ def _load_models(store: Store, settings: Settings) -> FittedModels:
     group_name=GROUP,
     kinds={"polars", "parquet"},
     owners=OWNERS,
-    code_version="1",
+    code_version=version_of(SCORED_SHARDS, 1),
     partitions_def=SHARDS,
     deps=[raw_shards, fitted_models, tokenizer],
-    backfill_policy=dg.BackfillPolicy.multi_run(SCORING_SHARDS_PER_RUN),
-    automation_condition=PER_SHARD,
+    backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),
+    automation_condition=SHARD,
     pool="scoring",
 )
-def scored_shards(context: dg.AssetExecutionContext, project: ProjectResource) -> None:
+def scored_shards(
+    context: dg.AssetExecutionContext, project: ProjectResource
+) -> dg.MaterializeResult:
     """Token count and raw scores of every document, one per criterion; larger is better."""
     store = project.store
     with clear_errors(MissingOutputError, StaleModelError, CheckpointError):
@@ -129,21 +140,28 @@ def scored_shards(context: dg.AssetExecutionContext, project: ProjectResource) -
             **cost.metadata(),
         }
 
-    for_each_partition(context, work, expected_errors=(MissingOutputError, ValueError))
+    return for_each_partition(
+        context,
+        work,
+        version=lambda key: store.fingerprint(store.table_path(SCORED_SHARDS, key)),
+        expected_errors=(MissingOutputError, ValueError),
+    )
 
 
 @dg.asset(
     group_name=GROUP,
     kinds={"polars", "parquet"},
     owners=OWNERS,
-    code_version="1",
+    code_version=version_of(DOMAIN_LABELS, 1),
     partitions_def=SHARDS,
     deps=[raw_shards, fitted_models],
-    backfill_policy=dg.BackfillPolicy.multi_run(SCORING_SHARDS_PER_RUN),
-    automation_condition=PER_SHARD,
+    backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),
+    automation_condition=SHARD,
     pool="scoring",
 )
-def domain_labels(context: dg.AssetExecutionContext, project: ProjectResource) -> None:
+def domain_labels(
+    context: dg.AssetExecutionContext, project: ProjectResource
+) -> dg.MaterializeResult:
     """The domain of every document, with the classifier's confidence."""
     store = project.store
     with clear_errors(MissingOutputError, StaleModelError, CheckpointError):
@@ -160,38 +178,74 @@ def domain_labels(context: dg.AssetExecutionContext, project: ProjectResource) -
             **cost.metadata(),
         }
 
-    for_each_partition(context, work, expected_errors=(MissingOutputError, ValueError))
+    return for_each_partition(
+        context,
+        work,
+        version=lambda key: store.fingerprint(store.table_path(DOMAIN_LABELS, key)),
+        expected_errors=(MissingOutputError, ValueError),
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"json"},
+    owners=OWNERS,
+    code_version=version_of(SCORED_REFERENCE_POOL, 1),
+    deps=[scored_shards, domain_labels],
+    automation_condition=PINNED,
+)
+def scored_reference_pool(
+    context: dg.AssetExecutionContext, project: ProjectResource
+) -> dg.MaterializeResult:
+    """The scored shards that normalizers, proxy pool and rank calibration are made of. Pinned.
+
+    Like `reference_pool` it turns unsynced when the pool has grown, in place of what is fitted.
+    """
+    cost = Cost()
+    store = project.store
+    labelled = set(shards_with(context, DOMAIN_LABELS))
+    scored = [shard for shard in shards_with(context, SCORED_SHARDS) if shard in labelled]
+    with clear_errors(MissingOutputError, ValueError):
+        shards = write_scored_reference_pool(store, scored)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(store.fingerprint(store.root / SCORED_REFERENCE_POOL)),
+        metadata={
+            "n_shards": len(shards),
+            "dagster/uri": str(store.root / SCORED_REFERENCE_POOL),
+            **cost.metadata(),
+        },
+    )
 
 
 @dg.asset(
     group_name=GROUP,
     kinds={"polars", "parquet"},
     owners=OWNERS,
-    code_version="1",
-    deps=[scored_shards, domain_labels],
+    code_version=version_of(SCORE_NORMALIZERS, 1),
+    deps=[scored_reference_pool],
+    automation_condition=PINNED,
 )
-def score_normalizers(
-    context: dg.AssetExecutionContext, project: ProjectResource
-) -> dg.MaterializeResult:
+def score_normalizers(project: ProjectResource) -> dg.MaterializeResult:
     """sigma: raw score -> token share of the pool that scores better or equal. Pinned.
 
-    Fitted once on all documents that are scored when it is materialised.
+    Fitted on all documents of the scored reference pool.
     """
     cost = Cost()
     settings, store = project.settings, project.store
     criteria = settings.criterion_names
-    shards = shards_with(context, SCORED_SHARDS)
     with clear_errors(MissingOutputError, ValueError):
+        shards = read_scored_reference_pool(store)
         pool = read_scored(store, shards, criteria, settings.domain_names)
         fit_normalizers(store, pool, criteria, settings.features.normalizer)
     return dg.MaterializeResult(
+        data_version=dg.DataVersion(store.fingerprint(store.root / SCORE_NORMALIZERS)),
         metadata={
             "n_shards": len(shards),
             "n_documents": len(pool.ids),
             "n_tokens": int(pool.n_tokens.sum()),
             "dagster/uri": str(store.root / SCORE_NORMALIZERS),
             **cost.metadata(),
-        }
+        },
     )
 
 
@@ -222,6 +276,6 @@ def normalizers_fit_the_pool(
         if not far
         else f"the pool has drifted from the normalizers of {', '.join(far)}: sigma is off by up "
         f"to {max(far.values()):.3f} (limit {limit}); to fit them again, materialise "
-        "score_normalizers and all assets downstream of it",
+        "scored_reference_pool and all assets downstream of it",
         metadata={f"drift_{name}": value for name, value in distance.items()},
     )

@@ -3,13 +3,19 @@
 import dagster as dg
 import polars as pl
 
-from quadmix_assets.defs.automation import ON_SHARDS, PER_SHARD
-from quadmix_assets.defs.features import domain_labels, score_normalizers, scored_shards
+from quadmix_assets.defs.conditions import GATHER, ON_SHARDS, PINNED, SHARD
+from quadmix_assets.defs.features import (
+    domain_labels,
+    score_normalizers,
+    scored_reference_pool,
+    scored_shards,
+)
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
 from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shards_with
 from quadmix_assets.defs.raw_shards import raw_shards
-from quadmix_assets.defs.resources import OWNERS, SHARDS_PER_RUN, ProjectResource
+from quadmix_assets.defs.resources import OWNERS, SHARDS_PER_RUN, ProjectResource, version_of
 from quadmix_assets.defs.search import optimal_params
+from quadmix_assets.features.scored_reference_pool import read_scored_reference_pool
 from quadmix_assets.mix.calibrate_pool import calibrate_pool, calibration_drift
 from quadmix_assets.mix.export import export_shard
 from quadmix_assets.mix.final_mix import column_lineage, mix_shard
@@ -38,12 +44,11 @@ GROUP = "mix"
     group_name=GROUP,
     kinds={"polars", "parquet"},
     owners=OWNERS,
-    code_version="2",
-    deps=[score_normalizers, scored_shards, domain_labels, optimal_params],
+    code_version=version_of(RANK_CALIBRATION, 2),
+    deps=[score_normalizers, scored_reference_pool, optimal_params],
+    automation_condition=PINNED,
 )
-def rank_calibration(
-    context: dg.AssetExecutionContext, project: ProjectResource
-) -> dg.MaterializeResult:
+def rank_calibration(project: ProjectResource) -> dg.MaterializeResult:
     """Per domain, merged score under theta* -> cumulative token share of the pool. Pinned.
 
     Built from all documents' scores, never their text. It freezes theta* of `mix.objective`: a
@@ -53,9 +58,10 @@ def rank_calibration(
     cost = Cost()
     settings, store = project.settings, project.store
     with clear_errors(MissingOutputError, ValueError):
-        made = calibrate_pool(store, shards_with(context, SCORED_SHARDS), settings)
+        made = calibrate_pool(store, read_scored_reference_pool(store), settings)
     path = store.table_path(RANK_CALIBRATION)
     return dg.MaterializeResult(
+        data_version=dg.DataVersion(store.fingerprint(store.root / RANK_CALIBRATION)),
         metadata={
             **table_metadata(path, store.read_schema(path), store.n_rows(path)),
             "objective": settings.mix_objective,
@@ -69,7 +75,7 @@ def rank_calibration(
                 plot_sampling_curves(made.theta, settings.domain_names),
             ),
             **cost.metadata(),
-        }
+        },
     )
 
 
@@ -105,13 +111,13 @@ def calibration_fits_the_pool(
     group_name=GROUP,
     kinds={"polars", "parquet"},
     owners=OWNERS,
-    code_version="1",
+    code_version=version_of(FINAL_MIX, 1),
     partitions_def=SHARDS,
     deps=[raw_shards, scored_shards, domain_labels, score_normalizers, rank_calibration],
     backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),
-    automation_condition=PER_SHARD,
+    automation_condition=SHARD,
 )
-def final_mix(context: dg.AssetExecutionContext, project: ProjectResource) -> None:
+def final_mix(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """The selected documents with copies, raw scores, domain, rank and S.
 
     The export for trainers is in `final_mix_export/`.
@@ -137,16 +143,21 @@ def final_mix(context: dg.AssetExecutionContext, project: ProjectResource) -> No
             **cost.metadata(),
         }
 
-    for_each_partition(context, work, expected_errors=(MissingOutputError, ValueError))
+    return for_each_partition(
+        context,
+        work,
+        version=lambda key: store.fingerprint(store.table_path(FINAL_MIX, key)),
+        expected_errors=(MissingOutputError, ValueError),
+    )
 
 
 @dg.asset(
     group_name=GROUP,
     kinds={"json"},
     owners=OWNERS,
-    code_version="1",
+    code_version=version_of(MIX_MANIFEST, 1),
     deps=[final_mix],
-    automation_condition=ON_SHARDS,
+    automation_condition=GATHER,
 )
 def mix_manifest(
     context: dg.AssetExecutionContext, project: ProjectResource
@@ -160,6 +171,7 @@ def mix_manifest(
     path = write_manifest(store, settings, manifest)
     table = domain_table(manifest)
     return dg.MaterializeResult(
+        data_version=dg.DataVersion(store.fingerprint(store.root / MIX_MANIFEST)),
         metadata={
             "dagster/uri": str(path),
             "n_shards": len(shards),
@@ -176,7 +188,7 @@ def mix_manifest(
                 ),
             ),
             **cost.metadata(),
-        }
+        },
     )
 
 

@@ -2,10 +2,11 @@
 
 import dagster as dg
 
+from quadmix_assets.defs.conditions import PINNED
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
 from quadmix_assets.defs.progress import observe_progress
 from quadmix_assets.defs.proxies import proxy_pool
-from quadmix_assets.defs.resources import OWNERS, ProjectResource
+from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
 from quadmix_assets.defs.search import GROUP, optimal_params
 from quadmix_assets.outputs import OPTIMUM_CHECK, PROXY_POOL, SAMPLED_SUBSET
 from quadmix_assets.proxies.evidence import read_evidence
@@ -32,8 +33,9 @@ from quadmix_assets.training.train_samples import train_samples
     group_name=GROUP,
     kinds={"pytorch", "parquet"},
     owners=OWNERS,
-    code_version="1",
+    code_version=version_of(OPTIMUM_CHECK, 1),
     deps=[optimal_params, proxy_pool],
+    automation_condition=PINNED,
     pool="training",
     retry_policy=dg.RetryPolicy(max_retries=1),
 )
@@ -100,13 +102,14 @@ def optimum_check(
             table, unit=objective.unit, title=wanted.name
         )
     return dg.MaterializeResult(
+        data_version=dg.DataVersion(store.fingerprint(path)),
         metadata={
             **table_metadata(path, losses.schema, losses.height),
             **tables,
             **{name: figure(store, OPTIMUM_CHECK, name, fig) for name, fig in figures.items()},
             "tokens_per_second": result.tokens_per_second,
             **cost.metadata(),
-        }
+        },
     )
 
 

@@ -1,10 +1,20 @@
-"""The two kinds of partitions, and how one step processes many of them."""
+"""The two kinds of partitions, and how one step makes and records many of them."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.data_version import (
+    CODE_VERSION_TAG,
+    DATA_VERSION_IS_USER_PROVIDED_TAG,
+    DATA_VERSION_TAG,
+    NULL_EVENT_POINTER,
+    get_input_data_version_tag,
+    get_input_event_pointer_tag,
+)
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
+
+from quadmix_assets.defs.versions import latest_versions
 
 SHARDS = dg.DynamicPartitionsDefinition(name="shard")
 PROXY_BATCHES = dg.DynamicPartitionsDefinition(name="proxy_batch")
@@ -34,78 +44,110 @@ def shards_with(
     return keys
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """The results of a step's partitions.
+class Recorder:
+    """Records each partition of a step as soon as it is made, with a version of its own.
 
-    Attributes:
-        done: metadata of each partition that succeeded.
-        failed: error message of each partition that failed.
+    Dagster records all partitions of a step at its end, under one data version, and none if the
+    step fails. Here a partition's data version is that of its content, so that a partition that is
+    made again with equal bytes makes nothing downstream stale, and what is finished stays finished
+    when the step is killed.
     """
 
-    done: dict[str, Mapping[str, Any]]
-    failed: dict[str, str]
-
-    def record(self, context: dg.AssetExecutionContext) -> None:
-        """Record the partitions that succeeded.
-
-        Raises:
-            dg.Failure: others failed; it carries their messages.
-        """
-        if not self.failed:
-            for key, metadata in self.done.items():
-                context.add_asset_metadata(dict(metadata), partition_key=key)
-            return
-        # Dagster records nothing of a step that fails, so the partitions that succeeded are logged.
-        for key, metadata in self.done.items():
-            context.log_event(
-                dg.AssetMaterialization(
-                    asset_key=context.asset_key, partition=key, metadata=dict(metadata)
-                )
+    def __init__(self, context: dg.AssetExecutionContext) -> None:
+        self._context = context
+        step = context.get_step_execution_context()
+        graph_node = step.job_def.asset_layer.get(context.asset_key)
+        self._tags = {
+            CODE_VERSION_TAG: graph_node.code_version or context.run_id,
+            DATA_VERSION_IS_USER_PROVIDED_TAG: "true",
+        }
+        self._parent_versions: dict[dg.AssetKey, Mapping[str | None, str]] = {}
+        for parent in sorted(graph_node.parent_keys):
+            info = step.maybe_fetch_and_get_input_asset_version_info(parent)
+            pointer = str(info.storage_id) if info else NULL_EVENT_POINTER
+            self._tags[get_input_event_pointer_tag(parent)] = pointer
+            self._parent_versions[parent] = latest_versions(
+                context.instance,
+                parent,
+                observed=step.job_def.asset_layer.get(parent).is_external,
+                partitions=list(context.partition_keys)
+                if step.job_def.asset_layer.get(parent).is_partitioned
+                else None,
             )
-        n_partitions = len(self.done) + len(self.failed)
-        raise dg.Failure(
-            f"{len(self.failed)} of {n_partitions} partitions failed:\n"
-            + "\n".join(f"- {key}: {message}" for key, message in self.failed.items()),
-            allow_retries=False,
+
+    def record(self, partition: str, metadata: Mapping[str, Any], version: str) -> None:
+        """Record that a partition has been made.
+
+        Args:
+            partition: its key.
+            metadata: what the UI shows of it.
+            version: a fingerprint of its content.
+        """
+        tags = {**self._tags, DATA_VERSION_TAG: version}
+        for parent, versions in self._parent_versions.items():
+            of_parent = versions.get(partition, versions.get(None, "INITIAL"))
+            tags[get_input_data_version_tag(parent)] = of_parent
+        self._context.log_event(
+            dg.AssetMaterialization(
+                asset_key=self._context.asset_key,
+                partition=partition,
+                metadata=dict(metadata),
+                tags=tags,
+            )
         )
 
+    @staticmethod
+    def result(
+        check_results: Sequence[dg.AssetCheckResult] = (),
+    ) -> dg.MaterializeResult:
+        """What the asset returns: that nothing is left to record.
 
-def work_through(
-    context: dg.AssetExecutionContext,
-    work: Callable[[str], Mapping[str, Any]],
-    expected_errors: Sequence[type[Exception]],
-) -> Outcome:
-    """Call `work` for every partition of the step.
-
-    Args:
-        context: of the step.
-        work: makes one partition and returns its metadata.
-        expected_errors: errors that fail one partition with their message, while others go on.
-    """
-    keys = sorted(context.partition_keys)
-    done: dict[str, Mapping[str, Any]] = {}
-    failed: dict[str, str] = {}
-    for number, key in enumerate(keys, start=1):
-        try:
-            done[key] = work(key)
-        except tuple(expected_errors) as error:
-            failed[key] = str(error)
-            context.log.error(f"{key}: {error}")
-        else:
-            context.log.info(f"{key} done, {number} of {len(keys)}")
-    return Outcome(done, failed)
+        Dagster skips its own events for an output with this metadata key, which it has for sources
+        that record their observations themselves.
+        """
+        return dg.MaterializeResult(
+            metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True},
+            check_results=list(check_results),
+        )
 
 
 def for_each_partition(
     context: dg.AssetExecutionContext,
     work: Callable[[str], Mapping[str, Any]],
     *,
+    version: Callable[[str], str],
     expected_errors: Sequence[type[Exception]] = (),
-) -> None:
-    """Call `work` for every partition of the step, and record the results; see `work_through`.
+) -> dg.MaterializeResult:
+    """Make and record every partition of the step, one after the other.
+
+    Args:
+        context: of the step.
+        work: makes one partition and returns its metadata.
+        version: the fingerprint of a partition that was made.
+        expected_errors: errors that fail one partition with their message, while others go on.
+
+    Returns:
+        What the asset returns.
 
     Raises:
         dg.Failure: a partition failed; the others are recorded as materialised.
     """
-    work_through(context, work, expected_errors).record(context)
+    recorder = Recorder(context)
+    keys = sorted(context.partition_keys)
+    failed: dict[str, str] = {}
+    for number, key in enumerate(keys, start=1):
+        try:
+            metadata = work(key)
+        except tuple(expected_errors) as error:
+            failed[key] = str(error)
+            context.log.error(f"{key}: {error}")
+        else:
+            recorder.record(key, metadata, version(key))
+            context.log.info(f"{key} done, {number} of {len(keys)}")
+    if failed:
+        raise dg.Failure(
+            f"{len(failed)} of {len(keys)} partitions failed:\n"
+            + "\n".join(f"- {key}: {message}" for key, message in failed.items()),
+            allow_retries=False,
+        )
+    return recorder.result()

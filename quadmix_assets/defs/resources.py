@@ -1,10 +1,9 @@
 """The one resource: the settings of the chosen profile and the lake that they name."""
 
-import os
-
 import dagster as dg
 
-from quadmix_assets.settings import DEFAULT_PROFILE, PROFILE_VARIABLE, Settings, load_settings
+from quadmix_assets.settings import Settings, chosen_profile, frozen_settings
+from quadmix_assets.settings.used import settings_hash
 from quadmix_assets.store import Store
 
 
@@ -15,8 +14,8 @@ class ProjectResource(dg.ConfigurableResource):
 
     @property
     def settings(self) -> Settings:
-        """The settings, read at every access: a changed profile applies from the next step on."""
-        return load_settings(self.profile)
+        """The settings as this process, or the one that started it, first read them."""
+        return frozen_settings(self.profile)
 
     @property
     def store(self) -> Store:
@@ -25,21 +24,29 @@ class ProjectResource(dg.ConfigurableResource):
         return Store(settings.resolve(settings.lake))
 
 
-def chosen_profile() -> str:
-    """The profile that this process works with."""
-    return os.environ.get(PROFILE_VARIABLE) or DEFAULT_PROFILE
+# The settings that this process loads its definitions with.
+SETTINGS = frozen_settings(chosen_profile())
+
+
+def version_of(asset: str, number: int) -> str:
+    """The code version of an asset: its number, and a hash of the settings that it uses.
+
+    Args:
+        asset: the asset's name.
+        number: to be raised when equal inputs and settings give other results than before.
+    """
+    return f"{number}+{settings_hash(SETTINGS, asset)}"
 
 
 # Settings that the decorators of assets need at import.
-_SETTINGS = load_settings(chosen_profile())
-OWNERS = [_SETTINGS.owner]
-PLANTED = _SETTINGS.corpus.source == "planted"
-SHARDS_PER_RUN = _SETTINGS.automation.shards_per_run
-# A shard that a neural network reads takes long enough to be a run of its own.
-SCORING_SHARDS_PER_RUN = 1 if _SETTINGS.features.runs_networks else SHARDS_PER_RUN
-CRON = _SETTINGS.automation.cron
-AUTOMATION_ENABLED = _SETTINGS.automation.enabled
-DISCOVERY_SECONDS = _SETTINGS.automation.discovery_seconds
+OWNERS = [SETTINGS.owner]
+PLANTED = SETTINGS.corpus.source == "planted"
+# All steps of a shard are made in one run. A shard that a neural network reads takes long enough to
+# be a run of its own.
+SHARDS_PER_RUN = 1 if SETTINGS.features.runs_networks else SETTINGS.automation.shards_per_run
+AUTOMATION_ENABLED = SETTINGS.automation.enabled
+BUILD_ENABLED = SETTINGS.automation.build
+DISCOVERY_SECONDS = SETTINGS.automation.discovery_seconds
 
 
 @dg.definitions

@@ -9,7 +9,7 @@ from quadmix_assets.defs.features import domain_labels, score_normalizers, score
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table
 from quadmix_assets.defs.partitions import shards_with
 from quadmix_assets.defs.raw_shards import raw_shards
-from quadmix_assets.defs.resources import OWNERS, ProjectResource
+from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
 from quadmix_assets.features.report.directions import Direction, describe_directions
 from quadmix_assets.features.report.score_report import ScoreReport
 from quadmix_assets.outputs import SCORE_REPORT, SCORED_SHARDS
@@ -39,7 +39,7 @@ ON_SCORES = (
     group_name="features",
     kinds={"json"},
     owners=OWNERS,
-    code_version="1",
+    code_version=version_of(SCORE_REPORT, 1),
     deps=[raw_shards, scored_shards, domain_labels, score_normalizers],
     check_specs=[
         dg.AssetCheckSpec(
@@ -69,6 +69,7 @@ def score_report(
     )
     extremes = {f"extremes_{name}": markdown_table(t) for name, t in report.extremes.items()}
     return dg.MaterializeResult(
+        data_version=dg.DataVersion(store.fingerprint(path)),
         metadata={
             "n_shards": len(shards),
             "n_documents": report.scores.height,

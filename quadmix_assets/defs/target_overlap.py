@@ -4,12 +4,12 @@ import dagster as dg
 import polars as pl
 
 from quadmix_assets.corpus.overlap import SCHEMA, TargetRuns
-from quadmix_assets.defs.automation import ON_SHARDS, PER_SHARD
+from quadmix_assets.defs.conditions import ON_SHARDS, SHARD
 from quadmix_assets.defs.corpus import target_sets
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
 from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shards_with
 from quadmix_assets.defs.raw_shards import raw_shards
-from quadmix_assets.defs.resources import OWNERS, SHARDS_PER_RUN, ProjectResource
+from quadmix_assets.defs.resources import OWNERS, SHARDS_PER_RUN, ProjectResource, version_of
 from quadmix_assets.outputs import RAW_SHARDS, TARGET_OVERLAP, TARGET_SETS
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import BATCH_ROWS, MissingOutputError, Store
@@ -21,13 +21,15 @@ _EXAMPLES = 20
     group_name="corpus",
     kinds={"polars", "parquet"},
     owners=OWNERS,
-    code_version="1",
+    code_version=version_of(TARGET_OVERLAP, 1),
     partitions_def=SHARDS,
     deps=[raw_shards, target_sets],
     backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),
-    automation_condition=PER_SHARD,
+    automation_condition=SHARD,
 )
-def target_overlap(context: dg.AssetExecutionContext, project: ProjectResource) -> None:
+def target_overlap(
+    context: dg.AssetExecutionContext, project: ProjectResource
+) -> dg.MaterializeResult:
     """Documents of the pool that share runs of 13 words with the held-out part of a target set."""
     settings, store = project.settings, project.store
     with clear_errors(MissingOutputError):
@@ -51,7 +53,12 @@ def target_overlap(context: dg.AssetExecutionContext, project: ProjectResource) 
             **cost.metadata(),
         }
 
-    for_each_partition(context, work, expected_errors=(MissingOutputError,))
+    return for_each_partition(
+        context,
+        work,
+        version=lambda key: store.fingerprint(store.table_path(TARGET_OVERLAP, key)),
+        expected_errors=(MissingOutputError,),
+    )
 
 
 @dg.asset_check(asset=target_overlap, automation_condition=ON_SHARDS)

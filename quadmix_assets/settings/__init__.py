@@ -2,7 +2,8 @@
 
 A profile is chosen by name (one of `profiles/` in this package) or by path. Single keys can be
 overridden by environment variables: `QUADMIX_` + the key's path, levels joined by two underscores,
-for example `QUADMIX_PROXIES__BATCH_SIZE=16`. Nothing else is read from the environment.
+for example `QUADMIX_PROXIES__BATCH_SIZE=16`. Nothing else is read from the environment, but for
+`QUADMIX_FROZEN`, in which a process hands its settings to its children (`frozen.py`).
 """
 
 from quadmix_assets.settings.automation import AutomationSettings
@@ -17,10 +18,13 @@ from quadmix_assets.settings.features import (
     InferenceSettings,
     NormalizerSettings,
 )
+from quadmix_assets.settings.frozen import frozen_settings
 from quadmix_assets.settings.load import (
     DEFAULT_PROFILE,
+    FROZEN_VARIABLE,
     PROFILE_VARIABLE,
     PROFILES_FOLDER,
+    chosen_profile,
     load_settings,
 )
 from quadmix_assets.settings.mix import ExportSettings, MixSettings
@@ -38,6 +42,7 @@ from quadmix_assets.settings.training import TrainingSettings
 
 __all__ = [
     "DEFAULT_PROFILE",
+    "FROZEN_VARIABLE",
     "OVERRIDE_PREFIX",
     "PROFILES_FOLDER",
     "PROFILE_VARIABLE",
@@ -68,5 +73,7 @@ __all__ = [
     "TargetSettings",
     "TokenizerSettings",
     "TrainingSettings",
+    "chosen_profile",
+    "frozen_settings",
     "load_settings",
 ]

@@ -1,6 +1,7 @@
 """Reads a profile: YAML file, environment overrides, validation."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,8 @@ import yaml
 from pydantic import ValidationError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
-    YamlConfigSettingsSource,
 )
 
 from quadmix_assets.settings.errors import SettingsError, describe_validation_error
@@ -19,6 +20,29 @@ PACKAGE = Path(__file__).parents[1]
 PROFILES_FOLDER = PACKAGE / "profiles"
 DEFAULT_PROFILE = "demo"
 PROFILE_VARIABLE = "QUADMIX_PROFILE"
+# Holds the text of the profile for child processes; see `frozen.py`.
+FROZEN_VARIABLE = "QUADMIX_FROZEN"
+_NO_OVERRIDES = (PROFILE_VARIABLE, FROZEN_VARIABLE)
+
+
+@dataclass(frozen=True)
+class ProfileText:
+    """What a profile's file says, and where its relative paths start.
+
+    Attributes:
+        path: the file, absolute.
+        root: the folder that relative paths of the settings start at, absolute.
+        text: the YAML text.
+    """
+
+    path: Path
+    root: Path
+    text: str
+
+
+def chosen_profile(profile: str | Path | None = None) -> str:
+    """The profile asked for: `profile`, else what QUADMIX_PROFILE names, else the demo."""
+    return str(profile or os.environ.get(PROFILE_VARIABLE) or DEFAULT_PROFILE)
 
 
 def load_settings(profile: str | Path | None = None) -> Settings:
@@ -32,8 +56,35 @@ def load_settings(profile: str | Path | None = None) -> Settings:
         SettingsError: the file is not there or not YAML, or a key is unknown or has a wrong
             value; the message names every such key, its value and what is allowed.
     """
-    path = _profile_path(str(profile or os.environ.get(PROFILE_VARIABLE) or DEFAULT_PROFILE))
+    return settings_of(read_profile(profile))
+
+
+def read_profile(profile: str | Path | None = None) -> ProfileText:
+    """Read a profile's file, without validating it.
+
+    Raises:
+        SettingsError: there is no such file, or it is not text.
+    """
+    path = _profile_path(chosen_profile(profile)).absolute()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read as settings: {error}") from None
+    return ProfileText(path, root_of(path).resolve(), text)
+
+
+def settings_of(profile: ProfileText) -> Settings:
+    """Validate the text of a profile, with the overrides of the environment.
+
+    Raises:
+        SettingsError: as for `load_settings`.
+    """
     _refuse_unknown_overrides()
+    path = profile.path
+    try:
+        values = _mapping(profile.text)
+    except (yaml.YAMLError, ValueError) as error:
+        raise SettingsError(f"{path}: cannot be read as settings: {error}") from None
 
     class _Profile(Settings):
         @classmethod
@@ -45,15 +96,24 @@ def load_settings(profile: str | Path | None = None) -> Settings:
             dotenv_settings: PydanticBaseSettingsSource,
             file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
-            return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, path)
+            return init_settings, env_settings, InitSettingsSource(settings_cls, values)
 
     try:
-        values: dict[str, Any] = {"profile": path.stem, "root": root_of(path).resolve()}
-        return _Profile(**values)
+        given: dict[str, Any] = {"profile": path.stem, "root": profile.root}
+        return _Profile(**given)
     except ValidationError as error:
         raise SettingsError(describe_validation_error(error, str(path), Settings)) from None
-    except (yaml.YAMLError, ValueError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         raise SettingsError(f"{path}: cannot be read as settings: {error}") from None
+
+
+def _mapping(text: str) -> dict[str, Any]:
+    values = yaml.safe_load(text)
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ValueError(f"expected keys with values, as in `seed: 1`, found {values!r:.200}")
+    return values
 
 
 def _profile_path(profile: str) -> Path:
@@ -78,7 +138,7 @@ def root_of(path: Path) -> Path:
 
 def _refuse_unknown_overrides() -> None:
     for variable in os.environ:
-        if not variable.startswith(OVERRIDE_PREFIX) or variable == PROFILE_VARIABLE:
+        if not variable.startswith(OVERRIDE_PREFIX) or variable in _NO_OVERRIDES:
             continue
         top = variable.removeprefix(OVERRIDE_PREFIX).split("__")[0].lower()
         if top not in Settings.model_fields:

@@ -1,0 +1,50 @@
+"""When assets are materialised without a click; every asset has one of these conditions."""
+
+import dagster as dg
+
+_Condition = dg.AutomationCondition
+
+_NOT_NOW = ~_Condition.any_deps_in_progress() & ~_Condition.in_progress()
+# Every parent has at least one partition, and none is about to change. "No partition of a parent
+# is missing" would wait for ever behind a shard that cannot be made.
+_READY = (
+    _Condition.all_deps_match(~_Condition.missing())
+    & ~_Condition.any_deps_match(_Condition.will_be_requested())
+    & _NOT_NOW
+)
+_CHANGED = (
+    _Condition.missing() & ~_Condition.execution_failed()
+) | _Condition.any_deps_updated().since_last_handled()
+
+# Made once. Making it again is a decision, because everything that depends on it follows.
+PINNED = (_Condition.missing() & ~_Condition.execution_failed() & _READY).with_label(
+    "missing, and all it needs is there"
+)
+
+# Made once, after all partitions of its parents.
+PINNED_AFTER_ALL = (
+    _Condition.missing() & ~_Condition.execution_failed() & _READY & ~_Condition.any_deps_missing()
+).with_label("missing, and all partitions that it needs are there")
+
+# One partition, made once. Parents with the same partitions are made in the same run.
+BATCH = (
+    _Condition.missing()
+    & ~_Condition.execution_failed()
+    & ~_Condition.any_deps_missing()
+    & _NOT_NOW
+).with_label("missing, and all it needs is there or made in the same run")
+
+# The missing and the changed shards. All steps of a shard are made in one run, since a parent that
+# is requested at the same tick counts as there. A shard that failed is tried again when one of its
+# inputs has changed. New code or settings alone recompute nothing: the UI shows them as unsynced.
+SHARD = (_CHANGED & ~_Condition.any_deps_missing() & _NOT_NOW).with_label(
+    "missing or changed shards"
+)
+
+# Assets over all shards follow the shards, without waiting for failed ones.
+GATHER = (_CHANGED & _READY).with_label("missing, or its inputs changed")
+
+# Checks over all shards likewise.
+ON_SHARDS = (
+    _Condition.any_deps_match(_Condition.newly_updated()).since_last_handled() & _NOT_NOW
+).with_label("its shards changed")

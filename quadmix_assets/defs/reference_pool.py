@@ -1,0 +1,44 @@
+"""Group `corpus`: the shards that pinned assets are fitted on."""
+
+import dagster as dg
+
+from quadmix_assets.corpus.reference_pool import write_reference_pool
+from quadmix_assets.defs.conditions import PINNED
+from quadmix_assets.defs.metadata import Cost, clear_errors
+from quadmix_assets.defs.partitions import shards_with
+from quadmix_assets.defs.raw_shards import raw_shards
+from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
+from quadmix_assets.outputs import RAW_SHARDS, REFERENCE_POOL
+from quadmix_assets.store import MissingOutputError
+
+
+@dg.asset(
+    group_name="corpus",
+    kinds={"json"},
+    owners=OWNERS,
+    code_version=version_of(REFERENCE_POOL, 1),
+    deps=[raw_shards],
+    automation_condition=PINNED,
+)
+def reference_pool(
+    context: dg.AssetExecutionContext, project: ProjectResource
+) -> dg.MaterializeResult:
+    """The shards that tokenizer and models are fitted on, with their checksums. Pinned.
+
+    A shard that arrives later makes this asset unsynced, and no other: what is fitted stays as it
+    is until this asset is materialised again, with all that depends on it.
+    """
+    cost = Cost()
+    store = project.store
+    with clear_errors(MissingOutputError, ValueError):
+        pool = write_reference_pool(store, shards_with(context, RAW_SHARDS))
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(store.fingerprint(store.root / REFERENCE_POOL)),
+        metadata={
+            "n_shards": len(pool.shards),
+            "n_documents": pool.n_documents,
+            "n_bytes": pool.n_bytes,
+            "dagster/uri": str(store.root / REFERENCE_POOL),
+            **cost.metadata(),
+        },
+    )
