@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from quadmix_assets.settings import PROFILE_VARIABLE
+from quadmix_assets_tests.ui.pool import clean_environment
 
 _T = TypeVar("_T")
 
@@ -189,13 +189,12 @@ def served(profile: Path) -> Iterator[Server]:
     """
     port = free_port()
     log = profile.parent / "server.log"
-    own = (PROFILE_VARIABLE, "DAGSTER_HOME", "QUADMIX_FROZEN")
     command = [sys.executable, "-m", "quadmix_assets.cli", "--profile", str(profile), "ui"]
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "--port", str(port)],
             cwd=profile.parent,
-            env={name: value for name, value in os.environ.items() if name not in own},
+            env=clean_environment(),
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
