@@ -177,9 +177,7 @@ def test_many_partitions_are_compared_by_time(graph: Graph) -> None:
     graph.instance.add_dynamic_partitions("shard", more)
     graph.make("rows", keys=more)
     graph.make("pool", "fit")
-    ours = Staleness(
-        graph.instance, graph.world.definitions().resolve_asset_graph(), {}
-    )
+    ours = Staleness(graph.instance, graph.world.definitions().resolve_asset_graph(), {})
     assert not ours.is_stale("pool")
     graph.make("rows", keys=["more-007"])
     assert ours.is_stale("pool")
