@@ -5,8 +5,9 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from quadmix_assets.instance import PortInUseError, serve_ui, use_instance_of
+from quadmix_assets.instance import PortInUseError, has_instance, serve_ui, use_instance_of
 from quadmix_assets.settings import (
     DEFAULT_PROFILE,
     PROFILE_VARIABLE,
@@ -16,6 +17,9 @@ from quadmix_assets.settings import (
 )
 from quadmix_assets.starter.errors import ProfileNotWrittenError
 from quadmix_assets.store import MissingOutputError, Store
+
+if TYPE_CHECKING:
+    from quadmix_assets.mix.report import FailedCheck
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,7 +106,7 @@ def _init(options: argparse.Namespace) -> int:
 def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
     # Imported late, so that --help and settings errors do not wait for slow imports.
     from quadmix_assets.commands.check import check, check_checkpoints
-    from quadmix_assets.mix.report import summary_text
+    from quadmix_assets.mix.report import failed_checks_text, summary_text
 
     store = Store(settings.resolve(settings.lake))
     if options.command == "check":
@@ -126,9 +130,24 @@ def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
         from quadmix_assets.whole_graph import materialize_whole_graph
 
         if not materialize_whole_graph(options.profile, resume=options.resume):
+            sys.stderr.write(failed_checks_text(_failed_checks(settings)))
             return 1
-    sys.stdout.write(summary_text(settings, store))
+    sys.stdout.write(summary_text(settings, store, _failed_checks(settings)))
     return 0
+
+
+def _failed_checks(settings: Settings) -> "list[FailedCheck]":
+    """The checks that failed last; none where the profile has no instance yet."""
+    if not has_instance(settings):
+        return []
+    use_instance_of(settings)
+    import dagster as dg
+
+    from quadmix_assets.definitions import defs
+    from quadmix_assets.defs.failed_checks import failed_checks
+
+    with dg.DagsterInstance.get() as instance:
+        return failed_checks(instance, defs())
 
 
 def write_reference(folder: Path) -> None:

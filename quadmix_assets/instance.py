@@ -17,6 +17,15 @@ class PortInUseError(OSError):
     """The UI cannot be served at the address that was asked for."""
 
 
+def has_instance(settings: Settings) -> bool:
+    """Whether there is an instance of the profile, so that a look at it need not create one."""
+    return "DAGSTER_HOME" in os.environ or _home(settings).exists()
+
+
+def _home(settings: Settings) -> Path:
+    return settings.root / "data" / "dagster" / settings.profile
+
+
 def use_instance_of(settings: Settings) -> None:
     """Point Dagster to the profile's own instance, unless DAGSTER_HOME names another; set it up.
 
@@ -25,7 +34,7 @@ def use_instance_of(settings: Settings) -> None:
     settings.
     """
     if "DAGSTER_HOME" not in os.environ:
-        home = settings.root / "data" / "dagster" / settings.profile
+        home = _home(settings)
         home.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(_DAGSTER_YAML, home / "dagster.yaml")
         os.environ["DAGSTER_HOME"] = str(home)

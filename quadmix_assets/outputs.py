@@ -4,6 +4,7 @@ PLANTED_CORPUS = "planted_corpus"
 RAW_SHARDS = "raw_shards"
 REFERENCE_POOL = "reference_pool"
 QUARANTINE = "raw_shards_quarantine"
+DOCUMENT_IDS = "document_ids"
 TOKENIZER = "tokenizer"
 TARGET_SETS = "target_sets"
 TARGET_OVERLAP = "target_overlap"
@@ -13,6 +14,7 @@ DOMAIN_LABELS = "domain_labels"
 SCORED_REFERENCE_POOL = "scored_reference_pool"
 SCORE_NORMALIZERS = "score_normalizers"
 SCORE_REPORT = "score_report"
+POPULATION_SHIFT = "population_shift"
 PROXY_POOL = "proxy_pool"
 PARAMETER_SETS = "parameter_sets"
 REFINEMENT = "refinement"
@@ -25,9 +27,29 @@ REGRESSOR = "regressor"
 OPTIMAL_PARAMS = "optimal_params"
 OPTIMUM_CHECK = "optimum_check"
 RANK_CALIBRATION = "rank_calibration"
+CALIBRATED_FROM = "rank_calibration_made_from"
 FINAL_MIX = "final_mix"
 EXPORT = "final_mix_export"
 MIX_MANIFEST = "mix_manifest"
+MIX_LINKS = "mix_links"
 RANDOM_COMPARISON = "random_comparison"
 CATALOG = "catalog"
 PLOTS = "plots"
+SETTINGS_OF = "settings_of"
+
+PER_SHARD = (
+    RAW_SHARDS,
+    TARGET_OVERLAP,
+    SCORED_SHARDS,
+    DOMAIN_LABELS,
+    FINAL_MIX,
+)
+"""The assets that are partitioned by shard."""
+FILES_OF_A_SHARD = (
+    *PER_SHARD,
+    QUARANTINE,
+    EXPORT,
+    f"{SCORED_SHARDS}_unfinished",
+    f"{DOMAIN_LABELS}_unfinished",
+)
+"""The folders that hold one file or folder per shard."""

@@ -104,8 +104,7 @@ class Staleness:
     def _versions(
         self, asset: dg.AssetKey, partitions: Sequence[str] | None
     ) -> Mapping[str | None, str]:
-        observed = self._graph.get(asset).is_external
-        return latest_versions(self._instance, asset, observed=observed, partitions=partitions)
+        return latest_versions(self._instance, asset, partitions)
 
     def _latest_tags(
         self, asset: dg.AssetKey, partitions: Sequence[str]

@@ -1,7 +1,6 @@
 """Materialises the whole graph stage by stage in this process, as a user would in the UI."""
 
 from collections.abc import Iterator, Sequence
-from collections.abc import Set as AbstractSet
 
 import dagster as dg
 
@@ -12,6 +11,7 @@ from quadmix_assets.defs.discovery import register_shards
 from quadmix_assets.defs.resources import ProjectResource
 from quadmix_assets.features.scored_reference_pool import scored_reference_pool_is_current
 from quadmix_assets.outputs import PLANTED_CORPUS, REFERENCE_POOL, SCORED_REFERENCE_POOL
+from quadmix_assets.partition_ranges import neighbours
 from quadmix_assets.stages import Stage, cut_into_stages
 from quadmix_assets.staleness import Staleness
 from quadmix_assets.store import Store
@@ -50,14 +50,30 @@ class _Runner:
             # One after the other, since whether an asset is stale depends on what is made before.
             return all(self._bring_up_to_date(asset) for asset in stage.assets)
         keys = self._partitions(stage.assets[0])
-        return self._execute(stage.assets, keys) if keys is None or keys else True
+        if keys is None:
+            return self._execute(stage.assets, None)
+        return all(self._execute(stage.assets, part) for part in self._runs(stage.assets, keys))
 
     def _bring_up_to_date(self, asset: str) -> bool:
         keys = self._partitions(asset)
         if keys is None:
             return not self.staleness.is_stale(asset) or self._execute((asset,), None)
         stale = self.staleness.stale_partitions(asset, keys)
-        return all(self._execute((asset,), part) for part in neighbours(keys, stale))
+        return all(
+            self._execute((asset,), part)
+            for stretch in neighbours(keys, stale)
+            for part in self._runs((asset,), stretch)
+        )
+
+    def _runs(self, assets: Sequence[str], keys: Sequence[str]) -> Iterator[Sequence[str]]:
+        """Parts of neighbouring partitions, as many in each as a run of these assets may have."""
+        policies = (
+            self.graph.get(dg.AssetKey.from_user_string(asset)).backfill_policy for asset in assets
+        )
+        limits = [policy.max_partitions_per_run for policy in policies if policy]
+        size = min((limit for limit in limits if limit), default=len(keys))
+        for first in range(0, len(keys), size):
+            yield keys[first : first + size]
 
     def _partitions(self, asset: str) -> Sequence[str] | None:
         """The partitions of an asset in Dagster's order; None for an asset without partitions."""
@@ -129,21 +145,3 @@ def materialize_whole_graph(profile: str, *, resume: bool) -> bool:
             if PLANTED_CORPUS in stage.assets:
                 register_shards(instance, settings, store)
     return True
-
-
-def neighbours(registered: Sequence[str], wanted: AbstractSet[str]) -> Iterator[list[str]]:
-    """The wanted partitions in stretches that one run can name by its first and last partition.
-
-    Args:
-        registered: all partitions in the order in which Dagster knows them.
-        wanted: those to materialise.
-    """
-    stretch: list[str] = []
-    for key in registered:
-        if key in wanted:
-            stretch.append(key)
-        elif stretch:
-            yield stretch
-            stretch = []
-    if stretch:
-        yield stretch

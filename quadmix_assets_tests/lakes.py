@@ -1,6 +1,7 @@
 """Small lakes for tests of single steps: raw shards, scores and labels without the graph."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,4 +57,8 @@ def put_scored(
     )
     labels_inputs = {"fitted_models": fingerprints["fitted_models"], **inputs}
     labels_inputs.pop("tokenizer")
-    store.write_table(store.table_path(DOMAIN_LABELS, key), labels, {"inputs": labels_inputs})
+    store.write_table(
+        store.table_path(DOMAIN_LABELS, key),
+        labels,
+        {"inputs": labels_inputs, "counts": dict(Counter(domains))},
+    )

@@ -1,10 +1,11 @@
 """Find the input shards below a folder, with a partition key and a fingerprint of each."""
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -20,6 +21,7 @@ _UNFINISHED_SUFFIXES = (".tmp", ".part", ".crdownload")
 # Longer keys would not fit into a file name (255 bytes on common file systems) with a suffix.
 _MAX_KEY_LENGTH = 200
 # Fields by which storage systems identify a file's content, the most reliable first.
+_TIME_FIELDS = ("mtime", "LastModified", "last_modified", "updated", "modified", "created")
 _IDENTITY_FIELDS = (
     "ETag",
     "etag",
@@ -27,12 +29,7 @@ _IDENTITY_FIELDS = (
     "content_md5",
     "crc32c",
     "blob_id",
-    "mtime",
-    "LastModified",
-    "last_modified",
-    "updated",
-    "modified",
-    "created",
+    *_TIME_FIELDS,
 )
 
 
@@ -46,11 +43,14 @@ class InputShard:
         fingerprint: a string that changes when the file does: size and modification time of a local
             file, size and ETag (or the storage's equivalent) elsewhere. It is taken from the file
             listing, and may change although the content did not; `hash_file` reads the content.
+        modified: when the file was last written, in seconds since the epoch; None where the storage
+            does not say.
     """
 
     key: str
     path: UPath
     fingerprint: str
+    modified: float | None = None
 
 
 @dataclass(frozen=True)
@@ -60,19 +60,35 @@ class Discovery:
     Attributes:
         shards: the files that match a pattern, sorted by key.
         ignored: sorted relative paths of the other files.
+        unmarked: keys of files that match a pattern and whose done marker is not there (yet).
     """
 
     shards: list[InputShard]
     ignored: list[str]
+    unmarked: frozenset[str] = frozenset()
 
 
-def discover(folder: UPath, patterns: Sequence[str]) -> Discovery:
+@dataclass(frozen=True)
+class _File:
+    """A file of a listing."""
+
+    relative: str
+    fingerprint: str
+    modified: float | None
+
+
+def discover(
+    folder: UPath, patterns: Sequence[str], *, done_marker: str | None = None
+) -> Discovery:
     """List the files below `folder` that match one of `patterns`.
 
     A pattern without "/" is matched against file names at any depth ("*.parquet"), one with "/"
     against the path relative to `folder`, where ** stands for any number of folders. Files and
     folders whose name starts with "." or "_", unfinished files (.tmp, .part, .crdownload) and
     README.md are skipped. Symbolic links are followed.
+
+    With a `done_marker`, a suffix such as ".done", a file counts only if there is one of its name
+    with that suffix beside it; the markers themselves are neither shards nor ignored.
 
     Raises:
         FileNotFoundError: `folder` does not exist.
@@ -81,7 +97,15 @@ def discover(folder: UPath, patterns: Sequence[str]) -> Discovery:
     shards: dict[str, InputShard] = {}
     names: dict[str, str] = {}
     ignored: list[str] = []
-    for relative, fingerprint in _files(folder):
+    unmarked: set[str] = set()
+    files = list(_files(folder))
+    marked: set[str] = set()
+    if done_marker is not None:
+        ends = [file.relative for file in files if file.relative.endswith(done_marker)]
+        marked = {name.removesuffix(done_marker) for name in ends}
+        files = [file for file in files if not file.relative.endswith(done_marker)]
+    for file in files:
+        relative = file.relative
         if _is_skipped(relative):
             continue
         if not any(_matches(relative, pattern) for pattern in patterns):
@@ -95,8 +119,24 @@ def discover(folder: UPath, patterns: Sequence[str]) -> Discovery:
                 "Rename one of them."
             )
         names[key] = relative
-        shards[key] = InputShard(key, folder / relative, fingerprint)
-    return Discovery([shards[key] for key in sorted(shards)], sorted(ignored))
+        shards[key] = InputShard(key, folder / relative, file.fingerprint, file.modified)
+        if done_marker is not None and relative not in marked:
+            unmarked.add(key)
+    complete = [shards[key] for key in sorted(shards) if key not in unmarked]
+    return Discovery(complete, sorted(ignored), frozenset(unmarked))
+
+
+def present_fingerprint(path: UPath) -> str:
+    """The fingerprint that `discover` would give to the file now.
+
+    Raises:
+        FileNotFoundError: the file is not there.
+        OSError: the storage does not answer.
+    """
+    if path.protocol in _LOCAL_PROTOCOLS:
+        return _local_fingerprint(Path(path.path).stat())
+    path.fs.invalidate_cache()
+    return _remote_fingerprint(path.fs.info(path.path))
 
 
 def shard_key(relative: str) -> str:
@@ -130,8 +170,7 @@ def _matches(relative: str, pattern: str) -> bool:
     return re.match(glob_translate(pattern), relative) is not None
 
 
-def _files(folder: UPath) -> Iterator[tuple[str, str]]:
-    """Relative path and fingerprint of every file below `folder`."""
+def _files(folder: UPath) -> Iterator[_File]:
     if folder.protocol in _LOCAL_PROTOCOLS:
         found = _local_files(Path(folder.path))
     else:
@@ -147,7 +186,7 @@ def _files(folder: UPath) -> Iterator[tuple[str, str]]:
         )
 
 
-def _local_files(root: Path) -> Iterator[tuple[str, str]]:
+def _local_files(root: Path) -> Iterator[_File]:
     visited: set[tuple[int, int]] = set()
     for folder, subfolders, names in os.walk(root, followlinks=True):
         stat = Path(folder).stat()
@@ -162,17 +201,36 @@ def _local_files(root: Path) -> Iterator[tuple[str, str]]:
                 stat = path.stat()
             except FileNotFoundError:  # a broken link, or a file deleted since the listing
                 continue
-            yield path.relative_to(root).as_posix(), f"{stat.st_size}-{stat.st_mtime_ns}"
+            relative = path.relative_to(root).as_posix()
+            yield _File(relative, _local_fingerprint(stat), stat.st_mtime)
 
 
-def _remote_files(folder: UPath) -> Iterator[tuple[str, str]]:
+def _local_fingerprint(stat: os.stat_result) -> str:
+    return f"{stat.st_size}-{stat.st_mtime_ns}"
+
+
+def _remote_files(folder: UPath) -> Iterator[_File]:
     # fsspec caches listings for the life of the process: without this, a sensor would never see a
     # new file.
     folder.fs.invalidate_cache()
     root = folder.path.rstrip("/") + "/"
     for name, info in folder.fs.find(folder.path, detail=True).items():
         if info["type"] == "file" and not name.endswith("/") and name.startswith(root):
-            yield name.removeprefix(root), _remote_fingerprint(info)
+            yield _File(name.removeprefix(root), _remote_fingerprint(info), _remote_time(info))
+
+
+def _remote_time(info: Mapping[str, Any]) -> float | None:
+    """When an object was written, where the listing gives it as a time or as seconds."""
+    for field in _TIME_FIELDS:
+        value = info.get(field)
+        if isinstance(value, str):
+            with contextlib.suppress(ValueError):
+                value = datetime.fromisoformat(value)
+        if isinstance(value, datetime):
+            return (value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp()
+        if isinstance(value, int | float):
+            return float(value)
+    return None
 
 
 def _remote_fingerprint(info: Mapping[str, Any]) -> str:

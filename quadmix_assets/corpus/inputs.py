@@ -73,4 +73,5 @@ def discover_inputs(settings: Settings, store: Store) -> Discovery:
         FileNotFoundError: there is no raw folder.
         ValueError: two files have the same shard key.
     """
-    return discover(raw_folder(settings, store), settings.corpus.patterns)
+    marker = None if settings.corpus.source == "planted" else settings.automation.done_marker
+    return discover(raw_folder(settings, store), settings.corpus.patterns, done_marker=marker)

@@ -6,6 +6,7 @@ Every row of the input ends up in exactly one of the two.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from upath import UPath
@@ -97,8 +98,9 @@ def normalize(
     Where a row has no id, it is "<shard_key>:<row>", rows counted from 1; where it has no source,
     that is the shard key. `carried_columns` maps further input columns to their type (string,
     int, float, bool); they are null where the input has no value. A column a.b is field b of
-    column a where no column has that name. Texts are kept exactly as they are. An empty file
-    yields no batch.
+    column a where no column has that name. Texts are kept exactly as they are. Of rows with the
+    same id the first usable one becomes a document. An empty file yields no batch. The ids of the
+    file are in memory.
 
     Raises:
         UnreadableShardError: the file as a whole cannot be used.
@@ -107,13 +109,15 @@ def normalize(
     schema = documents_schema(carried_columns)
     columns = Columns(text_column, id_column, source_column, carried_columns)
     batches = read_shard(path, columns, max_text_bytes=max_text_bytes, batch_rows=batch_rows)
+    seen: set[str] = set()
     for batch in batches:
-        yield _normalize_batch(batch, schema, shard_key, max_text_bytes)
+        yield _normalize_batch(batch, schema, shard_key, max_text_bytes, seen)
 
 
 def _normalize_batch(
-    batch: ReadBatch, schema: pa.Schema, shard_key: str, max_text_bytes: int
+    batch: ReadBatch, schema: pa.Schema, shard_key: str, max_text_bytes: int, seen: set[str]
 ) -> NormalizedBatch:
+    """One batch; the ids of its documents are added to those that the file has `seen` so far."""
     n_bytes = pc.binary_length(batch.text).cast(pa.int64())
     too_large = pc.greater(n_bytes, max_text_bytes)
     usable = pc.and_not(pc.match_substring_regex(batch.text, _VISIBLE), too_large)
@@ -144,7 +148,33 @@ def _normalize_batch(
         )
     if len(rejected) > len(batch.rejected):
         documents = documents.filter(usable)
+    repeats = _repeats(documents.column("id").to_pylist(), seen)
+    if repeats:
+        rows = batch.rows.filter(usable)
+        for index in repeats:
+            id_ = documents.column("id")[index].as_py()
+            detail = f"an earlier row of this file has the id {id_!r}"
+            text = documents.column("text")[index].as_py()
+            row = rows[index].as_py()
+            rejected.append(Rejection(row, id_, Reason.DUPLICATE_ID, detail, excerpt(text)))
+        first = np.ones(documents.num_rows, dtype=bool)
+        first[repeats] = False
+        documents = documents.filter(pa.array(first))
     return NormalizedBatch(documents, _quarantine(rejected, shard_key), batch.present)
+
+
+def _repeats(ids: list[str], seen: set[str]) -> list[int]:
+    """Positions of the ids that were seen before; `seen` then holds the others too."""
+    fresh = set(ids)
+    if len(fresh) == len(ids) and seen.isdisjoint(fresh):
+        seen |= fresh
+        return []
+    repeats = []
+    for index, id_ in enumerate(ids):
+        if id_ in seen:
+            repeats.append(index)
+        seen.add(id_)
+    return repeats
 
 
 def _quarantine(rejected: list[Rejection], shard_key: str) -> pa.Table:

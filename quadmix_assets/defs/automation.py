@@ -10,7 +10,6 @@ from quadmix_assets.corpus.inputs import discover_inputs
 from quadmix_assets.defs.partitions import SHARDS
 from quadmix_assets.defs.resources import (
     AUTOMATION_ENABLED,
-    CRON,
     DISCOVERY_SECONDS,
     ProjectResource,
 )
@@ -19,37 +18,6 @@ from quadmix_assets.store import is_local
 INPUT_FILES = dg.AssetKey("input_files")
 # A file that was written to just now may not be complete yet.
 SETTLE_SECONDS = 5.0
-
-_Condition = dg.AutomationCondition
-
-# The missing and the changed shards, at every tick. A shard that failed is tried again when its
-# file or another input has changed. New code alone recomputes nothing (the UI shows it as
-# unsynced): scoring a large pool again is left to the user.
-PER_INPUT_FILE = (
-    _Condition.cron_tick_passed(CRON)
-    & (
-        (_Condition.missing() & ~_Condition.execution_failed())
-        | _Condition.any_deps_updated().since_last_handled()
-    )
-    & ~_Condition.in_progress()
-).with_label("missing or changed input files")
-
-# A step waits until its inputs are materialised, instead of joining their run: in one run, a shard
-# that fails would fail the later steps of all other shards.
-PER_SHARD = (
-    PER_INPUT_FILE
-    & ~_Condition.any_deps_missing()
-    & ~_Condition.any_deps_match(_Condition.will_be_requested())
-    & ~_Condition.any_deps_in_progress()
-    & _Condition.all_deps_blocking_checks_passed()
-).with_label("missing or changed shards")
-
-# Assets and checks over all shards are updated after the shards, without waiting for failed ones.
-ON_SHARDS = (
-    _Condition.any_deps_match(_Condition.newly_updated()).since_last_handled()
-    & ~_Condition.any_deps_in_progress()
-    & ~_Condition.in_progress()
-).with_label("its shards changed")
 
 
 def observation(shard: InputShard) -> dg.AssetObservation:
@@ -107,12 +75,3 @@ def discover_shards(
         asset_events=[observation(shard) for shard in changed],
         cursor=json.dumps({**seen, **{shard.key: shard.fingerprint for shard in changed}}),
     )
-
-
-automation = dg.AutomationConditionSensorDefinition(
-    "automation",
-    target=dg.AssetSelection.all(),
-    default_status=_STATUS,
-    minimum_interval_seconds=DISCOVERY_SECONDS,
-    description="Materialises exactly the missing and changed partitions.",
-)

@@ -20,12 +20,19 @@ from quadmix_assets.defs.resources import (
 )
 from quadmix_assets.features.inference import Runtime
 from quadmix_assets.features.inference.checkpoint import CheckpointError
+from quadmix_assets.features.label_coverage import label_coverage
 from quadmix_assets.features.learned.fit import FittedModels, fit_models, load_models
 from quadmix_assets.features.learned.pinned import StaleModelError
 from quadmix_assets.features.normalize_pool import (
     drift_by_criterion,
     fit_normalizers,
     load_normalizers,
+)
+from quadmix_assets.features.population_shift import (
+    describe_shifts,
+    reference_shards,
+    shift_table,
+    shifts_of_shards,
 )
 from quadmix_assets.features.score import N_TOKENS, label_shard, score_shard
 from quadmix_assets.features.scored_documents import read_scored
@@ -246,6 +253,61 @@ def score_normalizers(project: ProjectResource) -> dg.MaterializeResult:
             "dagster/uri": str(store.root / SCORE_NORMALIZERS),
             **cost.metadata(),
         },
+    )
+
+
+@dg.asset_check(asset=domain_labels, automation_condition=ON_SHARDS)
+def labels_cover_the_pool(
+    context: dg.AssetCheckExecutionContext, project: ProjectResource
+) -> dg.AssetCheckResult:
+    """Whether the share of documents without a domain is at most `features.max_unknown_share`."""
+    limit = project.settings.features.max_unknown_share
+    with clear_errors(MissingOutputError):
+        coverage = label_coverage(project.store, shards_with(context, DOMAIN_LABELS))
+    far = {k: share for k, share in coverage.unknown_by_shard.items() if share > limit}
+    table = pl.DataFrame(
+        {"shard": list(far), "unknown_share": list(far.values())},
+        schema={"shard": pl.String, "unknown_share": pl.Float64},
+    )
+    return dg.AssetCheckResult(
+        passed=coverage.unknown_share <= limit and not coverage.is_empty,
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=coverage.in_words(limit),
+        metadata={
+            "n_documents": coverage.n_documents,
+            "n_unknown": coverage.n_unknown,
+            "unknown_share": coverage.unknown_share,
+            "shards_over_the_limit": markdown_table(
+                table.sort("unknown_share", descending=True).head(50)
+            ),
+        },
+    )
+
+
+@dg.asset_check(
+    asset=score_normalizers,
+    additional_deps=[scored_shards],
+    automation_condition=ON_SHARDS,
+)
+def new_shards_resemble_the_pool(
+    context: dg.AssetCheckExecutionContext, project: ProjectResource
+) -> dg.AssetCheckResult:
+    """Whether the scores of shards added since resemble those that sigma was fitted on.
+
+    Measured per shard and criterion by the population stability index; limit
+    `features.max_population_shift`, and what chance explains in small shards on top of it.
+    """
+    settings, store = project.settings, project.store
+    reference = reference_shards(store)
+    new = [key for key in shards_with(context, SCORED_SHARDS) if key not in reference]
+    with clear_errors(MissingOutputError):
+        found = shifts_of_shards(store, new, settings.criterion_names)
+    table, far = shift_table(found, settings.features.max_population_shift)
+    return dg.AssetCheckResult(
+        passed=not far,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=describe_shifts(found, far, settings.features.max_population_shift),
+        metadata={"shifts": markdown_table(table.head(50)), "n_shards": len(new)},
     )
 
 

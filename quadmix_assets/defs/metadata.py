@@ -2,22 +2,30 @@
 
 import base64
 import io
+import re
 import resource
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 import polars as pl
+import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 from upath import UPath
 
+from quadmix_assets.defs.resources import SETTINGS
 from quadmix_assets.outputs import PLOTS
+from quadmix_assets.report.columns import describe
 from quadmix_assets.store import Store, atomic_file
 
 _DAGSTER_TYPES = {pl.String: "string", pl.Boolean: "bool"}
+# Of the rows that are shown of a table; the events of partitions should stay small.
+_SAMPLE_ROWS = 5
+_SAMPLE_COLUMNS = 16
+_SAMPLE_TEXT = 60
 
 
 def figure(store: Store, asset: str, name: str, fig: Figure) -> dg.MetadataValue:
@@ -56,11 +64,17 @@ def table_metadata(
     n_rows: int | None = None,
     lineage: Lineage | None = None,
 ) -> dict[str, Any]:
-    """A table's path, columns, their lineage, and number of rows, under Dagster's own keys."""
-    columns = [
-        dg.TableColumn(name=name, type=_DAGSTER_TYPES.get(type(dtype), str(dtype).lower()))
-        for name, dtype in schema.items()
-    ]
+    """A table's path, columns with their meaning, lineage, number of rows, and first rows.
+
+    Path, columns, lineage and number of rows are under the keys that Dagster knows.
+
+    Args:
+        path: `<lake>/<asset>/<name>.parquet`; the columns are described as those of the asset.
+        schema: types by column.
+        n_rows: the table's rows.
+        lineage: what each column is made from.
+    """
+    columns = [_column(path.parent.name, name, dtype) for name, dtype in schema.items()]
     metadata: dict[str, Any] = {
         "dagster/uri": str(path),
         "dagster/column_schema": dg.TableSchema(columns=columns),
@@ -74,7 +88,53 @@ def table_metadata(
         )
     if n_rows is not None:
         metadata["dagster/row_count"] = n_rows
+    if path.exists():
+        metadata["first_rows"] = first_rows(path)
     return metadata
+
+
+def _column(output: str, name: str, dtype: Any) -> dg.TableColumn:
+    kind = _DAGSTER_TYPES.get(type(dtype), str(dtype).lower())
+    described = describe(output, name, SETTINGS)
+    if described is None:
+        return dg.TableColumn(name=name, type=kind)
+    constraints = dg.TableColumnConstraints(nullable=described.nullable, unique=described.unique)
+    return dg.TableColumn(name=name, type=kind, description=str(described), constraints=constraints)
+
+
+def first_rows(path: UPath) -> dg.MetadataValue:
+    """The first rows of a Parquet table as Markdown: long texts cut, at most a dozen columns."""
+    with path.open("rb") as file, pq.ParquetFile(file) as parquet:
+        names = parquet.schema_arrow.names
+        batches = parquet.iter_batches(batch_size=_SAMPLE_ROWS, columns=names[:_SAMPLE_COLUMNS])
+        first = next(batches, None)
+    if first is None or not first.num_rows:
+        return dg.MetadataValue.md("_no rows_")
+    rows = cast(pl.DataFrame, pl.from_arrow(first))
+    shown = pl.DataFrame(
+        {plain_text(name): [_excerpt(value) for value in rows[name]] for name in rows.columns}
+    )
+    left_out = len(names) - rows.width
+    note = f"\n\n{left_out} further columns are not shown." if left_out else ""
+    return dg.MetadataValue.md(f"{markdown_table(shown).value}{note}")
+
+
+def plain_text(text: str) -> str:
+    """A text in one line that Markdown shows as it is."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    # The bar is left to `markdown_table`.
+    # Underscores inside words mean nothing to Markdown.
+    return re.sub(r"([\\`*{}\[\]<>#~!$&]|(?<!\w)_|_(?!\w))", r"\\\1", line)
+
+
+def _excerpt(value: object) -> object:
+    if isinstance(value, float):
+        return value
+    text = ", ".join(map(str, value[:_SAMPLE_TEXT])) if isinstance(value, pl.Series) else str(value)
+    # Cut before it is made plain, so that a document of megabytes is not read for one line.
+    shown = " ".join(text[: 8 * _SAMPLE_TEXT].split())
+    is_cut = len(shown) > _SAMPLE_TEXT or len(text) > 8 * _SAMPLE_TEXT
+    return plain_text(shown[: _SAMPLE_TEXT - 1] + "…" if is_cut else shown)
 
 
 class Cost:
@@ -83,12 +143,33 @@ class Cost:
     def __init__(self) -> None:
         self._start = time.perf_counter()
 
-    def metadata(self) -> dict[str, Any]:
-        """Seconds since the start, and the peak resident memory of the process so far."""
+    def metadata(
+        self,
+        *,
+        n_documents: int | None = None,
+        n_tokens: int | None = None,
+        n_bytes: int | None = None,
+    ) -> dict[str, Any]:
+        """Seconds since the start, the throughput, and the peak resident memory of the process.
+
+        Args:
+            n_documents, n_tokens, n_bytes: what the block has processed; None shows no rate.
+        """
+        seconds = time.perf_counter() - self._start
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         scale = 2**20 if sys.platform == "darwin" else 2**10
+        amounts = {
+            "documents_per_second": n_documents,
+            "tokens_per_second": n_tokens,
+            "mb_per_second": None if n_bytes is None else n_bytes / 1e6,
+        }
         return {
-            "seconds": round(time.perf_counter() - self._start, 3),
+            "seconds": round(seconds, 3),
+            **{
+                name: float(f"{amount / max(seconds, 1e-6):.4g}")
+                for name, amount in amounts.items()
+                if amount is not None
+            },
             "process_peak_mib": round(peak / scale, 1),
         }
 

@@ -1,7 +1,11 @@
 """Group `mix`: rank calibration, final mix, manifest."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import dagster as dg
 import polars as pl
+from pydantic import Field
 
 from quadmix_assets.defs.conditions import GATHER, ON_SHARDS, PINNED, SHARD
 from quadmix_assets.defs.features import (
@@ -11,33 +15,59 @@ from quadmix_assets.defs.features import (
     scored_shards,
 )
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
-from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shards_with
+from quadmix_assets.defs.mix_links import MANIFEST_TAG, gather_links, tag_runs
+from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shard_keys, shards_with
 from quadmix_assets.defs.raw_shards import raw_shards
 from quadmix_assets.defs.resources import OWNERS, SHARDS_PER_RUN, ProjectResource, version_of
 from quadmix_assets.defs.search import optimal_params
 from quadmix_assets.features.scored_reference_pool import read_scored_reference_pool
 from quadmix_assets.mix.calibrate_pool import calibrate_pool, calibration_drift
+from quadmix_assets.mix.changes import changes_since
+from quadmix_assets.mix.completeness import incomplete_entries
 from quadmix_assets.mix.export import export_shard
 from quadmix_assets.mix.final_mix import column_lineage, mix_shard
+from quadmix_assets.mix.guards import check_guards
+from quadmix_assets.mix.links import Link, links_path, read_links, table_of_links, write_links
+from quadmix_assets.mix.made_from import write_made_from
 from quadmix_assets.mix.manifest import (
     build_manifest,
     read_manifest,
     stale_shards,
+    usable_shards,
     write_manifest,
 )
 from quadmix_assets.mix.model import load_mix_model
 from quadmix_assets.mix.plots import plot_domain_shares, plot_sampling_curves
 from quadmix_assets.mix.summary import domain_table, unmet_constraints
 from quadmix_assets.outputs import (
+    DOMAIN_LABELS,
     EXPORT,
     FINAL_MIX,
     MIX_MANIFEST,
+    PROXY_METRICS,
     RANK_CALIBRATION,
+    RAW_SHARDS,
     SCORED_SHARDS,
 )
-from quadmix_assets.store import MissingOutputError
+from quadmix_assets.settings import Settings
+from quadmix_assets.store import MissingOutputError, Store
 
 GROUP = "mix"
+_MOST_PROBLEMS = 5
+
+
+class MixChoice(dg.Config):
+    """What one launch may choose for the mix, instead of the settings."""
+
+    objective: str | None = Field(
+        default=None,
+        description="name of the objective whose theta* makes the mix; null: mix.objective",
+    )
+    tokens: int | None = Field(
+        default=None,
+        ge=1,
+        description="budget of the mix in tokens; null: search.constraints.mix_tokens",
+    )
 
 
 @dg.asset(
@@ -48,23 +78,37 @@ GROUP = "mix"
     deps=[score_normalizers, scored_reference_pool, optimal_params],
     automation_condition=PINNED,
 )
-def rank_calibration(project: ProjectResource) -> dg.MaterializeResult:
+def rank_calibration(
+    context: dg.AssetExecutionContext, config: MixChoice, project: ProjectResource
+) -> dg.MaterializeResult:
     """Per domain, merged score under theta* -> cumulative token share of the pool. Pinned.
 
     Built from all documents' scores, never their text. It freezes theta* of `mix.objective`: a
     later search changes the mix only when this asset is materialised again. Where the settings
-    give the mix a budget, theta*'s omegas are scaled so that the pool meets it.
+    give the mix a budget, theta*'s omegas are scaled so that the pool meets it. It waits while a
+    guard fails (the regressor is no better than a constant, too many proxies failed, too few
+    documents have a domain), unless `mix.accept` names it.
     """
     cost = Cost()
     settings, store = project.settings, project.store
+    objective = _objective(settings, config.objective)
     with clear_errors(MissingOutputError, ValueError):
-        made = calibrate_pool(store, read_scored_reference_pool(store), settings)
+        shards = read_scored_reference_pool(store)
+        guards = check_guards(store, shards, settings, objective)
+        made = calibrate_pool(
+            store, shards, settings, objective=objective, mix_tokens=config.tokens
+        )
+        write_made_from(store, guards)
+    for guard in guards.failed:
+        context.log.warning(f"accepted by mix.accept: {guard.name}: {guard.words}")
     path = store.table_path(RANK_CALIBRATION)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(store.fingerprint(store.root / RANK_CALIBRATION)),
         metadata={
             **table_metadata(path, store.read_schema(path), store.n_rows(path)),
-            "objective": settings.mix_objective,
+            "objective": made.objective,
+            "mix_tokens": made.mix_tokens if made.mix_tokens is not None else "no budget",
+            "accepted_guards": ", ".join(guards.accepted) or "none",
             "n_documents": made.n_documents,
             "expected_tokens_of_mix": float(made.expected_tokens.sum()),
             "max_rank_error": made.calibration.max_error,
@@ -77,6 +121,24 @@ def rank_calibration(project: ProjectResource) -> dg.MaterializeResult:
             **cost.metadata(),
         },
     )
+
+
+def _objective(settings: Settings, wanted: str | None) -> str:
+    """The objective of a launch: the wanted one, or that of the settings.
+
+    Raises:
+        dg.Failure: there is no such objective.
+    """
+    if wanted is None:
+        return settings.mix_objective
+    known = [objective.name for objective in settings.objectives]
+    if wanted not in known:
+        raise dg.Failure(
+            f"the launch asks for the objective {wanted!r}; search.objectives has: "
+            f"{', '.join(known)}",
+            allow_retries=False,
+        )
+    return wanted
 
 
 @dg.asset_check(
@@ -162,13 +224,17 @@ def final_mix(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
 def mix_manifest(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
-    """Everything that the mix was made from in one JSON, from settings to each shard's checksum."""
+    """Everything that the mix was made from in one JSON, from settings to each shard's checksum.
+
+    `mix_links/links.json` leads from each entry to the asset, partition and run that made it.
+    """
     cost = Cost()
     settings, store = project.settings, project.store
     shards = shards_with(context, FINAL_MIX)
     with clear_errors(MissingOutputError):
         manifest = build_manifest(store, shards, settings)
     path = write_manifest(store, settings, manifest)
+    links = _linked(context, store, manifest)
     table = domain_table(manifest)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(store.fingerprint(store.root / MIX_MANIFEST)),
@@ -176,6 +242,12 @@ def mix_manifest(
             "dagster/uri": str(path),
             "n_shards": len(shards),
             **manifest["totals"],
+            "objective": manifest["objective"],
+            "accepted_guards": ", ".join(manifest["guards"]["accepted"]) or "none",
+            "git_commit": _commit(manifest),
+            "settings_hash": manifest["settings_hash"],
+            "links": markdown_table(table_of_links(links)),
+            "links_file": str(links_path(store)),
             "domains": markdown_table(table),
             "domain_shares": figure(
                 store,
@@ -189,6 +261,78 @@ def mix_manifest(
             ),
             **cost.metadata(),
         },
+    )
+
+
+def _linked(
+    context: dg.AssetExecutionContext, store: Store, manifest: Mapping[str, Any]
+) -> list[Link]:
+    """The links of a manifest, which are written, and lead back from their runs."""
+    shards, batches = manifest["shards"], manifest["calibrated_from"][PROXY_METRICS]
+    partitions = {
+        **dict.fromkeys((RAW_SHARDS, SCORED_SHARDS, DOMAIN_LABELS, FINAL_MIX), shards),
+        PROXY_METRICS: batches,
+    }
+    known = read_links(store)
+    links = gather_links(context.instance, partitions, known)
+    fingerprint = store.fingerprint(store.root / MIX_MANIFEST)
+    write_links(store, fingerprint, links)
+    tag_runs(context.instance, links, known, fingerprint)
+    if context.instance.has_run(context.run_id):
+        context.instance.add_run_tags(context.run_id, {MANIFEST_TAG: fingerprint})
+    return links
+
+
+def _commit(manifest: Mapping[str, Any]) -> str:
+    git = manifest["git"]
+    if git is None:
+        return "not a checkout"
+    return f"{git['commit']}{' with changes that are not committed' if git['dirty'] else ''}"
+
+
+@dg.asset_check(asset=mix_manifest)
+def mix_is_current(
+    context: dg.AssetCheckExecutionContext, project: ProjectResource
+) -> dg.AssetCheckResult:
+    """What is newer or gone since the mix was made: shards, scores, tables, proxies, settings."""
+    settings, store = project.settings, project.store
+    with clear_errors(MissingOutputError):
+        changes = changes_since(store, settings, read_manifest(store), shard_keys(context))
+    table = pl.DataFrame(
+        {
+            "what": list(changes.by_kind),
+            "names": [", ".join(names) for names in changes.by_kind.values()],
+        },
+        schema={"what": pl.String, "names": pl.String},
+    )
+    return dg.AssetCheckResult(
+        passed=not changes.by_kind,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="nothing has changed since the mix was made"
+        if not changes.by_kind
+        else f"since the mix was made, {changes.in_words()}. To follow, materialise what is "
+        "unsynced on the lineage page, from rank_calibration on where theta* shall follow too",
+        metadata={"changes": markdown_table(table)},
+    )
+
+
+@dg.asset_check(asset=mix_manifest)
+def manifest_is_complete(
+    context: dg.AssetCheckExecutionContext, project: ProjectResource
+) -> dg.AssetCheckResult:
+    """Whether the mix holds every usable shard, and every file of the manifest is as recorded."""
+    store = project.store
+    manifest = read_manifest(store)
+    problems = incomplete_entries(store, manifest, usable_shards(store, shard_keys(context)))
+    return dg.AssetCheckResult(
+        passed=not problems,
+        description=f"all {len(manifest['shards'])} shards and {len(manifest['tables'])} tables "
+        "are there as recorded"
+        if not problems
+        else f"{len(problems)} entries are missing or differ: "
+        + "; ".join(problems[:_MOST_PROBLEMS])
+        + ("; ..." if len(problems) > _MOST_PROBLEMS else ""),
+        metadata={"problems": markdown_table(pl.DataFrame({"problem": problems}))},
     )
 
 

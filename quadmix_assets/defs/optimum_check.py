@@ -14,7 +14,7 @@ from quadmix_assets.proxies.proxy_pool import open_index, read_documents, token_
 from quadmix_assets.sampling import PoolDraw
 from quadmix_assets.search.objective import Objective
 from quadmix_assets.search.optimum_check import (
-    best_of_swarm,
+    best_of_first_round,
     check_table,
     compare,
     compared_thetas,
@@ -44,8 +44,9 @@ def optimum_check(
 ) -> dg.MaterializeResult:
     """Proxies trained on the samples of theta* and of baselines, several seeds each.
 
-    Baselines are the best theta of the swarm, documents at random, and the best documents by each
-    single criterion. Measured objectives are shown with their intervals, next to the predictions.
+    Baselines are the best theta of the first round, documents at random, and the best documents by
+    each single criterion. Measured objectives are shown with their intervals, next to the
+    predictions.
     """
     cost = Cost()
     settings, store = project.settings, project.store
@@ -115,7 +116,7 @@ def optimum_check(
 
 @dg.asset_check(asset=optimum_check)
 def theta_star_beats_the_swarm(project: ProjectResource) -> dg.AssetCheckResult:
-    """Whether theta* has a lower measured objective than the best theta of the swarm."""
+    """Whether theta* has a lower measured objective than the best theta of the first round."""
     settings, store = project.settings, project.store
     losses = store.read_table(store.table_path(OPTIMUM_CHECK))
     metrics = read_evidence(store, settings).metrics
@@ -123,7 +124,7 @@ def theta_star_beats_the_swarm(project: ProjectResource) -> dg.AssetCheckResult:
     for wanted in settings.objectives:
         objective = Objective.of(wanted, metrics)
         by_seed = objective_by_seed(losses, objective)
-        verdict = compare(by_seed, theta_star(wanted.name), best_of_swarm(wanted.name))
+        verdict = compare(by_seed, theta_star(wanted.name), best_of_first_round(wanted.name))
         verdicts.append(f"theta* of {wanted.name!r} {verdict.in_words(objective.unit)}")
         gains[wanted.name] = verdict.gain
     return dg.AssetCheckResult(

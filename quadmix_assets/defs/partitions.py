@@ -66,14 +66,9 @@ class Recorder:
             info = step.maybe_fetch_and_get_input_asset_version_info(parent)
             pointer = str(info.storage_id) if info else NULL_EVENT_POINTER
             self._tags[get_input_event_pointer_tag(parent)] = pointer
-            self._parent_versions[parent] = latest_versions(
-                context.instance,
-                parent,
-                observed=step.job_def.asset_layer.get(parent).is_external,
-                partitions=list(context.partition_keys)
-                if step.job_def.asset_layer.get(parent).is_partitioned
-                else None,
-            )
+            is_partitioned = step.job_def.asset_layer.get(parent).is_partitioned
+            partitions = list(context.partition_keys) if is_partitioned else None
+            self._parent_versions[parent] = latest_versions(context.instance, parent, partitions)
 
     def record(self, partition: str, metadata: Mapping[str, Any], version: str) -> None:
         """Record that a partition has been made.

@@ -9,11 +9,18 @@ from quadmix_assets.corpus.check import check_inputs
 from quadmix_assets.corpus.duplicates import find_duplicate_ids
 from quadmix_assets.corpus.raw_shard import RawShardSummary, read_summary, write_raw_shard
 from quadmix_assets.corpus.readers import UnreadableShardError
-from quadmix_assets.defs.automation import INPUT_FILES, PER_INPUT_FILE
+from quadmix_assets.defs.automation import INPUT_FILES
+from quadmix_assets.defs.conditions import SHARD
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
-from quadmix_assets.defs.partitions import SHARDS, shard_keys, work_through
-from quadmix_assets.defs.resources import OWNERS, SHARDS_PER_RUN, ProjectResource
-from quadmix_assets.outputs import QUARANTINE, RAW_SHARDS
+from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shard_keys
+from quadmix_assets.defs.resources import (
+    OWNERS,
+    PLANTED,
+    SHARDS_PER_RUN,
+    ProjectResource,
+    version_of,
+)
+from quadmix_assets.outputs import PLANTED_CORPUS, QUARANTINE, RAW_SHARDS
 from quadmix_assets.settings import CorpusSettings, SettingsError
 from quadmix_assets.store import Store
 
@@ -25,16 +32,15 @@ FEW_ROWS_IN_QUARANTINE = "few_rows_in_quarantine"
     group_name="corpus",
     kinds={"polars", "parquet"},
     owners=OWNERS,
-    code_version="1",
+    code_version=version_of(RAW_SHARDS, 1),
     partitions_def=SHARDS,
-    deps=[INPUT_FILES],
+    deps=[INPUT_FILES, *([PLANTED_CORPUS] if PLANTED else [])],
     backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),
-    automation_condition=PER_INPUT_FILE,
+    automation_condition=SHARD,
     check_specs=[
         dg.AssetCheckSpec(
             IDS_ARE_UNIQUE,
             asset=RAW_SHARDS,
-            blocking=True,
             description="Whether no document id occurs twice in the pool; draws depend on ids.",
         ),
         dg.AssetCheckSpec(
@@ -86,14 +92,17 @@ def raw_shards(
             **cost.metadata(),
         }
 
-    outcome = work_through(context, work, (UnreadableShardError, FileNotFoundError))
-    # The checks are part of this step, so that they report even if a shard has failed.
+    result = for_each_partition(
+        context,
+        work,
+        version=lambda key: store.fingerprint(store.table_path(RAW_SHARDS, key)),
+        expected_errors=(UnreadableShardError, FileNotFoundError),
+    )
     materialized = context.instance.get_materialized_partitions(context.asset_key)
-    shards = sorted((materialized & set(shard_keys(context))) | set(outcome.done))
+    shards = sorted(materialized & set(shard_keys(context)))
     yield _ids_are_unique(store, shards)
     yield _few_rows_in_quarantine(store, shards, settings.corpus.max_quarantine_share)
-    outcome.record(context)
-    yield dg.MaterializeResult()
+    yield result
 
 
 def _absence(summary: RawShardSummary, corpus: CorpusSettings) -> str:

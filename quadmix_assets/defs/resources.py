@@ -2,8 +2,7 @@
 
 import dagster as dg
 
-from quadmix_assets.settings import Settings, chosen_profile, frozen_settings
-from quadmix_assets.settings.used import settings_hash
+from quadmix_assets.settings import Settings, chosen_profile, frozen_settings, settings_hash
 from quadmix_assets.store import Store
 
 

@@ -19,6 +19,7 @@ from quadmix_assets.search.fit import (
     TargetFit,
     fit_target_regressors,
     make_regressor_inputs,
+    poor_regressors,
     read_metrics,
 )
 from quadmix_assets.search.optimum import write_optimum
@@ -121,10 +122,10 @@ def regressor_learned_something(project: ProjectResource) -> dg.AssetCheckResult
     settings, store = project.settings, project.store
     metrics = read_metrics(store)
     errors = {target: metrics[target]["mae"]["value"] for target in settings.target_names}
-    poor = [target for target in errors if errors[target] >= metrics[target]["constant_mae"]]
+    poor = poor_regressors(metrics, settings.target_names)
     return dg.AssetCheckResult(
         passed=not poor,
-        severity=dg.AssetCheckSeverity.WARN,
+        severity=dg.AssetCheckSeverity.ERROR,
         description="every regressor is better than the constant baseline on the held-out proxies"
         if not poor
         else f"the regressor of {', '.join(poor)} is no better than the constant baseline on the "

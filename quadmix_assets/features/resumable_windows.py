@@ -10,6 +10,7 @@ import io
 import json
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -49,6 +50,7 @@ def make_table(
     *,
     reads: Sequence[str],
     inputs: Mapping[str, str],
+    counted: str | None = None,
 ) -> None:
     """Write a shard's table: id and the columns of all units, in the row order of raw_shards.
 
@@ -59,6 +61,7 @@ def make_table(
         units: by the name under which their cache keys are stored.
         reads: the columns of raw_shards that the units read, besides the id.
         inputs: fingerprints of the inputs, stored in the footer of the table.
+        counted: a column of text; the number of rows of each of its values is in the footer too.
 
     Raises:
         MissingOutputError: raw_shards does not hold the shard.
@@ -72,6 +75,7 @@ def make_table(
     finished = _FinishedWindows(store, asset, shard)
     progress = _Progress(f"{asset} {shard}", store.n_rows(raw))
     content_hashes: list[str] = []
+    counts: Counter[str] = Counter()
     with store.table_writer(path, schema) as writer:
         for index, batch in enumerate(store.iter_table(raw, columns, BATCH_ROWS)):
             content_hash = _content_hash(batch)
@@ -84,6 +88,8 @@ def make_table(
                 frames.append(finished.window(index, made_from, partial(_compute, batch, missing)))
             table = pl.concat(frames, how="horizontal")
             writer.write(table.select(schema.names).to_arrow().cast(schema))
+            if counted is not None:
+                counts.update(table[counted].to_list())
             content_hashes.append(content_hash)
             progress.done(batch.height, n_reused=0 if missing else batch.height)
         writer.describe(
@@ -92,6 +98,7 @@ def make_table(
                 "versions": {name: unit.cache_key for name, unit in units.items()},
                 "windows": content_hashes,
                 "window_rows": BATCH_ROWS,
+                **({} if counted is None else {"counts": dict(counts)}),
             }
         )
     finished.clear()

@@ -76,7 +76,7 @@ def label_shard(
     """Write id, domain and confidence of each document, in the row order of raw_shards.
 
     Documents whose confidence is below the setting `confidence_floor` get the domain `unknown`;
-    their confidence is stored unchanged.
+    their confidence is stored unchanged. The footer holds the documents of each domain.
 
     Args:
         store, shard: the lake and the partition.
@@ -105,6 +105,7 @@ def label_shard(
         {DOMAINS: Unit(_LABEL_SCHEMA, labels, (cache_keys or {}).get(DOMAINS))},
         reads=classifier.settings.columns_read,
         inputs={**fingerprints, "raw_shard": _input_checksum(store, shard)},
+        counted="domain",
     )
     table = store.read_table(store.table_path(DOMAIN_LABELS, shard), ["domain"])
     return table.group_by("domain").len("n_documents").sort("domain")

@@ -53,13 +53,13 @@ def scale_to_budget(
     high = float(1.0 / theta.omega[used].min()) if used.any() else 1.0
     if tokens(high) < budget * (1 - _TOLERANCE):
         raise ValueError(
-            f"search.constraints.mix_tokens is {budget:,.0f}, but theta* takes at most "
+            f"mix_tokens is {budget:,.0f}, but theta* takes at most "
             f"{tokens(high):,.0f} tokens of the pool, with every omega at 1: lower mix_tokens, or "
             "allow more copies (parameters.scale_max)"
         )
     if tokens(0.0) > budget * (1 + _TOLERANCE):
         raise ValueError(
-            f"search.constraints.mix_tokens is {budget:,.0f}, but epsilon alone takes "
+            f"mix_tokens is {budget:,.0f}, but epsilon alone takes "
             f"{tokens(0.0):,.0f} tokens of the pool: raise mix_tokens"
         )
     low, factor = 0.0, min(1.0, high)

@@ -29,23 +29,42 @@ class Calibrated:
         calibration: merged score -> rank under theta*.
         n_documents: documents of the pool that it was fitted on.
         expected_tokens: (M,) expected tokens of each domain in the mix.
+        objective: the name of the objective that theta* minimises.
+        mix_tokens: budget of the mix in tokens; None without one.
     """
 
     theta: Theta
     calibration: RankCalibration
     n_documents: int
     expected_tokens: np.ndarray
+    objective: str
+    mix_tokens: int | None
 
 
-def calibrate_pool(store: Store, shards: Sequence[str], settings: Settings) -> Calibrated:
-    """Freeze theta* of `mix.objective` and fit its rank calibration on the scored `shards`.
+def calibrate_pool(
+    store: Store,
+    shards: Sequence[str],
+    settings: Settings,
+    *,
+    objective: str | None = None,
+    mix_tokens: int | None = None,
+) -> Calibrated:
+    """Freeze theta* of an objective and fit its rank calibration on the scored `shards`.
+
+    Args:
+        store: the lake.
+        shards: the scored shards of the pool.
+        settings: of the profile.
+        objective: its name; None: that of the settings.
+        mix_tokens: budget of the mix in tokens; None: that of the settings, if they have one.
 
     Raises:
         MissingOutputError: a shard has no scores or domains, or the search has not been done.
         ValueError: theta* was searched for other criteria or domains, or cannot meet the budget of
             the mix.
     """
-    theta, prediction = read_optimum(store, settings, settings.mix_objective)
+    objective = objective if objective is not None else settings.mix_objective
+    theta, prediction = read_optimum(store, settings, objective)
     pool, merged = _merged_pool(store, shards, settings, theta)
     calibration = RankCalibration.fit(
         merged,
@@ -55,7 +74,7 @@ def calibrate_pool(store: Store, shards: Sequence[str], settings: Settings) -> C
         max_breakpoints=settings.mix.max_breakpoints,
     )
     ranks = calibration.ranks(merged, pool.domains)
-    budget = settings.search.constraints.mix_tokens
+    budget = mix_tokens if mix_tokens is not None else settings.search.constraints.mix_tokens
     if budget is not None:
         theta = scale_to_budget(theta, ranks, pool.domains, pool.n_tokens, budget)
     expected = expected_tokens(theta, ranks, pool.domains, pool.n_tokens)
@@ -63,13 +82,14 @@ def calibrate_pool(store: Store, shards: Sequence[str], settings: Settings) -> C
     store.write_json(
         store.path(RANK_CALIBRATION, _THETA_FILE),
         {
-            "objective": settings.mix_objective,
+            "objective": objective,
+            "mix_tokens": budget,
             "prediction": prediction,
             "expected_tokens": expected.tolist(),
             "theta": theta_to_json(theta),
         },
     )
-    return Calibrated(theta, calibration, len(pool.ids), expected)
+    return Calibrated(theta, calibration, len(pool.ids), expected, objective, budget)
 
 
 def read_calibration(store: Store, settings: Settings) -> tuple[Theta, RankCalibration]:
@@ -91,14 +111,17 @@ def read_calibration(store: Store, settings: Settings) -> tuple[Theta, RankCalib
     return theta_from_json(stored["theta"]), calibration
 
 
-def read_prediction(store: Store) -> dict[str, Any]:
-    """What the search predicted for the theta* that the mix is made with.
+def read_chosen(store: Store) -> dict[str, Any]:
+    """What was chosen for the mix, and what the search predicted for it.
+
+    Returns:
+        `objective`, `mix_tokens` (None without a budget) and `prediction`.
 
     Raises:
         MissingOutputError: rank_calibration has not been made.
     """
-    stored = store.read_json(store.path(RANK_CALIBRATION, _THETA_FILE))
-    return cast(dict[str, Any], stored["prediction"])
+    stored = cast(dict[str, Any], store.read_json(store.path(RANK_CALIBRATION, _THETA_FILE)))
+    return {key: stored.get(key) for key in ("objective", "mix_tokens", "prediction")}
 
 
 def calibration_drift(store: Store, shards: Sequence[str], settings: Settings) -> dict[str, float]:

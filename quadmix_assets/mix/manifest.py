@@ -11,8 +11,10 @@ import numpy as np
 from upath import UPath
 
 from quadmix_assets.corpus.tokenizer import tokenizer_path
-from quadmix_assets.hashing import hash_files
-from quadmix_assets.mix.calibrate_pool import read_calibration, read_prediction
+from quadmix_assets.hashing import hash_bytes, hash_files
+from quadmix_assets.mix.calibrate_pool import read_calibration, read_chosen
+from quadmix_assets.mix.checkout import git_state
+from quadmix_assets.mix.made_from import optimum_check_fingerprint, read_made_from
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FINAL_MIX,
@@ -63,6 +65,8 @@ def build_manifest(store: Store, shards: Sequence[str], settings: Settings) -> d
         MissingOutputError: an input of the mix is not there.
     """
     theta, _ = read_calibration(store, settings)
+    calibrated = read_made_from(store)
+    chosen = settings.model_dump(mode="json", exclude={"root"})
     per_shard = {shard: _shard_entry(store, shard) for shard in shards}
     totals = {
         key: sum(entry["counts"][key] for entry in per_shard.values())
@@ -72,14 +76,18 @@ def build_manifest(store: Store, shards: Sequence[str], settings: Settings) -> d
     tokens_in = _sum_per_domain(per_shard, "n_tokens_in_per_domain")
     tokens_out = _sum_per_domain(per_shard, "n_tokens_out_per_domain")
     return {
-        "settings": settings.model_dump(mode="json", exclude={"root"}),
+        "settings": chosen,
+        "settings_hash": hash_bytes(json.dumps(chosen, sort_keys=True).encode()),
         "seed": settings.seed,
-        "objective": settings.mix_objective,
         "theta": theta_to_json(theta),
         "criteria": list(settings.criterion_names),
         "domains": list(settings.domain_names),
-        "prediction": read_prediction(store),
+        **read_chosen(store),
+        "guards": calibrated["guards"],
         "fingerprints": pinned_fingerprints(store),
+        "calibrated_from": calibrated["fingerprints"],
+        "refinement_rounds": calibrated["refinement_rounds"],
+        "optimum_check": optimum_check_fingerprint(store),
         "tables": {name: store.fingerprint(path) for name, path in _tables(store, settings)},
         "totals": {**totals, "n_tokens_out": int(tokens_out.sum())},
         "n_tokens_in_per_domain": tokens_in.tolist(),
@@ -87,6 +95,7 @@ def build_manifest(store: Store, shards: Sequence[str], settings: Settings) -> d
         "shards": per_shard,
         "stale_shards": stale_shards(store, shards),
         "packages": _versions(),
+        "git": git_state(),
         "code": _code_fingerprint(),
     }
 
@@ -142,6 +151,26 @@ def stale_shards(store: Store, shards: Sequence[str]) -> dict[str, list[str]]:
         if changed:
             stale[shard] = changed
     return stale
+
+
+def usable_shards(store: Store, registered: Sequence[str]) -> list[str]:
+    """Of the registered shards those that have been read and were not set aside, in order."""
+    paths = {shard: store.table_path(RAW_SHARDS, shard) for shard in registered}
+    return [
+        shard
+        for shard, path in paths.items()
+        if path.exists() and "set_aside" not in store.summary(path)
+    ]
+
+
+def changed_tables(store: Store, manifest: Mapping[str, Any]) -> list[str]:
+    """The tables of a manifest that have other bytes in the lake now, or are gone."""
+    paths = {name: store.root / name for name in manifest["tables"]}
+    return [
+        name
+        for name, path in paths.items()
+        if not path.exists() or store.fingerprint(path) != manifest["tables"][name]
+    ]
 
 
 def _shard_entry(store: Store, shard: str) -> dict[str, Any]:

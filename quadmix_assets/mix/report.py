@@ -1,5 +1,8 @@
 """The summary that a run prints: where its outputs are, and the mix in numbers."""
 
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -19,8 +22,50 @@ from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
 
 
-def summary_text(settings: Settings, store: Store) -> str:
-    """Where the final mix, the manifest and the plots are, and the mix in tables.
+@dataclass(frozen=True)
+class FailedCheck:
+    """A check of the asset graph that failed when it was made last.
+
+    Attributes:
+        asset: that it belongs to.
+        name: of the check.
+        severity: ERROR or WARN.
+        description: what was found, and what to do.
+    """
+
+    asset: str
+    name: str
+    severity: str
+    description: str
+
+
+def failed_checks_text(failed: Sequence[FailedCheck]) -> str:
+    """Every failed check with its words, errors first; empty without any."""
+    if not failed:
+        return ""
+    order = sorted(failed, key=lambda check: (check.severity != "ERROR", check.asset, check.name))
+    lines = ["", f"{len(failed)} check{'s' if len(failed) > 1 else ''} failed:"]
+    for check in order:
+        words = check.description or "no description"
+        lines.append(f"  {check.severity:5}  {check.asset}: {check.name}")
+        lines += textwrap.wrap(
+            words,
+            100,
+            initial_indent=" " * 9,
+            subsequent_indent=" " * 9,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    return "\n".join(lines) + "\n"
+
+
+def summary_text(settings: Settings, store: Store, failed: Sequence[FailedCheck] = ()) -> str:
+    """Where the final mix, the manifest and the plots are, the mix in tables, and failed checks.
+
+    Args:
+        settings: of the profile.
+        store: the lake.
+        failed: the checks that failed when they were made last.
 
     Raises:
         MissingOutputError: there is no manifest yet.
@@ -35,6 +80,7 @@ def summary_text(settings: Settings, store: Store) -> str:
     ]
     if settings.mix.export.format != "none":
         lines.insert(2, f"export      {store.root / EXPORT}")
+    lines += _accepted_lines(manifest)
     shares = (
         domain_table(manifest)
         .sort("share_out", descending=True)
@@ -50,16 +96,30 @@ def summary_text(settings: Settings, store: Store) -> str:
         *(f"  {name:{width - 2}}{before:>14.1%}{after:>14.1%}" for name, before, after in shares),
     ]
     lines += ["", *_loss_lines(settings, store, manifest)]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + failed_checks_text(failed)
+
+
+def _accepted_lines(manifest: Mapping[str, Any]) -> list[str]:
+    """The guards that failed and that mix.accept names: what the mix is in spite of."""
+    guards = manifest["guards"]
+    if not guards["accepted"]:
+        return []
+    words = {guard["name"]: guard["words"] for guard in guards["failed"]}
+    lines = ["", f"accepted: {', '.join(guards['accepted'])}. The mix is a guess, because"]
+    for name in guards["accepted"]:
+        lines += textwrap.wrap(
+            words[name], 100, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False
+        )
+    return lines
 
 
 def _loss_lines(settings: Settings, store: Store, manifest: dict[str, Any]) -> list[str]:
     metrics = read_evidence(store, settings).metrics
-    objective = objective_named(settings.objectives, settings.mix_objective)
+    objective = objective_named(settings.objectives, manifest["objective"])
     losses = objective_losses(metrics, objective)
     prediction = manifest["prediction"]
     lines = [
-        f"objective {settings.mix_objective!r} in {prediction['unit']}:",
+        f"objective {objective.name!r} in {prediction['unit']}:",
         _line("theta*, predicted", prediction["predicted"]),
         _line(f"best of {len(losses)} proxies, measured", losses.min()),
         _line("mean of the proxies, measured", losses.mean()),

@@ -28,15 +28,19 @@ def domain_table(manifest: Mapping[str, Any]) -> pl.DataFrame:
 
 
 def unmet_constraints(manifest: Mapping[str, Any], asked: ConstraintsSettings) -> list[str]:
-    """The constraints that a mix fails to meet by more than 1 %, one sentence each."""
+    """The constraints that a mix fails to meet by more than 1 %, one sentence each.
+
+    The budget of tokens is the one that the mix was made with.
+    """
     totals, table = manifest["totals"], domain_table(manifest)
     problems = []
-    if asked.mix_tokens is not None:
-        off = totals["n_tokens_out"] / asked.mix_tokens - 1
+    budget = manifest["mix_tokens"]
+    if budget is not None:
+        off = totals["n_tokens_out"] / budget - 1
         if abs(off) > _TOLERANCE:
             problems.append(
                 f"the mix has {totals['n_tokens_out']:,} tokens, {off:+.1%} off the "
-                f"{asked.mix_tokens:,} of mix_tokens"
+                f"{budget:,} of mix_tokens"
             )
     if asked.max_copies is not None and totals["max_copies"] > math.ceil(asked.max_copies):
         problems.append(

@@ -123,7 +123,7 @@ def _make_views(
     views = [
         *pool_views(settings.criterion_names, columns),
         *proxy_views(settings.domain_names),
-        *mix_views(settings.criterion_names, settings.domain_names, columns),
+        *mix_views(settings.domain_names, columns),
     ]
     missing = {
         view.name: next(output for output in view.outputs if output not in columns)
@@ -135,17 +135,19 @@ def _make_views(
         f"CREATE MACRO lake() AS coalesce(getvariable({literal(LAKE_VARIABLE)}), {lake})"
     )
     connection.execute(f"SET VARIABLE {LAKE_VARIABLE} = {literal(_escaped(str(folder)))}")
-    made = {view: _make_view(connection, view) for view in views if view.name not in missing}
+    made = {
+        view: _make_view(connection, view, settings) for view in views if view.name not in missing
+    }
     connection.execute(f"RESET VARIABLE {LAKE_VARIABLE}")
     return Catalog(connection, made, missing)
 
 
-def _make_view(connection: "DuckDBPyConnection", view: View) -> list[Column]:
+def _make_view(connection: "DuckDBPyConnection", view: View, settings: Settings) -> list[Column]:
     """Create a view with its comments; return its columns, in order."""
     connection.execute(f"CREATE VIEW {view.name} AS {view.query}")
     connection.execute(f"COMMENT ON VIEW {view.name} IS {literal(view.comment)}")
     rows = connection.execute(f"DESCRIBE {view.name}").fetchall()
-    columns = [Column(name, kind, view.meaning(name)) for name, kind, *_ in rows]
+    columns = [Column(name, kind, view.meaning(name, settings)) for name, kind, *_ in rows]
     for column in columns:
         name = f"{view.name}.{identifier(column.name)}"
         connection.execute(f"COMMENT ON COLUMN {name} IS {literal(column.meaning)}")

@@ -3,13 +3,10 @@
 from collections.abc import Sequence
 
 from quadmix_assets.outputs import FINAL_MIX, RANDOM_COMPARISON, RANK_CALIBRATION
-from quadmix_assets.report.pool_views import CARRIED
-from quadmix_assets.report.proxy_views import TRAINING_COLUMNS
 from quadmix_assets.report.view import (
     Columns,
     View,
     name_at,
-    raw_scores,
     read_files,
     read_partitions,
     read_summaries,
@@ -25,11 +22,10 @@ _COUNTS = {
 }
 
 
-def mix_views(criteria: Sequence[str], domains: Sequence[str], columns: Columns) -> list[View]:
+def mix_views(domains: Sequence[str], columns: Columns) -> list[View]:
     """Views over what the asset groups `mix` and `comparison` write.
 
     Args:
-        criteria: names of the settings' criteria.
         domains: names of the settings' domains; calibrations hold their index.
         columns: of the outputs that are there.
     """
@@ -54,15 +50,6 @@ def mix_views(criteria: Sequence[str], domains: Sequence[str], columns: Columns)
             (FINAL_MIX,),
             "One row per document of the final mix, with its text, scores, rank and copies.",
             read_partitions(FINAL_MIX, "shard", columns.get(FINAL_MIX, ())),
-            {
-                **raw_scores(criteria),
-                "source": "where the document comes from",
-                "n_bytes": "bytes of the text in UTF-8",
-                "merged_score": "merged score under theta* (Eq. 1), smaller is better",
-                "rank": "rank in its domain (Eq. 2), in (0, 1], smaller is better",
-                "sampling_value": "S (Eq. 3): the expected number of copies",
-            },
-            CARRIED,
         ),
         View(
             "mix_shards",
@@ -76,6 +63,5 @@ def mix_views(criteria: Sequence[str], domains: Sequence[str], columns: Columns)
             (RANDOM_COMPARISON,),
             "One row per model and target set: the final mix against random mixes of its size.",
             f"SELECT * FROM {read_files(RANDOM_COMPARISON)}",
-            {**TRAINING_COLUMNS, "mix": "final mix or random mix"},
         ),
     ]

@@ -15,15 +15,10 @@ from quadmix_assets.report.view import (
     Columns,
     View,
     identifier,
-    raw_scores,
     read_files,
     read_partitions,
     read_summaries,
 )
-
-CARRIED = "carried from the input (corpus.carried_columns)"
-_CONFIDENCE = {"confidence": "confidence of the domain classifier in [0, 1]"}
-_FURTHER = "further output of a criterion"
 
 # Breakpoints of every criterion, each joined with the next one. A first one at minus infinity
 # gives documents that score better than the whole pool the smallest share. The kinds zscore and
@@ -84,47 +79,31 @@ def pool_views(criteria: Sequence[str], columns: Columns) -> list[View]:
             (RAW_SHARDS,),
             "One row per document of the pool, with its text.",
             read_partitions(RAW_SHARDS, "shard", columns.get(RAW_SHARDS, ())),
-            {
-                "source": "where the document comes from; the shard where the input has no source",
-                "n_bytes": "bytes of the text in UTF-8",
-            },
-            CARRIED,
         ),
         View(
             "quarantine",
             (RAW_SHARDS, QUARANTINE),
             "One row per row of the input that could not be used.",
             f"SELECT * FROM {read_files(QUARANTINE)}",
-            {
-                "row": "row of the input file, counted from 1; the line number in JSON lines",
-                "id": "the row's id; null where it is unknown",
-                "reason": "kind of defect",
-                "detail": "description of the defect",
-                "excerpt": "at most 200 characters of the row",
-            },
+            {"id": "the row's id; null where it is unknown"},
         ),
         View(
             "scores",
             (SCORED_SHARDS,),
             "One row per document of the pool: tokens and raw scores, one column per criterion.",
             read_partitions(SCORED_SHARDS, "shard", ()),
-            raw_scores(criteria),
-            _FURTHER,
         ),
         View(
             "domains",
             (DOMAIN_LABELS,),
             "One row per document of the pool: its domain.",
             read_partitions(DOMAIN_LABELS, "shard", ()),
-            _CONFIDENCE,
         ),
         View(
             "scored_documents",
             (SCORED_SHARDS, DOMAIN_LABELS),
             "One row per document of the pool: scores and domains joined.",
             "SELECT * FROM scores JOIN domains USING (shard, id)",
-            raw_scores(criteria) | _CONFIDENCE,
-            _FURTHER,
             is_table=False,
         ),
         View(
@@ -132,15 +111,6 @@ def pool_views(criteria: Sequence[str], columns: Columns) -> list[View]:
             (SCORE_NORMALIZERS,),
             "Tables that map a criterion's raw scores to sigma; one row per breakpoint.",
             read_partitions(SCORE_NORMALIZERS, "criterion", ()),
-            {
-                "criterion": "name of the criterion",
-                "kind": "rank, zscore or minmax",
-                "centre": "token-weighted mean (zscore) or maximum (minmax) of the raw scores",
-                "scale": "standard deviation (zscore) or range (minmax) of the raw scores",
-                "value": "rank: a raw score times -1, so that the best comes first",
-                "share_below": "rank: share of the pool's tokens that score better, in [0, 1]",
-                "share": "rank: share of the pool's tokens that score better or equal, in (0, 1]",
-            },
         ),
         View(
             "targets",
@@ -150,10 +120,9 @@ def pool_views(criteria: Sequence[str], columns: Columns) -> list[View]:
             "regexp_extract(name, '^(.*)[.]([^.]+)$', 2) AS part, * EXCLUDE (name) "
             f"FROM ({read_partitions(TARGET_SETS, 'name', ())})",
             {
+                "target": "name of the target set",
                 "part": "fit: criteria may learn from it; held_out: losses are measured on it",
-                "id": "id of the document in the target set",
             },
-            "further column of the target set",
         ),
         View(
             "target_overlap",
@@ -161,10 +130,6 @@ def pool_views(criteria: Sequence[str], columns: Columns) -> list[View]:
             "One row per pair of a document of the pool and a held-out document of a target set "
             "that share a run of 13 words.",
             read_partitions(TARGET_OVERLAP, "shard", ()),
-            {
-                "target_id": "id of the document in the target set",
-                "n_runs": "number of different runs of 13 words that both have",
-            },
         ),
     ]
     scored = columns.get(SCORED_SHARDS, ())

@@ -20,18 +20,6 @@ from quadmix_assets.report.view import (
 _ROUND = "coalesce(try_cast(regexp_extract(proxy_batch, '^round-([0-9]+)-', 1) AS INTEGER), 0)"
 _ROUND_COMMENT = "0: drawn by Algorithm 1; from 1 on: rounds of refinement"
 
-TRAINING_COLUMNS = {
-    "loss_nats": "mean loss on the target set, nats per token",
-    "bits_per_byte": "mean loss on the target set, bits per byte of text",
-    "status": "trained or failed",
-    "reason": "why the training failed; null where it did not",
-    "n_tokens": "tokens that the model was trained on",
-    "n_tokens_sample": "tokens of the sample that it was trained on, copies included",
-    "epochs": "passes over its sample: n_tokens / n_tokens_sample",
-    "precision": "number format of the training",
-    "seed": "number of the repetition, from 0",
-}
-
 
 def proxy_views(domains: Sequence[str]) -> list[View]:
     """Views over what the asset groups `proxies` and `search` write.
@@ -47,8 +35,10 @@ def proxy_views(domains: Sequence[str]) -> list[View]:
             f"SELECT file_row_number AS document, * EXCLUDE (file_row_number, id_hash) "
             f"REPLACE ({name_at(domains, 'domain')} AS domain) "
             f"FROM {read_files(PROXY_POOL, 'file_row_number = true')}",
-            {"document": "number of the document in the proxy pool, from 0"},
-            "normalized score by this criterion, smaller is better",
+            {
+                "document": "number of the document in the proxy pool, from 0",
+                "domain": "domain of the document",
+            },
         ),
         View(
             "thetas",
@@ -77,6 +67,7 @@ def proxy_views(domains: Sequence[str]) -> list[View]:
             "SELECT proxy_batch, theta_id, id, shard, domain, n_tokens, copies "
             f"FROM ({read_partitions(SAMPLED_SUBSET, 'proxy_batch', ())}) "
             "JOIN proxy_pool USING (document)",
+            {"domain": "domain of the document"},
             is_table=False,
         ),
         View(
@@ -89,7 +80,6 @@ def proxy_views(domains: Sequence[str]) -> list[View]:
             f"FROM ({read_partitions(PROXY_METRICS, 'proxy_batch', ())}) "
             f"LEFT JOIN ({read_summaries(PROXY_METRICS, 'proxy_batch')}) USING (proxy_batch)",
             {
-                **TRAINING_COLUMNS,
                 "round": _ROUND_COMMENT,
                 "evidence_version": "hash of the proxy pool, thetas, target sets and recipe that "
                 "the loss was measured with",
@@ -100,10 +90,5 @@ def proxy_views(domains: Sequence[str]) -> list[View]:
             (OPTIMUM_CHECK,),
             "One row per proxy and target set of the comparison of theta* with baselines.",
             f"SELECT * FROM {read_files(OPTIMUM_CHECK)}",
-            {
-                **TRAINING_COLUMNS,
-                "sample": "what it was trained on: theta*, the best theta of the swarm, documents "
-                "at random, or the best documents by one criterion",
-            },
         ),
     ]

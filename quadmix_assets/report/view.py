@@ -21,6 +21,8 @@ from quadmix_assets.outputs import (
     TARGET_OVERLAP,
     TARGET_SETS,
 )
+from quadmix_assets.report.columns import columns_of, describe
+from quadmix_assets.settings import Settings
 from quadmix_assets.store.tables import SUMMARY_KEY
 
 # Columns that the Parquet files of an output hold, by output; outputs without files are left out.
@@ -52,17 +54,11 @@ FILES = {
 }
 _FILE = "lake_file"
 
-# Meanings of the columns that several views have.
-COMMON = {
+# Columns that views add to the rows of a partition.
+_PARTITIONS = {
     "shard": "partition key of the input file",
-    "id": "document id, unique in the pool",
-    "text": "the document's text",
-    "n_tokens": "tokens of the document by the project's tokenizer",
-    "domain": "domain of the document; 'unknown' below the confidence floor",
     "proxy_batch": "partition key of the batch of proxies",
-    "theta_id": "number of the theta, through all rounds",
-    "target": "name of the target set",
-    "copies": "how many times the document is taken",
+    "criterion": "name of the criterion",
 }
 
 
@@ -75,8 +71,8 @@ class View:
         outputs: folders of the lake that it reads; without files in one of them there is no view.
         comment: what one row is.
         query: its SQL; `lake()` is the lake's root.
-        columns: meaning and unit by column, in addition to `COMMON`.
-        other_columns: meaning of columns whose names depend on the settings or the input.
+        columns: meaning and unit of the columns that are not columns of the outputs' tables, or
+            mean something else there.
         is_table: its rows are rows of files, so that Parquet footers hold their number.
     """
 
@@ -85,17 +81,16 @@ class View:
     comment: str
     query: str
     columns: Mapping[str, str] = field(default_factory=dict)
-    other_columns: str = ""
     is_table: bool = True
 
-    def meaning(self, column: str) -> str:
+    def meaning(self, column: str, settings: Settings) -> str:
         """What a column holds, and in which unit."""
-        return self.columns.get(column) or COMMON.get(column) or self.other_columns
-
-
-def raw_scores(criteria: Sequence[str]) -> dict[str, str]:
-    """Meaning of the columns that hold raw scores, by criterion."""
-    return {name: f"raw score by the criterion {name}, larger is better" for name in criteria}
+        if column in self.columns:
+            return self.columns[column]
+        known = [columns_of(output, settings).get(column) for output in self.outputs]
+        other = [describe(output, column, settings) for output in self.outputs]
+        found = [str(one) for one in (*known, _PARTITIONS.get(column), *other) if one is not None]
+        return found[0] if found else ""
 
 
 def read_files(output: str, *options: str) -> str:

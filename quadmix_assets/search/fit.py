@@ -1,7 +1,7 @@
 """Fits one regressor per target set to the losses of the proxies, and stores it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -177,6 +177,21 @@ def read_metrics(store: Store) -> dict[str, Any]:
     """
     found: dict[str, Any] = store.read_json(store.path(REGRESSOR, _METRICS))["targets"]
     return found
+
+
+def poor_regressors(metrics: Mapping[str, Any], targets: Sequence[str]) -> list[str]:
+    """Of the target sets those whose regressor predicts held-out losses no better than a constant.
+
+    Args:
+        metrics: as `read_metrics` gives them.
+        targets: names of target sets.
+    """
+    # Written so that an error that is not a number counts as poor.
+    return [
+        target
+        for target in targets
+        if not metrics[target]["mae"]["value"] < metrics[target]["constant_mae"]
+    ]
 
 
 def regressors_are_up_to_date(store: Store, settings: Settings) -> bool:

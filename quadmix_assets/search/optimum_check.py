@@ -1,9 +1,9 @@
 """Compares theta* with baselines by training proxies on the sample of each.
 
 All train on the proxy pool with the proxies' recipe, with several seeds each: theta* of every
-objective, the best theta of the swarm (trained again, as the lowest of many noisy measurements is
-too low), documents drawn at random, and the best documents by each single criterion. The last two
-have as many tokens as the sample of the theta* that the mix is made with.
+objective, the best theta of the first round (trained again, as the lowest of many noisy
+measurements is too low), documents drawn at random, and the best documents by each single
+criterion. The last two have as many tokens as the sample of the theta* that the mix is made with.
 """
 
 from collections.abc import Mapping
@@ -31,9 +31,9 @@ def theta_star(objective: str) -> str:
     return f"theta* ({objective})"
 
 
-def best_of_swarm(objective: str) -> str:
-    """The name of the sample of the theta whose proxy had the lowest objective."""
-    return f"best of the swarm ({objective})"
+def best_of_first_round(objective: str) -> str:
+    """The name of the sample of the theta of the first round with the lowest objective."""
+    return f"best of the first round ({objective})"
 
 
 def top_of(criterion: str) -> str:
@@ -50,9 +50,10 @@ class Selection:
 
 
 def compared_thetas(store: Store, settings: Settings) -> tuple[dict[str, Theta], dict[str, float]]:
-    """theta* and the best theta of the swarm for every objective, and their predicted objectives.
+    """theta* and the best theta of the first round for every objective, with predicted objectives.
 
-    The prediction for the best theta of the swarm is the objective of its proxy in the swarm.
+    The first round is Algorithm 1 alone, so that what search and refinement gain over it is
+    measured. The prediction for its best theta is the objective of its proxy in the swarm.
 
     Raises:
         MissingOutputError: there is no evidence, or the search has not been done.
@@ -64,9 +65,9 @@ def compared_thetas(store: Store, settings: Settings) -> tuple[dict[str, Theta],
         thetas[theta_star(wanted.name)] = theta
         predicted[theta_star(wanted.name)] = float(prediction["predicted"])
         losses = objective_losses(evidence.metrics, wanted)
-        best = int(np.argmin(losses))
-        thetas[best_of_swarm(wanted.name)] = evidence.parameters[best]
-        predicted[best_of_swarm(wanted.name)] = float(losses[best])
+        best = int(np.argmin(np.where(evidence.rounds == evidence.rounds.min(), losses, np.inf)))
+        thetas[best_of_first_round(wanted.name)] = evidence.parameters[best]
+        predicted[best_of_first_round(wanted.name)] = float(losses[best])
     return thetas, predicted
 
 
@@ -193,21 +194,21 @@ class Verdict:
     n: int
 
     def in_words(self, unit: str) -> str:
-        """The verdict on theta* against the best theta of the swarm; `unit` is the objective's."""
+        """theta* against the best theta of the first round; `unit` is the objective's."""
         if self.n == 0:
-            return "cannot be compared with the best theta of the swarm: trainings failed"
+            return "cannot be compared with the best theta of the first round: trainings failed"
         pairs = f"lower in {self.won} of {self.n} seeds"
         low, high = (self.low, self.high) if self.gain > 0 else (-self.high, -self.low)
         amount = (
             f"by {abs(self.gain):.4f} {unit} in the mean (90 % interval {low:.4f} to {high:.4f})"
         )
         if self.low > 0:
-            return f"is better than the best theta of the swarm: {pairs}, {amount}"
+            return f"is better than the best theta of the first round: {pairs}, {amount}"
         if self.high < 0:
-            return f"is worse than the best theta of the swarm: {pairs}, higher {amount}"
+            return f"is worse than the best theta of the first round: {pairs}, higher {amount}"
         tendency = "lower" if self.gain > 0 else "higher"
         return (
-            f"cannot be distinguished from the best theta of the swarm: {pairs}, {tendency} "
+            f"cannot be distinguished from the best theta of the first round: {pairs}, {tendency} "
             f"{amount}; more seeds (search.check_seeds) or longer training may decide it"
         )
 

@@ -7,6 +7,7 @@ for example `QUADMIX_PROXIES__BATCH_SIZE=16`. Nothing else is read from the envi
 """
 
 from quadmix_assets.settings.automation import AutomationSettings
+from quadmix_assets.settings.changes import changed_settings
 from quadmix_assets.settings.comparison import ComparisonSettings
 from quadmix_assets.settings.constraints import ConstraintsSettings, DomainConstraintSettings
 from quadmix_assets.settings.corpus import CorpusSettings, PlantedSettings
@@ -39,8 +40,10 @@ from quadmix_assets.settings.strategy import StrategySettings
 from quadmix_assets.settings.targets import TargetSettings
 from quadmix_assets.settings.tokenizer import TokenizerSettings
 from quadmix_assets.settings.training import TrainingSettings
+from quadmix_assets.settings.used import ASSETS_WITH_SETTINGS, settings_hash, settings_used
 
 __all__ = [
+    "ASSETS_WITH_SETTINGS",
     "DEFAULT_PROFILE",
     "FROZEN_VARIABLE",
     "OVERRIDE_PREFIX",
@@ -73,7 +76,10 @@ __all__ = [
     "TargetSettings",
     "TokenizerSettings",
     "TrainingSettings",
+    "changed_settings",
     "chosen_profile",
     "frozen_settings",
     "load_settings",
+    "settings_hash",
+    "settings_used",
 ]

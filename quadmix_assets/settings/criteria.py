@@ -7,6 +7,7 @@ The settings of a kind are in the module of its implementation, in
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,3 +64,18 @@ class CriterionSettings(ModelSettings):
     def reversed_by(self) -> str | None:
         """The setting, as `key: value`, that reverses the scores' direction; None without one."""
         return None
+
+    @property
+    def score_meaning(self) -> str:
+        """What a raw score is, for the descriptions of columns."""
+        return f"raw score by the criterion {self.name}, larger is better"
+
+    @property
+    def score_unit(self) -> str:
+        """The unit or the range of raw scores, for the descriptions of columns."""
+        return "raw score"
+
+    @property
+    def extra_meanings(self) -> Mapping[str, str]:
+        """What each of the criterion's extra columns holds, by column."""
+        return {}

@@ -6,6 +6,9 @@ from pydantic import Field
 
 from quadmix_assets.settings.base import Name, Section
 
+# The checks that a mix waits for: where one fails, going on gives a guess instead of a result.
+Guard = Literal["regressor_learned_something", "few_proxies_failed", "labels_cover_the_pool"]
+
 
 class ExportSettings(Section):
     """The export for trainers: files that hold each selected text once per copy."""
@@ -31,7 +34,7 @@ class MixSettings(Section):
     export: ExportSettings = Field(
         default=ExportSettings(), description="the files for trainers, written next to the mix"
     )
-    accept: tuple[Name, ...] = Field(
+    accept: tuple[Guard, ...] = Field(
         default=(),
         description="names of failed checks that the mix does not wait for: with them it is a "
         "guess rather than a result, and the manifest says so",

@@ -49,7 +49,7 @@ _CLOSING = """\
 No row is lost: what cannot be used is listed in `raw_shards_quarantine/<shard>.parquet` with its \
 row (from 1) and one of these reasons: `broken_json`, `not_an_object`, `missing_text`, \
 `wrong_type`, `empty_text`, `invalid_utf8`, `too_large`, `duplicate_key`, `blank_line`, `bad_id`, \
-`bad_carried_value`.
+`duplicate_id`, `bad_carried_value`.
 """
 
 

@@ -346,3 +346,6 @@ _USED: dict[str, Callable[[Settings], Used]] = {
     outputs.RANDOM_COMPARISON: _random_comparison,
     outputs.CATALOG: _names,
 }
+
+ASSETS_WITH_SETTINGS = tuple(_USED)
+"""The names of all assets that are made, in the order of the graph."""

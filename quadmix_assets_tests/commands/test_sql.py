@@ -159,7 +159,7 @@ def test_command_without_a_query_lists_views_and_columns(
     assert main(["--profile", str(project.profile), "sql"]) == 0
     out = capsys.readouterr().out
     assert "\nmix\n  One row per document of the final mix" in out
-    assert re.search(r"heuristics +DOUBLE +raw score by the criterion heuristics", out)
+    assert re.search(r"heuristics +DOUBLE +how far the document satisfies the quality rules", out)
 
 
 def test_wrong_names_are_told_what_is_there(project: Project, tmp_path: Path) -> None:

@@ -11,7 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.image import imread
 from upath import UPath
 
-from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
+from quadmix_assets.defs.metadata import (
+    Cost,
+    clear_errors,
+    figure,
+    first_rows,
+    markdown_table,
+    table_metadata,
+)
 from quadmix_assets.store import Store
 
 
@@ -73,3 +80,49 @@ def test_expected_errors_become_failures_that_are_not_retried() -> None:
     assert isinstance(caught.value.__cause__, FileNotFoundError)
     with pytest.raises(KeyError), clear_errors(ValueError):
         raise KeyError("unexpected")
+
+
+def test_columns_say_what_they_hold(tmp_path: Path) -> None:
+    store = Store(UPath(tmp_path))
+    path = store.table_path("domain_labels", "one")
+    frame = pl.DataFrame({"id": ["a"], "domain": ["law"], "confidence": [0.5]})
+    store.write_table(path, frame)
+    columns = table_metadata(path, frame.schema)["dagster/column_schema"].columns
+    assert all(column.description for column in columns)
+    by_name = {column.name: column for column in columns}
+    assert by_name["confidence"].description.endswith("[0 to 1]")
+    assert by_name["id"].constraints.unique and not by_name["id"].constraints.nullable
+
+
+def test_first_rows_are_short_and_show_markdown_as_it_is(tmp_path: Path) -> None:
+    store = Store(UPath(tmp_path))
+    path = store.table_path("documents")
+    texts = ["# not a *heading* | nor a [link](x)\n<b>_bold_</b> a_b \x1b", "word " * 10_000, None]
+    store.write_table(path, pl.DataFrame({"text": texts * 3, "n": range(9)}))
+    lines = str(first_rows(path).value).split("\n")
+    assert lines[:3] == [
+        "| text | n |",
+        "| --- | --- |",
+        "| \\# not a \\*heading\\* \\| nor a \\[link\\](x) \\<b\\>\\_bold\\_\\</b\\> a_b | 0 |",
+    ]
+    assert len(lines) == 2 + 5
+    assert len(lines[3]) < 80 and lines[3].startswith("| word word") and "…" in lines[3]
+    store.write_table(path, pl.DataFrame({"text": [""]}).clear())
+    assert first_rows(path).value == "_no rows_"
+
+
+def test_first_rows_of_a_wide_table_name_what_is_left_out(tmp_path: Path) -> None:
+    store = Store(UPath(tmp_path))
+    path = store.table_path("wide")
+    store.write_table(path, pl.DataFrame({f"c{n}": [n] for n in range(40)}))
+    assert "24 further columns are not shown" in str(first_rows(path).value)
+
+
+def test_cost_gives_rates_of_what_was_processed() -> None:
+    cost = Cost()
+    time.sleep(0.1)
+    metadata = cost.metadata(n_documents=100, n_bytes=1_000_000)
+    seconds = metadata["seconds"]
+    assert metadata["documents_per_second"] == pytest.approx(100 / seconds, rel=0.02)
+    assert metadata["mb_per_second"] == pytest.approx(1 / seconds, rel=0.02)
+    assert "tokens_per_second" not in metadata

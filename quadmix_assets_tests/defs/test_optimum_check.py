@@ -11,7 +11,7 @@ from quadmix_assets_tests.conftest import Project
 
 NAMES = [
     "theta* (planted)",
-    "best of the swarm (planted)",
+    "best of the first round (planted)",
     "uniform",
     "best by target_fasttext",
     "best by importance",

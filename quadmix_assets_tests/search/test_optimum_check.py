@@ -9,7 +9,7 @@ from quadmix_assets.sampling import PoolDraw, PoolIndex, sample_parameters
 from quadmix_assets.search.objective import Objective
 from quadmix_assets.search.optimum_check import (
     UNIFORM,
-    best_of_swarm,
+    best_of_first_round,
     check_table,
     compare,
     interval_of_mean,
@@ -22,7 +22,7 @@ from quadmix_assets.search.optimum_check import (
 from quadmix_assets_tests.sampling.pools import large_pool
 
 POOL = large_pool(np.random.default_rng(0), 3_000, 3, ties=False)
-MINE, BEST = theta_star("bmk"), best_of_swarm("bmk")
+MINE, BEST = theta_star("bmk"), best_of_first_round("bmk")
 
 
 def test_all_but_the_thetas_have_the_tokens_of_theta_star() -> None:

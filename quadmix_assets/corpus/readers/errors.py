@@ -82,6 +82,7 @@ class Reason(StrEnum):
     EMPTY_TEXT = "empty_text"
     TOO_LARGE = "too_large"
     BAD_ID = "bad_id"
+    DUPLICATE_ID = "duplicate_id"
     BAD_CARRIED_VALUE = "bad_carried_value"
 
 

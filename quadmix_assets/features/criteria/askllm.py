@@ -69,6 +69,19 @@ class AskllmSettings(CriterionSettings):
         return AskllmCriterion
 
     @property
+    def score_meaning(self) -> str:
+        """See `CriterionSettings`."""
+        return (
+            "P(yes) of a language model that is asked whether the document is worth "
+            "training on, larger is better"
+        )
+
+    @property
+    def score_unit(self) -> str:
+        """See `CriterionSettings`."""
+        return "probability, 0 to 1"
+
+    @property
     def runs_network(self) -> bool:
         """True: it runs a transformer."""
         return True

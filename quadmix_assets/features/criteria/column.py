@@ -28,6 +28,17 @@ class ColumnCriterionSettings(CriterionSettings):
         return ColumnCriterion
 
     @property
+    def score_meaning(self) -> str:
+        """See `CriterionSettings`."""
+        sign = "" if self.larger_is_better else " times -1"
+        return f"column {self.column!r} of the input{sign}, larger is better"
+
+    @property
+    def score_unit(self) -> str:
+        """See `CriterionSettings`."""
+        return "as in the input"
+
+    @property
     def columns_read(self) -> tuple[str, ...]:
         """The setting `column`; no text is read."""
         return (self.column,)

@@ -47,6 +47,16 @@ class DclmSettings(CriterionSettings):
         """See `CriterionSettings`."""
         return DclmCriterion
 
+    @property
+    def score_meaning(self) -> str:
+        """See `CriterionSettings`."""
+        return "P(high quality) by DCLM's fastText classifier, larger is better"
+
+    @property
+    def score_unit(self) -> str:
+        """See `CriterionSettings`."""
+        return "probability, 0 to 1"
+
 
 class DclmCriterion(Published[DclmSettings], Criterion[DclmSettings]):
     """P(hq) of the classifier, at most 1; high for text like instructions and explanations.

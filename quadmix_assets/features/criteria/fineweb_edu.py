@@ -49,6 +49,21 @@ class FinewebEduSettings(CriterionSettings):
         return FinewebEduCriterion
 
     @property
+    def score_meaning(self) -> str:
+        """See `CriterionSettings`."""
+        return "educational value by FineWeb-Edu's classifier, larger is better"
+
+    @property
+    def score_unit(self) -> str:
+        """See `CriterionSettings`."""
+        return "about 0 to 5"
+
+    @property
+    def extra_meanings(self) -> Mapping[str, str]:
+        """See `CriterionSettings`."""
+        return {f"{self.name}_int": f"{self.name} rounded, as FineWeb-Edu publishes it, 0 to 5"}
+
+    @property
     def runs_network(self) -> bool:
         """True: it runs a transformer."""
         return True

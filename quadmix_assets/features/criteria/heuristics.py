@@ -77,6 +77,16 @@ class HeuristicsSettings(CriterionSettings):
         """See `CriterionSettings`."""
         return HeuristicsCriterion
 
+    @property
+    def score_meaning(self) -> str:
+        """See `CriterionSettings`."""
+        return "how far the document satisfies the quality rules of Gopher and C4, larger is better"
+
+    @property
+    def score_unit(self) -> str:
+        """See `CriterionSettings`."""
+        return "0 to 1"
+
 
 class HeuristicsCriterion(Criterion[HeuristicsSettings]):
     """The weighted mean of how far a document satisfies each rule, in [0, 1].

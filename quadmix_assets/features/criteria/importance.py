@@ -42,6 +42,19 @@ class ImportanceSettings(CriterionSettings):
         return ImportanceCriterion
 
     @property
+    def score_meaning(self) -> str:
+        """See `CriterionSettings`."""
+        return (
+            "log of the probability under the target set over that in the pool "
+            "(DSIR), larger is better"
+        )
+
+    @property
+    def score_unit(self) -> str:
+        """See `CriterionSettings`."""
+        return "nats per word"
+
+    @property
     def target_learned_from(self) -> str:
         """The setting `target`."""
         return self.target

@@ -53,6 +53,16 @@ class PerplexitySettings(CriterionSettings):
         return PerplexityCriterion
 
     @property
+    def score_meaning(self) -> str:
+        """See `CriterionSettings`."""
+        return "minus the mean loss of a language model on the document, larger is better"
+
+    @property
+    def score_unit(self) -> str:
+        """See `CriterionSettings`."""
+        return "nats per token"
+
+    @property
     def runs_network(self) -> bool:
         """True: it runs a transformer."""
         return True

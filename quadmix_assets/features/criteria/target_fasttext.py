@@ -50,6 +50,19 @@ class TargetFasttextSettings(CriterionSettings):
         return TargetFasttextCriterion
 
     @property
+    def score_meaning(self) -> str:
+        """See `CriterionSettings`."""
+        return (
+            "P(target set) by a fastText classifier of target texts against pool "
+            "texts, larger is better"
+        )
+
+    @property
+    def score_unit(self) -> str:
+        """See `CriterionSettings`."""
+        return "0 to 1"
+
+    @property
     def target_learned_from(self) -> str:
         """The setting `target`."""
         return self.target

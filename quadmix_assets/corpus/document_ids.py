@@ -1,0 +1,328 @@
+"""Which shard holds which document ids, so that ids are unique over the pool.
+
+A shard whose documents are in the pool has a claim, `<lake>/document_ids/<shard>.npy`: two numbers
+that hold the checksum of its file, then the sorted 64-bit hashes of its ids. A shard that is set
+aside has `<shard>.json` with the reason instead. Claims are made under a lock, so that of two runs
+that read files with the same ids one finds the claim of the other. There is no lock on object
+storage: there, two runs at the same time may both accept the same ids.
+
+A shard that has been accepted stays accepted: a new one with ids of it is set aside.
+"""
+
+import fcntl
+import io
+import json
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import polars as pl
+from upath import UPath
+
+from quadmix_assets.corpus.set_aside import Kind, SetAside
+from quadmix_assets.outputs import DOCUMENT_IDS, RAW_SHARDS
+from quadmix_assets.sampling import hash_ids
+from quadmix_assets.store import MissingOutputError, Store, atomic_file, is_local
+
+_LOCK_FILE = ".lock"
+_CLAIM, _SET_ASIDE, _TABLE = ".npy", ".json", ".parquet"
+_N_CHECKSUM = 2
+# How many of the ids that are left are looked for in all claims at once.
+_N_PROBES = 100
+_N_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class _Claim:
+    """What a shard holds: the checksum of its file, and the sorted hashes of its ids."""
+
+    checksum: str
+    hashes: np.ndarray
+
+
+class DocumentIds:
+    """The claims of all shards, read once; afterwards only what other processes have changed.
+
+    Memory: 16 bytes per document of the pool.
+    """
+
+    def __init__(self, store: Store) -> None:
+        """The claims in a lake; nothing is read before the first use."""
+        self._store = store
+        self._folder = store.root / DOCUMENT_IDS
+        self._state: int | None = None
+        self._lock_file: BinaryIO | None = None
+        self._versions: dict[str, str] = {}
+        self._claims: dict[str, _Claim] = {}
+        # Sorted hashes of all claims, the largest first. Hashes of claims that have gone stay until
+        # the next reading: who holds a hash is looked up in `_claims`.
+        self._sorted: list[np.ndarray] = []
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other processes from changing claims; the claims are current inside."""
+        if not is_local(self._folder):
+            self._read_changes()
+            yield
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with Path(str(self._folder), _LOCK_FILE).open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            state = os.fstat(file.fileno()).st_mtime_ns
+            self._lock_file = file
+            try:
+                if self._state is None:
+                    self._read_changes()
+                    self._adopt()
+                elif state != self._state:
+                    self._read_changes()
+                self._state = os.fstat(file.fileno()).st_mtime_ns
+                yield
+            finally:
+                self._lock_file = None
+
+    def duplicate(self, key: str, ids: Sequence[str], checksum: str) -> SetAside | None:
+        """Whether the shard `key` may not be accepted: ids or content are those of another shard.
+
+        To be called under the lock.
+
+        Args:
+            key: the shard.
+            ids: the ids of its documents, each once.
+            checksum: of its file.
+        """
+        if not ids:
+            return None
+        same = sorted(k for k, c in self._claims.items() if c.checksum == checksum and k != key)
+        if same:
+            return _same_content(same[0], checksum)
+        hashes = hash_ids(ids)
+        suspicious = self._are_held(hashes)
+        own = self._claims.get(key)
+        if own is not None:
+            suspicious &= ~np.isin(hashes, own.hashes)
+        suspects = dict(
+            zip(
+                hashes[suspicious].tolist(),
+                (ids[index] for index in np.flatnonzero(suspicious).tolist()),
+                strict=True,
+            )
+        )
+        held: dict[str, list[str]] = {}
+        for owner in self._owners(np.sort(hashes[suspicious]), key):
+            common = self._common_ids(owner, suspects)
+            if common:
+                held[owner] = common
+        if not held:
+            return None
+        return _same_ids(held, len(ids), {k: self._claims[k].checksum for k in held})
+
+    def accept(self, key: str, ids: Sequence[str], checksum: str) -> None:
+        """Claim the ids for the shard `key`, instead of those that it held. Under the lock."""
+        hashes = np.sort(hash_ids(ids))
+        content = io.BytesIO()
+        np.save(content, np.concatenate([_packed(checksum), hashes]))
+        self._write(f"{key}{_CLAIM}", content.getvalue())
+        self._delete(f"{key}{_SET_ASIDE}")
+        self._take(key, _Claim(checksum, hashes))
+
+    def set_aside(self, key: str, reason: SetAside) -> None:
+        """Give up the ids of the shard `key`, and store why it is set aside. Under the lock."""
+        content = json.dumps(reason.as_json(), indent=2, sort_keys=True).encode()
+        self._write(f"{key}{_SET_ASIDE}", content)
+        self._delete(f"{key}{_CLAIM}")
+        self._claims.pop(key, None)
+
+    def forget(self, keys: Sequence[str]) -> None:
+        """Delete what is stored of shards that have left the pool. Under the lock."""
+        for key in keys:
+            self._delete(f"{key}{_CLAIM}")
+            self._delete(f"{key}{_SET_ASIDE}")
+            self._claims.pop(key, None)
+
+    def _are_held(self, hashes: np.ndarray) -> np.ndarray:
+        """Which of the hashes are in a claim, or were since the claims were read."""
+        found = np.zeros(hashes.size, dtype=bool)
+        for part in self._sorted:
+            if part.size:
+                position = np.minimum(np.searchsorted(part, hashes), part.size - 1)
+                found |= part[position] == hashes
+        return found
+
+    def _owners(self, suspects: np.ndarray, key: str) -> Iterator[str]:
+        """The other shards whose claims hold one of these sorted hashes."""
+        while suspects.size:
+            probes = suspects[:_N_PROBES]
+            for owner in sorted(self._claims):
+                hashes = self._claims[owner].hashes
+                if owner == key or not hashes.size:
+                    continue
+                position = np.minimum(np.searchsorted(hashes, probes), hashes.size - 1)
+                if (hashes[position] == probes).any():
+                    yield owner
+                    suspects = np.setdiff1d(suspects, hashes)
+                    probes = np.setdiff1d(probes, hashes)
+            suspects = np.setdiff1d(suspects, probes)
+
+    def _common_ids(self, owner: str, suspects: Mapping[int, str]) -> list[str]:
+        """The suspects that `owner` really holds, by their ids: two ids may share a hash."""
+        common = set(suspects).intersection(self._claims[owner].hashes.tolist())
+        wanted = {suspects[number] for number in common}
+        try:
+            table = self._store.read_table(self._store.table_path(RAW_SHARDS, owner), ["id"])
+        except MissingOutputError:
+            return sorted(wanted)  # Claimed by a run that was killed before it wrote the table.
+        return sorted(wanted.intersection(table["id"])) if table.height else sorted(wanted)
+
+    def _take(self, key: str, claim: _Claim) -> None:
+        self._claims[key] = claim
+        self._sorted.append(claim.hashes)
+        # Parts of similar size are merged, so that there are few of them.
+        while len(self._sorted) > 1 and self._sorted[-2].size <= 2 * self._sorted[-1].size:
+            last = self._sorted.pop()
+            self._sorted[-1] = np.sort(np.concatenate([self._sorted[-1], last]))
+
+    def _read_changes(self) -> None:
+        """Read the claims that are new or changed, and drop those that have gone."""
+        found = _listing(self._folder)
+        for key in self._claims.keys() - found.keys():
+            del self._claims[key]
+        changed = sorted(k for k, version in found.items() if self._versions.get(k) != version)
+        fresh = {key: _read_claim(self._folder / f"{key}{_CLAIM}") for key in changed}
+        self._versions = found
+        if self._claims:
+            for key, claim in fresh.items():
+                self._take(key, claim)
+            return
+        self._claims = fresh
+        everything = np.concatenate(
+            [np.empty(0, dtype=np.uint64), *(claim.hashes for claim in fresh.values())]
+        )
+        # Polars sorts with all cores.
+        self._sorted = [pl.Series(everything).sort().to_numpy()]
+
+    def _adopt(self) -> None:
+        """Claim the ids of tables that were written before there were claims."""
+        if self._claims:
+            return
+        for name in sorted(_names(self._store.root / RAW_SHARDS)):
+            key = name.removesuffix(_TABLE)
+            if key == name or key in self._claims:
+                continue
+            path = self._store.table_path(RAW_SHARDS, key)
+            ids = self._store.read_table(path, ["id"])["id"].to_list()
+            if ids:
+                self.accept(key, ids, self._store.summary(path)["input"]["checksum"])
+
+    def _write(self, name: str, content: bytes) -> None:
+        self._announce()
+        with atomic_file(self._folder / name) as file:
+            file.write(content)
+
+    def _delete(self, name: str) -> None:
+        self._announce()
+        (self._folder / name).unlink(missing_ok=True)
+
+    def _announce(self) -> None:
+        """Make other processes read the claims again: the lock file gets another time."""
+        if self._lock_file is not None:
+            self._state = time.time_ns()
+            os.utime(self._lock_file.fileno(), ns=(self._state, self._state))
+            self._state = os.fstat(self._lock_file.fileno()).st_mtime_ns
+
+
+def shards_set_aside(store: Store) -> dict[str, SetAside]:
+    """Every shard that is set aside, by key, and why."""
+    folder = store.root / DOCUMENT_IDS
+    found = {}
+    for name in sorted(_names(folder)):
+        if name.endswith(_SET_ASIDE):
+            try:
+                stored = json.loads((folder / name).read_bytes())
+            except FileNotFoundError:  # accepted since the listing
+                continue
+            found[name.removesuffix(_SET_ASIDE)] = SetAside.of_json(stored)
+    return found
+
+
+def accepted_checksums(store: Store, keys: Iterable[str]) -> dict[str, str]:
+    """The checksum of the file of each of these shards that is accepted."""
+    found = {}
+    for key in keys:
+        path = store.path(DOCUMENT_IDS, f"{key}{_CLAIM}")
+        if path.exists():
+            found[key] = _read_claim(path).checksum
+    return found
+
+
+def set_aside_since(store: Store, keys: Iterable[str]) -> dict[str, float]:
+    """When each of these shards was set aside, in seconds since the epoch."""
+    found = {}
+    for key in keys:
+        path = store.path(DOCUMENT_IDS, f"{key}{_SET_ASIDE}")
+        if path.exists():
+            found[key] = float(path.stat().st_mtime)
+    return found
+
+
+def _packed(checksum: str) -> np.ndarray:
+    """A checksum of 32 hexadecimal digits as two numbers."""
+    return np.array([int(checksum[:16], 16), int(checksum[16:], 16)], dtype=np.uint64)
+
+
+def _read_claim(path: UPath) -> _Claim:
+    stored = np.load(io.BytesIO(path.read_bytes()))
+    high, low = stored[:_N_CHECKSUM].tolist()
+    return _Claim(f"{high:016x}{low:016x}", stored[_N_CHECKSUM:])
+
+
+def _names(folder: UPath) -> list[str]:
+    try:
+        return [path.name for path in folder.iterdir()]
+    except FileNotFoundError:
+        return []
+
+
+def _listing(folder: UPath) -> dict[str, str]:
+    """The claims in a folder: key of the shard, and a version that changes with the file."""
+    found = {}
+    for name in _names(folder):
+        if name.endswith(_CLAIM):
+            try:
+                stat = (folder / name).stat()
+            except FileNotFoundError:
+                continue
+            version = f"{stat.st_size}-{stat.st_mtime}-{stat.st_ino}"
+            found[name.removesuffix(_CLAIM)] = version
+    return found
+
+
+def _same_content(owner: str, checksum: str) -> SetAside:
+    return SetAside(
+        Kind.DUPLICATE,
+        f"its content is that of {owner!r}, byte for byte, whose documents are in the pool. Remove "
+        "one of the two files: a document that should count more gets more copies from the mix.",
+        {owner: checksum},
+    )
+
+
+def _same_ids(
+    held: Mapping[str, Sequence[str]], n_ids: int, checksums: Mapping[str, str]
+) -> SetAside:
+    n_held = len({id_ for ids in held.values() for id_ in ids})
+    owners = sorted(held)
+    shown = ", ".join(repr(id_) for id_ in held[owners[0]][:_N_SHOWN])
+    others = f" and {len(owners) - 1} other shards" if len(owners) > 1 else ""
+    return SetAside(
+        Kind.DUPLICATE,
+        f"{n_held} of its {n_ids} ids are those of documents in {owners[0]!r}{others}, such as "
+        f"{shown}. Ids must be unique in the pool, because draws depend on them. Remove this file "
+        f"or {owners[0]!r}, or give the documents other ids, or set corpus.id_column to null to "
+        "have ids made from shard and row.",
+        dict(checksums),
+    )

@@ -1,0 +1,143 @@
+"""The usual work as jobs, launched from their pages or by schedules."""
+
+import time
+
+import dagster as dg
+from dagster._core.execution.backfill import PartitionBackfill
+from dagster._core.utils import make_new_backfill_id
+from pydantic import Field
+
+SHARD_ASSETS = ("raw_shards", "target_overlap", "scored_shards", "domain_labels", "final_mix")
+
+score_new_shards = dg.define_asset_job(
+    "score_new_shards",
+    dg.AssetSelection.assets(*SHARD_ASSETS[:-1]),
+    description="Normalizes, scores and labels shards. **Materialize all** on this page offers "
+    "the missing ones, the failed ones, or all.",
+)
+train_swarm = dg.define_asset_job(
+    "train_swarm",
+    dg.AssetSelection.assets("merged_ranks", "sampled_subset", "proxy_metrics"),
+    description="Trains the proxies, one run per batch. **Materialize all** on this page offers "
+    "the missing batches, the failed ones, or all. Needs `proxy_pool`, `parameter_sets` and "
+    "`target_sets`.",
+)
+refit_and_search = dg.define_asset_job(
+    "refit_and_search",
+    dg.AssetSelection.assets("regressor", "optimal_params", "optimum_check"),
+    description="Fits the regressors to all proxies that are trained, searches theta* again, and "
+    "measures it with proxies of its own. The mix stays as it is until `make_mix` is run.",
+)
+refine = dg.define_asset_job(
+    "refine",
+    dg.AssetSelection.assets("refinement", "regressor", "optimal_params"),
+    config={"ops": {"refinement": {"config": {"further_rounds": 1}}}},
+    description="Trains a further round of proxies, near the optima and where the regressor is "
+    "least certain, then fits and searches again. `further_rounds` in the launchpad says how many.",
+)
+refresh_reports = dg.define_asset_job(
+    "refresh_reports",
+    dg.AssetSelection.assets("score_report", "mix_manifest", "catalog")
+    | dg.AssetSelection.checks(
+        *(
+            dg.AssetCheckKey(dg.AssetKey(asset), check)
+            for asset, check in (
+                ("score_normalizers", "normalizers_fit_the_pool"),
+                ("rank_calibration", "calibration_fits_the_pool"),
+            )
+        )
+    ),
+    description="Makes the score report, the manifest and the SQL catalog again, with the checks "
+    "of the whole pool.",
+)
+
+
+class BackfillConfig(dg.Config):
+    """What the launchpad asks for."""
+
+    title: str = Field(
+        default="",
+        description="a name for the backfill in Runs > Backfills; empty: the job's name",
+    )
+
+
+def _submit(context: dg.OpExecutionContext, config: BackfillConfig, assets: list[str]) -> None:
+    """Ask the daemon for all partitions of some assets, in order, as "Materialize all" does."""
+    # Dagster has no public call for this.
+    backfill_id = make_new_backfill_id()
+    keys = [dg.AssetKey.from_user_string(asset) for asset in assets]
+    context.instance.add_backfill(
+        PartitionBackfill.from_asset_partitions(
+            backfill_id=backfill_id,
+            asset_graph=context.repository_def.asset_graph,
+            partition_names=None,
+            asset_selection=keys,
+            backfill_timestamp=time.time(),
+            tags={"quadmix/job": context.job_name},
+            dynamic_partitions_store=context.instance,
+            all_partitions=True,
+            title=config.title or context.job_name,
+            description=None,
+            run_config=None,
+        )
+    )
+    context.log.info(
+        f"requested {', '.join(assets)}: Runs > Backfills > {backfill_id} shows how far it is; the "
+        "daemon starts within half a minute"
+    )
+    context.add_output_metadata(
+        {"backfill": dg.MetadataValue.url(f"/runs/b/{backfill_id}"), "n_assets": len(assets)}
+    )
+
+
+@dg.op(description="Requests every asset and every partition, each after what it depends on.")
+def request_everything(context: dg.OpExecutionContext, config: BackfillConfig) -> None:
+    """Request all assets that can be materialised."""
+    keys = context.repository_def.asset_graph.materializable_asset_keys
+    _submit(context, config, sorted(key.to_user_string() for key in keys))
+
+
+@dg.op(description="Requests the rank calibration, the mix of every shard, and the reports.")
+def request_mix(context: dg.OpExecutionContext, config: BackfillConfig) -> None:
+    """Request what makes the mix out of theta*."""
+    _submit(context, config, ["rank_calibration", "final_mix", "mix_manifest", "catalog"])
+
+
+@dg.job(
+    description="Materialises the whole graph, from the input to the mix, as one backfill: what "
+    "**Materialize all** on the lineage page does."
+)
+def build_everything() -> None:
+    """The whole graph."""
+    request_everything()
+
+
+@dg.job(
+    description="Makes the mix with the present theta*: calibrates ranks, mixes every shard, "
+    "writes the manifest."
+)
+def make_mix() -> None:
+    """The mix of every shard."""
+    request_mix()
+
+
+class TidyConfig(dg.Config):
+    """What the launchpad asks for."""
+
+    keep_days: int = Field(
+        default=3, ge=0, description="days for which evaluations of the automation are kept"
+    )
+
+
+@dg.op(description="Deletes old evaluations of the automation, which Dagster keeps for 30 days.")
+def purge_evaluations(context: dg.OpExecutionContext, config: TidyConfig) -> None:
+    """Delete old evaluations; they are the bulk of an instance that does nothing."""
+    storage = context.instance.schedule_storage
+    if storage is not None:
+        storage.purge_asset_evaluations(before=time.time() - config.keep_days * 86_400)
+
+
+@dg.job(description="Deletes old records of the automation's ticks from the Dagster instance.")
+def tidy_instance() -> None:
+    """Housekeeping."""
+    purge_evaluations()

@@ -1,0 +1,138 @@
+"""Which run made each entry of the manifest, with links into Dagster's UI.
+
+It lies beside the manifest, because times and runs differ between mixes that are equal byte for
+byte.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+from urllib.parse import quote
+
+import polars as pl
+from upath import UPath
+
+from quadmix_assets.outputs import (
+    DOMAIN_LABELS,
+    FINAL_MIX,
+    FITTED_MODELS,
+    MIX_LINKS,
+    MIX_MANIFEST,
+    OPTIMAL_PARAMS,
+    OPTIMUM_CHECK,
+    PARAMETER_SETS,
+    PROXY_METRICS,
+    PROXY_POOL,
+    RANK_CALIBRATION,
+    RAW_SHARDS,
+    REFINEMENT,
+    REGRESSOR,
+    SCORE_NORMALIZERS,
+    SCORED_SHARDS,
+    TARGET_SETS,
+    TOKENIZER,
+)
+from quadmix_assets.store import Store
+
+# The assets whose materialisations a manifest names, in the order of the data flow.
+LINKED = (
+    "reference_pool",
+    TOKENIZER,
+    TARGET_SETS,
+    FITTED_MODELS,
+    "scored_reference_pool",
+    SCORE_NORMALIZERS,
+    PROXY_POOL,
+    PARAMETER_SETS,
+    PROXY_METRICS,
+    REFINEMENT,
+    REGRESSOR,
+    OPTIMAL_PARAMS,
+    OPTIMUM_CHECK,
+    RANK_CALIBRATION,
+    RAW_SHARDS,
+    SCORED_SHARDS,
+    DOMAIN_LABELS,
+    FINAL_MIX,
+)
+LINKS_FILE = "links.json"
+_MOST_ROWS = 60
+
+
+@dataclass(frozen=True)
+class Link:
+    """One materialisation that a mix was made from.
+
+    Attributes:
+        asset: its name.
+        partition: None for assets without partitions.
+        event: number of the materialisation in the instance's log.
+        run_id: of the run that made it; empty for an event that was reported without a run.
+        time: when it was recorded, ISO 8601 in UTC.
+    """
+
+    asset: str
+    partition: str | None
+    event: int
+    run_id: str
+    time: str
+
+    @property
+    def asset_url(self) -> str:
+        """The asset, or its partition, in the UI; relative to the UI's root."""
+        page = f"/assets/{quote(self.asset)}"
+        if self.partition is None:
+            return page
+        return f"{page}?view=partitions&partition={quote(self.partition, safe='')}"
+
+    @property
+    def run_url(self) -> str:
+        """The run in the UI; empty without a run."""
+        return f"/runs/{self.run_id}" if self.run_id else ""
+
+
+def links_path(store: Store) -> UPath:
+    """The path of the file of links."""
+    return store.path(MIX_LINKS, LINKS_FILE)
+
+
+def write_links(store: Store, manifest_fingerprint: str, links: Sequence[Link]) -> UPath:
+    """Write the links of a manifest; returns the path of the file."""
+    entries = [
+        {**asdict(link), "asset_url": link.asset_url, "run_url": link.run_url} for link in links
+    ]
+    store.write_json(links_path(store), {MIX_MANIFEST: manifest_fingerprint, "entries": entries})
+    return links_path(store)
+
+
+def read_links(store: Store) -> dict[tuple[str, str | None], Link]:
+    """The links that were written last, by asset and partition; empty if there are none."""
+    path = links_path(store)
+    entries: Sequence[Mapping[str, Any]] = store.read_json(path)["entries"] if path.exists() else ()
+    names = ("asset", "partition", "event", "run_id", "time")
+    links = [Link(**{name: entry[name] for name in names}) for entry in entries]
+    return {(link.asset, link.partition): link for link in links}
+
+
+def table_of_links(links: Sequence[Link]) -> pl.DataFrame:
+    """The links as a table of Markdown links: columns asset, partition, run, time.
+
+    Of the partitions of a large pool only the newest are in the table.
+    """
+    whole = [link for link in links if link.partition is None]
+    parts = [link for link in links if link.partition is not None]
+    newest = sorted(parts, key=lambda link: -link.event)[: max(_MOST_ROWS - len(whole), 0)]
+    shown = set(whole) | set(newest)
+    rows = [
+        {
+            "asset": f"[{link.asset}](/assets/{quote(link.asset)})",
+            "partition": f"[{link.partition}]({link.asset_url})" if link.partition else "",
+            "run": f"[{link.run_id[:8]}]({link.run_url})" if link.run_id else "none",
+            "time": link.time,
+        }
+        for link in links
+        if link in shown
+    ]
+    return pl.DataFrame(
+        rows, schema=dict.fromkeys(("asset", "partition", "run", "time"), pl.String)
+    )
