@@ -54,7 +54,7 @@ PROFILE: dict[str, Any] = {
         "compared": [],
         "n_points": 200,
     },
-    "mix": {"objective": "planted"},
+    "mix": {"objective": "planted", "accept": ["regressor_learned_something"]},
     "comparison": {"n_seeds": 1},
     "automation": {"discovery_seconds": 3, "settle_seconds": 1.0},
 }
