@@ -25,6 +25,9 @@ from quadmix_assets_tests.seed import SEED
 
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
 
+_PACKAGE = "quadmix_assets"
+_MADE_FOR_ONE_PROFILE = {f"{_PACKAGE}.definitions", f"{_PACKAGE}.whole_graph"}
+
 # The longest file comes first, so that in two processes the rest is done beside it.
 FIRST = ("test_demo.py",)
 
@@ -108,16 +111,16 @@ def instance_in(folder: Path) -> Iterator[None]:
 
 
 def definitions_of(profile: Path) -> dg.Definitions:
-    """The definitions for `profile`, as a process that works with it loads them."""
-    os.environ[PROFILE_VARIABLE] = str(profile)
-    os.environ.pop(FROZEN_VARIABLE, None)
-    outermost = {"quadmix_assets.definitions", "quadmix_assets.whole_graph"}
+    """The definitions of a profile: the modules that hold them are imported anew."""
     for name in list(sys.modules):
-        if name in outermost or name.startswith("quadmix_assets.defs"):
+        if name.startswith(f"{_PACKAGE}.defs") or name in _MADE_FOR_ONE_PROFILE:
             del sys.modules[name]
-    module = importlib.import_module("quadmix_assets.definitions")
-    definitions: dg.Definitions = module.defs()
-    return definitions
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(PROFILE_VARIABLE, str(profile))
+        os.environ.pop(FROZEN_VARIABLE, None)
+        importlib.import_module("quadmix_assets.whole_graph")
+        definitions: dg.Definitions = importlib.import_module("quadmix_assets.definitions").defs()
+        return definitions
 
 
 class Project:

@@ -1,13 +1,15 @@
 """Group `search`: theta* against baselines, measured with proxies."""
 
 import dagster as dg
+from pydantic import Field
 
 from quadmix_assets.defs.conditions import PINNED
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
 from quadmix_assets.defs.progress import observe_progress
 from quadmix_assets.defs.proxies import proxy_pool
+from quadmix_assets.defs.refinement import GROUP
 from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
-from quadmix_assets.defs.search import GROUP, optimal_params
+from quadmix_assets.defs.search import optimal_params
 from quadmix_assets.outputs import OPTIMUM_CHECK, PROXY_POOL, SAMPLED_SUBSET
 from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.proxies.proxy_pool import open_index, read_documents, token_folder
@@ -25,8 +27,20 @@ from quadmix_assets.search.optimum_check import (
 )
 from quadmix_assets.search.optimum_plots import plot_optimum_check
 from quadmix_assets.seeds import derive_seed
+from quadmix_assets.settings import SettingsError, with_search
 from quadmix_assets.store import MissingOutputError
 from quadmix_assets.training.train_samples import train_samples
+
+
+class CheckConfig(dg.Config):
+    """What one check of theta* may do differently from the settings."""
+
+    n_seeds: int | None = Field(
+        default=None,
+        ge=1,
+        description="models that are trained with different seeds on each sample; more of them "
+        "narrow the confidence intervals. Empty: as search.check_seeds says",
+    )
 
 
 @dg.asset(
@@ -40,7 +54,7 @@ from quadmix_assets.training.train_samples import train_samples
     retry_policy=dg.RetryPolicy(max_retries=1),
 )
 def optimum_check(
-    context: dg.AssetExecutionContext, project: ProjectResource
+    context: dg.AssetExecutionContext, config: CheckConfig, project: ProjectResource
 ) -> dg.MaterializeResult:
     """Proxies trained on the samples of theta* and of baselines, several seeds each.
 
@@ -49,7 +63,9 @@ def optimum_check(
     predictions.
     """
     cost = Cost()
-    settings, store = project.settings, project.store
+    store = project.store
+    with clear_errors(SettingsError):
+        settings = with_search(project.settings, check_seeds=config.n_seeds)
     seeds = [
         derive_seed(settings.seed, f"{OPTIMUM_CHECK}:{k}")
         for k in range(settings.search.check_seeds)
@@ -109,6 +125,7 @@ def optimum_check(
             **tables,
             **{name: figure(store, OPTIMUM_CHECK, name, fig) for name, fig in figures.items()},
             "tokens_per_second": result.tokens_per_second,
+            "settings": dg.MetadataValue.json({"check_seeds": settings.search.check_seeds}),
             **cost.metadata(),
         },
     )

@@ -14,10 +14,12 @@ from dagster._core.definitions.data_version import (
 )
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
+from quadmix_assets.defs.resources import SETTINGS
 from quadmix_assets.defs.versions import latest_versions
+from quadmix_assets.proxies.parameter_sets import first_batches
 
 SHARDS = dg.DynamicPartitionsDefinition(name="shard")
-PROXY_BATCHES = dg.DynamicPartitionsDefinition(name="proxy_batch")
+PROXY_BATCHES = dg.StaticPartitionsDefinition(first_batches(SETTINGS))
 
 
 def shard_keys(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[str]:

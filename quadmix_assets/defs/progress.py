@@ -1,31 +1,81 @@
-"""The progress of a training in the UI: observations of an asset, drawn there as curves."""
+"""The progress of trainings in the UI: observations of an asset, drawn there as curves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import dagster as dg
 import numpy as np
 
+from quadmix_assets.proxies.swarm_progress import SwarmProgress
+from quadmix_assets.search.refine_rounds import RoundsProgress
 from quadmix_assets.training.progress import BatchProgress
 
 
-def observe_progress(
-    context: dg.AssetExecutionContext, partition: str | None = None
-) -> Callable[[BatchProgress], None]:
+def observe_progress(context: dg.AssetExecutionContext) -> Callable[[BatchProgress], None]:
     """A function that records the progress of a training as observations of the asset."""
 
     def observe(progress: BatchProgress) -> None:
-        context.log_event(
-            dg.AssetObservation(
-                context.asset_key, partition=partition, metadata=_metadata(progress)
-            )
-        )
+        _observe(context, None, _of_batch(progress))
 
     return observe
 
 
-def _metadata(progress: BatchProgress) -> dict[str, float]:
-    """What the UI shows; it cannot show infinity or NaN, which are left out."""
-    values = {
+def observe_batch_of_swarm(
+    context: dg.AssetExecutionContext, swarm: SwarmProgress
+) -> Callable[[BatchProgress], None]:
+    """The same for a partition that is a batch of the swarm, with the progress of the swarm.
+
+    Args:
+        context: of the step.
+        swarm: its progress without this batch.
+    """
+
+    def observe(progress: BatchProgress) -> None:
+        now = swarm.during(progress)
+        context.log.info(str(now))
+        _observe(context, context.partition_key, {**_of_batch(progress), **_of_swarm(now)})
+
+    return observe
+
+
+def observe_rounds(context: dg.AssetExecutionContext) -> Callable[[RoundsProgress], None]:
+    """A function that logs and records the progress of a refinement over all its rounds."""
+
+    def observe(progress: RoundsProgress) -> None:
+        context.log.info(str(progress))
+        values = {
+            "round": progress.round,
+            "rounds": progress.n_rounds,
+            "batch": progress.batch,
+            "batches_in_round": progress.n_batches,
+            "rounds_done": progress.share_done,
+            "rounds_eta_seconds": progress.eta_seconds,
+        }
+        _observe(context, None, {**_of_batch(progress.training), **values})
+
+    return observe
+
+
+def _observe(
+    context: dg.AssetExecutionContext, partition: str | None, values: Mapping[str, float]
+) -> None:
+    """Record numbers; the UI cannot show infinity or NaN, which are left out."""
+    metadata = {name: float(value) for name, value in values.items() if np.isfinite(value)}
+    context.log_event(
+        dg.AssetObservation(context.asset_key, partition=partition, metadata=metadata)
+    )
+
+
+def _of_swarm(swarm: SwarmProgress) -> dict[str, float]:
+    return {
+        "swarm_batches": swarm.n_batches,
+        "swarm_batches_trained": swarm.n_done,
+        "swarm_done": swarm.share_done,
+        "swarm_eta_seconds": swarm.eta_seconds,
+    }
+
+
+def _of_batch(progress: BatchProgress) -> dict[str, float]:
+    return {
         "done": progress.n_tokens / progress.n_tokens_total,
         "n_proxies": progress.n_proxies,
         "n_failed": progress.n_failed,
@@ -33,4 +83,3 @@ def _metadata(progress: BatchProgress) -> dict[str, float]:
         "mean_loss_nats": progress.mean_loss_nats,
         "eta_seconds": progress.eta_seconds,
     }
-    return {name: float(value) for name, value in values.items() if np.isfinite(value)}

@@ -5,40 +5,29 @@ import numpy as np
 import polars as pl
 
 from quadmix_assets.corpus.tokenizer import project_tokenizer
+from quadmix_assets.defs.conditions import BATCH, PINNED
 from quadmix_assets.defs.corpus import target_sets, tokenizer
-from quadmix_assets.defs.features import domain_labels, score_normalizers, scored_shards
+from quadmix_assets.defs.features import score_normalizers, scored_reference_pool
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
-from quadmix_assets.defs.partitions import PROXY_BATCHES, shards_with
-from quadmix_assets.defs.progress import observe_progress
-from quadmix_assets.defs.resources import OWNERS, ProjectResource
+from quadmix_assets.defs.partitions import PROXY_BATCHES
+from quadmix_assets.defs.progress import observe_batch_of_swarm
+from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
 from quadmix_assets.features.normalize_pool import load_normalizers
+from quadmix_assets.features.scored_reference_pool import read_scored_reference_pool
 from quadmix_assets.outputs import (
     MERGED_RANKS,
     PARAMETER_SETS,
     PROXY_METRICS,
     PROXY_POOL,
     SAMPLED_SUBSET,
-    SCORED_SHARDS,
 )
-from quadmix_assets.proxies.evidence import (
-    pool_version,
-    read_current,
-    read_evidence,
-)
+from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.proxies.parameter_sets import batch_names, read_batch, write_parameter_sets
-from quadmix_assets.proxies.proxy_pool import (
-    build_proxy_pool,
-    open_index,
-    read_documents,
-)
-from quadmix_assets.proxies.ranks import rank_thetas
-from quadmix_assets.proxies.samples import (
-    select_documents,
-    tokens_per_theta,
-)
+from quadmix_assets.proxies.proxy_pool import build_proxy_pool
+from quadmix_assets.proxies.sample_batch import rank_batch, sample_batch
+from quadmix_assets.proxies.swarm_progress import swarm_progress
 from quadmix_assets.proxies.train_batch import train_batch
-from quadmix_assets.sampling import PoolDraw, feature_names
-from quadmix_assets.seeds import derive_seed
+from quadmix_assets.sampling import feature_names
 from quadmix_assets.store import MissingOutputError
 from quadmix_assets.training.plots import plot_losses
 
@@ -51,8 +40,9 @@ _ONE_BY_ONE = dg.BackfillPolicy.multi_run(1)
     group_name=GROUP,
     kinds={"huggingface", "parquet"},
     owners=OWNERS,
-    code_version="1",
-    deps=[score_normalizers, scored_shards, domain_labels, tokenizer],
+    code_version=version_of(PROXY_POOL, 1),
+    deps=[score_normalizers, scored_reference_pool, tokenizer],
+    automation_condition=PINNED,
 )
 def proxy_pool(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """The tokenised sample of the pool that proxies train on, with scores and domains."""
@@ -61,7 +51,7 @@ def proxy_pool(context: dg.AssetExecutionContext, project: ProjectResource) -> d
     with clear_errors(MissingOutputError, ValueError):
         summary = build_proxy_pool(
             store,
-            shards_with(context, SCORED_SHARDS),
+            read_scored_reference_pool(store),
             settings,
             load_normalizers(store, settings.criterion_names),
             project_tokenizer(store),
@@ -77,18 +67,18 @@ def proxy_pool(context: dg.AssetExecutionContext, project: ProjectResource) -> d
     )
 
 
-@dg.asset(group_name=GROUP, kinds={"numpy", "parquet"}, owners=OWNERS, code_version="1")
-def parameter_sets(
-    context: dg.AssetExecutionContext, project: ProjectResource
-) -> dg.MaterializeResult:
+@dg.asset(
+    group_name=GROUP,
+    kinds={"numpy", "parquet"},
+    owners=OWNERS,
+    code_version=version_of(PARAMETER_SETS, 1),
+    automation_condition=PINNED,
+)
+def parameter_sets(project: ProjectResource) -> dg.MaterializeResult:
     """All thetas, drawn by Algorithm 1, and the proxy batches that they are trained in."""
     cost = Cost()
     settings, store = project.settings, project.store
     parameters = write_parameter_sets(store, settings)
-    keys = batch_names(store, 0)
-    for key in set(context.instance.get_dynamic_partitions("proxy_batch")) - set(keys):
-        context.instance.delete_dynamic_partition("proxy_batch", key)
-    context.instance.add_dynamic_partitions("proxy_batch", keys)
     path = store.table_path(PARAMETER_SETS)
     scaled = settings.parameters.scale_max > 1
     entries = parameters.as_features(scaled=scaled)
@@ -103,7 +93,7 @@ def parameter_sets(
     return dg.MaterializeResult(
         metadata={
             **table_metadata(path, store.read_schema(path), len(parameters)),
-            "n_proxy_batches": len(keys),
+            "n_proxy_batches": len(batch_names(store, 0)),
             "n_entries_of_theta": ranges.height,
             "ranges": markdown_table(ranges),
             **cost.metadata(),
@@ -115,9 +105,10 @@ def parameter_sets(
     group_name=GROUP,
     kinds={"numpy", "parquet"},
     owners=OWNERS,
-    code_version="1",
+    code_version=version_of(MERGED_RANKS, 1),
     partitions_def=PROXY_BATCHES,
     deps=[proxy_pool, parameter_sets],
+    automation_condition=BATCH,
     backfill_policy=_ONE_BY_ONE,
 )
 def merged_ranks(
@@ -126,20 +117,13 @@ def merged_ranks(
     """Per theta and domain: the largest merged score within omega, and its rank."""
     cost = Cost()
     settings, store = project.settings, project.store
-    with (
-        clear_errors(MissingOutputError),
-        store.local_folder(store.root / PROXY_POOL) as folder,
-    ):
-        thetas = read_batch(store, settings, context.partition_key)
-        table = rank_thetas(
-            open_index(folder, settings), thetas, n_threads=settings.proxies.n_workers
-        )
+    with clear_errors(MissingOutputError):
+        table = rank_batch(store, settings, context.partition_key)
     path = store.table_path(MERGED_RANKS, context.partition_key)
-    store.write_table(path, table, {"version": pool_version(store, context.partition_key)})
     return dg.MaterializeResult(
         metadata={
             **table_metadata(path, table.schema, table.height),
-            "n_thetas": len(thetas),
+            "n_thetas": len(read_batch(store, settings, context.partition_key)),
             **cost.metadata(),
         }
     )
@@ -149,9 +133,10 @@ def merged_ranks(
     group_name=GROUP,
     kinds={"numpy", "parquet"},
     owners=OWNERS,
-    code_version="1",
+    code_version=version_of(SAMPLED_SUBSET, 1),
     partitions_def=PROXY_BATCHES,
     deps=[proxy_pool, parameter_sets, merged_ranks],
+    automation_condition=BATCH,
     backfill_policy=_ONE_BY_ONE,
 )
 def sampled_subset(
@@ -160,27 +145,13 @@ def sampled_subset(
     """Per theta: which documents of the proxy pool, and how many copies."""
     cost = Cost()
     settings, store = project.settings, project.store
-    with (
-        clear_errors(MissingOutputError),
-        store.local_folder(store.root / PROXY_POOL) as folder,
-    ):
-        thetas = read_batch(store, settings, context.partition_key)
-        ranks = read_current(store, MERGED_RANKS, context.partition_key)
-        documents = read_documents(folder, ["id_hash", "n_tokens"])
-        draw = PoolDraw(
-            open_index(folder, settings),
-            documents["id_hash"],
-            derive_seed(settings.seed, SAMPLED_SUBSET),
-            max_epsilon=max(float(theta.epsilon.max()) for theta in thetas.values()),
-        )
-        table = select_documents(draw, thetas, ranks, n_threads=settings.proxies.n_workers)
-    n_tokens = tokens_per_theta(table, list(thetas), documents["n_tokens"])
+    with clear_errors(MissingOutputError):
+        table, n_tokens = sample_batch(store, settings, context.partition_key)
     path = store.table_path(SAMPLED_SUBSET, context.partition_key)
-    store.write_table(path, table, {"version": pool_version(store, context.partition_key)})
     return dg.MaterializeResult(
         metadata={
             **table_metadata(path, table.schema, table.height),
-            "mean_documents": table.height / len(thetas),
+            "mean_documents": table.height / len(n_tokens),
             "mean_tokens": float(n_tokens.mean()),
             "min_tokens": int(n_tokens.min()),
             "max_tokens": int(n_tokens.max()),
@@ -193,9 +164,10 @@ def sampled_subset(
     group_name=GROUP,
     kinds={"pytorch", "parquet"},
     owners=OWNERS,
-    code_version="1",
+    code_version=version_of(PROXY_METRICS, 1),
     partitions_def=PROXY_BATCHES,
     deps=[proxy_pool, sampled_subset, target_sets, tokenizer],
+    automation_condition=BATCH,
     backfill_policy=_ONE_BY_ONE,
     pool="training",
     retry_policy=dg.RetryPolicy(max_retries=1),
@@ -205,15 +177,18 @@ def proxy_metrics(
 ) -> dg.MaterializeResult:
     """Per theta and target set: the loss of a small language model trained on theta's sample.
 
-    While a batch trains, its progress is in the log and in the asset's observations. A proxy that
-    diverges or has nothing to train on is recorded as failed, with its reason. A batch that was
-    killed resumes from its last checkpoint.
+    While a batch trains, its progress and that of the whole swarm are in the log and in the asset's
+    observations. A proxy that diverges or has nothing to train on is recorded as failed, with its
+    reason. A batch that was killed resumes from its last checkpoint.
     """
     cost = Cost()
     settings, store = project.settings, project.store
     key = context.partition_key
     with clear_errors(MissingOutputError, ValueError):
-        result = train_batch(store, settings, key, observe_progress(context, key))
+        before = swarm_progress(store, settings, without=key)
+        result = train_batch(store, settings, key, observe_batch_of_swarm(context, before))
+    swarm = swarm_progress(store, settings)
+    context.log.info(str(swarm))
     metrics = result.metrics
     path = store.table_path(PROXY_METRICS, key)
     failed = metrics.filter(pl.col("status") == "failed")
@@ -237,6 +212,7 @@ def proxy_metrics(
             "max_epochs": float(np.max(epochs)),
             "tokens_per_second": result.tokens_per_second,
             "proxies_at_once": result.stack_size,
+            "swarm": str(swarm),
             "losses": figure(store, PROXY_METRICS, key, plot_losses(result.trainings, losses)),
             **cost.metadata(),
         }

@@ -1,47 +1,75 @@
-"""Group `search`: further rounds of thetas, near the optima and where predictions are uncertain."""
+"""Group `search`: further rounds of proxies, near the optima and where regressors are unsure."""
 
 import dagster as dg
+from pydantic import Field
 
+from quadmix_assets.defs.conditions import PINNED_AFTER_ALL
+from quadmix_assets.defs.corpus import target_sets, tokenizer
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table
-from quadmix_assets.defs.resources import OWNERS, ProjectResource
-from quadmix_assets.defs.search import GROUP, optimal_params, regressor
+from quadmix_assets.defs.progress import observe_rounds
+from quadmix_assets.defs.proxies import proxy_metrics, proxy_pool
+from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
 from quadmix_assets.outputs import REFINEMENT
-from quadmix_assets.proxies.parameter_sets import write_round
+from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.search.constraints import InfeasibleError
-from quadmix_assets.search.refine import propose_round
+from quadmix_assets.search.refine_rounds import refine, refinement_version
+from quadmix_assets.search.rounds import table_of_rounds
 from quadmix_assets.store import MissingOutputError
+
+GROUP = "search"
+
+
+class RefinementConfig(dg.Config):
+    """What one refinement may do beyond the settings."""
+
+    further_rounds: int = Field(
+        default=0,
+        ge=0,
+        description="rounds in addition to those that the settings ask for (search.refine.rounds) "
+        "or that are there already; a run that goes on after an interruption takes the same number",
+    )
 
 
 @dg.asset(
     group_name=GROUP,
-    kinds={"numpy", "parquet"},
+    kinds={"pytorch", "parquet"},
     owners=OWNERS,
-    code_version="1",
-    deps=[regressor, optimal_params],
+    code_version=version_of(REFINEMENT, 2),
+    deps=[proxy_metrics, proxy_pool, target_sets, tokenizer],
+    automation_condition=PINNED_AFTER_ALL,
+    pool="training",
+    retry_policy=dg.RetryPolicy(max_retries=1),
 )
-def refinement(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
-    """The next round of thetas, registered as further proxy batches.
+def refinement(
+    context: dg.AssetExecutionContext, config: RefinementConfig, project: ProjectResource
+) -> dg.MaterializeResult:
+    """Further rounds of thetas, and a small language model trained for each of them.
 
-    Materialise the new partitions of merged_ranks, sampled_subset and proxy_metrics, then regressor
-    and optimal_params again: the metadata of `regressor` shows what the round gained. The last
-    round is replaced if none of its proxies has been trained yet.
+    A round takes its thetas from the losses of all earlier ones: near the optima, and where the
+    regressor is least certain. Its ranks, samples and losses lie beside those of the swarm's
+    batches, and `regressor` is fitted to all of them. Progress over all rounds is in the log and in
+    the asset's observations. A run that was killed goes on where it was.
     """
     cost = Cost()
     settings, store = project.settings, project.store
-    with clear_errors(MissingOutputError, InfeasibleError):
-        proposed = propose_round(store, settings)
-    batches = write_round(store, settings, proposed.number, proposed.thetas)
-    known = set(context.instance.get_dynamic_partitions("proxy_batch"))
-    context.instance.add_dynamic_partitions(
-        "proxy_batch", [batch for batch in batches if batch not in known]
-    )
+    with clear_errors(MissingOutputError, InfeasibleError, ValueError):
+        summary = refine(store, settings, config.further_rounds, observe_rounds(context))
+        version = refinement_version(store)
+        shown = {}
+        if summary.n_rounds:
+            evidence = read_evidence(store, settings)
+            shown["rounds"] = markdown_table(table_of_rounds(evidence, settings.objectives))
+    if summary.predicted.height:
+        shown["predicted"] = markdown_table(summary.predicted)
     return dg.MaterializeResult(
         metadata={
-            "round": proposed.number,
-            "n_thetas": len(proposed.thetas),
-            "batches": ", ".join(batches),
-            "predicted": markdown_table(proposed.predicted),
+            "n_rounds": summary.n_rounds,
+            "n_batches_trained": len(summary.trained),
+            "n_batches_kept": len(summary.kept),
+            "settings": dg.MetadataValue.json({"further_rounds": config.further_rounds}),
+            **shown,
             "dagster/uri": str(store.root / REFINEMENT),
             **cost.metadata(),
-        }
+        },
+        data_version=dg.DataVersion(version),
     )

@@ -1,15 +1,19 @@
 """Group `search`: regressors from theta to loss, and the search for theta*."""
 
 from collections.abc import Sequence
+from enum import Enum
 from typing import Any
 
 import dagster as dg
 import polars as pl
+from pydantic import Field
 from threadpoolctl import threadpool_limits
 
+from quadmix_assets.defs.conditions import PINNED, PINNED_AFTER_ALL
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table
 from quadmix_assets.defs.proxies import parameter_sets, proxy_metrics, proxy_pool
-from quadmix_assets.defs.resources import OWNERS, ProjectResource
+from quadmix_assets.defs.refinement import GROUP, refinement
+from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
 from quadmix_assets.outputs import OPTIMAL_PARAMS, REGRESSOR
 from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.sampling import Parameters
@@ -18,11 +22,12 @@ from quadmix_assets.search.find import Optimum, domain_shares, find_optima
 from quadmix_assets.search.fit import (
     TargetFit,
     fit_target_regressors,
+    load_regressors,
     make_regressor_inputs,
     poor_regressors,
     read_metrics,
 )
-from quadmix_assets.search.optimum import write_optimum
+from quadmix_assets.search.optimum import search_settings, write_optimum
 from quadmix_assets.search.optimum_plots import (
     plot_shares_of_optima,
     plot_theta_in_swarm,
@@ -39,18 +44,37 @@ from quadmix_assets.search.plots import (
 from quadmix_assets.search.regressors.base import ExplainsInputs
 from quadmix_assets.search.rounds import table_of_rounds
 from quadmix_assets.search.space import make_space
-from quadmix_assets.settings import Settings
+from quadmix_assets.search.strategies.registry import STRATEGIES
+from quadmix_assets.settings import Settings, SettingsError, with_search
 from quadmix_assets.store import MissingOutputError, Store
 
-GROUP = "search"
+# The launchpad offers the members of an enumeration.
+Strategy = Enum("Strategy", {kind: kind for kind in STRATEGIES.kinds})  # type: ignore[misc]
+
+
+class SearchConfig(dg.Config):
+    """What one search may do differently from the settings."""
+
+    n_points: int | None = Field(
+        default=None,
+        ge=1,
+        description="thetas whose losses the search predicts, in each of its stages; empty: as "
+        "search.n_points says",
+    )
+    strategy: Strategy | None = Field(
+        default=None,
+        description="how theta* is searched; empty: as search.strategy says. A kind that the "
+        "settings do not name has its default options",
+    )
 
 
 @dg.asset(
     group_name=GROUP,
     kinds={"lightgbm", "scikitlearn"},
     owners=OWNERS,
-    code_version="3",
-    deps=[parameter_sets, proxy_metrics, proxy_pool],
+    code_version=version_of(REGRESSOR, 3),
+    deps=[parameter_sets, proxy_metrics, refinement, proxy_pool],
+    automation_condition=PINNED_AFTER_ALL,
 )
 def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """One regressor per target set, theta -> loss, evaluated on held-out proxies.
@@ -155,21 +179,34 @@ def evidence_is_current(project: ProjectResource) -> dg.AssetCheckResult:
     group_name=GROUP,
     kinds={"numpy"},
     owners=OWNERS,
-    code_version="3",
+    code_version=version_of(OPTIMAL_PARAMS, 3),
     deps=[regressor, proxy_pool],
+    automation_condition=PINNED,
 )
 def optimal_params(
-    context: dg.AssetExecutionContext, project: ProjectResource
+    context: dg.AssetExecutionContext, config: SearchConfig, project: ProjectResource
 ) -> dg.MaterializeResult:
     """theta* per objective: the feasible theta of the best predicted objective that was found."""
     cost = Cost()
-    settings, store = project.settings, project.store
+    store = project.store
+    with clear_errors(SettingsError):
+        settings = with_search(
+            project.settings,
+            n_points=config.n_points,
+            strategy=config.strategy.value if config.strategy else None,
+        )
     criteria, domains = settings.criterion_names, settings.domain_names
     metadata: dict[str, Any] = {}
     with clear_errors(MissingOutputError, InfeasibleError), _threads(settings):
         evidence = read_evidence(store, settings)
         space = make_space(store, settings)
-        optima = find_optima(store, settings, evidence, space)
+        optima = find_optima(
+            settings,
+            evidence,
+            space,
+            load_regressors(store, settings),
+            make_regressor_inputs(store, settings),
+        )
     for name, optimum in optima.items():
         write_optimum(store, settings, name, optimum)
         metadata |= _found(store, settings, optimum, evidence.parameters)
@@ -190,6 +227,7 @@ def optimal_params(
         metadata={
             **{name: figure(store, OPTIMAL_PARAMS, name, fig) for name, fig in figures.items()},
             **metadata,
+            "settings": dg.MetadataValue.json(search_settings(settings)),
             "dagster/uri": str(store.root / OPTIMAL_PARAMS),
             **cost.metadata(),
         }

@@ -89,6 +89,18 @@ def evidence_version(store: Store, settings: Settings, batch: str) -> dict[str, 
     }
 
 
+def is_trained(store: Store, settings: Settings, batch: str) -> bool:
+    """Whether a batch has losses that were measured on the current inputs.
+
+    Raises:
+        MissingOutputError: it has losses, but one of the inputs is not there.
+    """
+    path = store.table_path(PROXY_METRICS, batch)
+    return path.exists() and store.summary(path).get("version") == evidence_version(
+        store, settings, batch
+    )
+
+
 def read_evidence(store: Store, settings: Settings) -> Evidence:
     """The losses of all batches trained on the current thetas, proxy pool, targets and recipe.
 

@@ -1,14 +1,19 @@
 """Stores and reads all thetas, in rounds, and names the proxy batches that train them.
 
-Round 0 holds the thetas of Algorithm 1 (`parameter_sets`); each refinement adds a round. theta_ids
-are numbered across rounds. Every round is a file of its own, so that a new round does not
-invalidate the losses of earlier ones.
+Round 0 holds the thetas of Algorithm 1 (`parameter_sets`); `refinement` adds further rounds.
+theta_ids are numbered across rounds. Every round is a file of its own, so that a new round does not
+invalidate the losses of earlier ones. The footer of a further round holds its basis: the
+fingerprints of the thetas of round 0 and of the proxy pool that it was proposed for. Rounds of
+another basis are ignored.
 """
+
+from collections.abc import Mapping
+from itertools import count, takewhile
 
 import polars as pl
 from upath import UPath
 
-from quadmix_assets.outputs import PARAMETER_SETS, REFINEMENT
+from quadmix_assets.outputs import PARAMETER_SETS, PROXY_POOL, REFINEMENT
 from quadmix_assets.sampling import Parameters, Theta, feature_names, sample_parameters
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings
@@ -16,10 +21,7 @@ from quadmix_assets.store import MissingOutputError, Store
 
 
 def write_parameter_sets(store: Store, settings: Settings) -> Parameters:
-    """Draw all thetas by Algorithm 1 and store them: theta_id, proxy_batch, a column per entry.
-
-    Removes the rounds of earlier refinements.
-    """
+    """Draw all thetas by Algorithm 1 and store them: theta_id, proxy_batch, a column per entry."""
     parameters = sample_parameters(
         settings.parameters.n,
         len(settings.criterion_names),
@@ -29,24 +31,56 @@ def write_parameter_sets(store: Store, settings: Settings) -> Parameters:
         lambda_prior=settings.parameters.lambda_prior,
         scale_max=settings.parameters.scale_max,
     )
-    store.remove_folder(store.root / REFINEMENT)
     _write_round(store, settings, 0, parameters, first=0)
     return parameters
 
 
 def write_round(store: Store, settings: Settings, number: int, parameters: Parameters) -> list[str]:
-    """Store the thetas of a refinement round, replacing a round of that number.
+    """Store the thetas of a further round, replacing a round of that number and all later ones.
 
     Returns:
         The names of its batches.
+
+    Raises:
+        MissingOutputError: an earlier round or the proxy pool is not there.
     """
+    later = (round_path(store, after) for after in count(number + 1))
+    for path in takewhile(UPath.exists, later):
+        path.unlink()
     earlier = sum(store.n_rows(round_path(store, before)) for before in range(number))
-    return _write_round(store, settings, number, parameters, first=earlier)
+    return _write_round(
+        store, settings, number, parameters, first=earlier, summary={"basis": round_basis(store)}
+    )
+
+
+def round_basis(store: Store) -> dict[str, str]:
+    """Fingerprints of what the further rounds are proposed for: round 0 and the proxy pool.
+
+    Raises:
+        MissingOutputError: one of them has not been made.
+    """
+    return {
+        PARAMETER_SETS: store.fingerprint(store.table_path(PARAMETER_SETS)),
+        PROXY_POOL: store.fingerprint(store.root / PROXY_POOL),
+    }
 
 
 def n_rounds(store: Store) -> int:
-    """Number of refinement rounds, without round 0."""
-    return len(list((store.root / REFINEMENT).glob("*.parquet"))) if _refined(store) else 0
+    """Number of further rounds whose thetas belong to the current round 0 and proxy pool.
+
+    Raises:
+        MissingOutputError: there are further rounds, but no round 0 or no proxy pool.
+    """
+    if not round_path(store, 1).exists():
+        return 0
+    basis = round_basis(store)
+    return sum(
+        1
+        for _ in takewhile(
+            lambda path: path.exists() and store.summary(path).get("basis") == basis,
+            (round_path(store, number) for number in count(1)),
+        )
+    )
 
 
 def round_path(store: Store, number: int) -> UPath:
@@ -70,6 +104,12 @@ def batch_key(round_number: int, index: int) -> str:
     """The name of a proxy batch: its round, unless that is round 0, and its number in it."""
     batch = f"batch-{index:05d}"
     return batch if round_number == 0 else f"round-{round_number}-{batch}"
+
+
+def first_batches(settings: Settings) -> list[str]:
+    """The batches of round 0, which follow from the settings alone, in order."""
+    n_batches = -(-settings.parameters.n // settings.proxies.batch_size)
+    return [batch_key(0, index) for index in range(n_batches)]
 
 
 def round_of(batch: str) -> int:
@@ -117,14 +157,21 @@ def read_batch(store: Store, settings: Settings, batch: str) -> dict[int, Theta]
     }
     if not thetas:
         raise MissingOutputError(
-            f"parameter_sets holds no thetas of the proxy batch {batch!r}: materialise the asset "
-            "'parameter_sets' again, which also registers the current batches"
+            f"parameter_sets holds no thetas of the proxy batch {batch!r}: it was drawn for other "
+            "parameters.n or proxies.batch_size than the settings say now; materialise the asset "
+            "'parameter_sets' again"
         )
     return thetas
 
 
 def _write_round(
-    store: Store, settings: Settings, number: int, parameters: Parameters, *, first: int
+    store: Store,
+    settings: Settings,
+    number: int,
+    parameters: Parameters,
+    *,
+    first: int,
+    summary: Mapping[str, object] | None = None,
 ) -> list[str]:
     size = settings.proxies.batch_size
     batches = [batch_key(number, index // size) for index in range(len(parameters))]
@@ -133,12 +180,8 @@ def _write_round(
     table = pl.DataFrame(entries, schema=_names(settings), orient="row").select(
         theta_ids.alias("theta_id"), pl.Series("proxy_batch", batches), pl.col("*")
     )
-    store.write_table(round_path(store, number), table)
+    store.write_table(round_path(store, number), table, summary)
     return sorted(set(batches))
-
-
-def _refined(store: Store) -> bool:
-    return (store.root / REFINEMENT).exists()
 
 
 def _names(settings: Settings) -> list[str]:

@@ -8,6 +8,7 @@ from quadmix_assets.proxies.evidence import evidence_version, read_current
 from quadmix_assets.proxies.parameter_sets import read_batch
 from quadmix_assets.proxies.proxy_pool import read_documents, token_folder
 from quadmix_assets.proxies.samples import samples_of_subset
+from quadmix_assets.proxies.swarm_progress import record_seconds
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
@@ -19,6 +20,8 @@ def train_batch(
     store: Store, settings: Settings, batch: str, on_progress: Callable[[BatchProgress], None]
 ) -> BatchResult:
     """Train one proxy per theta of the batch, on theta's sample, and store their losses.
+
+    The seconds that it took are recorded beside the losses.
 
     Returns:
         The result; its metrics are the stored table, with theta_id in place of sample_id.
@@ -47,5 +50,6 @@ def train_batch(
         )
     metrics = result.metrics.rename({"sample_id": "theta_id"})
     store.write_table(store.table_path(PROXY_METRICS, batch), metrics, {"version": version})
+    record_seconds(store, batch, result)
     store.remove_folder(unfinished_folder)
     return dataclasses.replace(result, metrics=metrics)

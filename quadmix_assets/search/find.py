@@ -1,5 +1,6 @@
-"""Searches theta* of every objective with the stored regressors."""
+"""Searches theta* of every objective with the regressors of its target sets."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,13 +9,14 @@ from quadmix_assets.outputs import OPTIMAL_PARAMS
 from quadmix_assets.proxies.evidence import Evidence
 from quadmix_assets.sampling import Theta, expectation
 from quadmix_assets.sampling.validation import FloatArray
-from quadmix_assets.search.fit import load_regressors, make_regressor_inputs, objective_predictor
+from quadmix_assets.search.fit import objective_predictor
 from quadmix_assets.search.objective import Objective, objective_losses
+from quadmix_assets.search.regressor_inputs import RegressorInputs
+from quadmix_assets.search.regressors.base import Regressor
 from quadmix_assets.search.space import ThetaSpace
 from quadmix_assets.search.strategies.base import SearchResult
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings
-from quadmix_assets.store import Store
 
 
 @dataclass(frozen=True)
@@ -33,16 +35,24 @@ class Optimum:
 
 
 def find_optima(
-    store: Store, settings: Settings, evidence: Evidence, space: ThetaSpace
+    settings: Settings,
+    evidence: Evidence,
+    space: ThetaSpace,
+    regressors: Mapping[str, Regressor],
+    inputs_of: RegressorInputs,
 ) -> dict[str, Optimum]:
     """theta* of every objective, by name.
 
+    Args:
+        settings: objectives, strategy, number of thetas.
+        evidence: the measured losses.
+        space: of feasible thetas.
+        regressors: by target set, fitted to `evidence`.
+        inputs_of: what they see of a theta.
+
     Raises:
-        MissingOutputError: there are no regressors that belong to the settings and the proxy pool.
         InfeasibleError: a theta cannot satisfy the constraints.
     """
-    regressors = load_regressors(store, settings)
-    inputs_of = make_regressor_inputs(store, settings)
     found = {}
     for wanted in settings.objectives:
         objective = Objective.of(wanted, evidence.metrics)

@@ -11,7 +11,7 @@ import polars as pl
 
 from quadmix_assets.hashing import Digest
 from quadmix_assets.outputs import PROXY_POOL, REGRESSOR
-from quadmix_assets.proxies.evidence import Evidence, read_evidence
+from quadmix_assets.proxies.evidence import Evidence
 from quadmix_assets.proxies.proxy_pool import open_index
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.validation import FloatArray
@@ -105,6 +105,35 @@ def make_regressor_inputs(store: Store, settings: Settings) -> RegressorInputs:
         return MixtureInputs.of(open_index(Path(folder), settings), criteria, domains)
 
 
+def fit_regressors(
+    settings: Settings, evidence: Evidence, inputs: FloatArray
+) -> dict[str, Regressor]:
+    """The regressor of every target set, fitted to all proxies.
+
+    Args:
+        settings: kind of the regressors, seed, threads.
+        evidence: the measured losses of n proxies.
+        inputs: (n, F) the regressor inputs of their thetas.
+
+    Raises:
+        ValueError: there are too few proxies to fit a regressor to.
+    """
+    return {
+        target: fit_regressor(
+            settings.search.regressor,
+            inputs,
+            evidence.losses(target),
+            seed=_seed_of(settings, target),
+            n_threads=settings.search.n_threads,
+        )
+        for target in settings.target_names
+    }
+
+
+def _seed_of(settings: Settings, target: str) -> int:
+    return derive_seed(settings.seed, f"{REGRESSOR}:{target}") % 2**31
+
+
 def fit_target_regressors(
     store: Store, settings: Settings, evidence: Evidence, inputs_of: RegressorInputs
 ) -> dict[str, TargetFit]:
@@ -116,6 +145,7 @@ def fit_target_regressors(
         ValueError: there are too few proxies to fit a regressor to.
     """
     inputs = inputs_of(evidence.parameters)
+    in_use = fit_regressors(settings, evidence, inputs)
     train, held_out = split_held_out(
         len(inputs),
         share=settings.search.held_out_share,
@@ -125,7 +155,7 @@ def fit_target_regressors(
     fits = {}
     for target in settings.target_names:
         losses = evidence.losses(target)
-        seed = derive_seed(settings.seed, f"{REGRESSOR}:{target}") % 2**31
+        seed = _seed_of(settings, target)
 
         def fit(
             regressor: RegressorSettings,
@@ -143,7 +173,7 @@ def fit_target_regressors(
         fits[target] = TargetFit(
             settings=chosen,
             evaluated=evaluated,
-            regressor=fit(chosen, np.arange(len(inputs))),
+            regressor=in_use[target],
             inputs=inputs,
             losses=losses,
             train=train,
@@ -194,19 +224,8 @@ def poor_regressors(metrics: Mapping[str, Any], targets: Sequence[str]) -> list[
     ]
 
 
-def regressors_are_up_to_date(store: Store, settings: Settings) -> bool:
-    """Whether the stored regressors are those of the settings, fitted to the current losses.
-
-    Raises:
-        MissingOutputError: no regressor has been fitted, or no proxy has a current loss.
-    """
-    stored = store.read_json(store.path(REGRESSOR, _METRICS))
-    current = _fitted_to(store, settings, read_evidence(store, settings))
-    return all(stored.get(key) == value for key, value in current.items())
-
-
 def _fitted_to(store: Store, settings: Settings, evidence: Evidence) -> dict[str, Any]:
-    """The inputs that determine the regressors; they are stale once one of these has changed."""
+    """A record of the inputs that determine the regressors."""
     return {
         **_inputs_version(store, settings),
         "regressor": settings.search.regressor.model_dump(mode="json"),

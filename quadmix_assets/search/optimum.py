@@ -31,11 +31,20 @@ def write_optimum(store: Store, settings: Settings, name: str, optimum: Optimum)
                 "mean_is_no_worse": result.mean_is_no_worse,
                 "best_proxy_measured": float(optimum.measured.min()),
                 "n_proxies": len(optimum.measured),
-                "n_points": settings.search.n_points,
-                "top": settings.search.top,
+                **search_settings(settings),
             },
         },
     )
+
+
+def search_settings(settings: Settings) -> dict[str, Any]:
+    """What theta* is searched with: number of thetas, and the strategy with its options."""
+    search = settings.search
+    return {
+        "n_points": search.n_points,
+        "top": search.top,
+        "strategy_settings": search.strategy.model_dump(mode="json"),
+    }
 
 
 def read_optimum(store: Store, settings: Settings, objective: str) -> tuple[Theta, dict[str, Any]]:

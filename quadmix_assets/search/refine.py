@@ -5,14 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from quadmix_assets.outputs import REFINEMENT
 from quadmix_assets.proxies.evidence import read_evidence
-from quadmix_assets.proxies.parameter_sets import n_rounds
 from quadmix_assets.sampling import Parameters
-from quadmix_assets.search.fit import load_regressors, make_regressor_inputs, objective_predictor
-from quadmix_assets.search.objective import Objective
-from quadmix_assets.search.optimum import read_optimum
+from quadmix_assets.search.find import find_optima
+from quadmix_assets.search.fit import fit_regressors, make_regressor_inputs, objective_predictor
 from quadmix_assets.search.space import ThetaSpace, make_space
 from quadmix_assets.search.strategies.base import Predict
 from quadmix_assets.seeds import derive_seed
@@ -77,48 +76,63 @@ def propose(
 
 
 class Round(NamedTuple):
-    """A proposed round: its number, its thetas, and their predicted objectives.
+    """The thetas of a proposed round, and their predicted objectives.
 
-    `predicted` has one row per objective: objective, mean_predicted, least_predicted.
+    `predicted` has one row per objective: round, objective, mean_predicted, least_predicted.
     """
 
-    number: int
     thetas: Parameters
     predicted: pl.DataFrame
 
 
-def propose_round(store: Store, settings: Settings) -> Round:
-    """The next round of thetas; the last round is replaced if none of its proxies is trained yet.
+def n_thetas_of_round(settings: Settings) -> int:
+    """The thetas of a further round."""
+    return max(1, round(settings.parameters.n * settings.search.refine.share))
+
+
+def propose_round(store: Store, settings: Settings, number: int) -> Round:
+    """The thetas of a further round, from the losses measured so far.
+
+    Regressors and optima are those that the assets `regressor` and `optimal_params` would give now;
+    they are not stored.
+
+    Args:
+        store: the lake.
+        settings: of regressors, search and refinement.
+        number: of the round, from 1.
 
     Raises:
-        MissingOutputError: there is no evidence, no regressor or no theta*.
+        MissingOutputError: there is no evidence, or no proxy pool.
+        ValueError: there are too few proxies to fit a regressor to.
         InfeasibleError: a theta cannot satisfy the constraints.
     """
-    evidence = read_evidence(store, settings)
-    regressors = load_regressors(store, settings)
-    inputs_of = make_regressor_inputs(store, settings)
-    predicts = [
-        objective_predictor(Objective.of(wanted, evidence.metrics), regressors, inputs_of)
-        for wanted in settings.objectives
-    ]
-    last = n_rounds(store)
-    number = last if last and not (evidence.rounds == last).any() else last + 1
-    refine = settings.search.refine
-    thetas = propose(
-        predicts,
-        Parameters.stack([read_optimum(store, settings, o.name)[0] for o in settings.objectives]),
-        make_space(store, settings),
-        n=max(1, round(settings.parameters.n * refine.share)),
-        explore=refine.explore,
-        seed=derive_seed(settings.seed, f"{REFINEMENT}:{number}") % 2**31,
-        start=settings.search.n_points,
-    )
-    means = [predict(thetas).mean for predict in predicts]
+    # The number of threads can change the last bits of linear algebra.
+    with threadpool_limits(settings.search.n_threads):
+        evidence = read_evidence(store, settings)
+        inputs_of = make_regressor_inputs(store, settings)
+        space = make_space(store, settings)
+        regressors = fit_regressors(settings, evidence, inputs_of(evidence.parameters))
+        optima = find_optima(settings, evidence, space, regressors, inputs_of)
+        predicts = [
+            objective_predictor(optimum.objective, regressors, inputs_of)
+            for optimum in optima.values()
+        ]
+        thetas = propose(
+            predicts,
+            Parameters.concatenate([optimum.result.theta for optimum in optima.values()]),
+            space,
+            n=n_thetas_of_round(settings),
+            explore=settings.search.refine.explore,
+            seed=derive_seed(settings.seed, f"{REFINEMENT}:{number}") % 2**31,
+            start=settings.search.n_points,
+        )
+        means = [predict(thetas).mean for predict in predicts]
     predicted = pl.DataFrame(
         {
-            "objective": [wanted.name for wanted in settings.objectives],
+            "round": [number] * len(means),
+            "objective": list(optima),
             "mean_predicted": [float(mean.mean()) for mean in means],
             "least_predicted": [float(mean.min()) for mean in means],
         }
     )
-    return Round(number, thetas, predicted)
+    return Round(thetas, predicted)

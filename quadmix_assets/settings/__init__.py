@@ -30,6 +30,7 @@ from quadmix_assets.settings.load import (
 )
 from quadmix_assets.settings.mix import ExportSettings, MixSettings
 from quadmix_assets.settings.objectives import ObjectiveSettings
+from quadmix_assets.settings.overrides import with_search
 from quadmix_assets.settings.parameters import ParametersSettings
 from quadmix_assets.settings.proxies import ProxiesSettings
 from quadmix_assets.settings.refinement import RefineSettings
@@ -82,4 +83,5 @@ __all__ = [
     "load_settings",
     "settings_hash",
     "settings_used",
+    "with_search",
 ]

@@ -135,3 +135,15 @@ def leave_report(folder: Path, stack: int, report: StackReport) -> None:
     temporary = folder / f"{stack}.{os.getpid()}.tmp"
     temporary.write_text(json.dumps(asdict(report)))
     temporary.replace(folder / f"{stack}.json")
+
+
+def duration(seconds: float) -> str:
+    """A duration in words, in its largest units: 40 s, 12 min, 3 h 20 min, 2 d 5 h."""
+    minutes = round(seconds / 60)
+    if minutes < 2:
+        return f"{seconds:.0f} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 24 * 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes // 1440} d {minutes % 1440 // 60} h"

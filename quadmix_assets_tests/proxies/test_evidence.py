@@ -8,6 +8,7 @@ from quadmix_assets.outputs import MERGED_RANKS, PROXY_METRICS, PROXY_POOL, TARG
 from quadmix_assets.proxies.evidence import (
     Evidence,
     evidence_version,
+    is_trained,
     pool_version,
     read_current,
     read_evidence,
@@ -187,8 +188,40 @@ def test_a_round_adds_batches_and_touches_nothing_that_was_there(
     assert (evidence.theta_ids.tolist(), evidence.n_stale) == ([0, 1, 2, 3], 1)
     write_round(store, settings, 2, further[:1])
     assert read_parameter_sets(store, settings)[0]["theta_id"].to_list() == list(range(16))
+    assert n_rounds(store) == 2
     write_parameter_sets(store, settings)
-    assert n_rounds(store) == 0, "thetas drawn anew have no rounds"
+    assert n_rounds(store) == 2, "the same thetas keep their rounds"
+    write_round(store, settings, 1, further)
+    assert n_rounds(store) == 1, "a round that is proposed anew removes those after it"
+    store.write_json(store.path(PROXY_POOL, "tokens.json"), "another pool")
+    assert n_rounds(store) == 0
+    assert read_parameter_sets(store, settings)[0].height == 10
+    with pytest.raises(MissingOutputError, match="no thetas of the proxy batch 'round-1-"):
+        read_batch(store, settings, "round-1-batch-00001")
+
+
+def test_batches_that_the_settings_have_no_more_are_no_evidence(
+    settings: Settings, store: Store, tmp_path: Path
+) -> None:
+    """Their files stay in the lake; the thetas that are left are the same as before."""
+    for batch in BATCHES:
+        put_metrics(store, settings, batch)
+    fewer = make_settings(tmp_path, parameters={"n": 4})
+    write_parameter_sets(store, fewer)
+    put_metrics(store, fewer, BATCHES[0])
+    evidence = read_evidence(store, fewer)
+    assert (evidence.theta_ids.tolist(), evidence.n_stale) == ([0, 1, 2, 3], 0)
+    assert set(evidence.metrics["theta_id"]) == {0, 1, 2, 3}
+    assert store.table_path(PROXY_METRICS, BATCHES[2]).exists()
+
+
+def test_a_batch_is_trained_once_its_losses_are_current(settings: Settings, store: Store) -> None:
+    assert not is_trained(store, settings, BATCHES[0])
+    put_metrics(store, settings, BATCHES[0])
+    assert is_trained(store, settings, BATCHES[0])
+    assert not is_trained(store, settings, BATCHES[1])
+    store.write_json(store.path(TARGET_SETS, "planted.json"), "other targets")
+    assert not is_trained(store, settings, BATCHES[0])
 
 
 def test_metrics_of_an_older_version_are_refused(settings: Settings, store: Store) -> None:

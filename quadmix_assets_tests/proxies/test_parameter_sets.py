@@ -7,9 +7,11 @@ from quadmix_assets.outputs import PARAMETER_SETS
 from quadmix_assets.proxies.parameter_sets import (
     batch_key,
     batch_names,
+    first_batches,
     n_rounds,
     read_batch,
     read_parameter_sets,
+    write_parameter_sets,
 )
 from quadmix_assets.sampling import feature_names, sample_parameters
 from quadmix_assets.seeds import derive_seed
@@ -22,7 +24,7 @@ def test_thetas_are_those_of_algorithm_1_cut_into_batches(settings: Settings, st
     table, parameters = read_parameter_sets(store, settings)
     assert table["theta_id"].to_list() == list(range(10))
     assert table["proxy_batch"].to_list() == [BATCHES[number // 4] for number in range(10)]
-    assert batch_names(store, 0) == BATCHES
+    assert batch_names(store, 0) == first_batches(settings) == BATCHES
     assert n_rounds(store) == 0
     expected = sample_parameters(
         10, 3, 10, seed=derive_seed(settings.seed, "parameter_sets"), omega_max=0.5
@@ -47,6 +49,16 @@ def test_thetas_of_other_criteria_are_refused(store: Store, tmp_path: Path) -> N
     other = make_settings(tmp_path, features={"criteria": [{"kind": "heuristics"}]})
     with pytest.raises(MissingOutputError, match="other criteria or domains"):
         read_parameter_sets(store, other)
+
+
+@pytest.mark.parametrize(("n", "size", "n_batches"), [(1, 4, 1), (8, 4, 2), (9, 4, 3), (5, 1, 5)])
+def test_batches_follow_from_the_settings(
+    store: Store, tmp_path: Path, n: int, size: int, n_batches: int
+) -> None:
+    settings = make_settings(tmp_path, parameters={"n": n}, proxies={"batch_size": size})
+    write_parameter_sets(store, settings)
+    assert first_batches(settings) == batch_names(store, 0)
+    assert len(first_batches(settings)) == n_batches
 
 
 def test_names_of_batches_are_in_the_order_of_their_numbers() -> None:

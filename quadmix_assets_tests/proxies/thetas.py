@@ -12,6 +12,6 @@ TARGETS = [{"name": "planted"}, {"name": "other"}]
 
 def make_settings(folder: Path, **changes: Any) -> Settings:
     proxies = {"batch_size": 4, **changes.pop("proxies", {})}
-    parameters = {"n": 10, "omega_max": 0.5}
+    parameters = {"n": 10, "omega_max": 0.5, **changes.pop("parameters", {})}
     sections = {"targets": TARGETS, "parameters": parameters, "proxies": proxies, **changes}
     return load_settings(write_profile(folder, **sections))

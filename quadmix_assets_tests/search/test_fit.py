@@ -1,4 +1,4 @@
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from quadmix_assets.search.fit import (
     load_regressors,
     objective_predictor,
     read_metrics,
-    regressors_are_up_to_date,
 )
 from quadmix_assets.search.objective import Objective
 from quadmix_assets.search.regressor_inputs import ThetaInputs
@@ -165,26 +164,3 @@ def test_regressors_of_other_inputs_or_another_pool_are_refused(
         store.write_json(store.path(PROXY_POOL, "tokens.json"), "another pool")
     with pytest.raises(MissingOutputError, match=f"fitted with other {change} than there are now"):
         load_regressors(store, settings)
-
-
-def test_regressors_are_up_to_date_until_the_evidence_changes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As many proxies with other losses, or of other thetas, are other evidence."""
-    settings = make_settings(tmp_path, compared=[])
-    store, evidence = make_store(settings), make_evidence()
-    fit(store, settings, evidence)
-
-    def is_up_to_date(shown: Evidence, now: Settings = settings) -> bool:
-        monkeypatch.setattr("quadmix_assets.search.fit.read_evidence", lambda *_: shown)
-        return regressors_are_up_to_date(store, now)
-
-    assert is_up_to_date(make_evidence())
-    later = evidence.metrics.with_columns(pl.col("loss_nats") + 0.25)
-    assert not is_up_to_date(replace(evidence, metrics=later))
-    others = replace(evidence, parameters=evidence.parameters[list(range(80))[::-1]])
-    assert not is_up_to_date(others)
-    assert not is_up_to_date(make_evidence(79))
-    assert not is_up_to_date(evidence, make_settings(tmp_path, regressor="svr_rbf"))
-    fit(store, settings, others)
-    assert is_up_to_date(others)

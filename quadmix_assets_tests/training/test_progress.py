@@ -7,6 +7,7 @@ from quadmix_assets.training.progress import (
     BatchProgress,
     ProgressBoard,
     StackReport,
+    duration,
     leave_report,
 )
 
@@ -69,3 +70,20 @@ def test_reports_of_other_processes_come_by_file(tmp_path: Path, clock: Clock) -
 def test_a_stack_to_which_nobody_listens_ends(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         leave_report(tmp_path / "gone", 0, StackReport(1, 0, None, 0))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.0, "0 s"),
+        (40.4, "40 s"),
+        (89.0, "89 s"),
+        (91.0, "2 min"),
+        (12 * 60, "12 min"),
+        (59 * 60 + 40, "1 h 0 min"),
+        (3 * 3_600 + 20 * 60, "3 h 20 min"),
+        (53 * 3_600, "2 d 5 h"),
+    ],
+)
+def test_durations_are_told_in_their_largest_units(seconds: float, words: str) -> None:
+    assert duration(seconds) == words
