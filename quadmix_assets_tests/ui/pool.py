@@ -35,10 +35,10 @@ PROFILE: dict[str, Any] = {
         ],
         "domains": {"kind": "column", "column": "planted_domain", "names": list(DOMAINS)},
     },
-    "parameters": {"n": 8, "omega_max": 0.5},
+    "parameters": {"n": 12, "omega_max": 0.5},
     "proxies": {
         "pool_tokens": 20_000,
-        "batch_size": 4,
+        "batch_size": 6,
         "training": {
             "architecture": "tiny",
             "n_tokens_per_proxy": 2_048,
