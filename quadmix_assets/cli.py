@@ -116,11 +116,11 @@ def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
         from quadmix_assets.commands.sql import answer
 
         return answer(store, settings, options.query, options.format)
+    os.environ[PROFILE_VARIABLE] = options.profile
     if options.command == "instance":
         use_instance_of(settings)
         sys.stdout.write(f"{os.environ['DAGSTER_HOME']}\n")
         return 0
-    os.environ[PROFILE_VARIABLE] = options.profile
     if options.command == "ui":
         use_instance_of(settings)
         serve_ui(options.host, options.port)

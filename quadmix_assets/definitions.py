@@ -11,4 +11,18 @@ from quadmix_assets.settings import frozen_settings
 def defs() -> dg.Definitions:
     """The whole asset graph, for the profile that QUADMIX_PROFILE names (the demo by default)."""
     frozen_settings()  # Report a wrong setting as one clear error before any work starts.
-    return dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+    loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
+    # Imported late, as it needs the settings to be right.
+    from quadmix_assets.defs.described import with_settings
+
+    # An asset is in the list once for every module that imports it.
+    assets = {id(asset): asset for asset in loaded.assets or ()}
+    return dg.Definitions(
+        assets=dg.map_asset_specs(with_settings(), assets.values()),
+        asset_checks=loaded.asset_checks,
+        jobs=loaded.jobs,
+        schedules=loaded.schedules,
+        sensors=loaded.sensors,
+        resources=loaded.resources,
+        loggers=loaded.loggers,
+    )

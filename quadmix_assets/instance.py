@@ -6,7 +6,8 @@ import socket
 import sys
 from pathlib import Path
 
-from quadmix_assets.settings import Settings
+from quadmix_assets.settings import FROZEN_VARIABLE, Settings
+from quadmix_assets.store import Store
 
 SCORING_POOL = "scoring"
 _DAGSTER_YAML = Path(__file__).with_name("dagster.yaml")
@@ -31,7 +32,8 @@ def use_instance_of(settings: Settings) -> None:
 
     Every profile has an instance of its own, because the partitions and materialisations of
     different corpora must not mix. The concurrency pool of scoring steps gets the limit of the
-    settings.
+    settings, and the shards that are there are registered, so that everything can be materialised
+    at once.
     """
     if "DAGSTER_HOME" not in os.environ:
         home = _home(settings)
@@ -40,9 +42,12 @@ def use_instance_of(settings: Settings) -> None:
         os.environ["DAGSTER_HOME"] = str(home)
     import dagster as dg
 
+    from quadmix_assets.defs.discovery import register_shards
+
     with dg.DagsterInstance.get() as instance:
         slots = settings.features.inference.concurrent_partitions
         instance.event_log_storage.set_concurrency_slots(SCORING_POOL, slots)
+        register_shards(instance, settings, Store(settings.resolve(settings.lake)))
 
 
 def serve_ui(host: str, port: int) -> None:
@@ -61,5 +66,7 @@ def serve_ui(host: str, port: int) -> None:
                 f"UI. Stop the program that listens there, or name another port, as in `quadmix ui "
                 f"--port {port + 1}`"
             ) from error
+    # The UI reads the profile itself: at each reload of the code location it reads it again.
+    os.environ.pop(FROZEN_VARIABLE, None)
     command = ["dagster", "dev", "--workspace", str(_WORKSPACE_YAML), "--host", host]
     os.execv(sys.executable, [sys.executable, "-m", *command, "--port", str(port)])

@@ -295,6 +295,15 @@ def gone() -> SetAside:
     )
 
 
+def not_marked() -> SetAside:
+    """The reason for a shard whose file has no done marker."""
+    return SetAside(
+        Kind.CHANGING,
+        "its done marker (automation.done_marker) is not there: the file may still be written. It "
+        "is read when the marker is there.",
+    )
+
+
 def _footer(summary: RawShardSummary, name: str) -> dict[str, Any]:
     footer: dict[str, Any] = {
         "input": {"file": name, "checksum": summary.checksum},

@@ -4,6 +4,7 @@ import dagster as dg
 import polars as pl
 
 from quadmix_assets.defs.comparison import random_comparison
+from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table
 from quadmix_assets.defs.mix import mix_manifest
 from quadmix_assets.defs.optimum_check import optimum_check
@@ -47,8 +48,10 @@ def catalog(project: ProjectResource) -> dg.MaterializeResult:
         path = write_catalog(store, settings)
         with open_catalog(store, settings) as opened:
             views, columns = _views_table(opened), _columns_table(opened)
-    return dg.MaterializeResult(
-        metadata={
+    return materialized(
+        project,
+        CATALOG,
+        {
             "dagster/uri": str(path),
             "n_views": views.height,
             "views": markdown_table(views),
@@ -57,7 +60,8 @@ def catalog(project: ProjectResource) -> dg.MaterializeResult:
                 f'```sh\nquadmix --profile {settings.profile} sql "{_EXAMPLE}"\n```'
             ),
             **cost.metadata(),
-        }
+        },
+        path=path,
     )
 
 

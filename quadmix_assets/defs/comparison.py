@@ -9,6 +9,7 @@ from quadmix_assets.comparison.random_mix import compare_with_random
 from quadmix_assets.defs.conditions import PINNED_AFTER_ALL
 from quadmix_assets.defs.corpus import target_sets, tokenizer
 from quadmix_assets.defs.features import scored_shards
+from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import (
     Cost,
     clear_errors,
@@ -44,14 +45,16 @@ def random_comparison(
         losses = compare_with_random(store, shards_with(context, FINAL_MIX), settings)
     path = store.table_path(RANDOM_COMPARISON)
     store.write_table(path, losses)
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(store.fingerprint(path)),
-        metadata={
+    return materialized(
+        project,
+        RANDOM_COMPARISON,
+        {
             **table_metadata(path, losses.schema, losses.height),
             "means": markdown_table(mean_losses(losses)),
             "losses": figure(store, RANDOM_COMPARISON, "losses", plot_losses_of_mixes(losses)),
             **cost.metadata(),
         },
+        path=path,
     )
 
 

@@ -7,8 +7,9 @@ from quadmix_assets.corpus.reference_pool import read_reference_pool
 from quadmix_assets.corpus.tokenizer import project_tokenizer, tokenizer_path
 from quadmix_assets.defs.conditions import ON_SHARDS, PINNED, SHARD
 from quadmix_assets.defs.corpus import target_sets, tokenizer
+from quadmix_assets.defs.materialized import materialize_shards, materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
-from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shards_with
+from quadmix_assets.defs.partitions import SHARDS, shards_with
 from quadmix_assets.defs.raw_shards import raw_shards
 from quadmix_assets.defs.reference_pool import reference_pool
 from quadmix_assets.defs.resources import (
@@ -72,15 +73,17 @@ def fitted_models(project: ProjectResource) -> dg.MaterializeResult:
     used = {"model": list(summary.n_documents), "n_documents": list(summary.n_documents.values())}
     found = {} if summary.domains is None else {"clusters": markdown_table(summary.domains)}
     fingerprint = store.fingerprint(store.root / FITTED_MODELS)
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(fingerprint),
-        metadata={
+    return materialized(
+        project,
+        FITTED_MODELS,
+        {
             **found,
             "documents_used": markdown_table(pl.DataFrame(used)),
             "fingerprint": fingerprint,
             "dagster/uri": str(store.root / FITTED_MODELS),
             **cost.metadata(),
         },
+        version=fingerprint,
     )
 
 
@@ -147,11 +150,8 @@ def scored_shards(
             **cost.metadata(),
         }
 
-    return for_each_partition(
-        context,
-        work,
-        version=lambda key: store.fingerprint(store.table_path(SCORED_SHARDS, key)),
-        expected_errors=(MissingOutputError, ValueError),
+    return materialize_shards(
+        context, project, SCORED_SHARDS, work, expected_errors=(MissingOutputError, ValueError)
     )
 
 
@@ -185,11 +185,8 @@ def domain_labels(
             **cost.metadata(),
         }
 
-    return for_each_partition(
-        context,
-        work,
-        version=lambda key: store.fingerprint(store.table_path(DOMAIN_LABELS, key)),
-        expected_errors=(MissingOutputError, ValueError),
+    return materialize_shards(
+        context, project, DOMAIN_LABELS, work, expected_errors=(MissingOutputError, ValueError)
     )
 
 
@@ -214,9 +211,10 @@ def scored_reference_pool(
     scored = [shard for shard in shards_with(context, SCORED_SHARDS) if shard in labelled]
     with clear_errors(MissingOutputError, ValueError):
         shards = write_scored_reference_pool(store, scored)
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(store.fingerprint(store.root / SCORED_REFERENCE_POOL)),
-        metadata={
+    return materialized(
+        project,
+        SCORED_REFERENCE_POOL,
+        {
             "n_shards": len(shards),
             "dagster/uri": str(store.root / SCORED_REFERENCE_POOL),
             **cost.metadata(),
@@ -244,9 +242,10 @@ def score_normalizers(project: ProjectResource) -> dg.MaterializeResult:
         shards = read_scored_reference_pool(store)
         pool = read_scored(store, shards, criteria, settings.domain_names)
         fit_normalizers(store, pool, criteria, settings.features.normalizer)
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(store.fingerprint(store.root / SCORE_NORMALIZERS)),
-        metadata={
+    return materialized(
+        project,
+        SCORE_NORMALIZERS,
+        {
             "n_shards": len(shards),
             "n_documents": len(pool.ids),
             "n_tokens": int(pool.n_tokens.sum()),

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import re
 import resource
 import sys
 import time
@@ -19,6 +18,7 @@ from upath import UPath
 from quadmix_assets.defs.resources import SETTINGS
 from quadmix_assets.outputs import PLOTS
 from quadmix_assets.report.columns import describe
+from quadmix_assets.report.markdown import plain_text, table
 from quadmix_assets.store import Store, atomic_file
 
 _DAGSTER_TYPES = {pl.String: "string", pl.Boolean: "bool"}
@@ -41,17 +41,7 @@ def figure(store: Store, asset: str, name: str, fig: Figure) -> dg.MetadataValue
 
 def markdown_table(frame: pl.DataFrame) -> dg.MetadataValue:
     """A small table as Markdown."""
-
-    def cell(value: object) -> str:
-        text = f"{value:.4g}" if isinstance(value, float) else str(value)
-        return text.replace("|", "\\|").replace("\n", " ")
-
-    lines = [
-        "| " + " | ".join(frame.columns) + " |",
-        "|" + " --- |" * frame.width,
-        *("| " + " | ".join(cell(value) for value in row) + " |" for row in frame.iter_rows()),
-    ]
-    return dg.MetadataValue.md("\n".join(lines))
+    return dg.MetadataValue.md(table(frame))
 
 
 # Per column, what it is made from: pairs of asset and column.
@@ -117,14 +107,6 @@ def first_rows(path: UPath) -> dg.MetadataValue:
     left_out = len(names) - rows.width
     note = f"\n\n{left_out} further columns are not shown." if left_out else ""
     return dg.MetadataValue.md(f"{markdown_table(shown).value}{note}")
-
-
-def plain_text(text: str) -> str:
-    """A text in one line that Markdown shows as it is."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    # The bar is left to `markdown_table`.
-    # Underscores inside words mean nothing to Markdown.
-    return re.sub(r"([\\`*{}\[\]<>#~!$&]|(?<!\w)_|_(?!\w))", r"\\\1", line)
 
 
 def _excerpt(value: object) -> object:

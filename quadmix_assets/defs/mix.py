@@ -14,9 +14,10 @@ from quadmix_assets.defs.features import (
     scored_reference_pool,
     scored_shards,
 )
+from quadmix_assets.defs.materialized import materialize_shards, materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
 from quadmix_assets.defs.mix_links import MANIFEST_TAG, gather_links, tag_runs
-from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shard_keys, shards_with
+from quadmix_assets.defs.partitions import SHARDS, shard_keys, shards_with
 from quadmix_assets.defs.raw_shards import raw_shards
 from quadmix_assets.defs.resources import OWNERS, SHARDS_PER_RUN, ProjectResource, version_of
 from quadmix_assets.defs.search import optimal_params
@@ -102,9 +103,10 @@ def rank_calibration(
     for guard in guards.failed:
         context.log.warning(f"accepted by mix.accept: {guard.name}: {guard.words}")
     path = store.table_path(RANK_CALIBRATION)
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(store.fingerprint(store.root / RANK_CALIBRATION)),
-        metadata={
+    return materialized(
+        project,
+        RANK_CALIBRATION,
+        {
             **table_metadata(path, store.read_schema(path), store.n_rows(path)),
             "objective": made.objective,
             "mix_tokens": made.mix_tokens if made.mix_tokens is not None else "no budget",
@@ -205,11 +207,8 @@ def final_mix(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
             **cost.metadata(),
         }
 
-    return for_each_partition(
-        context,
-        work,
-        version=lambda key: store.fingerprint(store.table_path(FINAL_MIX, key)),
-        expected_errors=(MissingOutputError, ValueError),
+    return materialize_shards(
+        context, project, FINAL_MIX, work, expected_errors=(MissingOutputError, ValueError)
     )
 
 
@@ -236,9 +235,10 @@ def mix_manifest(
     path = write_manifest(store, settings, manifest)
     links = _linked(context, store, manifest)
     table = domain_table(manifest)
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(store.fingerprint(store.root / MIX_MANIFEST)),
-        metadata={
+    return materialized(
+        project,
+        MIX_MANIFEST,
+        {
             "dagster/uri": str(path),
             "n_shards": len(shards),
             **manifest["totals"],

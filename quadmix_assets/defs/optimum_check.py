@@ -4,6 +4,7 @@ import dagster as dg
 from pydantic import Field
 
 from quadmix_assets.defs.conditions import PINNED
+from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
 from quadmix_assets.defs.progress import observe_progress
 from quadmix_assets.defs.proxies import proxy_pool
@@ -118,16 +119,18 @@ def optimum_check(
         figures[f"check_{wanted.name}"] = plot_optimum_check(
             table, unit=objective.unit, title=wanted.name
         )
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(store.fingerprint(path)),
-        metadata={
+    return materialized(
+        project,
+        OPTIMUM_CHECK,
+        {
             **table_metadata(path, losses.schema, losses.height),
             **tables,
             **{name: figure(store, OPTIMUM_CHECK, name, fig) for name, fig in figures.items()},
             "tokens_per_second": result.tokens_per_second,
-            "settings": dg.MetadataValue.json({"check_seeds": settings.search.check_seeds}),
+            "launched_with": dg.MetadataValue.json({"check_seeds": settings.search.check_seeds}),
             **cost.metadata(),
         },
+        path=path,
     )
 
 

@@ -6,7 +6,10 @@ from upath import UPath
 
 from quadmix_assets.corpus.planted import TARGET_BLEND, write_planted_corpus
 from quadmix_assets.defs.conditions import PINNED
+from quadmix_assets.defs.discovery import present_files
+from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, markdown_table
+from quadmix_assets.defs.partitions import shard_keys
 from quadmix_assets.defs.resources import OWNERS, PLANTED, ProjectResource, version_of
 from quadmix_assets.outputs import PLANTED_CORPUS
 from quadmix_assets.store import atomic_folder
@@ -19,7 +22,9 @@ from quadmix_assets.store import atomic_folder
     code_version=version_of(PLANTED_CORPUS, 1),
     automation_condition=PINNED,
 )
-def planted_corpus(project: ProjectResource) -> dg.MaterializeResult:
+def planted_corpus(
+    context: dg.AssetExecutionContext, project: ProjectResource
+) -> dg.MaterializeResult:
     """The demo's input: a generated corpus for which the best mix is known.
 
     Every document has a domain and a latent quality that determines its text; the target set is
@@ -37,12 +42,17 @@ def planted_corpus(project: ProjectResource) -> dg.MaterializeResult:
             n_target=planted.n_target,
             seed=settings.seed,
         )
+    # Reported here and not by the sensor later, which would make new shards look changed.
+    registered = frozenset(shard_keys(context))
+    for event in present_files(context.instance, settings, store, registered):
+        context.log_event(event)
     blend = pl.DataFrame(
         {"domain": list(TARGET_BLEND), "share_of_target": list(TARGET_BLEND.values())}
     )
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(store.fingerprint(store.root / PLANTED_CORPUS)),
-        metadata={
+    return materialized(
+        project,
+        PLANTED_CORPUS,
+        {
             "n_documents": corpus.n_documents,
             "n_shards": corpus.n_shards,
             "target_blend": markdown_table(blend),

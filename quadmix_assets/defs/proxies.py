@@ -8,6 +8,7 @@ from quadmix_assets.corpus.tokenizer import project_tokenizer
 from quadmix_assets.defs.conditions import BATCH, PINNED
 from quadmix_assets.defs.corpus import target_sets, tokenizer
 from quadmix_assets.defs.features import score_normalizers, scored_reference_pool
+from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
 from quadmix_assets.defs.partitions import PROXY_BATCHES
 from quadmix_assets.defs.progress import observe_batch_of_swarm
@@ -56,14 +57,16 @@ def proxy_pool(context: dg.AssetExecutionContext, project: ProjectResource) -> d
             load_normalizers(store, settings.criterion_names),
             project_tokenizer(store),
         )
-    return dg.MaterializeResult(
-        metadata={
+    return materialized(
+        project,
+        PROXY_POOL,
+        {
             "dagster/row_count": summary.n_documents,
             "n_tokens": summary.n_tokens,
             "share_of_pool": summary.share,
             "dagster/uri": str(store.root / PROXY_POOL),
             **cost.metadata(),
-        }
+        },
     )
 
 
@@ -90,14 +93,17 @@ def parameter_sets(project: ProjectResource) -> dg.MaterializeResult:
             "maximum": entries.max(axis=0),
         }
     )
-    return dg.MaterializeResult(
-        metadata={
+    return materialized(
+        project,
+        PARAMETER_SETS,
+        {
             **table_metadata(path, store.read_schema(path), len(parameters)),
             "n_proxy_batches": len(batch_names(store, 0)),
             "n_entries_of_theta": ranges.height,
             "ranges": markdown_table(ranges),
             **cost.metadata(),
-        }
+        },
+        path=path,
     )
 
 
@@ -120,12 +126,15 @@ def merged_ranks(
     with clear_errors(MissingOutputError):
         table = rank_batch(store, settings, context.partition_key)
     path = store.table_path(MERGED_RANKS, context.partition_key)
-    return dg.MaterializeResult(
-        metadata={
+    return materialized(
+        project,
+        MERGED_RANKS,
+        {
             **table_metadata(path, table.schema, table.height),
             "n_thetas": len(read_batch(store, settings, context.partition_key)),
             **cost.metadata(),
-        }
+        },
+        path=path,
     )
 
 
@@ -148,15 +157,18 @@ def sampled_subset(
     with clear_errors(MissingOutputError):
         table, n_tokens = sample_batch(store, settings, context.partition_key)
     path = store.table_path(SAMPLED_SUBSET, context.partition_key)
-    return dg.MaterializeResult(
-        metadata={
+    return materialized(
+        project,
+        SAMPLED_SUBSET,
+        {
             **table_metadata(path, table.schema, table.height),
             "mean_documents": table.height / len(n_tokens),
             "mean_tokens": float(n_tokens.mean()),
             "min_tokens": int(n_tokens.min()),
             "max_tokens": int(n_tokens.max()),
             **cost.metadata(),
-        }
+        },
+        path=path,
     )
 
 
@@ -198,8 +210,10 @@ def proxy_metrics(
         target: trained.filter(pl.col("target") == target)["loss_nats"].to_numpy()
         for target in settings.target_names
     }
-    return dg.MaterializeResult(
-        metadata={
+    return materialized(
+        project,
+        PROXY_METRICS,
+        {
             **table_metadata(path, metrics.schema, metrics.height),
             **{
                 f"mean_loss_nats_{target}": float(of_target.mean())
@@ -215,7 +229,8 @@ def proxy_metrics(
             "swarm": str(swarm),
             "losses": figure(store, PROXY_METRICS, key, plot_losses(result.trainings, losses)),
             **cost.metadata(),
-        }
+        },
+        path=path,
     )
 
 

@@ -1,18 +1,33 @@
-"""Group `corpus`: the normalized shards, and the checks of their ids and unusable rows."""
+"""Group `corpus`: the normalized shards, and the checks of their files, ids and unusable rows."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import dagster as dg
 import polars as pl
 
-from quadmix_assets.corpus.check import check_inputs
-from quadmix_assets.corpus.duplicates import find_duplicate_ids
-from quadmix_assets.corpus.raw_shard import RawShardSummary, read_summary, write_raw_shard
-from quadmix_assets.corpus.readers import UnreadableShardError
-from quadmix_assets.defs.automation import INPUT_FILES
+from quadmix_assets.corpus.discovery import InputShard
+from quadmix_assets.corpus.document_ids import DocumentIds, shards_set_aside
+from quadmix_assets.corpus.inputs import discover_inputs, raw_folder
+from quadmix_assets.corpus.normalize import documents_schema
+from quadmix_assets.corpus.raw_shard import (
+    RawShardSummary,
+    gone,
+    not_marked,
+    read_summary,
+    write_raw_shard,
+    write_set_aside,
+)
+from quadmix_assets.corpus.set_aside import Kind, SetAside
 from quadmix_assets.defs.conditions import SHARD
+from quadmix_assets.defs.discovery import (
+    INPUT_FILES,
+    listing_observation,
+    planted_keys,
+    why_kept,
+)
+from quadmix_assets.defs.materialized import materialize_shards
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
-from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shard_keys
+from quadmix_assets.defs.partitions import SHARDS, shard_keys
 from quadmix_assets.defs.resources import (
     OWNERS,
     PLANTED,
@@ -21,27 +36,42 @@ from quadmix_assets.defs.resources import (
     version_of,
 )
 from quadmix_assets.outputs import PLANTED_CORPUS, QUARANTINE, RAW_SHARDS
-from quadmix_assets.settings import CorpusSettings, SettingsError
+from quadmix_assets.settings import CorpusSettings, Settings
 from quadmix_assets.store import Store
 
+SHARDS_ARE_USABLE = "shards_are_usable"
 IDS_ARE_UNIQUE = "ids_are_unique"
+SHARDS_HAVE_THE_SCHEMA = "shards_have_the_schema"
 FEW_ROWS_IN_QUARANTINE = "few_rows_in_quarantine"
+_N_SHOWN = 5
 
 
 @dg.asset(
     group_name="corpus",
     kinds={"polars", "parquet"},
     owners=OWNERS,
-    code_version=version_of(RAW_SHARDS, 1),
+    code_version=version_of(RAW_SHARDS, 2),
     partitions_def=SHARDS,
     deps=[INPUT_FILES, *([PLANTED_CORPUS] if PLANTED else [])],
     backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),
     automation_condition=SHARD,
     check_specs=[
         dg.AssetCheckSpec(
+            SHARDS_ARE_USABLE,
+            asset=RAW_SHARDS,
+            description="Whether every registered file is in the pool. Names each one that is set "
+            "aside, why, and what to do; the others are not held up.",
+        ),
+        dg.AssetCheckSpec(
             IDS_ARE_UNIQUE,
             asset=RAW_SHARDS,
-            description="Whether no document id occurs twice in the pool; draws depend on ids.",
+            description="Whether no file repeats ids, or the whole content, of another. A file "
+            "that does is set aside, since draws depend on ids; the others are not held up.",
+        ),
+        dg.AssetCheckSpec(
+            SHARDS_HAVE_THE_SCHEMA,
+            asset=RAW_SHARDS,
+            description="Whether every shard has the columns that the settings ask for now.",
         ),
         dg.AssetCheckSpec(
             FEW_ROWS_IN_QUARANTINE,
@@ -56,53 +86,86 @@ def raw_shards(
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """One normalized Parquet per input shard: id, text, source, n_bytes and carried columns.
 
-    Rows that cannot be used go to `raw_shards_quarantine/<shard>.parquet` with row and reason.
+    Rows that cannot be used go to `raw_shards_quarantine/<shard>.parquet` with row and reason. A
+    file that cannot be used as a whole, or repeats ids of another, is set aside: its table has no
+    rows, the check `shards_are_usable` says why, and it is tried again when the cause is gone.
     """
     settings, store = project.settings, project.store
-    with clear_errors(SettingsError):
-        report = check_inputs(settings, store)
-    inputs = {shard.key: shard for shard in report.shards.discovery.shards}
+    registered = frozenset(shard_keys(context))
+    inputs = _inputs(settings, store, registered, context.partition_keys)
+    claims = DocumentIds(store)
 
     def work(key: str) -> dict[str, object]:
         cost = Cost()
-        if key not in inputs:
-            raise FileNotFoundError(
-                f"no input file belongs to the shard {key!r} any more: put it back, or delete "
-                "the partition (Partitions > shard)"
-            )
-        summary = write_raw_shard(store, inputs[key], settings.corpus)
-        path = store.table_path(RAW_SHARDS, key)
+        shard = inputs[key]
+        if isinstance(shard, SetAside):
+            summary = write_set_aside(store, key, settings.corpus, shard, claims)
+        else:
+            summary = write_raw_shard(store, shard, settings.corpus, claims)
+        if summary.set_aside is not None:
+            context.log.error(f"{key} is set aside: {summary.set_aside.message}")
         if summary.absent_columns:
             context.log.info(f"{key}: {_absence(summary, settings.corpus)}")
-        reasons = pl.DataFrame(
-            {
-                "reason": list(summary.quarantined),
-                "n_rows": list(summary.quarantined.values()),
-            }
-        )
-        return {
-            **table_metadata(path, store.read_schema(path), summary.n_documents),
-            "n_bytes": summary.n_bytes,
-            "n_quarantined": summary.n_quarantined,
-            "quarantine_share": summary.quarantine_share,
-            "quarantine": markdown_table(reasons),
-            "quarantine_table": str(store.table_path(QUARANTINE, key)),
-            "columns_not_in_the_file": _absence(summary, settings.corpus) or "none",
-            "input_checksum": summary.checksum,
-            **cost.metadata(),
-        }
+        return {**_metadata(store, key, summary, settings.corpus), **cost.metadata()}
 
-    result = for_each_partition(
-        context,
-        work,
-        version=lambda key: store.fingerprint(store.table_path(RAW_SHARDS, key)),
-        expected_errors=(UnreadableShardError, FileNotFoundError),
-    )
-    materialized = context.instance.get_materialized_partitions(context.asset_key)
-    shards = sorted(materialized & set(shard_keys(context)))
-    yield _ids_are_unique(store, shards)
+    made = materialize_shards(context, project, RAW_SHARDS, work)
+    listing = listing_observation(context.instance, store, registered)
+    if listing is not None:
+        context.log_event(listing)
+    # The checks are part of this step, so that the page of its run shows them.
+    shards = [k for k in sorted(registered) if store.table_path(RAW_SHARDS, k).exists()]
+    set_aside = {key: why for key, why in shards_set_aside(store).items() if key in registered}
+    yield _shards_are_usable(set_aside, len(shards), raw_folder(settings, store))
+    yield _ids_are_unique(set_aside, len(shards))
+    yield _shards_have_the_schema(store, shards, settings.corpus)
     yield _few_rows_in_quarantine(store, shards, settings.corpus.max_quarantine_share)
-    yield result
+    yield made
+
+
+def _inputs(
+    settings: Settings, store: Store, registered: frozenset[str], keys: Sequence[str]
+) -> dict[str, InputShard | SetAside]:
+    """The file of each of `keys`, or why there is none to read.
+
+    Raises:
+        dg.Failure: the folder cannot be listed, or so many files are gone that it may have failed.
+    """
+    with clear_errors(FileNotFoundError, ValueError):
+        discovery = discover_inputs(settings, store)
+    shards = {shard.key: shard for shard in discovery.shards}
+    missing = set(keys) - shards.keys() - discovery.unmarked
+    if missing:
+        absent = registered - shards.keys() - discovery.unmarked - planted_keys(settings)
+        kept = why_kept(settings, len(absent), len(registered))
+        if kept:
+            raise dg.Failure(f"{raw_folder(settings, store)}: {kept}", allow_retries=False)
+    inputs: dict[str, InputShard | SetAside] = {}
+    for key in keys:
+        if key in shards:
+            inputs[key] = shards[key]
+        else:
+            inputs[key] = not_marked() if key in discovery.unmarked else gone()
+    return inputs
+
+
+def _metadata(
+    store: Store, key: str, summary: RawShardSummary, corpus: CorpusSettings
+) -> dict[str, object]:
+    path = store.table_path(RAW_SHARDS, key)
+    reasons = pl.DataFrame(
+        {"reason": list(summary.quarantined), "n_rows": list(summary.quarantined.values())}
+    )
+    return {
+        **table_metadata(path, store.read_schema(path), summary.n_documents),
+        "set_aside": "no" if summary.set_aside is None else summary.set_aside.message,
+        "n_bytes": summary.n_bytes,
+        "n_quarantined": summary.n_quarantined,
+        "quarantine_share": summary.quarantine_share,
+        "quarantine": markdown_table(reasons),
+        "quarantine_table": str(store.table_path(QUARANTINE, key)),
+        "columns_not_in_the_file": _absence(summary, corpus) or "none",
+        "input_checksum": summary.checksum,
+    }
 
 
 def _absence(summary: RawShardSummary, corpus: CorpusSettings) -> str:
@@ -114,28 +177,77 @@ def _absence(summary: RawShardSummary, corpus: CorpusSettings) -> str:
     )
 
 
-def _ids_are_unique(store: Store, shards: Sequence[str]) -> dg.AssetCheckResult:
-    found = find_duplicate_ids([store.table_path(RAW_SHARDS, key) for key in shards])
-    examples = pl.DataFrame(
-        {
-            "id": [example for example, _ in found.examples],
-            "shards": [", ".join(where) for _, where in found.examples],
-        }
+def _shards_are_usable(
+    set_aside: Mapping[str, SetAside], n_shards: int, folder: object
+) -> dg.AssetCheckResult:
+    return dg.AssetCheckResult(
+        check_name=SHARDS_ARE_USABLE,
+        passed=not set_aside,
+        description=_told(set_aside, f"of {n_shards} shards are set aside")
+        or f"all {n_shards} shards are in the pool",
+        metadata={
+            "n_set_aside": len(set_aside),
+            "set_aside": _table(set_aside),
+            "folder": str(folder),
+        },
     )
+
+
+def _ids_are_unique(set_aside: Mapping[str, SetAside], n_shards: int) -> dg.AssetCheckResult:
+    duplicates = {k: why for k, why in set_aside.items() if why.kind is Kind.DUPLICATE}
     return dg.AssetCheckResult(
         check_name=IDS_ARE_UNIQUE,
-        passed=found.n_duplicate_ids == 0,
-        description=f"no id occurs twice in {len(shards)} shards"
-        if found.n_duplicate_ids == 0
-        else f"{found.n_duplicate_ids} ids occur more than once, for example "
-        f"{', '.join(f'{i!r} in {sorted(set(where))}' for i, where in found.examples[:3])}: "
-        "remove the duplicates, or set corpus.id_column to null to have ids made from shard "
-        "and row",
-        metadata={
-            "n_duplicate_ids": found.n_duplicate_ids,
-            "n_documents_affected": found.n_documents_affected,
-            "examples": markdown_table(examples),
-        },
+        passed=not duplicates,
+        description=_told(duplicates, f"of {n_shards} shards repeat another and are set aside")
+        or f"no id occurs twice in {n_shards} shards",
+        metadata={"n_duplicates": len(duplicates), "duplicates": _table(duplicates)},
+    )
+
+
+def _told(set_aside: Mapping[str, SetAside], what: str) -> str:
+    """How many shards, then one line for each of the first of them; empty if there is none."""
+    if not set_aside:
+        return ""
+    lines = [f"{key}: {why.message}" for key, why in list(set_aside.items())[:_N_SHOWN]]
+    more = len(set_aside) - len(lines)
+    return "\n".join(
+        [f"{len(set_aside)} {what}:", *lines, *([f"and {more} more"] if more > 0 else [])]
+    )
+
+
+def _table(set_aside: Mapping[str, SetAside]) -> dg.MetadataValue:
+    return markdown_table(
+        pl.DataFrame(
+            {
+                "shard": list(set_aside),
+                "kind": [str(why.kind) for why in set_aside.values()],
+                "what is wrong and what to do": [why.message for why in set_aside.values()],
+            }
+        )
+    )
+
+
+def _shards_have_the_schema(
+    store: Store, shards: Sequence[str], corpus: CorpusSettings
+) -> dg.AssetCheckResult:
+    expected = documents_schema(corpus.carried_columns).names
+    others = {
+        key: columns
+        for key in shards
+        if (columns := list(store.read_schema(store.table_path(RAW_SHARDS, key)))) != expected
+    }
+    table = pl.DataFrame(
+        {"shard": list(others), "columns": [", ".join(columns) for columns in others.values()]}
+    )
+    return dg.AssetCheckResult(
+        check_name=SHARDS_HAVE_THE_SCHEMA,
+        passed=not others,
+        description=f"all {len(shards)} shards have the columns {', '.join(expected)}"
+        if not others
+        else f"{len(others)} of {len(shards)} shards, the first {next(iter(others))!r}, do not "
+        f"have the columns {', '.join(expected)}: they were made with other "
+        "corpus.carried_columns; materialise their partitions again",
+        metadata={"other_columns": markdown_table(table)},
     )
 
 

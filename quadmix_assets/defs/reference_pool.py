@@ -4,6 +4,7 @@ import dagster as dg
 
 from quadmix_assets.corpus.reference_pool import write_reference_pool
 from quadmix_assets.defs.conditions import PINNED
+from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors
 from quadmix_assets.defs.partitions import shards_with
 from quadmix_assets.defs.raw_shards import raw_shards
@@ -32,9 +33,10 @@ def reference_pool(
     store = project.store
     with clear_errors(MissingOutputError, ValueError):
         pool = write_reference_pool(store, shards_with(context, RAW_SHARDS))
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(store.fingerprint(store.root / REFERENCE_POOL)),
-        metadata={
+    return materialized(
+        project,
+        REFERENCE_POOL,
+        {
             "n_shards": len(pool.shards),
             "n_documents": pool.n_documents,
             "n_bytes": pool.n_bytes,

@@ -5,6 +5,7 @@ from pydantic import Field
 
 from quadmix_assets.defs.conditions import PINNED_AFTER_ALL
 from quadmix_assets.defs.corpus import target_sets, tokenizer
+from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table
 from quadmix_assets.defs.progress import observe_rounds
 from quadmix_assets.defs.proxies import proxy_metrics, proxy_pool
@@ -61,15 +62,17 @@ def refinement(
             shown["rounds"] = markdown_table(table_of_rounds(evidence, settings.objectives))
     if summary.predicted.height:
         shown["predicted"] = markdown_table(summary.predicted)
-    return dg.MaterializeResult(
-        metadata={
+    return materialized(
+        project,
+        REFINEMENT,
+        {
             "n_rounds": summary.n_rounds,
             "n_batches_trained": len(summary.trained),
             "n_batches_kept": len(summary.kept),
-            "settings": dg.MetadataValue.json({"further_rounds": config.further_rounds}),
+            "launched_with": dg.MetadataValue.json({"further_rounds": config.further_rounds}),
             **shown,
             "dagster/uri": str(store.root / REFINEMENT),
             **cost.metadata(),
         },
-        data_version=dg.DataVersion(version),
+        version=version,
     )

@@ -6,6 +6,7 @@ import dagster as dg
 import polars as pl
 
 from quadmix_assets.defs.features import domain_labels, score_normalizers, scored_shards
+from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table
 from quadmix_assets.defs.partitions import shards_with
 from quadmix_assets.defs.raw_shards import raw_shards
@@ -68,9 +69,10 @@ def score_report(
         f"{shown['rank_correlation'].value}\n\n{markdown_table(report.correlations).value}"
     )
     extremes = {f"extremes_{name}": markdown_table(t) for name, t in report.extremes.items()}
-    return dg.MaterializeResult(
-        data_version=dg.DataVersion(store.fingerprint(path)),
-        metadata={
+    return materialized(
+        project,
+        SCORE_REPORT,
+        {
             "n_shards": len(shards),
             "n_documents": report.scores.height,
             "n_tokens": int(report.counts["n_tokens"].sum()),
@@ -82,6 +84,7 @@ def score_report(
             **cost.metadata(),
         },
         check_results=[_directions_are_plausible(report.directions, settings)],
+        path=path,
     )
 
 

@@ -10,6 +10,7 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from quadmix_assets.defs.conditions import PINNED, PINNED_AFTER_ALL
+from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table
 from quadmix_assets.defs.proxies import parameter_sets, proxy_metrics, proxy_pool
 from quadmix_assets.defs.refinement import GROUP, refinement
@@ -97,8 +98,10 @@ def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
             f"{target}: MAE {fit.metrics.mae} (constant baseline: {fit.metrics.constant_mae:.4g}), "
             f"Spearman {fit.metrics.spearman} on {fit.metrics.n} held-out proxies"
         )
-    return dg.MaterializeResult(
-        metadata={
+    return materialized(
+        project,
+        REGRESSOR,
+        {
             "n_proxies": len(evidence.theta_ids),
             "n_failed_left_out": evidence.n_failed,
             "n_stale_left_out": evidence.n_stale,
@@ -108,7 +111,7 @@ def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
             **metadata,
             "dagster/uri": str(store.root / REGRESSOR),
             **cost.metadata(),
-        }
+        },
     )
 
 
@@ -223,14 +226,16 @@ def optimal_params(
         "shares": plot_shares_of_optima(shares, tokens / tokens.sum(), domains),
         "weights": plot_weights_of_optima(thetas, shares, criteria),
     }
-    return dg.MaterializeResult(
-        metadata={
+    return materialized(
+        project,
+        OPTIMAL_PARAMS,
+        {
             **{name: figure(store, OPTIMAL_PARAMS, name, fig) for name, fig in figures.items()},
             **metadata,
-            "settings": dg.MetadataValue.json(search_settings(settings)),
+            "launched_with": dg.MetadataValue.json(search_settings(settings)),
             "dagster/uri": str(store.root / OPTIMAL_PARAMS),
             **cost.metadata(),
-        }
+        },
     )
 
 

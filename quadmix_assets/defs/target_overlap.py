@@ -6,8 +6,9 @@ import polars as pl
 from quadmix_assets.corpus.overlap import SCHEMA, TargetRuns
 from quadmix_assets.defs.conditions import ON_SHARDS, SHARD
 from quadmix_assets.defs.corpus import target_sets
+from quadmix_assets.defs.materialized import materialize_shards
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
-from quadmix_assets.defs.partitions import SHARDS, for_each_partition, shards_with
+from quadmix_assets.defs.partitions import SHARDS, shards_with
 from quadmix_assets.defs.raw_shards import raw_shards
 from quadmix_assets.defs.resources import OWNERS, SHARDS_PER_RUN, ProjectResource, version_of
 from quadmix_assets.outputs import RAW_SHARDS, TARGET_OVERLAP, TARGET_SETS
@@ -53,11 +54,8 @@ def target_overlap(
             **cost.metadata(),
         }
 
-    return for_each_partition(
-        context,
-        work,
-        version=lambda key: store.fingerprint(store.table_path(TARGET_OVERLAP, key)),
-        expected_errors=(MissingOutputError,),
+    return materialize_shards(
+        context, project, TARGET_OVERLAP, work, expected_errors=(MissingOutputError,)
     )
 
 

@@ -1,0 +1,84 @@
+"""What every asset reports when it was made: the version of its content, and its settings."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+import polars as pl
+from upath import UPath
+
+from quadmix_assets.defs.metadata import markdown_table
+from quadmix_assets.defs.partitions import for_each_partition
+from quadmix_assets.defs.resources import ProjectResource
+from quadmix_assets.report.settings_of import write_settings_of
+from quadmix_assets.settings import Settings, settings_used
+
+
+def materialized(
+    project: ProjectResource,
+    asset: str,
+    metadata: Mapping[str, Any],
+    *,
+    path: UPath | None = None,
+    version: str | None = None,
+    check_results: Sequence[dg.AssetCheckResult] = (),
+) -> dg.MaterializeResult:
+    """The result of an asset, or of the one partition that its step has made.
+
+    Args:
+        project: with the settings that it was made with.
+        asset: its name.
+        metadata: what the UI shows.
+        path: the file or folder that was written; None stands for the asset's folder of the lake.
+        version: the fingerprint of the content, where that is not the fingerprint of `path`.
+        check_results: of checks that are part of the step.
+    """
+    store, settings = project.store, project.settings
+    write_settings_of(store, settings, asset)
+    content = version or store.fingerprint(path if path is not None else store.root / asset)
+    return dg.MaterializeResult(
+        data_version=dg.DataVersion(content),
+        metadata={**metadata, "settings": settings_table(settings, asset)},
+        check_results=list(check_results),
+    )
+
+
+def settings_table(settings: Settings, asset: str) -> dg.MetadataValue:
+    """The settings that an asset depends on, with their values."""
+    used = settings_used(settings, asset)
+    return markdown_table(
+        pl.DataFrame(
+            {"setting": list(used), "value": [str(value) for value in used.values()]},
+            schema={"setting": pl.String, "value": pl.String},
+        )
+    )
+
+
+def materialize_shards(
+    context: dg.AssetExecutionContext,
+    project: ProjectResource,
+    asset: str,
+    work: Callable[[str], Mapping[str, Any]],
+    *,
+    expected_errors: Sequence[type[Exception]] = (),
+) -> dg.MaterializeResult:
+    """Make and record the table of every shard of the step, as `for_each_partition` does.
+
+    Args:
+        context: of the step.
+        project: with the settings that the shards are made with.
+        asset: its name.
+        work: makes one shard's table and returns its metadata.
+        expected_errors: errors that fail one shard with their message, while others go on.
+
+    Raises:
+        dg.Failure: a shard failed; the others are recorded as materialised.
+    """
+    store = project.store
+    write_settings_of(store, project.settings, asset)
+    return for_each_partition(
+        context,
+        work,
+        version=lambda key: store.fingerprint(store.table_path(asset, key)),
+        expected_errors=expected_errors,
+    )

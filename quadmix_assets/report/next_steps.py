@@ -1,0 +1,84 @@
+"""What to click next, from the state of a project."""
+
+from collections.abc import Sequence
+
+from quadmix_assets.report.markdown import plain_text
+from quadmix_assets.report.overview import Made, Overview
+
+_LIMIT = 5
+
+
+def next_steps(overview: Overview) -> list[str]:
+    """What to do, the most urgent first, as Markdown; links lead to pages of the UI."""
+    pool = overview.pool
+    if not pool.n_shards:
+        return [
+            f"Put files into `{overview.raw}`: no shard is registered. `discover_shards` on the "
+            "[Automation](/automation) page registers them within a minute."
+        ]
+    steps = [
+        f"Look at the failed check {check_link(check.asset, check.name)} of "
+        f"{asset_link(check.asset)}: {plain_text(check.description) or 'it says nothing'}"
+        for check in overview.failed_checks
+        if check.severity == "ERROR"
+    ]
+    if pool.set_aside and not any(c.asset == "raw_shards" for c in overview.failed_checks):
+        steps.append(
+            f"{_shards(len(pool.set_aside))} set aside: the table below says why and what to do."
+        )
+    steps += [
+        f"Materialise {asset_link(asset)} and what depends on it: {_list(changes)} since it was "
+        "made."
+        for asset, changes in overview.changed_settings.items()
+    ]
+    return [*steps, *_to_make(overview.made)] or [_done(overview)]
+
+
+def asset_link(asset: str) -> str:
+    """The page of an asset."""
+    return f"[{asset}](/assets/{asset})"
+
+
+def check_link(asset: str, check: str) -> str:
+    """The page of a check."""
+    return f"[{check}](/assets/{asset}?view=checks&checkDetail={check})"
+
+
+def _to_make(made: Sequence[Made]) -> list[str]:
+    missing = [one for one in made if one.n_made < one.n_all]
+    everything = "[lineage page](/asset-groups)"
+    if not any(one.n_made for one in made):
+        return [f"Click *Materialize all* on the {everything} and choose all partitions."]
+    steps = [
+        f"{asset_link(one.asset)}: {one.n_all - one.n_made} of {one.n_all} partitions are missing; "
+        "*Materialize*, then *Missing*."
+        for one in missing
+        if one.is_partitioned and one.n_made
+    ]
+    untouched = [one.asset for one in missing if not one.n_made]
+    if untouched:
+        steps.append(
+            f"Not made yet: {', '.join(map(asset_link, untouched[:_LIMIT]))}"
+            + (f" and {len(untouched) - _LIMIT} more" if len(untouched) > _LIMIT else "")
+            + f". The arrow beside *Materialize all* on the {everything} has *Materialize "
+            "unsynced*, which makes exactly what is missing or stale."
+        )
+    return steps
+
+
+def _done(overview: Overview) -> str:
+    warnings = sum(check.severity != "ERROR" for check in overview.failed_checks)
+    seen = f" Read the warnings below first ({warnings})." if warnings else ""
+    return (
+        f"Nothing: the mix is complete. Its documents are in {asset_link('final_mix')}, what it "
+        f"was made from is in {asset_link('mix_manifest')}.{seen}"
+    )
+
+
+def _shards(n: int) -> str:
+    return f"{n} shard is" if n == 1 else f"{n} shards are"
+
+
+def _list(changes: Sequence[str]) -> str:
+    shown = ", ".join(f"`{change}`" for change in changes[:_LIMIT])
+    return shown + (f" and {len(changes) - _LIMIT} more" if len(changes) > _LIMIT else "")

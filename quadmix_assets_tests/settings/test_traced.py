@@ -1,0 +1,161 @@
+"""What assets read of the settings while they run is what `settings_used` declares."""
+
+import os
+import re
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from quadmix_assets.definitions import defs as load_definitions
+from quadmix_assets.defs.resources import ProjectResource
+from quadmix_assets.settings import (
+    ASSETS_WITH_SETTINGS,
+    FROZEN_VARIABLE,
+    load_settings,
+    settings_used,
+)
+from quadmix_assets.whole_graph import graph_of
+from quadmix_assets_tests.conftest import Project
+from quadmix_assets_tests.settings.reads import recorded_reads
+
+# Read by any asset, and of no effect on the contents of what it makes.
+WITHOUT_EFFECT = {
+    "lake": "where outputs lie",
+    "root": "where relative paths start",
+    "profile": "part of paths and messages",
+    "corpus.source": "which files there are: input_files gives each of them a version",
+    "corpus.raw": "which files there are",
+    "corpus.patterns": "which files there are",
+    "features.inference.*": "of neural networks, which this profile does not run",
+    "proxies.device": "where models are trained",
+    "proxies.compile": "how fast models are trained",
+    "proxies.stack_size": "how many models a process trains",
+    "proxies.n_workers": "how many processes train",
+    "proxies.checkpoint_seconds": "how much a killed training loses",
+    "proxies.progress_seconds": "how often progress is reported",
+    "proxies.tensorboard": "files beside the results",
+}
+_EVIDENCE = {
+    "proxies.training.*": "losses count if measured with the present recipe, which is in their "
+    "version",
+    "proxies.max_target_tokens": "like the recipe",
+    "parameters.scale_max": "names the columns of parameter_sets",
+    "features.*name*": "names the columns of parameter_sets",
+}
+_NO_BUDGET = {"search.constraints.budget": "there is no budget in this profile"}
+# Read by single assets, and of no effect on the contents of what they make.
+WITHOUT_EFFECT_ON = {
+    "raw_shards": {"corpus.max_quarantine_share": "read by a check of its step"},
+    "target_sets": {
+        "proxies.max_target_tokens": "how many tokens are evaluated is shown, not stored",
+    },
+    "domain_labels": {"features.criteria*": "all models are loaded together"},
+    "scored_shards": {"features.domains.*": "all models are loaded together"},
+    "score_normalizers": {"features.domains.names": "labels are read with the scores"},
+    "score_report": {
+        "features.*": "which documents are uncertain is drawn; directions are checked"
+    },
+    "merged_ranks": {"parameters.scale_max": "names the columns of parameter_sets"},
+    "sampled_subset": {"parameters.scale_max": "names the columns of parameter_sets"},
+    "proxy_metrics": _EVIDENCE,
+    "regressor": {**_EVIDENCE, "search.objectives*": "a table in the metadata"},
+    "refinement": {**_EVIDENCE, **_NO_BUDGET},
+    "optimal_params": {**_EVIDENCE, **_NO_BUDGET, "targets*.name": "whose regressors are read"},
+    "optimum_check": _EVIDENCE,
+    "mix_manifest": {"*": "a copy of all settings, for reading"},
+    "random_comparison": {
+        "proxies.training.n_tokens_per_proxy": "stands for comparison.n_tokens, if that is null",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def project(tiny: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The finished project, with a round of refinement to be made."""
+    project = tiny.copy(tmp_path_factory.mktemp("traced") / "project")
+    text = project.profile.read_text()
+    project.profile.write_text(text.replace("search:\n", "search:\n  refine: {rounds: 1}\n"))
+    os.environ.pop(FROZEN_VARIABLE, None)
+    assert project.settings.search.refine.rounds == 1
+    return project
+
+
+def made_assets() -> set[str]:
+    return set(graph_of(load_definitions())[0])
+
+
+def materialize(project: Project, asset: str) -> None:
+    """Make one asset again, or its last partition, without the checks that are separate steps."""
+    definitions = load_definitions()
+    partitions = definitions.resolve_asset_graph().get(dg.AssetKey(asset)).partitions_def
+    with project.instance() as instance:
+        keys = (
+            partitions.get_partition_keys(dynamic_partitions_store=instance)
+            if partitions
+            else [None]
+        )
+        result = dg.materialize(
+            list(definitions.assets or []),
+            selection=dg.AssetSelection.assets(asset)
+            .without_checks()
+            .required_multi_asset_neighbors(),
+            resources={"project": ProjectResource(profile=str(project.profile))},
+            instance=instance,
+            partition_key=keys[-1],
+        )
+    assert result.success
+
+
+def is_declared(path: str, declared: set[str]) -> bool:
+    """Whether a setting that was read is one of the declared ones, or part of one."""
+    if path in declared:
+        return True
+    names = re.sub(r"\[[^\]]*\]\.name$", "[].name", path)
+    if names in declared:
+        return True
+    below = (f"{path}.", path.removesuffix("name") if path.endswith("].name") else f"{path}.")
+    within = any(path.startswith((f"{key}.", f"{key}[")) for key in declared)
+    return within or any(key.startswith(below) for key in declared)
+
+
+def test_every_asset_declares_its_settings() -> None:
+    assert made_assets() <= set(ASSETS_WITH_SETTINGS)
+
+
+@pytest.mark.parametrize("asset", ASSETS_WITH_SETTINGS)
+def test_nothing_else_is_read(
+    project: Project, asset: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if asset not in made_assets():
+        pytest.skip("not in the graph of this profile")
+    with recorded_reads(monkeypatch) as reads:
+        materialize(project, asset)
+    declared = set(settings_used(project.settings, asset))
+    allowed = WITHOUT_EFFECT | WITHOUT_EFFECT_ON.get(asset, {})
+    undeclared = {
+        path
+        for path in reads.paths
+        if not is_declared(path, declared)
+        and not any(fnmatchcase(path, pattern.replace("[", "[[]")) for pattern in allowed)
+    }
+    assert reads.paths
+    assert undeclared == set()
+
+
+def test_reads_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load_settings(Project(tmp_path).profile)
+    with recorded_reads(monkeypatch) as reads:
+        assert settings.mix.max_breakpoints
+        assert settings.criterion_names
+        assert [target.fit_share for target in settings.targets]
+        assert settings.proxies.training.model_copy().beta1
+        assert settings.parameters.model_dump()
+    assert reads.paths == {
+        "mix.max_breakpoints",
+        *(f"features.criteria[{name}].name" for name in settings.criterion_names),
+        "targets[planted].fit_share",
+        "proxies.training.beta1",
+        *(f"parameters.{name}" for name in ("n", "omega_max", "lambda_prior", "scale_max")),
+    }
