@@ -44,10 +44,12 @@ ELSEWHERE = {
     ".venv/bin/python -m pytest -m corpus": ".ci/run",
 }
 
-# The sizes of the other tests' graph, for every profile that the pages name.
+# The sizes of the other tests' graph, for every profile that the pages name; one shard and one
+# batch of proxies, so that "and so on" leaves nothing out.
 _SIZES: dict[str, Any] = {
-    "corpus": {"planted": TINY["corpus"]["planted"]},
-    **{section: TINY[section] for section in ("tokenizer", "parameters", "proxies", "comparison")},
+    "corpus": {"planted": {"n_documents": 300, "n_shards": 1, "n_target": 120}},
+    **{section: TINY[section] for section in ("tokenizer", "parameters", "comparison")},
+    "proxies": {**TINY["proxies"], "batch_size": TINY["parameters"]["n"]},
     "search": {"n_points": 200},
     # So small a swarm teaches a regressor nothing.
     "mix": {"accept": ["regressor_learned_something"]},

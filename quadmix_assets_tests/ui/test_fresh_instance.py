@@ -9,10 +9,14 @@ from quadmix_assets_tests.ui.console import Console
 from quadmix_assets_tests.ui.pool import Pool, write_pool
 from quadmix_assets_tests.ui.server import Server, served
 
+BROKEN = "broken.parquet"
+
 
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Pool:
-    return write_pool(tmp_path_factory.mktemp("fresh"))
+    pool = write_pool(tmp_path_factory.mktemp("fresh"))
+    (pool.raw / BROKEN).write_bytes(b"PAR1 this is no Parquet file PAR1")
+    return pool
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +26,6 @@ def server(pool: Pool) -> Iterator[Server]:
 
 
 def test_materialize_all_builds_the_mix(console: Console, server: Server, pool: Pool) -> None:
-    (pool.raw / "broken.parquet").write_bytes(b"PAR1 this is no Parquet file PAR1")
     backfill = server.wait_for_backfill(console.materialize_all(), seconds=600)
     assert backfill["status"] == "COMPLETED_SUCCESS", backfill
     assert server.failed_runs() == []
