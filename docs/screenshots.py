@@ -110,7 +110,7 @@ def tour_materialize_all(page: Page, url: str) -> None:
     """The dialog of the lineage page, with all partitions chosen."""
     _open(page, f"{url}/asset-groups", 700)
     page.locator("button").filter(has_text="Materialize all").first.click()
-    page.get_by_role("dialog").get_by_text("All", exact=True).click()
+    page.get_by_role("dialog").get_by_text("All partitions", exact=True).wait_for()
     page.wait_for_timeout(2_000)
     picture(page, "tour_materialize_all", left=_NAVIGATION, width=1000)
 

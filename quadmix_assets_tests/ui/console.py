@@ -51,15 +51,27 @@ class Console:
         found.wait_for()
         return found
 
+    def open_markdown(self, entry: str) -> Locator:
+        """Click "Show Markdown" of an entry of the metadata on an asset's page; returns it.
+
+        What is longer than 1,000 characters, as every plot is, is shown only then.
+        """
+        row = self.page.get_by_role("row").filter(has_text=entry)
+        row.get_by_text("[Show Markdown]").first.click()
+        return self.page.get_by_role("dialog")
+
     def materialize_all(self) -> str:
-        """Click "Materialize all" on the lineage page, take all partitions, launch.
+        """Click "Materialize all" on the lineage page, and launch all partitions.
 
         Returns:
             The id of the backfill that was launched.
         """
         self.open("/asset-groups")
         self._button("Materialize all").click()
-        return self._launch("All")
+        # Offered only where no asset with partitions is at the root of the graph; else the batches
+        # of proxies would be left out.
+        self.page.get_by_role("dialog").get_by_text("All partitions", exact=True).wait_for()
+        return self._launch()
 
     def materialize_partitions(self, asset: str, which: str) -> str:
         """Click "Materialize" on an asset's page and launch its `which` partitions.
@@ -73,7 +85,8 @@ class Console:
         """
         self.open_asset(asset, "partitions")
         self._button("Materialize").click()
-        return self._launch(which)
+        self.page.get_by_role("dialog").get_by_text(which, exact=True).click()
+        return self._launch()
 
     def unsynced(self) -> set[str]:
         """The assets that "Materialize unsynced" of the lineage page offers: missing or stale."""
@@ -138,11 +151,8 @@ class Console:
             seconds=20,
         )
 
-    def _launch(self, which: str) -> str:
-        dialog = self.page.get_by_role("dialog")
-        dialog.get_by_text(which, exact=True).click()
-        launch = dialog.get_by_role("button", name="Launch backfill")
-        launch.click()
+    def _launch(self) -> str:
+        self.page.get_by_role("dialog").get_by_role("button", name="Launch backfill").click()
         words = self.see(re.compile(r"Created backfill \w+")).inner_text()
         return words.split("Created backfill ")[1].split()[0]
 

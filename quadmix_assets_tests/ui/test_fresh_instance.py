@@ -35,6 +35,6 @@ def test_materialize_all_builds_the_mix(console: Console, server: Server, pool: 
     assert manifest["totals"]["n_documents_out"] > 0
     console.open_asset("mix_manifest")
     console.see("n_tokens_out")
-    plot = console.page.locator("img[src^='data:image/png']").first
-    plot.scroll_into_view_if_needed()
+    plot = console.open_markdown("domain_shares").locator("img").first
+    plot.wait_for()
     assert plot.evaluate("image => image.naturalWidth") > 300
