@@ -8,6 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from quadmix_assets.defs.conditions import GATHER, ON_SHARDS, PINNED, SHARD
+from quadmix_assets.defs.discovery import INPUT_LISTING
 from quadmix_assets.defs.features import (
     domain_labels,
     score_normalizers,
@@ -240,7 +241,7 @@ def final_mix(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
     kinds={"json"},
     owners=OWNERS,
     code_version=version_of(MIX_MANIFEST, 1),
-    deps=[final_mix],
+    deps=[final_mix, INPUT_LISTING],
     automation_condition=GATHER,
 )
 def mix_manifest(
@@ -304,8 +305,8 @@ def _linked(
     fingerprint = store.fingerprint(store.root / MIX_MANIFEST)
     write_links(store, fingerprint, links)
     tag_runs(context.instance, links, known, fingerprint)
-    if context.instance.has_run(context.run_id):
-        context.instance.add_run_tags(context.run_id, {MANIFEST_TAG: fingerprint})
+    if context.instance.has_run(context.run.run_id):
+        context.instance.add_run_tags(context.run.run_id, {MANIFEST_TAG: fingerprint})
     return links
 
 

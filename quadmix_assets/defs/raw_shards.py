@@ -35,7 +35,7 @@ from quadmix_assets.defs.resources import (
     ProjectResource,
     version_of,
 )
-from quadmix_assets.outputs import PLANTED_CORPUS, QUARANTINE, RAW_SHARDS
+from quadmix_assets.outputs import INPUT_CHECK, PLANTED_CORPUS, QUARANTINE, RAW_SHARDS
 from quadmix_assets.settings import CorpusSettings, Settings
 from quadmix_assets.store import Store
 
@@ -52,7 +52,9 @@ _N_SHOWN = 5
     owners=OWNERS,
     code_version=version_of(RAW_SHARDS, 2),
     partitions_def=SHARDS,
-    deps=[INPUT_FILES, *([PLANTED_CORPUS] if PLANTED else [])],
+    # An unpartitioned parent, because with partitions at the root of the graph "Materialize all"
+    # would cover only the partitions that shards lead to, and no batch of proxies.
+    deps=[INPUT_FILES, PLANTED_CORPUS if PLANTED else INPUT_CHECK],
     backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),
     automation_condition=SHARD,
     check_specs=[

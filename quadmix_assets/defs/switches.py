@@ -2,7 +2,13 @@
 
 import dagster as dg
 
-from quadmix_assets.defs.resources import AUTOMATION_ENABLED, BUILD_ENABLED, DISCOVERY_SECONDS
+from quadmix_assets.defs.resources import (
+    AUTOMATION_ENABLED,
+    BUILD_ENABLED,
+    DISCOVERY_SECONDS,
+    PLANTED,
+)
+from quadmix_assets.outputs import INPUT_CHECK, PLANTED_CORPUS
 
 
 def _switch(
@@ -25,6 +31,7 @@ def _switch(
 
 follow_shards = _switch(
     "follow_shards",
+    *([] if PLANTED else [INPUT_CHECK]),
     "raw_shards",
     "target_overlap",
     "scored_shards",
@@ -45,7 +52,7 @@ keep_reports = _switch(
 )
 fit_missing = _switch(
     "fit_missing",
-    "planted_corpus",
+    *([PLANTED_CORPUS] if PLANTED else []),
     "reference_pool",
     "tokenizer",
     "target_sets",
