@@ -160,17 +160,18 @@ def _theta(theta: ThetaStar) -> str:
 
 def _measured(overview: Overview) -> pl.DataFrame:
     """Mean losses of proxies, in nats per token."""
-    return overview.theta_star.measured if overview.theta_star is not None else pl.DataFrame()
+    if overview.theta_star is None:
+        return pl.DataFrame()
+    return overview.theta_star.measured.with_columns(pl.col("loss_nats").round(4))
 
 
 def _checks(overview: Overview) -> pl.DataFrame:
     return pl.DataFrame(
         [
             {
-                "asset": check.asset,
-                "check": check.name,
                 "severity": check.severity
                 + (", accepted" if check.name in overview.accepted else ""),
+                "asset and check": f"{check.asset} {check.name}",
                 "what it says": check.description,
             }
             for check in overview.failed_checks
