@@ -3,7 +3,8 @@
     .venv/bin/python docs/screenshots.py
 
 Serves the demo's instance (run `make demo` before), opens the pages and writes `docs/*.png`, in few
-colours so that the files stay small. Needs Chromium and the extra `dev`.
+colours so that the files stay small: the asset graph of the README, and the pages of docs/tour.md.
+Names of pictures as arguments take only these. Needs Chromium and the extra `dev`.
 """
 
 import io
@@ -28,6 +29,8 @@ ROOT = Path(__file__).parents[1]
 DOCS = Path(__file__).parent
 GROUPS = ("corpus", "features", "proxies", "search", "mix", "comparison", "report")
 _COLOURS = 64
+# Width of the navigation at the left of every page, in pixels.
+_NAVIGATION = 240
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -64,10 +67,21 @@ def served(profile: str) -> Iterator[str]:
         process.wait(timeout=60)
 
 
-def picture(page: Page, name: str, *, left: int = 0, top: int = 0, width: int) -> None:
-    """Write what the page shows from (left, top) on as `docs/<name>.png`, `width` pixels wide."""
+def picture(
+    page: Page, name: str, *, left: int = 0, top: int = 0, width: int, height: int | None = None
+) -> None:
+    """Write a part of what the page shows as `docs/<name>.png`, `width` pixels wide.
+
+    Args:
+        page: the browser's page.
+        name: of the picture.
+        left, top: where the part starts, in pixels of the page.
+        width: of the picture.
+        height: of the part, in pixels of the page; None: all that the browser's window shows.
+    """
     shown = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
-    cut = shown.crop((left, top, shown.width, shown.height))
+    bottom = shown.height if height is None else top + height
+    cut = shown.crop((left, top, shown.width, bottom))
     cut = cut.resize((width, round(cut.height * width / cut.width)), Image.Resampling.LANCZOS)
     reduced = cut.quantize(_COLOURS, dither=Image.Dither.NONE)
     reduced.save(DOCS / f"{name}.png", optimize=True)
@@ -84,12 +98,82 @@ def asset_graph(page: Page, url: str) -> None:
     picture(page, "asset_graph", left=560, top=116, width=2000)
 
 
+def tour_overview(page: Page, url: str) -> None:
+    """The first page."""
+    _open(page, f"{url}/assets/overview", 1500)
+    page.get_by_text("Latest materialization").first.wait_for()
+    page.wait_for_timeout(4_000)
+    picture(page, "tour_overview", left=_NAVIGATION, width=1000)
+
+
+def tour_materialize_all(page: Page, url: str) -> None:
+    """The dialog of the lineage page, with all partitions chosen."""
+    _open(page, f"{url}/asset-groups", 700)
+    page.locator("button").filter(has_text="Materialize all").first.click()
+    page.get_by_role("dialog").get_by_text("All partitions", exact=True).wait_for()
+    page.wait_for_timeout(2_000)
+    picture(page, "tour_materialize_all", left=_NAVIGATION, width=1000)
+
+
+def tour_mix(page: Page, url: str) -> None:
+    """The page of the manifest, from its plot on."""
+    _open(page, f"{url}/assets/mix_manifest", 1200)
+    plot = page.locator("img[src^='data:image/png']").first
+    plot.wait_for(timeout=60_000)
+    plot.scroll_into_view_if_needed()
+    page.wait_for_timeout(2_000)
+    picture(page, "tour_mix", left=_NAVIGATION, width=1000)
+
+
+def tour_checks(page: Page, url: str) -> None:
+    """The checks of raw_shards."""
+    _open(page, f"{url}/assets/raw_shards?view=checks", 700)
+    page.get_by_text("shards_are_usable").first.click()
+    page.wait_for_timeout(3_000)
+    picture(page, "tour_checks", left=_NAVIGATION, width=1000)
+
+
+def tour_jobs(page: Page, url: str) -> None:
+    """The list of jobs."""
+    _open(page, f"{url}/jobs", 500)
+    page.get_by_text("build_everything").first.wait_for()
+    page.wait_for_timeout(2_000)
+    picture(page, "tour_jobs", left=_NAVIGATION, width=1000)
+
+
+def tour_automation(page: Page, url: str) -> None:
+    """The switches."""
+    _open(page, f"{url}/automation", 800)
+    page.get_by_text("follow_shards").first.wait_for()
+    page.wait_for_timeout(2_000)
+    picture(page, "tour_automation", left=_NAVIGATION, width=1000)
+
+
+def _open(page: Page, url: str, height: int) -> None:
+    page.set_viewport_size({"width": 1500, "height": height})
+    page.goto(url)
+
+
+PICTURES = (
+    asset_graph,
+    tour_overview,
+    tour_materialize_all,
+    tour_mix,
+    tour_checks,
+    tour_jobs,
+    tour_automation,
+)
+
+
 def main() -> None:
-    """Take all pictures."""
+    """Take the pictures that the command line names, or all."""
+    wanted = set(sys.argv[1:]) or {take.__name__ for take in PICTURES}
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     with served("demo") as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=_ARGUMENTS)
-        asset_graph(browser.new_page(), url)
+        for take in PICTURES:
+            if take.__name__ in wanted:
+                take(browser.new_page(), url)
         browser.close()
 
 

@@ -1,6 +1,7 @@
 """Names of the folders of the lake; an asset writes its outputs to the folder of its name."""
 
 PLANTED_CORPUS = "planted_corpus"
+INPUT_CHECK = "input_check"
 RAW_SHARDS = "raw_shards"
 REFERENCE_POOL = "reference_pool"
 QUARANTINE = "raw_shards_quarantine"

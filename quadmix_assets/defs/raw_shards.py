@@ -35,7 +35,7 @@ from quadmix_assets.defs.resources import (
     ProjectResource,
     version_of,
 )
-from quadmix_assets.outputs import PLANTED_CORPUS, QUARANTINE, RAW_SHARDS
+from quadmix_assets.outputs import INPUT_CHECK, PLANTED_CORPUS, QUARANTINE, RAW_SHARDS
 from quadmix_assets.settings import CorpusSettings, Settings
 from quadmix_assets.store import Store
 
@@ -52,7 +52,9 @@ _N_SHOWN = 5
     owners=OWNERS,
     code_version=version_of(RAW_SHARDS, 2),
     partitions_def=SHARDS,
-    deps=[INPUT_FILES, *([PLANTED_CORPUS] if PLANTED else [])],
+    # An unpartitioned parent, because with partitions at the root of the graph "Materialize all"
+    # would cover only the partitions that shards lead to, and no batch of proxies.
+    deps=[INPUT_FILES, PLANTED_CORPUS if PLANTED else INPUT_CHECK],
     backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),
     automation_condition=SHARD,
     check_specs=[
@@ -86,9 +88,10 @@ def raw_shards(
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """One normalized Parquet per input shard: id, text, source, n_bytes and carried columns.
 
-    Rows that cannot be used go to `raw_shards_quarantine/<shard>.parquet` with row and reason. A
-    file that cannot be used as a whole, or repeats ids of another, is set aside: its table has no
-    rows, the check `shards_are_usable` says why, and it is tried again when the cause is gone.
+    The pool X of the paper. Rows that cannot be used go to `raw_shards_quarantine/<shard>.parquet`
+    with row and reason. A file that cannot be used as a whole, or repeats ids of another, is set
+    aside: its table has no rows, the check `shards_are_usable` says why and what to do, and it is
+    tried again when the cause is gone. New files need no click: `discover_shards` registers them.
     """
     settings, store = project.settings, project.store
     registered = frozenset(shard_keys(context))
@@ -161,6 +164,7 @@ def _metadata(
     return {
         **table_metadata(path, store.read_schema(path), summary.n_documents),
         "set_aside": "no" if summary.set_aside is None else summary.set_aside.message,
+        "n_rows": summary.n_rows,
         "n_bytes": summary.n_bytes,
         "n_quarantined": summary.n_quarantined,
         "quarantine_share": summary.quarantine_share,

@@ -8,7 +8,7 @@ from quadmix_assets.defs.resources import (
     DISCOVERY_SECONDS,
     PLANTED,
 )
-from quadmix_assets.outputs import PLANTED_CORPUS
+from quadmix_assets.outputs import INPUT_CHECK, PLANTED_CORPUS
 
 
 def _switch(
@@ -31,6 +31,7 @@ def _switch(
 
 follow_shards = _switch(
     "follow_shards",
+    *([] if PLANTED else [INPUT_CHECK]),
     "raw_shards",
     "target_overlap",
     "scored_shards",

@@ -320,6 +320,7 @@ def _together(parts: Iterable[Callable[[Settings], Used]]) -> Callable[[Settings
 
 _USED: dict[str, Callable[[Settings], Used]] = {
     outputs.PLANTED_CORPUS: _planted_corpus,
+    outputs.INPUT_CHECK: _together(()),
     outputs.RAW_SHARDS: _raw_shards,
     outputs.REFERENCE_POOL: _together(()),
     outputs.TOKENIZER: _tokenizer,

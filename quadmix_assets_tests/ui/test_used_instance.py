@@ -1,0 +1,111 @@
+"""A pool that has been run: shards that arrive, settings that change, jobs. In this order."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from quadmix_assets_tests.ui.console import Console
+from quadmix_assets_tests.ui.pool import Pool, write_pool
+from quadmix_assets_tests.ui.server import Server, served, wait_for
+
+# What turns unsynced when shards have arrived, and nothing else does: fitting the pinned assets
+# again is for a person to decide.
+POOLS = {"reference_pool", "scored_reference_pool"}
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory: pytest.TempPathFactory) -> Pool:
+    """All made; then a shard arrived that is normalized, and nothing switched on to score it."""
+    pool = write_pool(tmp_path_factory.mktemp("used"), enabled=False)
+    pool.quadmix("run")
+    late = pool.drop(pool.spare[0])
+    pool.dg("launch", "--assets", "raw_shards", "--partition", late)
+    return pool
+
+
+@pytest.fixture(scope="module")
+def server(pool: Pool) -> Iterator[Server]:
+    with served(pool.profile) as server:
+        yield server
+
+
+def test_missing_partitions_are_selected_and_backfilled(
+    console: Console, server: Server, pool: Pool
+) -> None:
+    late = pool.spare[0].name
+    before = server.partitions("scored_shards")
+    assert before["registered"] - before["materialized"] == {late}
+    backfill = server.wait_for_backfill(
+        console.materialize_partitions("scored_shards", "Missing"), seconds=180
+    )
+    assert backfill["status"] == "COMPLETED_SUCCESS", backfill
+    assert server.partitions("scored_shards")["materialized"] == before["registered"]
+    (run,) = [
+        run for run in server.runs() if run["assetSelection"] == [{"path": ["scored_shards"]}]
+    ]
+    ranges = {tag["key"]: tag["value"] for tag in run["tags"]}
+    assert ranges["dagster/asset_partition_range_start"] == late
+    assert ranges["dagster/asset_partition_range_end"] == late
+
+
+def test_shards_arrive_and_bad_ones_are_named(console: Console, server: Server, pool: Pool) -> None:
+    for switch in ("discover_shards", "follow_shards", "keep_reports"):
+        console.switch(switch, on=True)
+    arriving = pool.drop(pool.spare[1])
+    twice = pool.drop(pool.spare[0], f"again-{pool.spare[0].name}")
+    broken = "broken.parquet"
+    (pool.raw / broken).write_bytes(b"PAR1 this is no Parquet file PAR1")
+
+    manifest = pool.lake("mix_manifest", "mix_manifest.json")
+
+    def mixed() -> bool | None:
+        return True if arriving in json.loads(manifest.read_text())["shards"] else None
+
+    wait_for(f"{arriving} in the mix", mixed, seconds=240)
+    assert arriving in server.partitions("final_mix")["materialized"]
+
+    def named() -> bool | None:
+        usable = server.checks("raw_shards").get("shards_are_usable")
+        words = (usable or {}).get("description") or ""
+        return True if usable and broken in words and twice in words else None
+
+    wait_for("the check names both bad shards", named, seconds=120)
+    console.open_asset("raw_shards", "checks")
+    console.see("shards_are_usable").click()
+    console.see("Failed")
+    console.see(broken)
+    console.see(twice)
+
+    (pool.raw / broken).unlink()
+    (pool.raw / twice).unlink()
+
+    def healed() -> bool | None:
+        usable = server.checks("raw_shards").get("shards_are_usable")
+        gone = server.partitions("raw_shards")["registered"].isdisjoint({broken, twice})
+        return True if gone and usable and usable["success"] else None
+
+    wait_for("the pool has healed", healed, seconds=240)
+    assert server.failed_runs() == []
+
+
+def test_changed_setting_makes_exactly_its_assets_unsynced(console: Console, pool: Pool) -> None:
+    assert console.unsynced() == POOLS
+    pool.change_settings("mix", max_breakpoints=500)
+    assert console.unsynced() == POOLS, "settings are those of the last load"
+    console.reload_definitions()
+    assert console.unsynced() == POOLS | {"rank_calibration"}
+    console.open_asset("rank_calibration")
+    console.see("Unsynced")
+    console.see("mix.max_breakpoints")
+
+
+def test_job_runs_with_the_config_of_its_launchpad(console: Console, server: Server) -> None:
+    config = "ops:\n  optimal_params:\n    config:\n      n_points: 150\n"
+    run = console.run_job("refit_and_search", config)
+    assert server.wait_for_run(run, seconds=120)["status"] == "SUCCESS"
+    console.see("Success")
+    assert server.assets()["optimal_params"]["assetMaterializations"][0]["runId"] == run
+    console.open_asset("optimal_params")
+    console.see("n_points")
+    console.see("150")
