@@ -147,7 +147,7 @@ def _failed_checks(settings: Settings) -> "list[FailedCheck]":
     from quadmix_assets.defs.failed_checks import failed_checks
 
     with dg.DagsterInstance.get() as instance:
-        return failed_checks(instance, defs())
+        return failed_checks(instance, defs().resolve_asset_graph())
 
 
 def write_reference(folder: Path) -> None:

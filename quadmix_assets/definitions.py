@@ -4,17 +4,14 @@ from pathlib import Path
 
 import dagster as dg
 
-from quadmix_assets.settings import frozen_settings
+# A wrong setting is reported here, as one clear error before any work starts.
+from quadmix_assets.defs.described import with_settings
 
 
 @dg.definitions
 def defs() -> dg.Definitions:
     """The whole asset graph, for the profile that QUADMIX_PROFILE names (the demo by default)."""
-    frozen_settings()  # Report a wrong setting as one clear error before any work starts.
     loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
-    # Imported late, as it needs the settings to be right.
-    from quadmix_assets.defs.described import with_settings
-
     # An asset is in the list once for every module that imports it.
     assets = {id(asset): asset for asset in loaded.assets or ()}
     return dg.Definitions(

@@ -98,3 +98,33 @@ def name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str]) -> None:
     axes.set_yticks(range(len(rows)), rows)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
+
+
+def held(*amounts: np.ndarray) -> np.ndarray:
+    """The domains (k,) of which one of the amounts (M,) is above zero; all M if none is.
+
+    Figures leave the others out.
+    """
+    found = np.flatnonzero(np.any([np.asarray(amount) > 0 for amount in amounts], axis=0))
+    return found if len(found) else np.arange(len(amounts[0]))
+
+
+def with_left_out(label: str, n_left_out: int) -> str:
+    """The label of an axis, with the number of domains that the figure leaves out below it."""
+    if not n_left_out:
+        return label
+    domains = "1 domain" if n_left_out == 1 else f"{n_left_out} domains"
+    return f"{label}\n({domains} without documents left out)"
+
+
+def grid_of_panels(
+    n: int, n_columns: int, width: float, height: float
+) -> tuple[Figure, list[Axes]]:
+    """A figure with n panels in rows of at most n_columns; width and height of one in inches."""
+    columns = max(min(n, n_columns), 1)
+    rows = max(-(-n // columns), 1)
+    figure = Figure(figsize=(width * columns, height * rows))
+    panels = list(figure.subplots(rows, columns, squeeze=False).ravel())
+    for panel in panels[n:]:
+        panel.remove()
+    return figure, panels[:n]

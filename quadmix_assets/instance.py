@@ -66,7 +66,7 @@ def serve_ui(host: str, port: int) -> None:
                 f"UI. Stop the program that listens there, or name another port, as in `quadmix ui "
                 f"--port {port + 1}`"
             ) from error
-    # The UI reads the profile itself: at each reload of the code location it reads it again.
+    # Every process that loads definitions reads the profile's file, also at a reload in the UI.
     os.environ.pop(FROZEN_VARIABLE, None)
     command = ["dagster", "dev", "--workspace", str(_WORKSPACE_YAML), "--host", host]
     os.execv(sys.executable, [sys.executable, "-m", *command, "--port", str(port)])

@@ -8,6 +8,7 @@ from quadmix_assets.corpus.check import check_inputs
 from quadmix_assets.corpus.reference_pool import reference_pool_is_current
 from quadmix_assets.definitions import defs as load_definitions
 from quadmix_assets.defs.discovery import register_shards
+from quadmix_assets.defs.overview import report_overview
 from quadmix_assets.defs.resources import ProjectResource
 from quadmix_assets.features.scored_reference_pool import scored_reference_pool_is_current
 from quadmix_assets.outputs import PLANTED_CORPUS, REFERENCE_POOL, SCORED_REFERENCE_POOL
@@ -139,9 +140,12 @@ def materialize_whole_graph(profile: str, *, resume: bool) -> bool:
     with dg.DagsterInstance.get() as instance:
         register_shards(instance, settings, store)
         runner = _Runner(instance, definitions, store, resume=resume)
-        for stage in cut_into_stages(*graph_of(definitions)):
-            if not runner.run(stage):
-                return False
-            if PLANTED_CORPUS in stage.assets:
-                register_shards(instance, settings, store)
+        try:
+            for stage in cut_into_stages(*graph_of(definitions)):
+                if not runner.run(stage):
+                    return False
+                if PLANTED_CORPUS in stage.assets:
+                    register_shards(instance, settings, store)
+        finally:
+            report_overview(instance, runner.graph, settings, store)
     return True

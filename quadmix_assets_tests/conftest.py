@@ -118,9 +118,11 @@ def definitions_of(profile: Path) -> dg.Definitions:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(PROFILE_VARIABLE, str(profile))
         os.environ.pop(FROZEN_VARIABLE, None)
-        importlib.import_module("quadmix_assets.whole_graph")
-        definitions: dg.Definitions = importlib.import_module("quadmix_assets.definitions").defs()
-        return definitions
+        # By name: the attributes of the package are still the modules that were there before.
+        for name in sorted(_MADE_FOR_ONE_PROFILE):
+            importlib.import_module(name)
+        found: dg.Definitions = sys.modules[f"{_PACKAGE}.definitions"].defs()
+        return found
 
 
 class Project:

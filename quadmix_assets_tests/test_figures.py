@@ -3,7 +3,17 @@ import numpy as np
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from quadmix_assets.figures import SERIES, legend_below, name_cells, new_axes, styled, write_cells
+from quadmix_assets.figures import (
+    SERIES,
+    grid_of_panels,
+    held,
+    legend_below,
+    name_cells,
+    new_axes,
+    styled,
+    with_left_out,
+    write_cells,
+)
 
 
 @styled
@@ -50,3 +60,19 @@ def test_cells_of_a_heat_map() -> None:
     ]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["x", "y"]
+
+
+def test_domains_that_hold_something_somewhere_are_shown() -> None:
+    pool, mix = np.array([1.0, 0.0, 0.0, 2.0]), np.array([0.0, 0.0, 0.5, 1.0])
+    assert held(pool, mix).tolist() == [0, 2, 3]
+    assert held(np.zeros(2)).tolist() == [0, 1], "of an empty pool all"
+    assert with_left_out("share", 0) == "share"
+    assert with_left_out("share", 1) == "share\n(1 domain without documents left out)"
+    assert "2 domains" in with_left_out("share", 2)
+
+
+def test_panels_are_laid_out_in_rows() -> None:
+    figure, panels = grid_of_panels(7, 3, 2.0, 1.0)
+    assert len(panels) == len(figure.axes) == 7
+    assert figure.get_size_inches().tolist() == [6.0, 3.0]
+    assert len(grid_of_panels(1, 3, 2.0, 1.0)[1]) == 1

@@ -202,6 +202,15 @@ def test_objectives_by_default(tmp_path: Path) -> None:
     }
 
 
+def test_accepted_checks_are_those_that_a_mix_waits_for(tmp_path: Path) -> None:
+    accept = ["few_proxies_failed", "labels_cover_the_pool"]
+    assert load_settings(write_profile(tmp_path, mix={"accept": accept})).mix.accept == tuple(
+        accept
+    )
+    with pytest.raises(SettingsError, match=r"mix\.accept\[0\].*'regressor_learned_something'"):
+        load_settings(write_profile(tmp_path, mix={"accept": ["everything"]}))
+
+
 def test_objective_of_the_mix_must_exist(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"mix.objective is 'other'; search.objectives has"):
         load_settings(write_profile(tmp_path, mix={"objective": "other"}))

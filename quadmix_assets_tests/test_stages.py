@@ -14,8 +14,8 @@ PARTITIONS: dict[str, str | None] = {
     "report": None,
     "draws": None,
     "losses": "proxy_batch",
-    OPTIMAL_PARAMS: None,
     REFINEMENT: None,
+    OPTIMAL_PARAMS: None,
     "check": None,
     "mix": "shard",
 }
@@ -29,8 +29,8 @@ PARENTS: dict[str, set[str]] = {
     "report": {"raw"},
     "draws": set(),
     "losses": {"pool", "draws"},
-    OPTIMAL_PARAMS: {"losses", "pool"},
-    REFINEMENT: {OPTIMAL_PARAMS},
+    REFINEMENT: {"losses", "pool"},
+    OPTIMAL_PARAMS: {"losses", REFINEMENT, "pool"},
     "check": {OPTIMAL_PARAMS, "pool"},
     "mix": {OPTIMAL_PARAMS, "scores"},
 }
@@ -48,19 +48,14 @@ def test_assets_of_equal_partitions_share_a_stage_if_nothing_lies_between(stages
         Stage(("scores", "labels"), "shard"),
         Stage(("draws", "pool")),
         Stage(("losses",), "proxy_batch"),
-        Stage((OPTIMAL_PARAMS,)),
+        Stage((REFINEMENT, OPTIMAL_PARAMS)),
     )
 
 
 def test_what_is_made_with_theta_star_comes_after_the_search(stages: Stages) -> None:
     assert stages.after_search == (Stage(("check",)), Stage(("mix",), "shard"))
-    assert descendants(PARENTS, OPTIMAL_PARAMS) == {REFINEMENT, "check", "mix"}
+    assert descendants(PARENTS, OPTIMAL_PARAMS) == {"check", "mix"}
     assert descendants(PARENTS, "mix") == set()
-
-
-def test_stages_of_the_search_and_of_the_proxies_are_found(stages: Stages) -> None:
-    assert stages.search == Stage((OPTIMAL_PARAMS,))
-    assert stages.partitioned_by("proxy_batch") == (Stage(("losses",), "proxy_batch"),)
 
 
 def test_a_new_asset_takes_its_place_by_what_it_depends_on() -> None:

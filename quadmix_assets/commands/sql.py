@@ -65,7 +65,8 @@ def run_query(
         QueryError: the query is invalid, or a file that it reads cannot be read.
         MissingOutputError: the lake holds nothing yet.
     """
-    # Imported late, as in corpus.duplicates.
+    # Imported late: Dagster keeps modules that it loaded alive at the end of the interpreter, where
+    # DuckDB's bindings then print a page of warnings about everything that was not freed.
     import duckdb
 
     with open_catalog(store, settings) as catalog:

@@ -4,7 +4,9 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
-from quadmix_assets.figures import BLUE, DARK_BLUE, styled
+from quadmix_assets.figures import BLUE, DARK_BLUE, grid_of_panels, styled
+
+_PANELS_PER_ROW = 3
 
 
 @styled
@@ -16,10 +18,8 @@ def plot_losses_of_mixes(losses: pl.DataFrame) -> Figure:
     """
     targets = losses["target"].unique(maintain_order=True).to_list()
     mixes = losses["mix"].unique(maintain_order=True).to_list()
-    figure = Figure(figsize=(3.4 * len(targets) + 0.6, 3.6))
-    for axes, target in zip(
-        figure.subplots(1, len(targets), squeeze=False)[0], targets, strict=True
-    ):
+    figure, panels = grid_of_panels(len(targets), _PANELS_PER_ROW, 3.4, 3.2)
+    for axes, target in zip(panels, targets, strict=True):
         for x, mix in enumerate(mixes):
             rows = losses.filter((pl.col("target") == target) & (pl.col("mix") == mix))
             values = rows["loss_nats"].drop_nulls().to_numpy()

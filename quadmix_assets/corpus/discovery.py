@@ -127,7 +127,7 @@ def discover(
 
 
 def present_fingerprint(path: UPath) -> str:
-    """The fingerprint that `discover` would give to the file now.
+    """A string that changes when the file does, to be compared with that of another moment.
 
     Raises:
         FileNotFoundError: the file is not there.

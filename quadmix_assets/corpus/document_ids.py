@@ -102,6 +102,8 @@ class DocumentIds:
         if same:
             return _same_content(same[0], checksum)
         hashes = hash_ids(ids)
+        order = np.argsort(hashes)
+        hashes = hashes[order]  # Neighbours are found fast one after the other.
         suspicious = self._are_held(hashes)
         own = self._claims.get(key)
         if own is not None:
@@ -109,12 +111,12 @@ class DocumentIds:
         suspects = dict(
             zip(
                 hashes[suspicious].tolist(),
-                (ids[index] for index in np.flatnonzero(suspicious).tolist()),
+                (ids[index] for index in order[suspicious].tolist()),
                 strict=True,
             )
         )
         held: dict[str, list[str]] = {}
-        for owner in self._owners(np.sort(hashes[suspicious]), key):
+        for owner in self._owners(hashes[suspicious], key):
             common = self._common_ids(owner, suspects)
             if common:
                 held[owner] = common
@@ -208,7 +210,7 @@ class DocumentIds:
 
     def _adopt(self) -> None:
         """Claim the ids of tables that were written before there were claims."""
-        if self._claims:
+        if any(name.endswith((_CLAIM, _SET_ASIDE)) for name in _names(self._folder)):
             return
         for name in sorted(_names(self._store.root / RAW_SHARDS)):
             key = name.removesuffix(_TABLE)

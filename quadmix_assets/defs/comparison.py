@@ -38,7 +38,11 @@ GROUP = "comparison"
 def random_comparison(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
-    """The same small model trained on the final mix and on random mixes of the same size."""
+    """The same small model trained on the final mix and on random mixes of the same size.
+
+    The first comparison of the paper's Table 1, at the size of a proxy. If `mix_beats_random`
+    fails, the mix is not worth training on: look at `regressor` and `optimum_check` first.
+    """
     cost = Cost()
     settings, store = project.settings, project.store
     with clear_errors(MissingOutputError, ValueError):
@@ -52,7 +56,7 @@ def random_comparison(
             **table_metadata(path, losses.schema, losses.height),
             "means": markdown_table(mean_losses(losses)),
             "losses": figure(store, RANDOM_COMPARISON, "losses", plot_losses_of_mixes(losses)),
-            **cost.metadata(),
+            **cost.metadata(n_tokens=int(losses.unique(("mix", "seed"))["n_tokens"].sum())),
         },
         path=path,
     )

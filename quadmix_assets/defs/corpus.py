@@ -13,7 +13,7 @@ from quadmix_assets.corpus.tokenizer import (
 )
 from quadmix_assets.defs.conditions import PINNED
 from quadmix_assets.defs.materialized import materialized
-from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table
+from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
 from quadmix_assets.defs.reference_pool import reference_pool
 from quadmix_assets.defs.resources import OWNERS, PLANTED, ProjectResource, version_of
 from quadmix_assets.outputs import PLANTED_CORPUS, TARGET_SETS, TOKENIZER
@@ -32,7 +32,12 @@ GROUP = "corpus"
     automation_condition=PINNED,
 )
 def tokenizer(project: ProjectResource) -> dg.MaterializeResult:
-    """Byte-pair tokenizer trained on a sample of the pool, or the one the settings name. Pinned."""
+    """Byte-pair tokenizer trained on a sample of the pool, or the one the settings name. Pinned.
+
+    It counts the tokens that all ranks and shares are weighted by (Eq. 2), and encodes what proxies
+    read. Another tokenizer changes every token count: materialise it again only with everything
+    below.
+    """
     cost = Cost()
     settings, store = project.settings, project.store
     source = settings.tokenizer.source
@@ -67,9 +72,10 @@ def tokenizer(project: ProjectResource) -> dg.MaterializeResult:
 def target_sets(project: ProjectResource) -> dg.MaterializeResult:
     """Target sets, split in two: one part fits criteria, the other is used for evaluation only.
 
-    Losses are measured on the first `proxies.max_target_tokens` tokens of the second part, whole
-    documents in the order of a hash; the table gives their number. That part is stored as text and
-    as tokens.
+    What the mix should make a model good at: in section 4.1 of the paper OpenHermes and the
+    training sets of five benchmarks. Losses are measured on the first `proxies.max_target_tokens`
+    tokens of the second part, whole documents in the order of a hash; the table gives their number.
+    Look at the check of `target_overlap` before you trust a loss on them.
     """
     cost = Cost()
     settings, store = project.settings, project.store
@@ -77,13 +83,16 @@ def target_sets(project: ProjectResource) -> dg.MaterializeResult:
         check_inputs(settings, store)
     with clear_errors(MissingOutputError, ValueError, FileNotFoundError):
         table = write_target_tables(store, settings, project_tokenizer(store))
+    held_out = store.table_path(TARGET_SETS, f"{settings.target_names[0]}.held_out")
     return materialized(
         project,
         TARGET_SETS,
         {
             "targets": markdown_table(table),
+            **table_metadata(held_out, store.read_schema(held_out)),
             "dagster/row_count": int(table["n_documents"].sum()),
+            "dagster/uri": str(store.root / TARGET_SETS),
             "n_tokens": int(table["n_tokens"].sum()),
-            **cost.metadata(),
+            **cost.metadata(n_documents=int(table["n_documents"].sum())),
         },
     )

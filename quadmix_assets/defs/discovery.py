@@ -60,9 +60,10 @@ input_listing = dg.AssetSpec(
     group_name=GROUP,
     kinds={"file"},
     owners=OWNERS,
-    description="Which shards are in the pool: those registered, without those set aside. A shard "
-    "that comes, goes, or is set aside changes its data version, and what is made of the whole "
-    "pool, such as the manifest of the mix, becomes unsynced.",
+    description="Which shards are in the pool: those registered, without those set aside.\n\n"
+    "A shard that comes, goes, or is set aside changes its data version, and what is made of the "
+    "whole pool, such as the manifest of the mix, becomes unsynced. It is observed by "
+    "`discover_shards` and by every run on `raw_shards`; there is nothing to materialise.",
 )
 
 
@@ -74,8 +75,9 @@ input_listing = dg.AssetSpec(
             kinds={"file"},
             owners=OWNERS,
             partitions_def=SHARDS,
-            description="The files in the raw folder at the sensor's last evaluation. A file's "
-            "data version is its fingerprint: a rewritten file is processed again.",
+            description="The files in the raw folder at the sensor's last evaluation.\n\n"
+            "A file's data version is its fingerprint: a rewritten file is processed again. Click "
+            "*Observe* to look at the files now instead of at the sensor's next evaluation.",
         )
     ]
 )

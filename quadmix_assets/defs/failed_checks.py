@@ -1,17 +1,17 @@
 """Reads from the instance which checks failed when they were made last."""
 
 import dagster as dg
+from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
 from quadmix_assets.mix.report import FailedCheck
 
 
-def failed_checks(instance: dg.DagsterInstance, definitions: dg.Definitions) -> list[FailedCheck]:
+def failed_checks(instance: dg.DagsterInstance, graph: AssetGraph) -> list[FailedCheck]:
     """The checks of the asset graph whose last execution failed.
 
     A check of an unpartitioned asset that another run has materialised since is left out: it speaks
     of what is no longer there.
     """
-    graph = definitions.resolve_asset_graph()
     keys = sorted(graph.asset_check_keys)
     latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
     found = []

@@ -65,7 +65,12 @@ GROUP = "features"
     automation_condition=PINNED,
 )
 def fitted_models(project: ProjectResource) -> dg.MaterializeResult:
-    """Models of criteria and domain classifier, fitted once on a sample of the pool. Pinned."""
+    """Models of criteria and domain classifier, fitted once on a sample of the pool. Pinned.
+
+    They give the quality scores q[n] and the domain m of the paper; published models are resolved
+    to one revision here. Materialise it again to fit them to a changed pool: every shard is scored
+    anew where its model differs.
+    """
     cost = Cost()
     settings, store = project.settings, project.store
     with clear_errors(ValueError, MissingOutputError):
@@ -81,10 +86,16 @@ def fitted_models(project: ProjectResource) -> dg.MaterializeResult:
             "documents_used": markdown_table(pl.DataFrame(used)),
             "fingerprint": fingerprint,
             "dagster/uri": str(store.root / FITTED_MODELS),
-            **cost.metadata(),
+            **cost.metadata(n_documents=sum(summary.n_documents.values())),
         },
         version=fingerprint,
     )
+
+
+def _n_bytes(store: Store, shard: str) -> int:
+    """The size of a shard's texts."""
+    n_bytes: int = store.summary(store.table_path(RAW_SHARDS, shard))["n_bytes"]
+    return n_bytes
 
 
 def _load_models(store: Store, settings: Settings) -> FittedModels:
@@ -106,7 +117,12 @@ def _load_models(store: Store, settings: Settings) -> FittedModels:
 def scored_shards(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
-    """Token count and raw scores of every document, one per criterion; larger is better."""
+    """Token counts and raw scores of every document, larger is better.
+
+    The quality scores q[n] of the paper, one column per criterion, in its scorer's own scale. Only
+    what a changed criterion computes is computed again; a killed step goes on where it was.
+    `score_report` shows what each criterion prefers.
+    """
     store = project.store
     with clear_errors(MissingOutputError, StaleModelError, CheckpointError):
         models = _load_models(store, project.settings)
@@ -147,7 +163,7 @@ def scored_shards(
             **table_metadata(path, scored.schema, scored.height, lineage),
             "n_tokens": int(scored["n_tokens"].sum()),
             **means,
-            **cost.metadata(),
+            **cost.metadata(n_documents=scored.height, n_bytes=_n_bytes(store, key)),
         }
 
     return materialize_shards(
@@ -169,7 +185,12 @@ def scored_shards(
 def domain_labels(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
-    """The domain of every document, with the classifier's confidence."""
+    """The domain of every document, with the classifier's confidence.
+
+    The domain label m of the paper, whose classifier has 26 domains (`kind: nvidia`). Documents
+    below `features.domains.confidence_floor` are `unknown`, a domain of its own. If many are, lower
+    the floor or choose another classifier.
+    """
     store = project.store
     with clear_errors(MissingOutputError, StaleModelError, CheckpointError):
         models = _load_models(store, project.settings)
@@ -179,10 +200,11 @@ def domain_labels(
         cost = Cost()
         counts = label_shard(store, key, models.domains, fingerprints, models.fingerprints)
         path = store.table_path(DOMAIN_LABELS, key)
+        n_documents = int(counts["n_documents"].sum())
         return {
-            **table_metadata(path, store.read_schema(path), int(counts["n_documents"].sum())),
+            **table_metadata(path, store.read_schema(path), n_documents),
             "documents_per_domain": markdown_table(counts),
-            **cost.metadata(),
+            **cost.metadata(n_documents=n_documents, n_bytes=_n_bytes(store, key)),
         }
 
     return materialize_shards(
@@ -204,6 +226,8 @@ def scored_reference_pool(
     """The scored shards that normalizers, proxy pool and rank calibration are made of. Pinned.
 
     Like `reference_pool` it turns unsynced when the pool has grown, in place of what is fitted.
+    Materialise it again when the checks `normalizers_fit_the_pool` or `calibration_fits_the_pool`
+    say that the pool has moved away; normalizers, swarm and mix are then made anew.
     """
     cost = Cost()
     store = project.store
@@ -233,7 +257,9 @@ def scored_reference_pool(
 def score_normalizers(project: ProjectResource) -> dg.MaterializeResult:
     """sigma: raw score -> token share of the pool that scores better or equal. Pinned.
 
-    Fitted on all documents of the scored reference pool.
+    The normalization of Eq. 1, which maps all criteria to one scale on which smaller is better.
+    Fitted on all documents of the scored reference pool, so that new shards do not move the scores
+    of old ones; one table per criterion, and the rows shown are those of the first.
     """
     cost = Cost()
     settings, store = project.settings, project.store
@@ -249,8 +275,12 @@ def score_normalizers(project: ProjectResource) -> dg.MaterializeResult:
             "n_shards": len(shards),
             "n_documents": len(pool.ids),
             "n_tokens": int(pool.n_tokens.sum()),
+            **table_metadata(
+                store.table_path(SCORE_NORMALIZERS, criteria[0]),
+                store.read_schema(store.table_path(SCORE_NORMALIZERS, criteria[0])),
+            ),
             "dagster/uri": str(store.root / SCORE_NORMALIZERS),
-            **cost.metadata(),
+            **cost.metadata(n_documents=len(pool.ids)),
         },
     )
 

@@ -70,17 +70,22 @@ def table_metadata(
         "dagster/column_schema": dg.TableSchema(columns=columns),
     }
     if lineage is not None:
-        metadata["dagster/column_lineage"] = dg.TableColumnLineage(
-            {
-                column: [dg.TableColumnDep(dg.AssetKey(asset), name) for asset, name in sources]
-                for column, sources in lineage.items()
-            }
-        )
+        metadata["dagster/column_lineage"] = lineage_metadata(lineage)
     if n_rows is not None:
         metadata["dagster/row_count"] = n_rows
     if path.exists():
         metadata["first_rows"] = first_rows(path)
     return metadata
+
+
+def lineage_metadata(lineage: Lineage) -> dg.TableColumnLineage:
+    """What columns are made from, as Dagster keeps it."""
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(dg.AssetKey(asset), name) for asset, name in sources]
+            for column, sources in lineage.items()
+        }
+    )
 
 
 def _column(output: str, name: str, dtype: Any) -> dg.TableColumn:

@@ -8,6 +8,7 @@ import polars as pl
 from pydantic import Field
 
 from quadmix_assets.defs.conditions import GATHER, ON_SHARDS, PINNED, SHARD
+from quadmix_assets.defs.discovery import INPUT_LISTING
 from quadmix_assets.defs.features import (
     domain_labels,
     score_normalizers,
@@ -15,11 +16,24 @@ from quadmix_assets.defs.features import (
     scored_shards,
 )
 from quadmix_assets.defs.materialized import materialize_shards, materialized
-from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
+from quadmix_assets.defs.metadata import (
+    Cost,
+    clear_errors,
+    figure,
+    lineage_metadata,
+    markdown_table,
+    table_metadata,
+)
 from quadmix_assets.defs.mix_links import MANIFEST_TAG, gather_links, tag_runs
 from quadmix_assets.defs.partitions import SHARDS, shard_keys, shards_with
 from quadmix_assets.defs.raw_shards import raw_shards
-from quadmix_assets.defs.resources import OWNERS, SHARDS_PER_RUN, ProjectResource, version_of
+from quadmix_assets.defs.resources import (
+    OWNERS,
+    SETTINGS,
+    SHARDS_PER_RUN,
+    ProjectResource,
+    version_of,
+)
 from quadmix_assets.defs.search import optimal_params
 from quadmix_assets.features.scored_reference_pool import read_scored_reference_pool
 from quadmix_assets.mix.calibrate_pool import calibrate_pool, calibration_drift
@@ -84,11 +98,12 @@ def rank_calibration(
 ) -> dg.MaterializeResult:
     """Per domain, merged score under theta* -> cumulative token share of the pool. Pinned.
 
-    Built from all documents' scores, never their text. It freezes theta* of `mix.objective`: a
-    later search changes the mix only when this asset is materialised again. Where the settings
-    give the mix a budget, theta*'s omegas are scaled so that the pool meets it. It waits while a
-    guard fails (the regressor is no better than a constant, too many proxies failed, too few
-    documents have a domain), unless `mix.accept` names it.
+    Eq. 2 as a table, built from all documents' scores, never their text; the paper estimates it on
+    10,000 documents. It freezes theta* of `mix.objective`: a later search changes the mix only when
+    this asset is materialised again. Where the settings give the mix a budget, theta*'s omegas are
+    scaled so that the pool meets it. It waits while a guard fails (the regressor is no better than
+    a constant, too many proxies failed, too few documents have a domain), unless `mix.accept` names
+    it.
     """
     cost = Cost()
     settings, store = project.settings, project.store
@@ -118,9 +133,11 @@ def rank_calibration(
                 store,
                 RANK_CALIBRATION,
                 "sampling_curves",
-                plot_sampling_curves(made.theta, settings.domain_names),
+                plot_sampling_curves(
+                    made.theta, settings.domain_names, made.calibration.n_breakpoints
+                ),
             ),
-            **cost.metadata(),
+            **cost.metadata(n_documents=made.n_documents),
         },
     )
 
@@ -180,16 +197,20 @@ def calibration_fits_the_pool(
     deps=[raw_shards, scored_shards, domain_labels, score_normalizers, rank_calibration],
     backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),
     automation_condition=SHARD,
+    # Here and not with every shard, so that events stay small.
+    metadata={"dagster/column_lineage": lineage_metadata(column_lineage(SETTINGS.criterion_names))},
 )
 def final_mix(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """The selected documents with copies, raw scores, domain, rank and S.
 
-    The export for trainers is in `final_mix_export/`.
+    Eqs. 1 to 3 with theta* on the whole pool, a shard at a time; a document with S = 2.3 is taken
+    twice, and a third time with probability 0.3. The export for trainers is in `final_mix_export/`,
+    each text once per copy. New shards are mixed as they come; `mix_manifest` says what the mix is
+    made of.
     """
     settings, store = project.settings, project.store
     with clear_errors(MissingOutputError):
         model = load_mix_model(store, settings)
-    lineage = column_lineage(settings.criterion_names)
 
     def work(key: str) -> dict[str, object]:
         cost = Cost()
@@ -199,12 +220,15 @@ def final_mix(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
         path = store.table_path(FINAL_MIX, key)
         counts = {name: summary[name] for name in summary if name.startswith("n_")}
         return {
-            **table_metadata(path, store.read_schema(path), summary["n_documents_out"], lineage),
+            **table_metadata(path, store.read_schema(path), summary["n_documents_out"]),
             **{name: value for name, value in counts.items() if isinstance(value, int)},
             "max_copies": summary["max_copies"],
             "token_share_kept": summary["n_tokens_out"] / max(summary["n_tokens_in"], 1),
             "export": str(store.root / EXPORT),
-            **cost.metadata(),
+            **cost.metadata(
+                n_documents=summary["n_documents_in"],
+                n_bytes=store.summary(store.table_path(RAW_SHARDS, key))["n_bytes"],
+            ),
         }
 
     return materialize_shards(
@@ -217,7 +241,7 @@ def final_mix(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
     kinds={"json"},
     owners=OWNERS,
     code_version=version_of(MIX_MANIFEST, 1),
-    deps=[final_mix],
+    deps=[final_mix, INPUT_LISTING],
     automation_condition=GATHER,
 )
 def mix_manifest(
@@ -225,7 +249,10 @@ def mix_manifest(
 ) -> dg.MaterializeResult:
     """Everything that the mix was made from in one JSON, from settings to each shard's checksum.
 
-    `mix_links/links.json` leads from each entry to the asset, partition and run that made it.
+    Keep it with the model that is trained on the mix. `mix_links/links.json` leads from each entry
+    to the asset, partition and run that made it. Shares before and after are those of the paper's
+    Figure 4. Its checks name what is newer than the mix or gone since: materialise the partitions
+    that they name.
     """
     cost = Cost()
     settings, store = project.settings, project.store
@@ -278,8 +305,8 @@ def _linked(
     fingerprint = store.fingerprint(store.root / MIX_MANIFEST)
     write_links(store, fingerprint, links)
     tag_runs(context.instance, links, known, fingerprint)
-    if context.instance.has_run(context.run_id):
-        context.instance.add_run_tags(context.run_id, {MANIFEST_TAG: fingerprint})
+    if context.instance.has_run(context.run.run_id):
+        context.instance.add_run_tags(context.run.run_id, {MANIFEST_TAG: fingerprint})
     return links
 
 

@@ -59,9 +59,10 @@ def optimum_check(
 ) -> dg.MaterializeResult:
     """Proxies trained on the samples of theta* and of baselines, several seeds each.
 
-    Baselines are the best theta of the first round, documents at random, and the best documents by
-    each single criterion. Measured objectives are shown with their intervals, next to the
-    predictions.
+    The prediction put to the test. Baselines are the best theta of the swarm, documents at random,
+    and the best documents by each single criterion (compare the paper's Table 1). Measured
+    objectives are shown with their intervals, next to the predictions. Do not make a mix from a
+    theta* that does not beat the first of them.
     """
     cost = Cost()
     store = project.store

@@ -1,12 +1,13 @@
 """Group `report`: the first page of a project, kept current without runs."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
+import polars as pl
 from dagster._core.definitions.assets.graph.asset_graph import AssetGraph
 
+from quadmix_assets.defs.failed_checks import failed_checks
 from quadmix_assets.defs.metadata import Cost, figure
 from quadmix_assets.defs.resources import OWNERS, SETTINGS, ProjectResource
 from quadmix_assets.hashing import hash_bytes
@@ -20,9 +21,10 @@ from quadmix_assets.outputs import (
     RAW_SHARDS,
     SCORE_REPORT,
 )
+from quadmix_assets.proxies.swarm_progress import swarm_progress
 from quadmix_assets.report.next_steps import next_steps
 from quadmix_assets.report.overview import Made, Overview, read_overview
-from quadmix_assets.report.overview_page import overview_page
+from quadmix_assets.report.overview_page import overview_sections
 from quadmix_assets.report.settings_of import changed_since_made
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
@@ -43,28 +45,11 @@ overview = dg.AssetSpec(
         FINAL_MIX,
         MIX_MANIFEST,
     ],
-    description=f"The first page of profile `{SETTINGS.profile}`: the pool, the mix, what was left "
-    "out and why, where the swarm stands, and what to click next.\n\n"
+    description=f"The first page of profile `{SETTINGS.profile}`: pool, mix, swarm, what was left "
+    "out, what to click next.\n\n"
     "The sensor `watch_overview` writes it when something has changed, without a run; it cannot be "
-    "materialised. The page is below, under *Latest materialization*.",
+    "materialised. The page is below, under *Metadata*.",
 )
-
-
-@dataclass(frozen=True)
-class _FailedCheck:
-    asset: str
-    name: str
-    severity: str
-    description: str
-
-
-@dataclass(frozen=True)
-class _Swarm:
-    n_batches: int
-    n_done: int
-    n_proxies: int
-    n_failed: int = 0
-    eta_seconds: float = float("nan")
 
 
 @dg.sensor(
@@ -117,30 +102,38 @@ def _materialization(
     instance: dg.DagsterInstance, graph: AssetGraph, settings: Settings, store: Store
 ) -> dg.AssetMaterialization:
     cost = Cost()
-    made = _made(instance, graph)
-    swarm = [
-        _Swarm(one.n_all, one.n_made, settings.parameters.n)
-        for one in made
-        if one.asset == PROXY_METRICS
-    ]
     seen = read_overview(
         store,
         settings,
         sorted(instance.get_dynamic_partitions("shard")),
-        swarm=swarm[0] if swarm else None,
-        made=made,
-        failed_checks=_failed_checks(instance, graph),
+        swarm=swarm_progress(store, settings),
+        made=_made(instance, graph),
+        failed_checks=failed_checks(instance, graph),
         changed_settings=changed_since_made(store, settings),
     )
     return dg.AssetMaterialization(
         OVERVIEW,
         metadata={
-            "overview": dg.MetadataValue.md(overview_page(seen)),
+            **{title: _shown(content) for title, content in overview_sections(seen).items()},
             **_plot(store, seen),
             **_numbers(seen),
             **cost.metadata(),
         },
         description=next_steps(seen)[0],
+    )
+
+
+def _shown(content: str | pl.DataFrame) -> dg.MetadataValue:
+    if isinstance(content, str):
+        return dg.MetadataValue.md(content)
+    return dg.MetadataValue.table(
+        [dg.TableRecord(row) for row in content.iter_rows(named=True)],
+        dg.TableSchema(
+            [
+                dg.TableColumn(name, "float" if dtype.is_numeric() else "string")
+                for name, dtype in content.schema.items()
+            ]
+        ),
     )
 
 
@@ -188,23 +181,4 @@ def _made(instance: dg.DagsterInstance, graph: AssetGraph) -> Sequence[Made]:
         made = instance.get_materialized_partitions(key) & registered
         name = key.to_user_string()
         found.append(Made(name, len(made), len(registered), is_partitioned=True))
-    return found
-
-
-def _failed_checks(instance: dg.DagsterInstance, graph: AssetGraph) -> Sequence[_FailedCheck]:
-    latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(
-        sorted(graph.asset_check_keys)
-    )
-    found = []
-    for key, record in sorted(latest.items()):
-        evaluation = record.event.asset_check_evaluation if record.event else None
-        if evaluation is not None and not evaluation.passed:
-            found.append(
-                _FailedCheck(
-                    key.asset_key.to_user_string(),
-                    key.name,
-                    evaluation.severity.value,
-                    evaluation.description or "",
-                )
-            )
     return found

@@ -1,5 +1,6 @@
 """The two kinds of partitions, and how one step makes and records many of them."""
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_AS
 from quadmix_assets.defs.resources import SETTINGS
 from quadmix_assets.defs.versions import latest_versions
 from quadmix_assets.proxies.parameter_sets import first_batches
+from quadmix_assets.training.progress import duration
 
 SHARDS = dg.DynamicPartitionsDefinition(name="shard")
 PROXY_BATCHES = dg.StaticPartitionsDefinition(first_batches(SETTINGS))
@@ -132,6 +134,7 @@ def for_each_partition(
     recorder = Recorder(context)
     keys = sorted(context.partition_keys)
     failed: dict[str, str] = {}
+    start = time.monotonic()
     for number, key in enumerate(keys, start=1):
         try:
             metadata = work(key)
@@ -140,7 +143,7 @@ def for_each_partition(
             context.log.error(f"{key}: {error}")
         else:
             recorder.record(key, metadata, version(key))
-            context.log.info(f"{key} done, {number} of {len(keys)}")
+            context.log.info(f"{key} done, {_progress(number, len(keys), start, metadata)}")
     if failed:
         raise dg.Failure(
             f"{len(failed)} of {len(keys)} partitions failed:\n"
@@ -148,3 +151,14 @@ def for_each_partition(
             allow_retries=False,
         )
     return recorder.result()
+
+
+def _progress(number: int, n_all: int, start: float, metadata: Mapping[str, Any]) -> str:
+    """How far a step is: partitions, the rate of the last one if it is known, and the time left."""
+    rate = metadata.get("mb_per_second")
+    left = (time.monotonic() - start) / number * (n_all - number)
+    return (
+        f"{number} of {n_all}"
+        + (f", {rate:.3g} MB/s" if isinstance(rate, float) else "")
+        + (f", ETA {duration(left)}" if number < n_all else "")
+    )

@@ -28,7 +28,9 @@ def planted_corpus(
     """The demo's input: a generated corpus for which the best mix is known.
 
     Every document has a domain and a latent quality that determines its text; the target set is
-    drawn from a known blend of domains at high quality.
+    drawn from a known blend of domains at high quality (the table below), so that the search can be
+    judged by what it finds. It has no counterpart in the paper. Real profiles (`corpus.source:
+    files`) do not have this asset.
     """
     cost = Cost()
     settings, store = project.settings, project.store
@@ -57,7 +59,7 @@ def planted_corpus(
             "n_shards": corpus.n_shards,
             "target_blend": markdown_table(blend),
             "dagster/uri": str(store.root / PLANTED_CORPUS),
-            **cost.metadata(),
+            **cost.metadata(n_documents=corpus.n_documents),
         },
     )
 

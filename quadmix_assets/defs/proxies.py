@@ -46,7 +46,12 @@ _ONE_BY_ONE = dg.BackfillPolicy.multi_run(1)
     automation_condition=PINNED,
 )
 def proxy_pool(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
-    """The tokenised sample of the pool that proxies train on, with scores and domains."""
+    """The tokenised sample of the pool that proxies train on, with scores and domains.
+
+    Documents are sampled by a hash of their id, regardless of domain and score, down to
+    `proxies.pool_tokens`; the samples of all thetas are drawn from it. A larger one lets proxies
+    see more different documents. Making it again makes all losses stale.
+    """
     cost = Cost()
     settings, store = project.settings, project.store
     with clear_errors(MissingOutputError, ValueError):
@@ -57,15 +62,16 @@ def proxy_pool(context: dg.AssetExecutionContext, project: ProjectResource) -> d
             load_normalizers(store, settings.criterion_names),
             project_tokenizer(store),
         )
+    documents = store.path(PROXY_POOL, "documents.parquet")
     return materialized(
         project,
         PROXY_POOL,
         {
-            "dagster/row_count": summary.n_documents,
+            **table_metadata(documents, store.read_schema(documents), summary.n_documents),
             "n_tokens": summary.n_tokens,
             "share_of_pool": summary.share,
             "dagster/uri": str(store.root / PROXY_POOL),
-            **cost.metadata(),
+            **cost.metadata(n_documents=summary.n_documents, n_tokens=summary.n_tokens),
         },
     )
 
@@ -78,7 +84,12 @@ def proxy_pool(context: dg.AssetExecutionContext, project: ProjectResource) -> d
     automation_condition=PINNED,
 )
 def parameter_sets(project: ProjectResource) -> dg.MaterializeResult:
-    """All thetas, drawn by Algorithm 1, and the proxy batches that they are trained in."""
+    """All thetas, drawn by Algorithm 1, and the proxy batches that they are trained in.
+
+    A theta holds the weights alpha (Eq. 1) and lambda, omega, eta, epsilon (Eq. 3) of every domain:
+    (N + 4) M numbers; the paper draws 3,000. `parameters.n` sets their number: with more of them,
+    those that are there stay the same.
+    """
     cost = Cost()
     settings, store = project.settings, project.store
     parameters = write_parameter_sets(store, settings)
@@ -120,7 +131,11 @@ def parameter_sets(project: ProjectResource) -> dg.MaterializeResult:
 def merged_ranks(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
-    """Per theta and domain: the largest merged score within omega, and its rank."""
+    """Per theta and domain: the largest merged score within omega, and its rank.
+
+    Merged score (Eq. 1) and rank (Eq. 2) of the proxy pool under each theta of the batch, as far as
+    the sample depends on them. Made in seconds; there is nothing to look after.
+    """
     cost = Cost()
     settings, store = project.settings, project.store
     with clear_errors(MissingOutputError):
@@ -151,7 +166,12 @@ def merged_ranks(
 def sampled_subset(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
-    """Per theta: which documents of the proxy pool, and how many copies."""
+    """Per theta: which documents of the proxy pool, and how many copies.
+
+    The draw of Eq. 3, a function of document id and seed. If samples are much smaller than
+    `proxies.training.n_tokens_per_proxy`, proxies read them many times: raise
+    `parameters.omega_max`, or the proxy pool.
+    """
     cost = Cost()
     settings, store = project.settings, project.store
     with clear_errors(MissingOutputError):
@@ -166,7 +186,7 @@ def sampled_subset(
             "mean_tokens": float(n_tokens.mean()),
             "min_tokens": int(n_tokens.min()),
             "max_tokens": int(n_tokens.max()),
-            **cost.metadata(),
+            **cost.metadata(n_tokens=int(n_tokens.sum())),
         },
         path=path,
     )
@@ -189,9 +209,11 @@ def proxy_metrics(
 ) -> dg.MaterializeResult:
     """Per theta and target set: the loss of a small language model trained on theta's sample.
 
-    While a batch trains, its progress and that of the whole swarm are in the log and in the asset's
-    observations. A proxy that diverges or has nothing to train on is recorded as failed, with its
-    reason. A batch that was killed resumes from its last checkpoint.
+    The proxy experiments of the paper (1M parameters, 1B tokens each). While a batch trains, its
+    progress and that of the whole swarm are in the log and in the asset's observations. A proxy
+    that diverges or has nothing to train on is recorded as failed, with its reason. A batch that
+    was killed resumes from its last checkpoint. Click *Materialize*, then *Missing*, to go on with
+    the swarm.
     """
     cost = Cost()
     settings, store = project.settings, project.store

@@ -88,9 +88,10 @@ def raw_shards(
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
     """One normalized Parquet per input shard: id, text, source, n_bytes and carried columns.
 
-    Rows that cannot be used go to `raw_shards_quarantine/<shard>.parquet` with row and reason. A
-    file that cannot be used as a whole, or repeats ids of another, is set aside: its table has no
-    rows, the check `shards_are_usable` says why, and it is tried again when the cause is gone.
+    The pool X of the paper. Rows that cannot be used go to `raw_shards_quarantine/<shard>.parquet`
+    with row and reason. A file that cannot be used as a whole, or repeats ids of another, is set
+    aside: its table has no rows, the check `shards_are_usable` says why and what to do, and it is
+    tried again when the cause is gone. New files need no click: `discover_shards` registers them.
     """
     settings, store = project.settings, project.store
     registered = frozenset(shard_keys(context))
@@ -108,7 +109,10 @@ def raw_shards(
             context.log.error(f"{key} is set aside: {summary.set_aside.message}")
         if summary.absent_columns:
             context.log.info(f"{key}: {_absence(summary, settings.corpus)}")
-        return {**_metadata(store, key, summary, settings.corpus), **cost.metadata()}
+        return {
+            **_metadata(store, key, summary, settings.corpus),
+            **cost.metadata(n_documents=summary.n_documents, n_bytes=summary.n_bytes),
+        }
 
     made = materialize_shards(context, project, RAW_SHARDS, work)
     listing = listing_observation(context.instance, store, registered)
@@ -160,6 +164,7 @@ def _metadata(
     return {
         **table_metadata(path, store.read_schema(path), summary.n_documents),
         "set_aside": "no" if summary.set_aside is None else summary.set_aside.message,
+        "n_rows": summary.n_rows,
         "n_bytes": summary.n_bytes,
         "n_quarantined": summary.n_quarantined,
         "quarantine_share": summary.quarantine_share,

@@ -27,7 +27,8 @@ def reference_pool(
     """The shards that tokenizer and models are fitted on, with their checksums. Pinned.
 
     A shard that arrives later makes this asset unsynced, and no other: what is fitted stays as it
-    is until this asset is materialised again, with all that depends on it.
+    is, and scores of old and new documents stay comparable. Materialise it again, with all that
+    depends on it, when the pool has become a different one; every shard is then scored anew.
     """
     cost = Cost()
     store = project.store

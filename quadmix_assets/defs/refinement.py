@@ -46,10 +46,10 @@ def refinement(
 ) -> dg.MaterializeResult:
     """Further rounds of thetas, and a small language model trained for each of them.
 
-    A round takes its thetas from the losses of all earlier ones: near the optima, and where the
-    regressor is least certain. Its ranks, samples and losses lie beside those of the swarm's
-    batches, and `regressor` is fitted to all of them. Progress over all rounds is in the log and in
-    the asset's observations. A run that was killed goes on where it was.
+    An addition to the paper. A round takes its thetas from the losses of all earlier ones: near the
+    optima, and where the regressor is least certain. Its ranks, samples and losses lie beside those
+    of the swarm's batches, and `regressor` is fitted to all of them. Launch it with
+    `further_rounds: 1` for one more round; a run that was killed goes on where it was.
     """
     cost = Cost()
     settings, store = project.settings, project.store

@@ -23,8 +23,9 @@ class ProjectResource(dg.ConfigurableResource):
         return Store(settings.resolve(settings.lake))
 
 
-# The settings that this process loads its definitions with.
-SETTINGS = frozen_settings(chosen_profile())
+# The profile that this process loads its definitions for, and its settings.
+PROFILE = chosen_profile()
+SETTINGS = frozen_settings(PROFILE)
 
 
 def version_of(asset: str, number: int) -> str:
@@ -52,5 +53,5 @@ DISCOVERY_SECONDS = SETTINGS.automation.discovery_seconds
 def resources() -> dg.Definitions:
     """The resource under the name that assets ask for."""
     return dg.Definitions(
-        resources={"project": ProjectResource(profile=chosen_profile())},
+        resources={"project": ProjectResource(profile=PROFILE)},
     )

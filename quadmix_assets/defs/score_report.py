@@ -55,7 +55,12 @@ ON_SCORES = (
 def score_report(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
-    """What each criterion prefers: its best and worst documents, its domains, its direction."""
+    """What each criterion prefers: its best and worst documents, its domains, its direction.
+
+    The domains of the best documents by each criterion are the paper's Figure 1. Read it before
+    training the swarm: a criterion whose best documents look bad, or that goes against all others,
+    has probably been turned upside down.
+    """
     cost = Cost()
     settings, store = project.settings, project.store
     shards = shards_with(context, SCORED_SHARDS)
@@ -81,7 +86,7 @@ def score_report(
             "documents_per_domain": markdown_table(report.counts),
             **extremes,
             "dagster/uri": str(path),
-            **cost.metadata(),
+            **cost.metadata(n_documents=report.scores.height),
         },
         check_results=[_directions_are_plausible(report.directions, settings)],
         path=path,

@@ -18,6 +18,7 @@ from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
 from quadmix_assets.outputs import OPTIMAL_PARAMS, REGRESSOR
 from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.sampling import Parameters
+from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.constraints import InfeasibleError
 from quadmix_assets.search.find import Optimum, domain_shares, find_optima
 from quadmix_assets.search.fit import (
@@ -80,8 +81,10 @@ class SearchConfig(dg.Config):
 def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """One regressor per target set, theta -> loss, evaluated on held-out proxies.
 
-    Losses that were measured with another version of proxy pool, thetas, target sets or training
-    recipe are left out.
+    LightGBM in the paper; error against the number of proxies is its Figure 3. Losses that were
+    measured with another version of proxy pool, thetas, target sets or training recipe are left
+    out. If it is no better than the constant baseline, theta* is arbitrary: train more proxies, or
+    each of them longer.
     """
     cost = Cost()
     settings, store = project.settings, project.store
@@ -189,7 +192,13 @@ def evidence_is_current(project: ProjectResource) -> dg.AssetCheckResult:
 def optimal_params(
     context: dg.AssetExecutionContext, config: SearchConfig, project: ProjectResource
 ) -> dg.MaterializeResult:
-    """theta* per objective: the feasible theta of the best predicted objective that was found."""
+    """theta* per objective: the feasible theta of the best predicted objective that was found.
+
+    The paper predicts 100,000 thetas of Algorithm 1 and takes the mean of the best 10
+    (`search.strategy: random_top_mean`); shares and weights of the optima are its Figure 4.
+    Materialise it again after changing objectives or constraints. The mix follows only when
+    `rank_calibration` is made again.
+    """
     cost = Cost()
     store = project.store
     with clear_errors(SettingsError):
@@ -212,7 +221,7 @@ def optimal_params(
         )
     for name, optimum in optima.items():
         write_optimum(store, settings, name, optimum)
-        metadata |= _found(store, settings, optimum, evidence.parameters)
+        metadata |= _found(store, settings, optimum, evidence.parameters, space.n_tokens)
         result = optimum.result
         context.log.info(
             f"{name}: predicted {result.predicted:.4f} ± {result.standard_deviation:.4f}, best "
@@ -244,7 +253,9 @@ def _threads(settings: Settings) -> threadpool_limits:
     return threadpool_limits(settings.search.n_threads)
 
 
-def _found(store: Store, settings: Settings, optimum: Optimum, swarm: Parameters) -> dict[str, Any]:
+def _found(
+    store: Store, settings: Settings, optimum: Optimum, swarm: Parameters, pool: FloatArray
+) -> dict[str, Any]:
     """Predictions and figures of one objective's theta*."""
     criteria, domains = settings.criterion_names, settings.domain_names
     objective, result = optimum.objective, optimum.result
@@ -258,8 +269,8 @@ def _found(store: Store, settings: Settings, optimum: Optimum, swarm: Parameters
             title=name,
         ),
         "trace": plot_trace(result.trace, best_measured=best, unit=objective.unit, title=name),
-        "theta": plot_theta(theta, criteria, domains),
-        "theta_in_swarm": plot_theta_in_swarm(theta, swarm, criteria, domains, title=name),
+        "theta": plot_theta(theta, criteria, domains, pool),
+        "theta_in_swarm": plot_theta_in_swarm(theta, swarm, criteria, domains, name, pool),
     }
     beta = {key: values[0] for key, values in result.theta.beta.items()}
     return {

@@ -31,7 +31,12 @@ _EXAMPLES = 20
 def target_overlap(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
-    """Documents of the pool that share runs of 13 words with the held-out part of a target set."""
+    """Documents of the pool that share runs of 13 words with the held-out part of a target set.
+
+    A pool that holds the text of a target set makes its loss meaningless: the best theta (Algorithm
+    1) would be the one that selects that text. If `targets_are_not_in_the_pool` fails, remove the
+    documents listed here from the pool, or from the target set.
+    """
     settings, store = project.settings, project.store
     with clear_errors(MissingOutputError):
         runs = TargetRuns.of(_held_out(store, settings))
@@ -51,7 +56,7 @@ def target_overlap(
             **table_metadata(path, table.schema, table.height),
             "n_pool_documents": table["id"].n_unique(),
             "n_target_documents": table.select("target", "target_id").n_unique(),
-            **cost.metadata(),
+            **cost.metadata(n_documents=store.n_rows(raw), n_bytes=store.summary(raw)["n_bytes"]),
         }
 
     return materialize_shards(

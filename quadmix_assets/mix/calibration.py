@@ -55,6 +55,11 @@ class RankCalibration:
         """The largest error of the rank of a document that it was fitted on."""
         return max(table.max_error for table in self.tables)
 
+    @property
+    def n_breakpoints(self) -> np.ndarray:
+        """(M,) rows of the table of each domain; 0 for a domain without tokens."""
+        return np.array([table.to_frame().height for table in self.tables])
+
     def to_frame(self) -> pl.DataFrame:
         """One table for all domains: domain, value, share_below, share."""
         return pl.concat(

@@ -45,7 +45,7 @@ def write_round(store: Store, settings: Settings, number: int, parameters: Param
         MissingOutputError: an earlier round or the proxy pool is not there.
     """
     later = (round_path(store, after) for after in count(number + 1))
-    for path in takewhile(UPath.exists, later):
+    for path in takewhile(lambda path: path.exists(), later):
         path.unlink()
     earlier = sum(store.n_rows(round_path(store, before)) for before in range(number))
     return _write_round(

@@ -8,6 +8,7 @@ domain of the whole pool, of which this is a sample).
 
 import json
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from quadmix_assets.outputs import PROXY_POOL, SCORED_SHARDS
 from quadmix_assets.sampling import PoolIndex
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store, atomic_folder
+from quadmix_assets.training.progress import duration
 from quadmix_assets.training.shard_tokens import append_tokens
 from quadmix_assets.training.token_file import TokenFileWriter
 
@@ -68,6 +70,7 @@ def build_proxy_pool(
     share = min(1.0, settings.proxies.pool_tokens / max(n_tokens_pool, 1))
     domain_tokens = np.zeros(len(settings.domain_names), np.int64)
     frames = []
+    start = time.monotonic()
     with atomic_folder(store.root / PROXY_POOL) as folder:
         with TokenFileWriter(folder / _TOKENS, vocab_size=tokenizer.get_vocab_size()) as writer:
             for number, shard in enumerate(shards, start=1):
@@ -96,8 +99,16 @@ def build_proxy_pool(
                             }
                         )
                     )
+                n_done = int(domain_tokens.sum())
+                per_second = n_done / max(time.monotonic() - start, 1e-6)
                 _LOGGER.info(
-                    "%s: %d documents, shard %d of %d", shard, chosen.sum(), number, len(shards)
+                    "%s: %d documents, shard %d of %d, %s tokens of the pool a second, ETA %s",
+                    shard,
+                    chosen.sum(),
+                    number,
+                    len(shards),
+                    f"{per_second:,.0f}",
+                    duration((n_tokens_pool - n_done) / max(per_second, 1.0)),
                 )
         if not frames:
             raise ValueError(

@@ -202,8 +202,8 @@ _OTHERS = {
     FINAL_MIX: Column("carried from the input (corpus.carried_columns)", nullable=True),
     SCORED_SHARDS: Column("output of a criterion that the settings no longer name", "raw score"),
     PROXY_POOL: Column("normalized score by a criterion", "share of tokens, 0 to 1"),
-    PARAMETER_SETS: Column("entry of theta, for other criteria or domains", "see the paper, 2.3"),
-    REFINEMENT: Column("entry of theta, for other criteria or domains", "see the paper, 2.3"),
+    PARAMETER_SETS: Column("entry of theta, for other criteria or domains", "as the parameter"),
+    REFINEMENT: Column("entry of theta, for other criteria or domains", "as the parameter"),
     TARGET_SETS: Column("further column of the target set", nullable=True),
 }
 _BETA = {

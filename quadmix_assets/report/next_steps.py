@@ -6,6 +6,7 @@ from quadmix_assets.report.markdown import plain_text
 from quadmix_assets.report.overview import Made, Overview
 
 _LIMIT = 5
+_WORDS = 120
 
 
 def next_steps(overview: Overview) -> list[str]:
@@ -18,9 +19,9 @@ def next_steps(overview: Overview) -> list[str]:
         ]
     steps = [
         f"Look at the failed check {check_link(check.asset, check.name)} of "
-        f"{asset_link(check.asset)}: {plain_text(check.description) or 'it says nothing'}"
+        f"{asset_link(check.asset)}: {_cut(check.description)}"
         for check in overview.failed_checks
-        if check.severity == "ERROR"
+        if check.severity == "ERROR" and check.name not in overview.accepted
     ]
     if pool.set_aside and not any(c.asset == "raw_shards" for c in overview.failed_checks):
         steps.append(
@@ -69,10 +70,21 @@ def _to_make(made: Sequence[Made]) -> list[str]:
 def _done(overview: Overview) -> str:
     warnings = sum(check.severity != "ERROR" for check in overview.failed_checks)
     seen = f" Read the warnings below first ({warnings})." if warnings else ""
-    return (
-        f"Nothing: the mix is complete. Its documents are in {asset_link('final_mix')}, what it "
-        f"was made from is in {asset_link('mix_manifest')}.{seen}"
+    guess = (
+        f" It is a guess: `mix.accept` accepts that {', '.join(overview.accepted)} failed."
+        if overview.accepted
+        else ""
     )
+    return (
+        f"Nothing: the mix is complete.{guess} Documents are in {asset_link('final_mix')}, what "
+        f"it was made from is in {asset_link('mix_manifest')}.{seen}"
+    )
+
+
+def _cut(words: str) -> str:
+    """The beginning of a text; the whole of it is on the page that is linked."""
+    shown = words if len(words) <= _WORDS else words[:_WORDS].rsplit(" ", 1)[0] + " …"
+    return plain_text(shown) or "it says nothing"
 
 
 def _shards(n: int) -> str:

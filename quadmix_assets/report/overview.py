@@ -178,6 +178,7 @@ class Overview:
         swarm: None until thetas are drawn.
         made: per asset how much of it is there, in the order of the graph.
         failed_checks: checks that failed, errors first.
+        accepted: names of failed checks that the mix does not wait for (mix.accept).
         changed_settings: per asset the settings that were changed since it was made, in words.
     """
 
@@ -191,6 +192,7 @@ class Overview:
     swarm: Swarm | None
     made: Sequence[Made]
     failed_checks: Sequence[FailedCheck]
+    accepted: Sequence[str]
     changed_settings: Mapping[str, Sequence[str]]
 
     @property
@@ -241,6 +243,7 @@ def read_overview(
         swarm=swarm,
         made=made,
         failed_checks=sorted(failed_checks, key=lambda c: (c.severity != "ERROR", c.asset, c.name)),
+        accepted=[c.name for c in failed_checks if c.name in settings.mix.accept],
         changed_settings=changed_settings or {},
     )
 

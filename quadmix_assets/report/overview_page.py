@@ -1,42 +1,53 @@
-"""The overview of a project as Markdown."""
+"""The sections of a project's overview, as Markdown and as tables.
+
+Dagster's UI shows Markdown of less than 1,000 characters at once, and longer one behind a click. So
+there are many short sections, and what grows with the pool is a table.
+"""
 
 import math
 from collections.abc import Sequence
 
 import polars as pl
 
-from quadmix_assets.report.markdown import plain_text, table
-from quadmix_assets.report.next_steps import asset_link, check_link, next_steps
+from quadmix_assets.report.markdown import table
+from quadmix_assets.report.next_steps import asset_link, next_steps
 from quadmix_assets.report.overview import Overview, ThetaStar
 from quadmix_assets.training.progress import duration
 
-# Rows of lists that grow with the pool.
+SHOWN_AT_ONCE = 1_000
+# Rows of tables that grow with the pool.
 _LIMIT = 20
+_STEPS = 3
+_BAR = 20
 
 
-def overview_page(overview: Overview) -> str:
-    """The page, with what to do first and without figures."""
-    sections = [
-        f"**Profile `{overview.profile}`**, input `{overview.raw}`, outputs `{overview.lake}`",
-        _section("What to do next", _numbered(next_steps(overview))),
-        _section("Pool and mix", _totals(overview)),
-        _section("Domains before and after", _domains(overview)),
-        _section("What was left out", _left_out(overview)),
-        _section("Swarm and theta\\*", _search(overview)),
-        _section("Failed checks", _checks(overview)),
-        _section("Changed settings", _changes(overview)),
-        _section("What is made", _made(overview)),
-    ]
-    return "\n\n".join(section for section in sections if section)
-
-
-def _section(title: str, text: str) -> str:
-    return f"### {title}\n\n{text}" if text else ""
+def overview_sections(overview: Overview) -> dict[str, str | pl.DataFrame]:
+    """The sections by title, Markdown or tables of plain text; those without content left out."""
+    sections: dict[str, str | pl.DataFrame] = {
+        "profile": f"**{overview.profile}**, input `{overview.raw}`, outputs `{overview.lake}`",
+        "what to do next": _numbered(next_steps(overview)),
+        "pool and mix": _totals(overview),
+        "domains before and after": _domains(overview),
+        "left out": _left_out(overview),
+        "quarantine": _quarantine(overview),
+        "shards set aside": _set_aside(overview),
+        "swarm and theta*": _search(overview),
+        "theta* measured": _measured(overview),
+        "failed checks": _checks(overview),
+        "changed settings": _changes(overview),
+        "partitions": _partitions(overview),
+        "not made": _not_made(overview),
+    }
+    return {title: content for title, content in sections.items() if len(content)}
 
 
 def _numbered(steps: Sequence[str]) -> str:
-    shown = [f"{number}. {step}" for number, step in enumerate(steps[:_LIMIT], start=1)]
-    more = [f"\nand {len(steps) - _LIMIT} more"] if len(steps) > _LIMIT else []
+    """As many of the steps as are shown at once, at least one."""
+    n_shown = min(len(steps), _STEPS)
+    while n_shown > 1 and sum(map(len, steps[:n_shown])) > SHOWN_AT_ONCE - 50:
+        n_shown -= 1
+    shown = [f"{number}. {step}" for number, step in enumerate(steps[:n_shown], start=1)]
+    more = [f"\nand {len(steps) - n_shown} more"] if len(steps) > n_shown else []
     return "\n".join([*shown, *more])
 
 
@@ -64,71 +75,60 @@ def _totals(overview: Overview) -> str:
     )
 
 
-def _domains(overview: Overview) -> str:
+def _domains(overview: Overview) -> pl.DataFrame:
     domains = overview.domains
     held = domains.filter((pl.col("n_tokens_pool") > 0) | (pl.col("n_tokens_mix") > 0))
-    if held.is_empty():
-        return ""
-    mix_total = held["n_tokens_mix"].sum()
-    ordered = held.sort("n_tokens_mix", "n_tokens_pool", descending=True, nulls_last=True)
-    shown = ordered.select(
-        pl.col("domain").map_elements(plain_text, return_dtype=pl.String),
-        pl.Series("pool", [f"{n / overview.n_tokens:.1%}" for n in ordered["n_tokens_pool"]]),
-        pl.Series(
-            "final mix",
-            [
-                f"{n / mix_total:.1%}" if n is not None and mix_total else "–"
-                for n in ordered["n_tokens_mix"]
-            ],
-        ),
-        pl.Series(
-            "tokens per token",
-            [
-                f"{after / before:.2f}" if after is not None and before else "–"
-                for before, after in ordered.select("n_tokens_pool", "n_tokens_mix").rows()
-            ],
-        ),
-    )
-    empty = domains.height - held.height
-    note = f"\n\nDomains without documents, left out: {empty}." if empty else ""
-    return table(shown) + note
+    totals = {name: int(held[f"n_tokens_{name}"].sum()) for name in ("pool", "mix")}
+    rows = [
+        {
+            "domain": domain,
+            "pool": _share(before, totals["pool"]),
+            "final mix": _share(after, totals["mix"]),
+            "tokens per token": f"{after / before:.2f}" if after is not None and before else "–",
+        }
+        for domain, before, after in held.sort(
+            "n_tokens_mix", "n_tokens_pool", descending=True, nulls_last=True
+        ).rows()
+    ]
+    return pl.DataFrame(rows)
+
+
+def _share(amount: int | None, total: int) -> str:
+    """A share as a bar and in per cent."""
+    if amount is None or not total:
+        return "–"
+    return f"{'█' * round(_BAR * amount / total)} {amount / total:.1%}".strip()
 
 
 def _left_out(overview: Overview) -> str:
-    pool, parts = overview.pool, []
+    pool, lines = overview.pool, []
     if pool.quarantined:
         n_rows = sum(pool.quarantined.values())
-        parts.append(
-            f"{n_rows:,} of {pool.n_rows:,} rows are in quarantine ({n_rows / pool.n_rows:.2%}), "
-            "with shard, row and reason:\n\n"
-            + table(
-                pl.DataFrame(
-                    {
-                        "reason": [plain_text(reason) for reason in pool.quarantined],
-                        "rows": [f"{n:,}" for n in pool.quarantined.values()],
-                    }
-                )
-            )
-        )
+        share = n_rows / max(pool.n_rows, 1)
+        lines.append(f"{n_rows:,} of {pool.n_rows:,} rows are in quarantine ({share:.2%})")
     if pool.set_aside:
-        shown = pool.set_aside[:_LIMIT]
-        more = len(pool.set_aside) - len(shown)
-        parts.append(
-            f"{len(pool.set_aside)} of {pool.n_shards} shards are set aside:\n\n"
-            + table(
-                pl.DataFrame(
-                    {
-                        "shard": [plain_text(one.shard) for one in shown],
-                        "why": [one.kind for one in shown],
-                        "what to do": [plain_text(one.message) for one in shown],
-                    }
-                )
-            )
-            + (f"\n\nand {more} more." if more else "")
-        )
+        lines.append(f"{len(pool.set_aside)} of {pool.n_shards} shards are set aside")
     if overview.unknown_share:
-        parts.append(f"The domain of {overview.unknown_share:.1%} of the tokens is unknown.")
-    return "\n\n".join(parts) or ("Nothing." if pool.n_read else "")
+        lines.append(f"the domain of {overview.unknown_share:.1%} of the tokens is unknown")
+    if not lines:
+        return "nothing" if pool.n_read else ""
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _quarantine(overview: Overview) -> pl.DataFrame:
+    quarantined = overview.pool.quarantined
+    return pl.DataFrame({"reason": list(quarantined), "rows": list(quarantined.values())})
+
+
+def _set_aside(overview: Overview) -> pl.DataFrame:
+    rows = [
+        {"shard": one.shard, "why": one.kind, "what to do": one.message}
+        for one in overview.pool.set_aside[:_LIMIT]
+    ]
+    more = len(overview.pool.set_aside) - len(rows)
+    if more:
+        rows.append({"shard": f"and {more} more", "why": "", "what to do": ""})
+    return pl.DataFrame(rows)
 
 
 def _search(overview: Overview) -> str:
@@ -150,32 +150,32 @@ def _search(overview: Overview) -> str:
 
 def _theta(theta: ThetaStar) -> str:
     better = theta.best_proxy - theta.predicted
-    text = (
+    return (
         f"Objective `{theta.objective}`: theta\\* is predicted at {theta.predicted:.4f} ± "
         f"{theta.standard_deviation:.4f} {theta.unit}; the best proxy measured "
         f"{theta.best_proxy:.4f}, theta\\* is {'better' if better > 0 else 'no better'} by the "
         "prediction."
     )
-    if theta.measured.is_empty():
-        return text
-    shown = theta.measured.with_columns(
-        pl.col("sample").map_elements(plain_text, return_dtype=pl.String)
-    )
-    return f"{text} Measured with proxies, mean loss in nats per token:\n\n{table(shown)}"
 
 
-def _checks(overview: Overview) -> str:
-    if not overview.failed_checks:
-        return ""
-    return table(
-        pl.DataFrame(
+def _measured(overview: Overview) -> pl.DataFrame:
+    """Mean losses of proxies, in nats per token."""
+    if overview.theta_star is None:
+        return pl.DataFrame()
+    return overview.theta_star.measured.with_columns(pl.col("loss_nats").round(4))
+
+
+def _checks(overview: Overview) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
             {
-                "asset": [asset_link(check.asset) for check in overview.failed_checks],
-                "check": [check_link(check.asset, check.name) for check in overview.failed_checks],
-                "severity": [check.severity for check in overview.failed_checks],
-                "what it says": [plain_text(check.description) for check in overview.failed_checks],
+                "severity": check.severity
+                + (", accepted" if check.name in overview.accepted else ""),
+                "asset and check": f"{check.asset} {check.name}",
+                "what it says": check.description,
             }
-        )
+            for check in overview.failed_checks
+        ]
     )
 
 
@@ -186,24 +186,19 @@ def _changes(overview: Overview) -> str:
     )
 
 
-def _made(overview: Overview) -> str:
-    partitioned = [one for one in overview.made if one.is_partitioned]
-    others = [one for one in overview.made if not one.is_partitioned]
-    text = table(
-        pl.DataFrame(
-            {
-                "asset": [asset_link(one.asset) for one in partitioned],
-                "partitions": [f"{one.n_made:,} of {one.n_all:,}" for one in partitioned],
-            }
-        )
+def _partitions(overview: Overview) -> pl.DataFrame:
+    return pl.DataFrame(
+        [
+            {"asset": one.asset, "made": one.n_made, "of": one.n_all}
+            for one in overview.made
+            if one.is_partitioned
+        ]
     )
-    missing = [asset_link(one.asset) for one in others if not one.n_made]
-    n_there = len(others) - len(missing)
-    return (
-        f"{text}\n\nAssets without partitions: {n_there} of {len(others)} are made"
-        + (f"; missing: {', '.join(missing)}" if missing else "")
-        + "."
-    )
+
+
+def _not_made(overview: Overview) -> str:
+    missing = [one.asset for one in overview.made if not one.is_partitioned and not one.n_made]
+    return ", ".join(map(asset_link, missing))
 
 
 def _mb(n_bytes: int) -> str:

@@ -13,12 +13,12 @@ import numpy as np
 import polars as pl
 from scipy.stats import t as student
 
-from quadmix_assets.proxies.evidence import read_evidence
+from quadmix_assets.proxies.evidence import Evidence, read_evidence
 from quadmix_assets.sampling import PoolDraw, Theta, uniform_of_ids
 from quadmix_assets.sampling.validation import FloatArray, IntArray
 from quadmix_assets.search.objective import Objective, objective_losses
 from quadmix_assets.search.optimum import read_optimum
-from quadmix_assets.settings import Settings
+from quadmix_assets.settings import ObjectiveSettings, Settings
 from quadmix_assets.store import Store
 from quadmix_assets.training.stacks import Sample
 
@@ -64,11 +64,20 @@ def compared_thetas(store: Store, settings: Settings) -> tuple[dict[str, Theta],
         theta, prediction = read_optimum(store, settings, wanted.name)
         thetas[theta_star(wanted.name)] = theta
         predicted[theta_star(wanted.name)] = float(prediction["predicted"])
-        losses = objective_losses(evidence.metrics, wanted)
-        best = int(np.argmin(np.where(evidence.rounds == evidence.rounds.min(), losses, np.inf)))
+        best, measured = best_proxy_of_first_round(evidence, wanted)
         thetas[best_of_first_round(wanted.name)] = evidence.parameters[best]
-        predicted[best_of_first_round(wanted.name)] = float(losses[best])
+        predicted[best_of_first_round(wanted.name)] = measured
     return thetas, predicted
+
+
+def best_proxy_of_first_round(
+    evidence: Evidence, objective: ObjectiveSettings
+) -> tuple[int, float]:
+    """The theta of the first round with the lowest objective: its row, and the objective."""
+    losses = objective_losses(evidence.metrics, objective)
+    of_first = np.where(evidence.rounds == evidence.rounds.min(), losses, np.inf)
+    best = int(np.argmin(of_first))
+    return best, float(losses[best])
 
 
 def selections(

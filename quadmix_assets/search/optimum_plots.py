@@ -14,9 +14,11 @@ from quadmix_assets.figures import (
     ORANGE,
     ROW_HEIGHT,
     SERIES,
+    held,
     legend_below,
     name_cells,
     styled,
+    with_left_out,
     write_cells,
 )
 from quadmix_assets.sampling import Parameters, Theta
@@ -76,16 +78,35 @@ def quantiles_in_swarm(theta: Theta, swarm: Parameters) -> tuple[FloatArray, lis
 
 @styled
 def plot_theta_in_swarm(
-    theta: Theta, swarm: Parameters, criteria: Sequence[str], domains: Sequence[str], title: str
+    theta: Theta,
+    swarm: Parameters,
+    criteria: Sequence[str],
+    domains: Sequence[str],
+    title: str,
+    pool: FloatArray | None = None,
 ) -> Figure:
-    """The quantile of each entry of theta* among the thetas that proxies were trained for."""
-    shares, names = quantiles_in_swarm(theta, swarm)
+    """The quantile of each entry of theta* among the thetas that proxies were trained for.
+
+    Args:
+        theta: with M domains and N criteria.
+        swarm: the thetas of the proxies.
+        criteria: the N names.
+        domains: the M names.
+        title: name of the objective.
+        pool: (M,) tokens of the pool; domains without any are left out. None shows all.
+    """
+    shown = np.arange(len(domains)) if pool is None else held(pool)
+    all_shares, names = quantiles_in_swarm(theta, swarm)
+    shares = all_shares[shown]
     columns = [*(f"alpha {name}" for name in criteria), *names]
-    figure = Figure(figsize=(2.6 + 0.62 * len(columns), ROW_HEIGHT * len(domains) + 2.0))
+    figure = Figure(figsize=(2.8 + 0.7 * len(columns), ROW_HEIGHT * len(shown) + 2.2))
     axes = figure.subplots()
     image = axes.imshow(shares, cmap=DIVERGING, vmin=0.0, vmax=1.0, aspect="auto")
     write_cells(axes, shares, np.abs(shares - 0.5) > 0.35, size=7)
-    name_cells(axes, domains, columns)
+    name_cells(axes, [domains[int(m)] for m in shown], columns)
+    axes.set_xticks(range(len(columns)), columns, rotation=90)
+    if len(shown) < len(domains):
+        axes.set_xlabel(with_left_out("", len(domains) - len(shown)).strip())
     axes.set_title(f"theta* among the proxies' thetas: {title}")
     figure.colorbar(image, ax=axes, label="share of proxies with a smaller value", shrink=0.6)
     return figure
@@ -97,23 +118,32 @@ def plot_shares_of_optima(
 ) -> Figure:
     """Expected token share of every domain (M,) in the mix of each objective, and in the pool.
 
-    The left half of the paper's Figure 4.
+    One panel per objective; domains that hold nothing are left out. The left half of the paper's
+    Figure 4.
     """
-    order = np.argsort(np.mean([*shares.values()], axis=0))
-    figure = Figure(figsize=(7.4, ROW_HEIGHT * len(domains) + 1.7))
-    axes = figure.subplots()
-    height = 0.8 / (len(shares) + 1)
-    rows = np.arange(len(domains))
-    everything = {"pool": pool, **shares}
-    for k, (name, values) in enumerate(everything.items()):
-        colour = LIGHT_GREY if k == 0 else SERIES[(k - 1) % len(SERIES)]
-        offset = (k - len(shares) / 2) * height
-        axes.barh(rows + offset, 100 * values[order], height, color=colour, label=name)
-    axes.set_yticks(rows, [domains[m] for m in order])
-    axes.margins(y=0.01)
-    axes.set_xlabel("share of tokens (%)")
-    axes.set_title("Domains in the mix of each objective")
-    legend_below(figure)
+    mean = np.mean([*shares.values()], axis=0)
+    there = held(pool, mean)
+    order = there[np.argsort(mean[there])]
+    size = (2.6 + 3.0 * len(shares), ROW_HEIGHT * len(order) + 2.2)
+    figure = Figure(figsize=size)
+    panels = figure.subplots(1, len(shares), sharex=True, sharey=True, squeeze=False).ravel()
+    rows = np.arange(len(order))
+    for k, (axes, (name, values)) in enumerate(zip(panels, shares.items(), strict=True)):
+        colour = SERIES[k % len(SERIES)]
+        axes.barh(rows - 0.2, 100 * pool[order], 0.38, color=LIGHT_GREY, label="pool")
+        axes.barh(rows + 0.2, 100 * values[order], 0.38, color=colour, label=name)
+        axes.set_title(f"Mix of {name}")
+        axes.margins(y=0.01)
+    panels[0].set_yticks(rows, [domains[m] for m in order])
+    left_out = len(domains) - len(order)
+    figure.supxlabel(with_left_out("share of tokens (%)", left_out), fontsize=10)
+    handles = [axes.get_legend_handles_labels() for axes in panels]
+    figure.legend(
+        [handles[0][0][0], *(bars[1] for bars, _ in handles)],
+        ["pool", *(labels[1] for _, labels in handles)],
+        loc="outside upper center",
+        ncols=min(len(panels) + 1, 3),
+    )
     return figure
 
 

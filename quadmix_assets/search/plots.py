@@ -18,10 +18,12 @@ from quadmix_assets.figures import (
     ROW_HEIGHT,
     SEQUENTIAL,
     SERIES,
+    held,
     legend_below,
     name_cells,
     new_axes,
     styled,
+    with_left_out,
     write_cells,
 )
 from quadmix_assets.sampling.parameters import Theta
@@ -60,13 +62,13 @@ def plot_input_importance(
     gain = np.asarray(importance, dtype=float)
     shown = np.argsort(-gain, kind="stable")[:_TOP_INPUTS][::-1]
     figure, axes = new_axes(
-        _heading("Importance of regressor inputs", title), 6.4, ROW_HEIGHT * len(shown) + 1.3
+        _heading("Importance of regressor inputs", title), 7.8, ROW_HEIGHT * len(shown) + 1.3
     )
     axes.barh(np.arange(len(shown)), gain[shown] / (gain.sum() or 1.0), color=BLUE, height=0.7)
     axes.set_yticks(np.arange(len(shown)), [names[i] for i in shown], fontsize=9)
     axes.set_ylim(-0.6, len(shown) - 0.4)
     axes.xaxis.set_major_formatter(_percent)
-    axes.set_xlabel(f"share of the squared error that all {len(gain)} inputs remove")
+    axes.set_xlabel(f"share of the squared error\nthat all {len(gain)} inputs remove")
     return figure
 
 
@@ -130,27 +132,41 @@ def plot_learning_curve(curve: pl.DataFrame, *, constant_mae: float, title: str 
 
 
 @styled
-def plot_theta(theta: Theta, criteria: Sequence[str], domains: Sequence[str]) -> Figure:
-    """theta*: the weights alpha (M, N) as a heat map, omega (M,) as bars next to it."""
-    n_domains, n_criteria = theta.alpha.shape
+def plot_theta(
+    theta: Theta,
+    criteria: Sequence[str],
+    domains: Sequence[str],
+    pool: NDArray[np.float64] | None = None,
+) -> Figure:
+    """theta*: the weights alpha (M, N) as a heat map, omega (M,) as bars next to it.
+
+    Args:
+        theta: with M domains and N criteria.
+        criteria: the N names.
+        domains: the M names.
+        pool: (M,) tokens of the pool; domains without any are left out. None shows all.
+    """
+    shown = np.arange(len(domains)) if pool is None else held(pool)
+    alpha, names = theta.alpha[shown], [domains[int(m)] for m in shown]
+    n_domains, n_criteria = alpha.shape
     size = (3.6 + 0.9 * n_criteria + 2.6, ROW_HEIGHT * n_domains + 1.9)
     figure = Figure(figsize=size)
     left, right = figure.subplots(
         1, 2, sharey=True, gridspec_kw={"width_ratios": [0.9 * n_criteria, 2.6]}
     )
     figure.suptitle("theta*")
-    left.imshow(theta.alpha, cmap=SEQUENTIAL, vmin=0.0, vmax=1.0, aspect="auto")
-    write_cells(left, theta.alpha, theta.alpha > 0.65)
-    name_cells(left, domains, criteria)
+    left.imshow(alpha, cmap=SEQUENTIAL, vmin=0.0, vmax=1.0, aspect="auto")
+    write_cells(left, alpha, alpha > 0.65)
+    name_cells(left, names, criteria)
     left.set_title("weight of each criterion, alpha", fontsize=10)
-    _bars(right, theta.omega)
+    _bars(right, theta.omega[shown], n_left_out=len(domains) - n_domains)
     return figure
 
 
-def _bars(axes: Axes, omega: NDArray[np.float64]) -> None:
+def _bars(axes: Axes, omega: NDArray[np.float64], *, n_left_out: int) -> None:
     axes.barh(np.arange(len(omega)), omega, color=BLUE, height=0.7)
     axes.xaxis.set_major_formatter(_percent)
-    axes.set_xlabel("share of the domain's tokens")
+    axes.set_xlabel(with_left_out("share of the domain's tokens", n_left_out))
     axes.set_title("largest rank taken, omega", fontsize=10)
     axes.tick_params(axis="y", length=0)
 

@@ -6,10 +6,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from quadmix_assets.figures import BLUE, RED, legend_below, styled
+from quadmix_assets.figures import BLUE, RED, grid_of_panels, styled
 from quadmix_assets.training.trainer import ProxyTraining
 
 _MAX_BINS = 30
+_PANELS_PER_ROW = 3
 
 
 @styled
@@ -22,19 +23,18 @@ def plot_losses(
         proxies: the training records of the batch's K proxies.
         target_losses: per target set the losses in nats, (K,); NaN (failed) is left out.
     """
-    figure = Figure(figsize=(10, 4))
-    curves, spread = figure.subplots(1, 2)
+    figure, (curves, *spreads) = grid_of_panels(1 + len(target_losses), _PANELS_PER_ROW, 4.4, 3.4)
     _draw_curves(curves, proxies)
-    for name, losses in target_losses.items():
+    for axes, (name, losses) in zip(spreads, target_losses.items(), strict=True):
         finite = np.asarray(losses, float)
         finite = finite[np.isfinite(finite)]
+        axes.set(title=name, xlabel="loss (nats per token)", ylabel="proxies")
         if finite.size:
             n_bins = int(np.clip(2 * np.sqrt(finite.size), 5, _MAX_BINS))
-            label = f"{name} (mean {finite.mean():.3f}, standard deviation {finite.std():.3f})"
-            spread.hist(finite, bins=n_bins, alpha=0.6, label=label)
-    spread.set(title="Target losses", xlabel="loss (nats per token)", ylabel="proxies")
-    if spread.has_data():
-        legend_below(figure, n_columns=2)
+            axes.hist(finite, bins=n_bins, color=BLUE)
+            axes.set_title(
+                f"{name}: mean {finite.mean():.3f},\nstandard deviation {finite.std():.3f}"
+            )
     return figure
 
 

@@ -1,5 +1,6 @@
 import os
 import re
+import time
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
-from quadmix_assets.corpus.discovery import discover, shard_key
+from quadmix_assets.corpus.discovery import discover, present_fingerprint, shard_key
 
 FILES = [
     "b.parquet",
@@ -167,3 +168,30 @@ def test_keys_are_fit_for_partitions_and_file_names(relative: str) -> None:
 def test_different_files_have_different_keys(first: str, second: str) -> None:
     if first != second and "_" not in first + second:
         assert shard_key(first) != shard_key(second)
+
+
+def test_only_files_with_a_done_marker_count(tmp_path: Path) -> None:
+    for name in ("a.jsonl", "a.jsonl.done", "sub/b.jsonl", "c.txt", "c.txt.done", "d.jsonl.done"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x")
+    found = discover(UPath(tmp_path), ["*.jsonl", "*.done"], done_marker=".done")
+    assert [shard.key for shard in found.shards] == ["a.jsonl"]
+    assert found.unmarked == {"sub__b.jsonl"}
+    assert found.ignored == ["c.txt"], "markers are neither shards nor ignored"
+    (tmp_path / "sub" / "b.jsonl.done").touch()
+    found = discover(UPath(tmp_path), ["*.jsonl"], done_marker=".done")
+    assert [shard.key for shard in found.shards] == ["a.jsonl", "sub__b.jsonl"]
+    assert found.unmarked == frozenset()
+
+
+def test_present_fingerprint_changes_with_the_file(tmp_path: Path) -> None:
+    for folder in (UPath(tmp_path), UPath("memory://present")):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "a.jsonl").write_text("some text")
+        (shard,) = discover(folder, ["*.jsonl"]).shards
+        assert shard.modified is not None and abs(shard.modified - time.time()) < 60
+        before = present_fingerprint(shard.path)
+        assert present_fingerprint(shard.path) == before
+        (folder / "a.jsonl").write_text("some longer text")
+        assert present_fingerprint(shard.path) != before

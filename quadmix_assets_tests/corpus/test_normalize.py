@@ -191,7 +191,7 @@ COUNTS: dict[str, tuple[int, dict[str, int]]] = {
     "long_docs.jsonl.gz": (5, {}),
     "other_languages.jsonl": (266, {}),
     "duplicates.parquet": (1356, {}),
-    "duplicate_ids.jsonl": (100, {}),
+    "duplicate_ids.jsonl": (10, {"duplicate_id": 90}),
     "uuencoded_noise.jsonl": (25, {}),
     "unicode_line_separators.jsonl": (100, {}),
     "mixed_schema/part-0.parquet": (200, {}),
@@ -225,6 +225,38 @@ UNREADABLE = {
 def test_awkward_files_that_cannot_be_read(name: str) -> None:
     with pytest.raises(UnreadableShardError, match=UNREADABLE[name]):
         read(AWKWARD / name)
+
+
+def test_later_rows_with_the_id_of_an_earlier_document_go_to_quarantine() -> None:
+    """Over the bounds of batches; a row that is no document does not count."""
+    rows = [
+        {"id": "a", "text": ""},
+        {"id": "a", "text": "first"},
+        {"id": "b", "text": "second"},
+        {"id": "a", "text": "third"},
+        {"text": "without an id"},
+        {"id": "shard:5", "text": "the id that row 5 was given"},
+        {"id": "b", "text": "last"},
+    ]
+    path = FOLDER / "repeats.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for batch_rows in (1, 2, 3, 100):
+        documents, quarantined = read(path, batch_rows=batch_rows)
+        assert documents["text"].to_pylist() == ["first", "second", "without an id"]
+        assert documents["id"].to_pylist() == ["a", "b", "shard:5"]
+        assert reasons(quarantined) == {
+            1: "empty_text",
+            4: "duplicate_id",
+            6: "duplicate_id",
+            7: "duplicate_id",
+        }
+        assert quarantined["id"].to_pylist() == ["a", "a", "shard:5", "b"]
+        assert quarantined["detail"][1].as_py() == "an earlier row of this file has the id 'a'"
+        assert quarantined["excerpt"].to_pylist()[1:] == [
+            "third",
+            "the id that row 5 was given",
+            "last",
+        ]
 
 
 @needs_corpus

@@ -1,26 +1,25 @@
-"""Automation without a daemon: what the sensor and the conditions ask for, tick by tick."""
+"""Automation without a daemon: what the conditions ask for, tick by tick."""
 
 import datetime
 import functools
+import importlib
 import json
 import os
 import time
 import unittest.mock
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
 from quadmix_assets.corpus.inputs import raw_folder
-from quadmix_assets.definitions import defs as load_definitions
-from quadmix_assets.defs import automation
-from quadmix_assets.defs.resources import ProjectResource
-from quadmix_assets_tests.conftest import Project
+from quadmix_assets.outputs import PER_SHARD
+from quadmix_assets_tests.conftest import Project, instance_in
 
-PER_SHARD_ASSETS = {"raw_shards", "scored_shards", "domain_labels", "final_mix"}
-GATHERING_ASSETS = {"score_report", "mix_manifest", "catalog"}
+GATHERING = {"score_report", "mix_manifest", "catalog"}
 
 
 class Automation:
@@ -29,30 +28,36 @@ class Automation:
     def __init__(self, project: Project, instance: dg.DagsterInstance) -> None:
         self.project = project
         self.instance = instance
-        self.definitions = load_definitions()
-        self.run_config = {"resources": {"project": {"config": {"profile": str(project.profile)}}}}
+        self.definitions = project.definitions()
+        self.discovery = importlib.import_module("quadmix_assets.defs.discovery")
+        self.project_resource = importlib.import_module("quadmix_assets.defs.resources")
         self.now = datetime.datetime(2026, 1, 1, 0, 0, 30)
         self.cursor = None
         self.sensor_cursor: str | None = None
 
     def look(self) -> list[str]:
-        """Evaluate the sensor; the shards that it reports."""
+        """Evaluate the sensor of input files; the shards whose versions it reports."""
         context = dg.build_sensor_context(
             instance=self.instance,
             cursor=self.sensor_cursor,
-            resources={"project": ProjectResource(profile=str(self.project.profile))},
+            resources={
+                "project": self.project_resource.ProjectResource(profile=str(self.project.profile))
+            },
         )
-        result = automation.discover_shards(context)
+        result = self.discovery.discover_shards(context)
         if isinstance(result, dg.SkipReason):
             return []
-        assert isinstance(result, dg.SensorResult)
         for request in result.dynamic_partitions_requests or []:
-            self.instance.add_dynamic_partitions("shard", list(request.partition_keys))
+            keys = list(request.partition_keys)
+            if isinstance(request, dg.AddDynamicPartitionsRequest):
+                self.instance.add_dynamic_partitions("shard", keys)
+            else:
+                for key in keys:
+                    self.instance.delete_dynamic_partition("shard", key)
         for event in result.asset_events:
-            assert isinstance(event, dg.AssetObservation)
             self.instance.report_runless_asset_event(event)
         self.sensor_cursor = result.cursor
-        return [str(event.partition) for event in result.asset_events]
+        return sorted(str(event.partition) for event in result.asset_events if event.partition)
 
     def tick(self) -> dict[str, set[str]]:
         """Evaluate all conditions a minute later; requested partitions by asset or check."""
@@ -77,21 +82,21 @@ class Automation:
                 requested[key.to_user_string()] = set()
         return requested
 
-    def execute(self, assets: list[str], partitions: set[str]) -> bool:
+    def execute(self, assets: list[str], partitions: set[str], registered: list[str]) -> bool:
         """Run assets for the partitions, as one run over a range."""
-        registered = [k for k in self.instance.get_dynamic_partitions("shard") if k in partitions]
+        keys = [key for key in registered if key in partitions]
         job = self.definitions.resolve_implicit_global_asset_job_def()
         tags = {}
-        if registered:
+        if keys:
             tags = {
-                "dagster/asset_partition_range_start": registered[0],
-                "dagster/asset_partition_range_end": registered[-1],
+                "dagster/asset_partition_range_start": keys[0],
+                "dagster/asset_partition_range_end": keys[-1],
             }
         return job.execute_in_process(
             instance=self.instance,
             asset_selection=[dg.AssetKey(asset) for asset in assets],
-            run_config=self.run_config,
-            tags=tags,
+            partition_key=keys[0] if len(keys) == 1 else None,
+            tags=tags if len(keys) > 1 else {},
             raise_on_error=False,
         ).success
 
@@ -104,40 +109,47 @@ class Automation:
         dg.materialize(
             self.definitions.resolve_asset_graph().assets_defs,
             selection=dg.AssetSelection.checks(*keys),
-            run_config=self.run_config,
             instance=self.instance,
             raise_on_error=False,
         )
 
-    def settle(self) -> list[tuple[str, set[str]]]:
-        """Tick and run what is asked until nothing is; what was run, in order."""
-        done = []
-        for _ in range(12):
+    def settle(self, ticks: int = 12) -> list[tuple[tuple[str, ...], frozenset[str]]]:
+        """Tick and run what is asked until nothing is; the runs, as assets and partitions.
+
+        Assets that are asked for at one tick with the same partitions make one run, as in the
+        daemon; proxy batches one run each.
+        """
+        runs = []
+        for _ in range(ticks):
             requested = self.tick()
-            per_shard = {a: p for a, p in requested.items() if a in PER_SHARD_ASSETS}
-            gathering = sorted(GATHERING_ASSETS & set(requested))
+            assets = {name: parts for name, parts in requested.items() if ":" not in name}
+            for parts, together in _by_partitions(assets):
+                batches = [parts]
+                registered = list(self.instance.get_dynamic_partitions("shard"))
+                if parts and not parts <= set(registered):
+                    registered = sorted(parts)
+                    batches = [frozenset({key}) for key in registered]
+                for batch in batches:
+                    self.execute(together, set(batch), registered)
+                    runs.append((tuple(together), batch))
             checks = {name for name in requested if ":" in name}
-            if per_shard:
-                partitions = set.union(*per_shard.values())
-                assert all(p == partitions for p in per_shard.values()), per_shard
-                self.execute(sorted(per_shard), partitions)
-                done += [(asset, partitions) for asset in sorted(per_shard)]
-            if gathering:
-                assert self.execute(gathering, set())
-                done += [(asset, set()) for asset in gathering]
             if checks:
                 self.check(checks)
             if not requested:
                 break
-        return done
+        return runs
+
+
+def _by_partitions(
+    requested: Mapping[str, set[str]],
+) -> Iterator[tuple[frozenset[str], list[str]]]:
+    for parts in sorted({frozenset(found) for found in requested.values()}, key=sorted):
+        yield parts, sorted(asset for asset, found in requested.items() if found == parts)
 
 
 @pytest.fixture
-def automated(
-    tiny: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Automation]:
+def automated(tiny: Project, tmp_path: Path) -> Iterator[Automation]:
     """A project whose graph has been materialised, and automation that has seen all of it."""
-    monkeypatch.setattr(automation, "SETTLE_SECONDS", 0.0)
     project = tiny.copy(tmp_path / "copy")
     with project.instance() as instance:
         automatic = Automation(project, instance)
@@ -146,7 +158,7 @@ def automated(
         yield automatic
 
 
-def drop_file(project: Project, name: str, word: str) -> None:
+def drop_file(project: Project, name: str, word: str, *, seconds_ago: int = 60) -> None:
     folder = Path(str(raw_folder(project.settings, project.store)))
     rows = [
         {"id": f"{word}-{n}", "text": f"The {word} number {n} is a document about a {word}. " * 5}
@@ -154,7 +166,7 @@ def drop_file(project: Project, name: str, word: str) -> None:
     ]
     path = folder / name
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    stamp = time.time() - 60
+    stamp = time.time() - seconds_ago
     os.utime(path, (stamp, stamp))
 
 
@@ -168,31 +180,30 @@ def counts(instance: dg.DagsterInstance) -> dict[str, int]:
 
 
 @pytest.mark.slow
-def test_only_new_and_changed_shards_are_processed(automated: Automation) -> None:
+def test_a_new_shard_takes_two_runs_and_concerns_nothing_else(automated: Automation) -> None:
     project, instance = automated.project, automated.instance
     assert automated.settle() == [], "nothing is new"
     before = counts(instance)
 
     drop_file(project, "new.jsonl", "lighthouse")
     assert automated.look() == ["new.jsonl"]
-    done = automated.settle()
-    assert {asset for asset, _ in done} == PER_SHARD_ASSETS | GATHERING_ASSETS
-    assert all(partitions <= {"new.jsonl"} for _, partitions in done)
+    shard, whole = automated.settle()
+    assert shard == (tuple(sorted(PER_SHARD)), frozenset({"new.jsonl"}))
+    assert set(whole[0]) == GATHERING
     after = counts(instance)
     assert {key for key in after if after[key] != before.get(key, 0)} == {
-        *(f"{asset}/None" for asset in GATHERING_ASSETS),
-        *(f"{asset}/new.jsonl" for asset in PER_SHARD_ASSETS),
+        *(f"{asset}/None" for asset in GATHERING),
+        *(f"{asset}/new.jsonl" for asset in PER_SHARD),
     }
     manifest = project.store.read_json(project.store.path("mix_manifest", "mix_manifest.json"))
     assert manifest["shards"]["new.jsonl"]["counts"]["n_documents_in"] == 20
     assert manifest["stale_shards"] == {}
 
-    drop_file(project, "new.jsonl", "telescope")
-    (path,) = (s for s in project.store.root.glob("planted_corpus/raw/new.jsonl"))
-    os.utime(str(path), (time.time() - 30, time.time() - 30))
+    drop_file(project, "new.jsonl", "telescope", seconds_ago=30)
     assert automated.look() == ["new.jsonl"]
-    done = automated.settle()
-    assert {asset for asset, _ in done} == PER_SHARD_ASSETS | GATHERING_ASSETS
+    shard, whole = automated.settle()
+    assert shard == (tuple(sorted(PER_SHARD)), frozenset({"new.jsonl"}))
+    assert set(whole[0]) == GATHERING
     scored = project.store.read_table(project.store.table_path("scored_shards", "new.jsonl"))
     assert all(scored["id"].str.starts_with("telescope"))
     assert automated.look() == []
@@ -200,25 +211,109 @@ def test_only_new_and_changed_shards_are_processed(automated: Automation) -> Non
 
 
 @pytest.mark.slow
-def test_broken_file_fails_alone_and_is_not_tried_for_ever(automated: Automation) -> None:
-    folder = Path(str(raw_folder(automated.project.settings, automated.project.store)))
-    drop_file(automated.project, "good.jsonl", "harbour")
+def test_broken_file_is_set_aside_and_not_tried_for_ever(automated: Automation) -> None:
+    project = automated.project
+    folder = Path(str(raw_folder(project.settings, project.store)))
+    drop_file(project, "good.jsonl", "harbour")
     (folder / "broken.jsonl.gz").write_bytes(b"this is no gzip")
     os.utime(folder / "broken.jsonl.gz", (time.time() - 60, time.time() - 60))
     assert automated.look() == ["broken.jsonl.gz", "good.jsonl"]
     automated.settle()
-    for asset in PER_SHARD_ASSETS:
+    mixed = project.store.read_table(project.store.table_path("final_mix", "broken.jsonl.gz"))
+    assert mixed.is_empty()
+    for asset in PER_SHARD:
         done = automated.instance.get_materialized_partitions(dg.AssetKey(asset))
-        assert "good.jsonl" in done, asset
-        assert "broken.jsonl.gz" not in done, asset
+        assert {"good.jsonl", "broken.jsonl.gz"} <= done, asset
+    assert automated.look() == []
     assert automated.settle() == []
 
 
-def test_half_written_file_waits(automated: Automation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(automation, "SETTLE_SECONDS", 30.0)
-    drop_file(automated.project, "fresh.jsonl", "anchor")
-    folder = Path(str(raw_folder(automated.project.settings, automated.project.store)))
-    os.utime(folder / "fresh.jsonl")
+def test_half_written_file_waits(automated: Automation) -> None:
+    drop_file(automated.project, "fresh.jsonl", "anchor", seconds_ago=0)
     assert automated.look() == []
-    os.utime(folder / "fresh.jsonl", (time.time() - 60, time.time() - 60))
+    drop_file(automated.project, "fresh.jsonl", "anchor", seconds_ago=60)
     assert automated.look() == ["fresh.jsonl"]
+
+
+@pytest.mark.slow
+def test_everything_is_built_in_order_without_a_click(tmp_path: Path) -> None:
+    project = Project(tmp_path)
+    with project.instance() as instance:
+        automatic = Automation(project, instance)
+        automatic.discovery.register_shards(instance, project.settings, project.store)
+        runs = []
+        while found := automatic.settle(ticks=1):
+            runs += found
+            automatic.look()
+        made = counts(instance)
+    assert set(made.values()) == {1}, "nothing is made twice"
+    graph = automatic.definitions.resolve_asset_graph()
+    names = {key.to_user_string() for key in graph.materializable_asset_keys}
+    assert names == {name.rpartition("/")[0] for name in made}
+    assert len(runs) <= 22, runs
+
+
+TICKS: list[dict[str, set[str]]] = []
+
+
+def test_a_tick_in_the_middle_of_a_run_splits_nothing(tmp_path: Path) -> None:
+    """Three hundred shards; the automation looks while half of them are recorded."""
+    partitions = importlib.import_module("quadmix_assets.defs.partitions")
+    conditions = importlib.import_module("quadmix_assets.defs.conditions")
+    policy = dg.BackfillPolicy.single_run()
+    keys = [f"shard-{number:04d}" for number in range(300)]
+
+    class Seen(Automation):
+        def __init__(self, instance: dg.DagsterInstance) -> None:
+            self.instance = instance
+            self.now = datetime.datetime(2026, 1, 1, 0, 0, 30)
+            self.cursor = None
+
+    @dg.asset(code_version="1")
+    def model() -> None: ...
+
+    def made(context: dg.AssetExecutionContext) -> Any:
+        def work(key: str) -> Mapping[str, Any]:
+            if key.endswith("50"):
+                TICKS.append(seen.tick())
+            return {}
+
+        return partitions.for_each_partition(context, work, version=str)
+
+    @dg.asset(
+        partitions_def=partitions.SHARDS,
+        backfill_policy=policy,
+        automation_condition=conditions.SHARD,
+        code_version="1",
+    )
+    def raw(context: dg.AssetExecutionContext) -> Any:
+        return made(context)
+
+    @dg.asset(
+        partitions_def=partitions.SHARDS,
+        backfill_policy=policy,
+        automation_condition=conditions.SHARD,
+        code_version="1",
+        deps=[raw, model],
+    )
+    def scored(context: dg.AssetExecutionContext) -> Any:
+        return made(context)
+
+    @dg.asset(automation_condition=conditions.GATHER, code_version="1", deps=[scored])
+    def manifest() -> None: ...
+
+    with instance_in(tmp_path), dg.DagsterInstance.get() as instance:
+        seen = Seen(instance)
+        seen.definitions = dg.Definitions([model, raw, scored, manifest])
+        instance.add_dynamic_partitions("shard", keys)
+        TICKS.clear()
+        assert seen.tick() == {"raw": set(keys)}
+        assert seen.execute(["raw"], set(keys), keys)
+        assert len(TICKS) == 3
+        assert not any(TICKS), "a run is under way, and the model is not there"
+        assert seen.execute(["model"], set(), keys)
+        assert seen.tick() == {"scored": set(keys)}, "all at once"
+        TICKS.clear()
+        assert seen.execute(["scored"], set(keys), keys)
+        assert not any("scored" in tick for tick in TICKS)
+        assert seen.tick() == {"manifest": set()}

@@ -14,14 +14,16 @@ from quadmix_assets.definitions import defs as load_definitions
 from quadmix_assets.features.normalize_pool import load_normalizers
 from quadmix_assets.features.scored_documents import read_scored
 from quadmix_assets.outputs import (
+    CALIBRATED_FROM,
     CATALOG,
     EXPORT,
     FINAL_MIX,
+    MIX_LINKS,
     MIX_MANIFEST,
     PROXY_METRICS,
+    PROXY_SECONDS,
     RANK_CALIBRATION,
     RAW_SHARDS,
-    REFINEMENT,
     SAMPLED_SUBSET,
 )
 from quadmix_assets.sampling import (
@@ -55,13 +57,12 @@ def test_every_asset_is_materialised(tiny: Project) -> None:
     _, partitions = graph_of(load_definitions())
     registered = {"shard": set(SHARDS), "proxy_batch": {"batch-00000", "batch-00001"}}
     with tiny.instance() as instance:
-        for name, keys in registered.items():
-            assert set(instance.get_dynamic_partitions(name)) == keys
+        assert set(instance.get_dynamic_partitions("shard")) == registered["shard"]
         for asset, kind in partitions.items():
             key = dg.AssetKey.from_user_string(asset)
             if kind is not None:
                 assert instance.get_materialized_partitions(key) == registered[kind], asset
-            elif asset != REFINEMENT:
+            else:
                 assert instance.get_latest_materialization_event(key), asset
 
 
@@ -144,6 +145,13 @@ def test_manifest_adds_up_and_names_every_input(tiny: Project) -> None:
         assert entry["input"]["file"] == shard
     assert manifest["settings"]["parameters"]["n"] == tiny.settings.parameters.n
     assert manifest["packages"]["polars"] == pl.__version__
+    assert manifest["objective"] == "planted"
+    assert manifest["guards"]["accepted"] == ["regressor_learned_something"]
+    for asset in ("target_sets", "parameter_sets", "regressor", "optimal_params"):
+        assert manifest["calibrated_from"][asset] == store.fingerprint(store.root / asset)
+    assert set(manifest["calibrated_from"][PROXY_METRICS]) == {"batch-00000", "batch-00001"}
+    assert manifest["optimum_check"] == store.fingerprint(store.table_path("optimum_check"))
+    assert manifest["git"] is None or len(manifest["git"]["commit"]) == 40
 
 
 def test_tables_that_made_the_mix_lie_beside_the_manifest(tiny: Project) -> None:
@@ -176,6 +184,19 @@ def test_summary_names_places_and_numbers(tiny: Project) -> None:
     )
     for words in ("final mix", "manifest", "plots", "tokens", "theta*, predicted", "best of 16"):
         assert words in result.stdout
+    assert "checks failed" not in result.stdout, "the profile has no instance of its own"
+
+
+def test_summary_repeats_every_failed_check(tiny: Project) -> None:
+    with tiny.instance():
+        result = subprocess.run(
+            [sys.executable, "-m", "quadmix_assets.cli", "--profile", str(tiny.profile), "summary"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert "ERROR  regressor: regressor_learned_something" in result.stdout
+    assert "train more proxies" in result.stdout
 
 
 @pytest.mark.slow
@@ -183,9 +204,11 @@ def test_same_bytes_again_with_other_workers(tiny: Project, tmp_path: Path) -> N
     again = Project(tmp_path, proxies={"n_workers": 2, "stack_size": 4})
     assert again.run()
     folders = {path.name for path in tiny.store.root.iterdir()}
-    # The manifest holds the settings, and so does the recipe in the footers of proxy_metrics; the
-    # views of the catalog hold the lake's path.
-    for name in sorted(folders - {MIX_MANIFEST, PROXY_METRICS, CATALOG}):
+    # The manifest holds the settings, and so does the recipe in the footers of proxy_metrics, which
+    # the record of what the calibration was made from holds fingerprints of; links hold runs and
+    # times, which are never the same, and the views of the catalog the lake's path.
+    differing = {MIX_MANIFEST, PROXY_METRICS, PROXY_SECONDS, CALIBRATED_FROM, MIX_LINKS, CATALOG}
+    for name in sorted(folders - differing):
         first, second = tiny.store.root / name, again.store.root / name
         assert tiny.store.fingerprint(first) == again.store.fingerprint(second), name
     for batch in ("batch-00000", "batch-00001"):

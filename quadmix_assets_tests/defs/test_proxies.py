@@ -10,9 +10,16 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from quadmix_assets.outputs import PROXY_METRICS, UNFINISHED_PROXIES
+from quadmix_assets.outputs import (
+    MERGED_RANKS,
+    PROXY_METRICS,
+    SAMPLED_SUBSET,
+    UNFINISHED_PROXIES,
+)
+from quadmix_assets.proxies.swarm_progress import swarm_progress
+from quadmix_assets.settings import PROFILE_VARIABLE
 from quadmix_assets.store import Store
-from quadmix_assets_tests.conftest import Project
+from quadmix_assets_tests.conftest import Project, definitions_of, write_profile
 
 BATCH = "batch-00001"
 # Long enough to be killed in the middle.
@@ -46,7 +53,12 @@ def command(project: Project, folder: Path) -> list[str]:
 
 
 def environment(project: Project) -> dict[str, str]:
-    return {**os.environ, **LONG, "DAGSTER_HOME": str(project.folder / "dagster")}
+    return {
+        **os.environ,
+        **LONG,
+        "DAGSTER_HOME": str(project.folder / "dagster"),
+        PROFILE_VARIABLE: str(project.profile),
+    }
 
 
 def metrics(project: Project) -> bytes:
@@ -100,6 +112,40 @@ def test_a_killed_batch_goes_on_and_gives_the_same_bytes_and_tells_how_far_it_is
     done = [float(str(one["done"])) for one in standing]
     assert done == sorted(done, reverse=True)
     assert all(float(str(one["tokens_per_second"])) > 0 for one in standing)
+    # The other batch of the swarm is not trained by this recipe.
+    assert {one["swarm_batches"] for one in standing} == {2.0}
+    assert {one["swarm_batches_trained"] for one in standing} == {0.0}
+    assert standing[0]["swarm_done"] == 0.5
+    assert float(str(standing[0]["swarm_eta_seconds"])) > 0
+
+
+def test_batches_follow_from_the_profile_of_the_process(tiny: Project, tmp_path: Path) -> None:
+    """Before anything is materialised or registered."""
+    for n, size, expected in ((16, 8, 2), (5, 2, 3)):
+        profile = write_profile(tmp_path, parameters={"n": n}, proxies={"batch_size": size})
+        graph = definitions_of(profile).resolve_asset_graph()
+        for asset in (MERGED_RANKS, SAMPLED_SUBSET, PROXY_METRICS):
+            partitions = graph.get(dg.AssetKey(asset)).partitions_def
+            assert isinstance(partitions, dg.StaticPartitionsDefinition)
+            assert partitions.get_partition_keys() == [
+                f"batch-{index:05d}" for index in range(expected)
+            ]
+
+
+def test_swarm_is_told_with_every_batch(tiny: Project) -> None:
+    with tiny.instance() as instance:
+        assert instance.get_dynamic_partitions("proxy_batch") == []
+        records = instance.fetch_materializations(dg.AssetKey(PROXY_METRICS), limit=10).records
+        told = {
+            record.partition_key: str(record.asset_materialization.metadata["swarm"].value)
+            for record in records
+            if record.asset_materialization is not None
+        }
+    assert told["batch-00000"].startswith("batches 1 of 2 trained, swarm ETA ")
+    assert told["batch-00001"] == "batches 2 of 2 trained, swarm ETA 0 s"
+    progress = swarm_progress(tiny.store, tiny.settings)
+    assert (progress.n_done, progress.n_proxies, progress.share_done) == (2, 16, 1.0)
+    assert progress.seconds_per_batch > 0
 
 
 def test_mixed_precision_is_told(tiny: Project, tmp_path: Path) -> None:

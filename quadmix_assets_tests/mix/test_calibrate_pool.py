@@ -3,7 +3,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quadmix_assets.mix.calibrate_pool import calibrate_pool, calibration_drift, read_calibration
+from quadmix_assets.mix.calibrate_pool import (
+    calibrate_pool,
+    calibration_drift,
+    read_calibration,
+    read_chosen,
+)
 from quadmix_assets.outputs import RANK_CALIBRATION, SCORED_SHARDS
 from quadmix_assets.store import MissingOutputError
 from quadmix_assets_tests.conftest import Project
@@ -32,6 +37,20 @@ def test_a_budget_scales_omega_alone(project: Project, monkeypatch: pytest.Monke
     assert bound.expected_tokens.sum() == pytest.approx(budget, rel=1e-2)
     assert (bound.theta.omega < free.theta.omega).any()
     np.testing.assert_array_equal(bound.theta.alpha, free.theta.alpha)
+
+
+def test_budget_of_a_launch_overrules_that_of_the_settings(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    free = calibrate_pool(project.store, SHARDS, project.settings)
+    assert (free.objective, free.mix_tokens) == ("planted", None)
+    budget = int(free.expected_tokens.sum() / 2)
+    monkeypatch.setenv("QUADMIX_SEARCH__CONSTRAINTS__MIX_TOKENS", str(2 * budget))
+    bound = calibrate_pool(project.store, SHARDS, project.settings, mix_tokens=budget)
+    assert bound.expected_tokens.sum() == pytest.approx(budget, rel=1e-2)
+    chosen = read_chosen(project.store)
+    assert (chosen["objective"], chosen["mix_tokens"]) == ("planted", budget)
+    assert chosen["prediction"]["unit"] == "nats"
 
 
 def test_ranks_of_the_calibrated_pool_have_not_drifted(project: Project) -> None:

@@ -26,22 +26,27 @@ def test_shares_stand_beside_their_names_largest_on_top() -> None:
     assert rendered(figure)
 
 
-def test_curves_are_eq_3_and_are_told_apart() -> None:
+def test_every_domain_has_a_panel_with_its_curve_of_eq_3() -> None:
     n_domains = 26
     names = [f"domain {n}" for n in range(n_domains)]
     theta = sample_parameters(1, 3, n_domains, seed=0)[0]
     figure = plot_sampling_curves(theta, names)
-    (axes,) = figure.axes
-    assert [line.get_label() for line in axes.get_lines()] == names
-    looks = {(line.get_color(), line.get_linestyle()) for line in axes.get_lines()}
-    assert len(looks) == n_domains
-    line = axes.get_lines()[7]
+    assert [axes.get_title() for axes in figure.axes] == names
+    assert len({axes.get_ylim() for axes in figure.axes}) == 1, "panels can be compared"
+    (line,) = figure.axes[7].get_lines()
     x = np.asarray(line.get_xdata(), dtype=float)
     assert x.max() >= theta.omega.max(), "every curve's end is in the picture"
     beta = (theta.lam, theta.omega, theta.eta, theta.epsilon)
     expected = sampling_value(x, np.zeros(len(x), dtype=int), *(values[[7]] for values in beta))
     np.testing.assert_array_equal(np.asarray(line.get_ydata()), expected)
     assert rendered(figure)
+
+
+def test_domains_that_hold_nothing_have_no_panel() -> None:
+    theta = sample_parameters(1, 3, 3, seed=0)[0]
+    figure = plot_sampling_curves(theta, NAMES, np.array([5, 0, 2]))
+    assert [axes.get_title() for axes in figure.axes] == ["law", "unknown"]
+    assert "1 domain without documents" in figure.get_supxlabel()
 
 
 def test_extreme_mixes_can_be_drawn() -> None:

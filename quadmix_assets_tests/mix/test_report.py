@@ -3,7 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from quadmix_assets.mix.report import summary_text
+from quadmix_assets.mix.report import FailedCheck, failed_checks_text, summary_text
 from quadmix_assets.outputs import MIX_MANIFEST, PROXY_METRICS, RANDOM_COMPARISON
 from quadmix_assets_tests.conftest import Project
 
@@ -82,3 +82,33 @@ def test_comparison_may_be_missing(tiny: Project, tmp_path: Path, lost: str) -> 
     text = summary_text(tiny.settings, store)
     assert "random mix" not in text
     assert "best of 16 proxies" in text
+
+
+def test_accepted_guards_come_before_all_numbers(tiny: Project, tmp_path: Path) -> None:
+    text = summary_text(tiny.settings, tiny.store)
+    (line,) = lines_with(text, "accepted: ")
+    assert "regressor_learned_something. The mix is a guess" in line
+    assert text.index("accepted: ") < text.index("documents")
+    assert "train more proxies (parameters.n)" in " ".join(text.split())
+
+    store = tiny.copy(tmp_path / "copy").store
+    path = store.path(MIX_MANIFEST, "mix_manifest.json")
+    manifest = store.read_json(path)
+    store.write_json(path, {**manifest, "guards": {"failed": [], "accepted": []}})
+    assert "accepted: " not in summary_text(tiny.settings, store)
+
+
+def test_failed_checks_are_repeated_with_their_words_errors_first(tiny: Project) -> None:
+    words = "one of many words, " * 20 + "the last of them"
+    failed = [
+        FailedCheck("a", "warned", "WARN", "it may be wrong"),
+        FailedCheck("b", "wrong", "ERROR", words),
+    ]
+    text = failed_checks_text(failed)
+    assert "2 checks failed:" in text
+    assert text.index("ERROR  b: wrong") < text.index("WARN   a: warned")
+    assert words in " ".join(text.split())
+    assert max(len(line) for line in text.splitlines()) <= 100
+    assert "1 check failed:" in failed_checks_text(failed[:1])
+    assert failed_checks_text([]) == ""
+    assert summary_text(tiny.settings, tiny.store, failed).endswith(text)

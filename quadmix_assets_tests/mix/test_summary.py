@@ -62,8 +62,16 @@ MANIFEST = {
     ],
 )
 def test_what_was_asked_for_and_not_met_is_said(asked: dict[str, Any], messages: list[str]) -> None:
-    found = unmet_constraints(MANIFEST, ConstraintsSettings.model_validate(asked))
+    manifest = {**MANIFEST, "mix_tokens": asked.get("mix_tokens")}
+    found = unmet_constraints(manifest, ConstraintsSettings.model_validate(asked))
     assert bool(found) == bool(messages)
     text = "; ".join(found)
     for message in messages:
         assert message in text
+
+
+def test_budget_is_the_one_that_the_mix_was_made_with() -> None:
+    asked = ConstraintsSettings.model_validate({"mix_tokens": 400})
+    assert unmet_constraints({**MANIFEST, "mix_tokens": 1000}, asked) == []
+    (found,) = unmet_constraints({**MANIFEST, "mix_tokens": 800}, asked)
+    assert "+25.0% off the 800" in found

@@ -21,7 +21,7 @@ from quadmix_assets.outputs import (
 )
 from quadmix_assets.report.next_steps import next_steps
 from quadmix_assets.report.overview import Made, Overview, read_overview
-from quadmix_assets.report.overview_page import overview_page
+from quadmix_assets.report.overview_page import SHOWN_AT_ONCE, overview_sections
 from quadmix_assets.settings import load_settings
 from quadmix_assets.store import Store
 from quadmix_assets_tests.conftest import Project, write_profile
@@ -99,9 +99,11 @@ def test_before_a_mix_tokens_come_from_the_score_report(tiny: Project, tmp_path:
     assert found.n_tokens == 40
     assert found.unknown_share == 0.25
     assert found.mix is None
-    page = overview_page(found)
-    assert "| law | 75.0% | – | – |" in page
-    assert "domain of 25.0% of the tokens is unknown" in page
+    sections = overview_sections(found)
+    domains = sections["domains before and after"]
+    assert isinstance(domains, pl.DataFrame)
+    assert domains.row(0) == ("law", "█" * 15 + " 75.0%", "–", "–")
+    assert "domain of 25.0% of the tokens is unknown" in sections["left out"]
 
 
 def test_page_names_what_was_left_out_and_where_the_swarm_stands(tmp_path: Path) -> None:
@@ -116,10 +118,15 @@ def test_page_names_what_was_left_out_and_where_the_swarm_stands(tmp_path: Path)
         store, settings, ["copy_of_good", "good", "new"], swarm=Swarm(), made=ALL_MADE
     )
     assert (found.pool.n_shards, found.pool.n_read, found.pool.n_documents) == (3, 1, 1)
-    page = overview_page(found)
-    assert "| copy_of_good | duplicate | holds the ids of \\`good\\`\\|: delete it |" in page
-    assert "1 of 2 rows are in quarantine (50.00%)" in page
-    assert "64 proxies (2 failed): 3 of 8 batches are trained, 12 min left." in page
+    sections = overview_sections(found)
+    aside_table, quarantine = sections["shards set aside"], sections["quarantine"]
+    assert isinstance(aside_table, pl.DataFrame) and isinstance(quarantine, pl.DataFrame)
+    assert aside_table.rows() == [("copy_of_good", "duplicate", aside["message"])]
+    assert quarantine["rows"].to_list() == [1]
+    assert "1 of 2 rows are in quarantine (50.00%)" in sections["left out"]
+    assert "1 of 3 shards are set aside" in sections["left out"]
+    swarm = sections["swarm and theta*"]
+    assert swarm == "64 proxies (2 failed): 3 of 8 batches are trained, 12 min left."
     assert "1 shard is set aside" in next_steps(found)[0]
 
 
@@ -141,6 +148,16 @@ def test_what_to_do_follows_from_the_state(tiny: Project) -> None:
     assert "Read the warnings below first (1)" in warned[0]
 
 
+def test_what_is_accepted_is_no_task_but_said(tiny: Project) -> None:
+    (accepted, *_) = tiny.settings.mix.accept
+    found = overview_of(tiny, failed_checks=[Failed("regressor", accepted)])
+    (step,) = next_steps(found)
+    assert f"It is a guess: `mix.accept` accepts that {accepted} failed." in step
+    checks = overview_sections(found)["failed checks"]
+    assert isinstance(checks, pl.DataFrame)
+    assert checks["severity"].to_list() == ["ERROR, accepted"]
+
+
 def test_fresh_projects_are_told_how_to_begin(tiny: Project) -> None:
     store = Store(UPath("/nowhere"))
     empty = read_overview(store, tiny.settings, [], swarm=None, made=())
@@ -150,7 +167,7 @@ def test_fresh_projects_are_told_how_to_begin(tiny: Project) -> None:
     assert next_steps(fresh) == [
         "Click *Materialize all* on the [lineage page](/asset-groups) and choose all partitions."
     ]
-    assert "### What was left out" not in overview_page(fresh)
+    assert "left out" not in overview_sections(fresh)
 
 
 def test_three_hundred_shards_take_less_than_a_second(tiny: Project, tmp_path: Path) -> None:
@@ -163,6 +180,19 @@ def test_three_hundred_shards_take_less_than_a_second(tiny: Project, tmp_path: P
             (tmp_path / asset / f"{number}.parquet").write_bytes(content)
     start = time.perf_counter()
     keys = [str(number) for number in range(300)]
-    page = overview_page(read_overview(large, tiny.settings, keys, swarm=Swarm(), made=ALL_MADE))
+    found = read_overview(large, tiny.settings, keys, swarm=Swarm(), made=ALL_MADE)
+    sections = overview_sections(found)
     assert time.perf_counter() - start < 1.0
-    assert "| shards | 300 of 300 | 300 |" in page
+    assert "| shards | 300 of 300 | 300 |" in sections["pool and mix"]
+
+
+def test_sections_are_short_enough_to_be_shown_at_once(tiny: Project) -> None:
+    failed = [
+        Failed(f"asset_{n}", f"a_check_with_a_long_name_{n}", description="word " * 99)
+        for n in range(30)
+    ]
+    sections = overview_sections(overview_of(tiny, failed_checks=failed))
+    for title, content in sections.items():
+        if isinstance(content, str):
+            assert len(content) < SHOWN_AT_ONCE, title
+    assert "and 27 more" in sections["what to do next"]

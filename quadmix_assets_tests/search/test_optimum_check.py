@@ -5,11 +5,13 @@ import polars as pl
 import pytest
 from scipy.stats import ttest_1samp
 
+from quadmix_assets.proxies.evidence import Evidence
 from quadmix_assets.sampling import PoolDraw, PoolIndex, sample_parameters
 from quadmix_assets.search.objective import Objective
 from quadmix_assets.search.optimum_check import (
     UNIFORM,
     best_of_first_round,
+    best_proxy_of_first_round,
     check_table,
     compare,
     interval_of_mean,
@@ -19,6 +21,7 @@ from quadmix_assets.search.optimum_check import (
     theta_star,
     top_of,
 )
+from quadmix_assets.settings import ObjectiveSettings
 from quadmix_assets_tests.sampling.pools import large_pool
 
 POOL = large_pool(np.random.default_rng(0), 3_000, 3, ties=False)
@@ -120,3 +123,28 @@ def test_pairs_are_compared_seed_by_seed() -> None:
     verdict = compare(by_seed([1.0, 5.0, 9.0], [1.11, 5.1, 9.09]), MINE, BEST)
     assert verdict.gain == pytest.approx(0.1)
     assert verdict.low > 0
+
+
+def test_theta_star_has_to_beat_the_best_of_the_first_round() -> None:
+    """The swarm's best theta is of a later round, which owes it to the search."""
+    parameters = sample_parameters(4, 2, 2, seed=0)
+    evidence = Evidence(
+        metrics=pl.DataFrame(
+            {
+                "theta_id": range(4),
+                "target": ["planted"] * 4,
+                "status": ["trained"] * 4,
+                "loss_nats": [3.0, 2.0, 4.0, 1.0],
+                "bits_per_byte": [1.0] * 4,
+            }
+        ),
+        theta_ids=np.arange(4),
+        rounds=np.array([0, 0, 0, 1]),
+        parameters=parameters,
+        n_failed=0,
+        n_stale=0,
+    )
+    found = best_proxy_of_first_round(
+        evidence, ObjectiveSettings(name="a", targets={"planted": 1.0})
+    )
+    assert found == (1, 2.0)

@@ -68,11 +68,12 @@ def test_quantiles_count_the_proxies_with_less() -> None:
 
 
 def test_numbers_in_the_pictures_are_those_given() -> None:
-    bars = figures()["shares"].axes[0].containers
-    assert [c.get_label() for c in bars] == ["pool", "one", "two"]
     order = np.argsort(np.mean(list(SHARES.values()), axis=0))
-    widths = [bar.get_width() for bar in bars[1]]
-    np.testing.assert_allclose(widths, 100 * SHARES["one"][order])
+    for axes, (name, shares) in zip(figures()["shares"].axes, SHARES.items(), strict=True):
+        assert axes.get_title() == f"Mix of {name}"
+        assert [c.get_label() for c in axes.containers] == ["pool", name]
+        widths = [bar.get_width() for bar in axes.containers[1]]
+        np.testing.assert_allclose(widths, 100 * shares[order])
     weights = figures()["weights"].axes[0].containers[0]
     heights = [bar.get_height() for bar in weights]
     np.testing.assert_allclose(heights, SHARES["one"] @ SWARM[0].alpha)

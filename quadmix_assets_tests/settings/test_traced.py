@@ -37,12 +37,15 @@ WITHOUT_EFFECT = {
     "proxies.progress_seconds": "how often progress is reported",
     "proxies.tensorboard": "files beside the results",
 }
-_EVIDENCE = {
-    "proxies.training.*": "losses count if measured with the present recipe, which is in their "
-    "version",
-    "proxies.max_target_tokens": "like the recipe",
+_THETAS = {
     "parameters.scale_max": "names the columns of parameter_sets",
     "features.*name*": "names the columns of parameter_sets",
+}
+_EVIDENCE = {
+    **_THETAS,
+    "proxies.training.*": "losses count if measured by the present recipe, which is in their "
+    "version",
+    "proxies.max_target_tokens": "like the recipe",
 }
 _NO_BUDGET = {"search.constraints.budget": "there is no budget in this profile"}
 # Read by single assets, and of no effect on the contents of what they make.
@@ -55,15 +58,16 @@ WITHOUT_EFFECT_ON = {
     "scored_shards": {"features.domains.*": "all models are loaded together"},
     "score_normalizers": {"features.domains.names": "labels are read with the scores"},
     "score_report": {
-        "features.*": "which documents are uncertain is drawn; directions are checked"
+        "features.domains.confidence_floor": "a line in a figure",
+        "features.criteria[*].larger_is_better": "read by a check of its step",
     },
-    "merged_ranks": {"parameters.scale_max": "names the columns of parameter_sets"},
-    "sampled_subset": {"parameters.scale_max": "names the columns of parameter_sets"},
-    "proxy_metrics": _EVIDENCE,
+    "merged_ranks": _THETAS,
+    "sampled_subset": _THETAS,
+    "proxy_metrics": _THETAS,
     "regressor": {**_EVIDENCE, "search.objectives*": "a table in the metadata"},
-    "refinement": {**_EVIDENCE, **_NO_BUDGET},
+    "refinement": {**_THETAS, **_NO_BUDGET},
     "optimal_params": {**_EVIDENCE, **_NO_BUDGET, "targets*.name": "whose regressors are read"},
-    "optimum_check": _EVIDENCE,
+    "optimum_check": _THETAS,
     "mix_manifest": {"*": "a copy of all settings, for reading"},
     "random_comparison": {
         "proxies.training.n_tokens_per_proxy": "stands for comparison.n_tokens, if that is null",
@@ -89,7 +93,8 @@ def made_assets() -> set[str]:
 def materialize(project: Project, asset: str) -> None:
     """Make one asset again, or its last partition, without the checks that are separate steps."""
     definitions = load_definitions()
-    partitions = definitions.resolve_asset_graph().get(dg.AssetKey(asset)).partitions_def
+    graph = definitions.resolve_asset_graph()
+    partitions = graph.get(dg.AssetKey(asset)).partitions_def
     with project.instance() as instance:
         keys = (
             partitions.get_partition_keys(dynamic_partitions_store=instance)
@@ -97,7 +102,11 @@ def materialize(project: Project, asset: str) -> None:
             else [None]
         )
         result = dg.materialize(
-            list(definitions.assets or []),
+            [
+                a
+                for a in definitions.assets or ()
+                if isinstance(a, dg.AssetsDefinition | dg.AssetSpec)
+            ],
             selection=dg.AssetSelection.assets(asset)
             .without_checks()
             .required_multi_asset_neighbors(),

@@ -14,15 +14,15 @@ EMPTY = ProxyTraining("failed", "its sample holds no tokens", (), 0, 0.0)
 def test_every_curve_and_every_finite_loss_is_drawn() -> None:
     losses = {"one": np.array([3.0, 3.5, np.nan]), "two": np.array([2.0, 2.5, np.nan])}
     figure = plot_losses([TRAINED, FAILED, EMPTY], losses)
-    curves, spread = figure.axes
+    curves, *spreads = figure.axes
     drawn = [np.column_stack([*line.get_data()]).tolist() for line in curves.get_lines()]
     assert drawn == [[[64, 4.0], [128, 3.0]], [[64, 4.5]]]
     assert curves.get_title() == "Training: 1 trained, 2 failed (red)"
-    assert sum(p.get_height() for p in spread.patches if isinstance(p, Rectangle)) == 4
-    labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels == [
-        "one (mean 3.250, standard deviation 0.250)",
-        "two (mean 2.250, standard deviation 0.250)",
+    for axes in spreads:
+        assert sum(p.get_height() for p in axes.patches if isinstance(p, Rectangle)) == 2
+    assert [axes.get_title() for axes in spreads] == [
+        "one: mean 3.250,\nstandard deviation 0.250",
+        "two: mean 2.250,\nstandard deviation 0.250",
     ]
 
 

@@ -32,7 +32,7 @@ def look_at_shards(settings: Settings, store: Store, findings: Findings) -> Shar
     """Compare the first rows of some shards with what the settings expect of them.
 
     What is wrong with every inspected shard is a problem. A single shard that cannot be read or
-    lacks a column is a warning: it fails alone, or its documents lack the value.
+    lacks a column is a warning: it is set aside alone, or its documents lack the value.
     """
     try:
         discovery = discover_inputs(settings, store)
@@ -114,8 +114,8 @@ def _warn_of_shards(findings: Findings, what: str, messages: Sequence[str]) -> N
         shown = "".join(f"\n    {message}" for message in messages[:_N_SHOWN])
         more = len(messages) - _N_SHOWN
         findings.warnings.append(
-            f"{len(messages)} of the inspected shards {what}; each of them fails its own "
-            f"partition only:{shown}" + (f"\n    and {more} more" if more > 0 else "")
+            f"{len(messages)} of the inspected shards {what}; each of them is set aside "
+            f"alone:{shown}" + (f"\n    and {more} more" if more > 0 else "")
         )
 
 
@@ -201,8 +201,9 @@ def _warn_of_rows(settings: Settings, samples: Sequence[FileSample], findings: F
         shown = ", ".join(f"{id_!r} ({n} times)" for id_, n in twice)
         findings.warnings.append(
             f"corpus.id_column: ids occur more than once in the inspected rows: {shown}. Ids "
-            "must be unique in the pool: a check of raw_shards stops the graph otherwise. Remove "
-            "the duplicates, or set corpus.id_column to null to have ids made from shard and row"
+            "must be unique in the pool: repeated rows of a file go to quarantine, and a file with "
+            "ids of another is set aside. Remove the duplicates, or set corpus.id_column to null "
+            "to have ids made from shard and row"
         )
 
 

@@ -17,6 +17,7 @@ from quadmix_assets.figures import (
     legend_below,
     name_cells,
     styled,
+    with_left_out,
     write_cells,
 )
 
@@ -29,7 +30,11 @@ def plot_domain_counts(counts: pl.DataFrame) -> Figure:
 
     Args:
         counts: columns domain, n_documents, n_tokens; one row per domain, drawn top to bottom.
+            Domains without documents are left out, if others have some.
     """
+    n_domains = counts.height
+    if counts["n_documents"].sum():
+        counts = counts.filter(pl.col("n_documents") > 0)
     figure = Figure(figsize=(7.0, 1.4 + ROW_HEIGHT * max(counts.height, 1)))
     panel = figure.subplots()
     y = np.arange(counts.height)
@@ -45,7 +50,7 @@ def plot_domain_counts(counts: pl.DataFrame) -> Figure:
     panel.set_yticks(y, counts["domain"].to_list())
     panel.margins(y=0.01)
     panel.invert_yaxis()
-    panel.set_xlabel("share of the pool, %")
+    panel.set_xlabel(with_left_out("share of the pool, %", n_domains - counts.height))
     legend_below(figure)
     return figure
 
@@ -90,7 +95,8 @@ def plot_domain_shares(
     panels[0].set_xlim(0.0, 1.05 * largest or 1.0)
     panels[0].set_yticks(y, [domain_names[m] for m in order])
     panels[0].set_ylim(len(order) - 0.4, -0.6)
-    figure.supxlabel("share of tokens, %", fontsize=10)
+    left_out = len(domain_names) - len(order)
+    figure.supxlabel(with_left_out("share of tokens, %", left_out), fontsize=10)
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(
         [handles[-1], *handles[:-1]],
@@ -129,6 +135,8 @@ def plot_domain_criterion(
     panel.axhline(0.5, color="white", linewidth=3)
     write_cells(panel, shown, np.abs(shown - centre) > 0.65 * reach)
     name_cells(panel, labels, criteria)
+    if len(order) < len(domain_names):
+        panel.set_xlabel(with_left_out("", len(domain_names) - len(order)).strip())
     label = "mean normalized score sigma;\nsmaller (blue) is better"
     figure.colorbar(image, ax=panel, label=label, shrink=0.8)
     return figure

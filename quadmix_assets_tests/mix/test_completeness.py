@@ -1,0 +1,76 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from quadmix_assets.mix.completeness import incomplete_entries
+from quadmix_assets.mix.manifest import read_manifest, usable_shards
+from quadmix_assets.outputs import EXPORT, FINAL_MIX, MIX_MANIFEST, RANK_CALIBRATION, RAW_SHARDS
+from quadmix_assets.store import Store
+from quadmix_assets_tests.conftest import Project
+from quadmix_assets_tests.lakes import put_raw
+
+SHARDS = ["shard-00000.parquet", "shard-00001.jsonl.gz", "shard-00002.jsonl.zst"]
+
+
+@pytest.fixture
+def store(tiny: Project, tmp_path: Path) -> Store:
+    return tiny.copy(tmp_path / "copy").store
+
+
+def problems(store: Store, registered: list[str] = SHARDS) -> list[str]:
+    return incomplete_entries(store, read_manifest(store), usable_shards(store, registered))
+
+
+def other_counts(store: Store) -> None:
+    path = store.table_path(FINAL_MIX, SHARDS[0])
+    summary = store.summary(path)
+    store.write_table(path, store.read_table(path), {**summary, "n_documents_out": 1})
+
+
+def append(path: str) -> Callable[[Store], None]:
+    def change(store: Store) -> None:
+        file = store.root / path
+        file.write_bytes(file.read_bytes() + b"\n")
+
+    return change
+
+
+TABLE = f"{RANK_CALIBRATION}/{RANK_CALIBRATION}.parquet"
+DAMAGE: dict[str, tuple[Callable[[Store], None], list[str]]] = {
+    "mix gone": (
+        lambda store: store.table_path(FINAL_MIX, SHARDS[1]).unlink(),
+        [f"{SHARDS[1]}.parquet is gone: materialise final_mix for the shard"],
+    ),
+    "another mix": (other_counts, [f"{SHARDS[0]}.parquet is not the table"]),
+    "export gone": (
+        lambda store: store.path(EXPORT, f"{SHARDS[2]}.parquet").unlink(),
+        [f"{EXPORT}/{SHARDS[2]}.parquet is gone"],
+    ),
+    "another table": (append(TABLE), [f"lake/tiny/{TABLE} is not the table"]),
+    "damaged copy": (
+        append(f"{MIX_MANIFEST}/{TABLE}"),
+        [f"{MIX_MANIFEST}/{TABLE}, the manifest's copy, is gone or changed"],
+    ),
+    "nothing": (lambda store: None, []),
+}
+
+
+@pytest.mark.parametrize(("damage", "expected"), DAMAGE.values(), ids=DAMAGE.keys())
+def test_every_kind_of_damage_is_named(
+    store: Store, damage: Callable[[Store], None], expected: list[str]
+) -> None:
+    damage(store)
+    found = problems(store)
+    assert len(found) == len(expected)
+    for problem, words in zip(found, expected, strict=True):
+        assert words in problem
+        assert "materialise" in problem
+
+
+def test_every_usable_shard_has_to_be_in_the_mix(store: Store) -> None:
+    put_raw(store, "new.jsonl", [{"id": "n", "text": "words"}])
+    empty = store.read_table(store.table_path(RAW_SHARDS, SHARDS[0])).clear()
+    store.write_table(store.table_path(RAW_SHARDS, "bad"), empty, {"set_aside": {"reason": "x"}})
+    (found,) = problems(store, [*SHARDS, "new.jsonl", "bad", "unread"])
+    assert "the shard 'new.jsonl' is not in the manifest" in found
