@@ -13,9 +13,8 @@ from upath import UPath
 
 from quadmix_assets.corpus.planted import DOMAINS, shard_name, write_planted_corpus
 from quadmix_assets.settings import FROZEN_VARIABLE, PROFILE_VARIABLE
-from quadmix_assets.settings.load import PACKAGE
 
-N_SHARDS, N_SPARE = 3, 2
+N_SHARDS, N_SPARE = 3, 3
 
 # As small as every step of the graph allows. Scores and labels are columns of the input, and the
 # sensors look often, so that what takes time is Dagster's own work.
@@ -97,27 +96,20 @@ class Pool:
     def quadmix(self, *arguments: str) -> str:
         """What a command prints that is run on the pool's profile and instance."""
         command = [sys.executable, "-m", "quadmix_assets.cli", "--profile", str(self.profile)]
-        return self._run(*command, *arguments)
-
-    def dg(self, *arguments: str) -> str:
-        """What a command of `dg` prints that is run on the pool's profile and instance."""
-        home = self.quadmix("instance").strip()
-        dg = str(Path(sys.executable).with_name("dg"))
-        variables = {PROFILE_VARIABLE: str(self.profile), "DAGSTER_HOME": home}
-        return self._run(dg, *arguments, **variables)
-
-    def _run(self, *command: str, **variables: str) -> str:
         result = subprocess.run(
-            command,
-            # dg looks for the project where it is called.
-            cwd=PACKAGE.parent,
-            env={**clean_environment(), **variables},
+            [*command, *arguments],
+            env=clean_environment(),
             capture_output=True,
             text=True,
             check=False,
         )
         assert result.returncode == 0, result.stdout[-2_000:] + result.stderr[-4_000:]
         return result.stdout
+
+    @property
+    def instance(self) -> Path:
+        """The folder of the pool's Dagster instance."""
+        return self.folder / "data" / "dagster" / "pool"
 
     def lake(self, *parts: str) -> Path:
         """A path in the lake."""

@@ -3,12 +3,16 @@
 import json
 from collections.abc import Iterator
 
+import dagster as dg
 import pytest
 
+from quadmix_assets_tests.conftest import definitions_of, instance_in
 from quadmix_assets_tests.ui.console import Console
 from quadmix_assets_tests.ui.pool import Pool, write_pool
 from quadmix_assets_tests.ui.server import Server, served, wait_for
 
+RANGE_START = "dagster/asset_partition_range_start"
+RANGE_END = "dagster/asset_partition_range_end"
 # What turns unsynced when shards have arrived, and nothing else does: fitting the pinned assets
 # again is for a person to decide.
 POOLS = {"reference_pool", "scored_reference_pool"}
@@ -16,11 +20,19 @@ POOLS = {"reference_pool", "scored_reference_pool"}
 
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Pool:
-    """All made; then a shard arrived that is normalized, and nothing switched on to score it."""
+    """All made; then two shards arrived and were normalized, and nothing is on to score them."""
     pool = write_pool(tmp_path_factory.mktemp("used"), enabled=False)
     pool.quadmix("run")
-    late = pool.drop(pool.spare[0])
-    pool.dg("launch", "--assets", "raw_shards", "--partition", late)
+    for path in pool.spare[:2]:
+        pool.drop(path)
+    pool.quadmix("instance")
+    job = definitions_of(pool.profile).resolve_implicit_global_asset_job_def()
+    with instance_in(pool.instance), dg.DagsterInstance.get() as instance:
+        assert job.execute_in_process(
+            asset_selection=[dg.AssetKey("raw_shards")],
+            instance=instance,
+            tags={RANGE_START: pool.spare[0].name, RANGE_END: pool.spare[1].name},
+        ).success
     return pool
 
 
@@ -33,9 +45,9 @@ def server(pool: Pool) -> Iterator[Server]:
 def test_missing_partitions_are_selected_and_backfilled(
     console: Console, server: Server, pool: Pool
 ) -> None:
-    late = pool.spare[0].name
+    late = [path.name for path in pool.spare[:2]]
     before = server.partitions("scored_shards")
-    assert before["registered"] - before["materialized"] == {late}
+    assert before["registered"] - before["materialized"] == set(late)
     backfill = server.wait_for_backfill(
         console.materialize_partitions("scored_shards", "Missing"), seconds=180
     )
@@ -45,14 +57,13 @@ def test_missing_partitions_are_selected_and_backfilled(
         run for run in server.runs() if run["assetSelection"] == [{"path": ["scored_shards"]}]
     ]
     ranges = {tag["key"]: tag["value"] for tag in run["tags"]}
-    assert ranges["dagster/asset_partition_range_start"] == late
-    assert ranges["dagster/asset_partition_range_end"] == late
+    assert [ranges[RANGE_START], ranges[RANGE_END]] == late
 
 
 def test_shards_arrive_and_bad_ones_are_named(console: Console, server: Server, pool: Pool) -> None:
     for switch in ("discover_shards", "follow_shards", "keep_reports"):
         console.switch(switch, on=True)
-    arriving = pool.drop(pool.spare[1])
+    arriving = pool.drop(pool.spare[2])
     twice = pool.drop(pool.spare[0], f"again-{pool.spare[0].name}")
     broken = "broken.parquet"
     (pool.raw / broken).write_bytes(b"PAR1 this is no Parquet file PAR1")
