@@ -308,6 +308,12 @@ def _random_comparison(settings: Settings) -> Used:
     return used
 
 
+def _catalog(settings: Settings) -> Used:
+    # Its views describe every column.
+    carried = _section(settings, "corpus", "carried_columns")
+    return _names(settings) | carried | _section(settings, "parameters", "scale_max")
+
+
 def _together(parts: Iterable[Callable[[Settings], Used]]) -> Callable[[Settings], Used]:
     def used(settings: Settings) -> Used:
         found: Used = {}
@@ -345,7 +351,7 @@ _USED: dict[str, Callable[[Settings], Used]] = {
     outputs.FINAL_MIX: _final_mix,
     outputs.MIX_MANIFEST: _mix_manifest,
     outputs.RANDOM_COMPARISON: _random_comparison,
-    outputs.CATALOG: _names,
+    outputs.CATALOG: _catalog,
 }
 
 ASSETS_WITH_SETTINGS = tuple(_USED)

@@ -1,6 +1,7 @@
 """Records which settings are read, by patching the attribute access of their classes."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,12 @@ from pydantic import BaseModel
 from quadmix_assets.corpus.check import InputReport, inputs
 from quadmix_assets.settings import Settings
 from quadmix_assets.settings.base import Section
+
+_FOR_DISPLAY = (
+    ("quadmix_assets.report.settings_of", "settings_used"),
+    ("quadmix_assets.defs.materialized", "settings_used"),
+    ("quadmix_assets.defs.metadata", "describe"),
+)
 
 
 class Reads:
@@ -87,7 +94,8 @@ def _sections_in(value: Any) -> list[Section]:
 def recorded_reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reads]:
     """Record what is read of any settings while the block runs.
 
-    Validation is not recorded, nor is the check of the inputs: that refuses them or does nothing.
+    Validation is not recorded, nor is the check of the inputs, which refuses them or does nothing,
+    nor what is read to be shown.
     """
     reads = Reads()
 
@@ -131,4 +139,15 @@ def recorded_reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reads]:
             patch.setattr(base, "__eq__", equal, raising=False)
         patch.setattr(Settings, "__init__", initialise)
         patch.setattr(inputs, "look_at_inputs", look_at_inputs)
+        for module, name in _FOR_DISPLAY:
+            called = getattr(sys.modules[module], name)
+            patch.setattr(sys.modules[module], name, _paused(reads, called))
         yield reads
+
+
+def _paused(reads: Reads, called: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*arguments: Any, **options: Any) -> Any:
+        with reads.pause():
+            return called(*arguments, **options)
+
+    return call

