@@ -139,12 +139,12 @@ class Console:
     def switch(self, automation: str, *, on: bool) -> None:
         """Turn the switch of a sensor or schedule on the Automation page."""
         self.open("/automation")
-        row = self.page.get_by_role("link", name=automation, exact=True).first.locator(
-            "xpath=ancestor::*[.//input[@role='switch' or @type='checkbox']][2]"
-        )
+        name = self.page.get_by_text(automation, exact=True).first
+        row = name.locator("xpath=ancestor::*[.//input][1]")
+        # The first checkbox of a row selects it.
         switch = row.locator("input[type=checkbox]").last
         if switch.is_checked() != on:
-            switch.click(force=True)
+            row.locator("label").last.click()
         wait_for(
             f"{automation} is switched {'on' if on else 'off'}",
             lambda: True if switch.is_checked() == on else None,
