@@ -125,7 +125,7 @@ class Console:
             The id of the run that was launched.
         """
         self.open("/jobs")
-        self.page.get_by_role("link", name=job, exact=True).first.click()
+        self.page.get_by_text(job, exact=True).first.click()
         self._menu_of(self._button("Materialize"), "Open launchpad")
         launchpad = self.page.get_by_role("dialog")
         launchpad.locator(".CodeMirror-line").first.click()
