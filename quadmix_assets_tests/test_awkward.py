@@ -1,15 +1,16 @@
 """Awkward inputs that real users have, through the graph: each file is a shard."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
 import polars as pl
 import pytest
 
-from quadmix_assets.definitions import defs as load_definitions
-from quadmix_assets.outputs import FINAL_MIX, QUARANTINE, RAW_SHARDS
-from quadmix_assets.settings import PROFILES_FOLDER
+from quadmix_assets.corpus.document_ids import shards_set_aside
+from quadmix_assets.outputs import FINAL_MIX, PER_SHARD, RAW_SHARDS
+from quadmix_assets.settings import PROFILE_VARIABLE, PROFILES_FOLDER
 from quadmix_assets_tests.conftest import Project
 
 CORPUS = PROFILES_FOLDER.parents[2] / "shared" / "corpus"
@@ -28,10 +29,15 @@ UNREADABLE = {
     "truncated.parquet": "Parquet",
     "utf16.jsonl": "UTF-16",
 }
-REPEATS = ("duplicate_ids.jsonl", "shard-00000.jsonl.zst", "multi_frame.jsonl.zst")
+# Of files that hold the same documents, the first in the order of their keys is in the pool.
+REPEATS = {
+    "multi_member.jsonl.gz": "300 of its 300 ids are those of documents in 'multi_frame.jsonl.zst'",
+    "shard-00000.jsonl.gz": "414 of its 2000 ids are those of documents in 'broken_lines.jsonl'",
+    "shard-00000.jsonl.zst": "414 of its 2000 ids are those of documents in 'broken_lines.jsonl'",
+}
 
 
-def awkward_project(folder: Path, *, without: tuple[str, ...] = ()) -> Project:
+def awkward_project(folder: Path) -> Project:
     project = Project(
         folder,
         corpus={
@@ -59,64 +65,55 @@ def awkward_project(folder: Path, *, without: tuple[str, ...] = ()) -> Project:
     shutil.copytree(
         CORPUS / "awkward",
         folder / "raw",
-        ignore=shutil.ignore_patterns("README.md", "*.tsv", *without),
+        ignore=shutil.ignore_patterns("README.md", "*.tsv"),
     )
     shutil.copyfile(CORPUS / "targets" / "instruct.jsonl", folder / "instruct.jsonl")
     return project
 
 
-def test_duplicate_ids_stop_the_run_and_are_named(tmp_path: Path) -> None:
-    project = awkward_project(tmp_path)
-    assert not project.run()
-    with project.instance() as instance:
-        key = dg.AssetCheckKey(dg.AssetKey("raw_shards"), "ids_are_unique")
-        (record,) = instance.event_log_storage.get_asset_check_execution_history(key, 1)
-        assert record.status.value == "FAILED"
-        assert record.event is not None
-        description = record.event.dagster_event.asset_check_evaluation_data.description  # type: ignore[union-attr]
-        assert "occur more than once, for example" in str(description)
-        assert "remove the duplicates" in str(description)
-        assert not instance.get_materialized_partitions(dg.AssetKey("scored_shards"))
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """All awkward files in one pool, and the whole graph run on it."""
+    project = awkward_project(tmp_path_factory.mktemp("awkward"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(PROFILE_VARIABLE, str(project.profile))
+        assert project.run()
+    yield project
 
 
-def test_unreadable_files_fail_alone_and_the_others_reach_the_mix(tmp_path: Path) -> None:
-    repeats = ("duplicate*", "shard-00000.jsonl.zst", "multi_*", "broken*", "mixed_schema")
-    project = awkward_project(tmp_path, without=(*repeats, "latin1*", "*separators*", "empty*"))
-    # What is left of the files repeats rows of one another here and there; ids by shard and row.
-    profile = project.profile
-    profile.write_text(profile.read_text().replace("raw: raw", "raw: raw\n  id_column: null"))
-    assert project.run()
+def test_what_cannot_be_used_is_set_aside_alone_and_the_rest_reaches_the_mix(
+    project: Project,
+) -> None:
     store = project.store
+    set_aside = shards_set_aside(store)
+    assert set_aside.keys() == UNREADABLE.keys() | REPEATS.keys()
     with project.instance() as instance:
         shards = set(instance.get_dynamic_partitions("shard"))
-        done = instance.get_materialized_partitions(dg.AssetKey("raw_shards"))
-        assert shards - done == set(UNREADABLE)
-        assert instance.get_materialized_partitions(dg.AssetKey("final_mix")) == done
+        for asset in PER_SHARD:
+            assert instance.get_materialized_partitions(dg.AssetKey(asset)) == shards, asset
     mix = pl.concat(
         store.read_table(path, ["id", "copies"]) for path in (store.root / FINAL_MIX).glob("*")
     )
     assert mix.height > 0
-    assert {"zero_bytes.jsonl", "zero_rows.parquet", "long_docs.jsonl.gz"} <= done
+    for key in set_aside:
+        for asset in PER_SHARD:
+            assert store.n_rows(store.table_path(asset, key)) == 0, (asset, key)
+    assert {"zero_bytes.jsonl", "zero_rows.parquet", "long_docs.jsonl.gz"} <= shards
+    ids = [
+        id_
+        for key in shards
+        for id_ in store.read_table(store.table_path(RAW_SHARDS, key), ["id"])["id"]
+    ]
+    assert len(ids) == len(set(ids))
 
 
-def test_every_unreadable_file_says_which_and_why(tmp_path: Path) -> None:
-    project = awkward_project(tmp_path, without=REPEATS)
-    job = load_definitions().resolve_implicit_global_asset_job_def()
-    run_config = {"resources": {"project": {"config": {"profile": str(project.profile)}}}}
+@pytest.mark.parametrize(("name", "word"), [*UNREADABLE.items(), *REPEATS.items()])
+def test_every_file_that_is_set_aside_says_why(project: Project, name: str, word: str) -> None:
+    assert word in shards_set_aside(project.store)[name].message
     with project.instance() as instance:
-        for name, word in UNREADABLE.items():
-            instance.add_dynamic_partitions("shard", [name])
-            result = job.execute_in_process(
-                instance=instance,
-                asset_selection=[dg.AssetKey("raw_shards")],
-                partition_key=name,
-                run_config=run_config,
-                raise_on_error=False,
-            )
-            assert not result.success
-            (failure,) = list(result.get_step_failure_events())
-            message = str(failure.step_failure_data.user_failure_data.description)  # type: ignore[union-attr]
-            assert name in message
-            assert word in message
-        assert not list((project.store.root / RAW_SHARDS).glob("*"))
-        assert not list((project.store.root / QUARANTINE).glob("*"))
+        key = dg.AssetCheckKey(dg.AssetKey(RAW_SHARDS), "shards_are_usable")
+        (record,) = instance.event_log_storage.get_asset_check_execution_history(key, 1)
+        assert record.status.value == "FAILED"
+        assert record.event is not None
+        evaluation = record.event.dagster_event.asset_check_evaluation_data  # type: ignore[union-attr]
+        assert f"| {name} |" in str(evaluation.metadata["set_aside"].value)

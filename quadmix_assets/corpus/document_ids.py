@@ -319,7 +319,8 @@ def _same_ids(
     n_held = len({id_ for ids in held.values() for id_ in ids})
     owners = sorted(held)
     shown = ", ".join(repr(id_) for id_ in held[owners[0]][:_N_SHOWN])
-    others = f" and {len(owners) - 1} other shards" if len(owners) > 1 else ""
+    n_more = len(owners) - 1
+    others = f" and {n_more} other shard{'s' * (n_more > 1)}" if n_more else ""
     return SetAside(
         Kind.DUPLICATE,
         f"{n_held} of its {n_ids} ids are those of documents in {owners[0]!r}{others}, such as "

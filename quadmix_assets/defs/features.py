@@ -175,7 +175,7 @@ def scored_shards(
     group_name=GROUP,
     kinds={"polars", "parquet"},
     owners=OWNERS,
-    code_version=version_of(DOMAIN_LABELS, 1),
+    code_version=version_of(DOMAIN_LABELS, 2),
     partitions_def=SHARDS,
     deps=[raw_shards, fitted_models],
     backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),

@@ -107,7 +107,9 @@ def first_rows(path: UPath) -> dg.MetadataValue:
         return dg.MetadataValue.md("_no rows_")
     rows = cast(pl.DataFrame, pl.from_arrow(first))
     shown = pl.DataFrame(
-        {plain_text(name): [_excerpt(value) for value in rows[name]] for name in rows.columns}
+        {plain_text(name): [_excerpt(value) for value in rows[name]] for name in rows.columns},
+        # A column of numbers may hold words for what is missing.
+        schema=dict.fromkeys(map(plain_text, rows.columns), pl.Object),
     )
     left_out = len(names) - rows.width
     note = f"\n\n{left_out} further columns are not shown." if left_out else ""

@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from quadmix_assets.defs.conditions import GATHER, ON_SHARDS, PINNED, SHARD
+from quadmix_assets.defs.conditions import GATHER, ON_CHANGES, ON_SHARDS, PINNED, SHARD
 from quadmix_assets.defs.discovery import INPUT_LISTING
 from quadmix_assets.defs.features import (
     domain_labels,
@@ -25,7 +25,9 @@ from quadmix_assets.defs.metadata import (
     table_metadata,
 )
 from quadmix_assets.defs.mix_links import MANIFEST_TAG, gather_links, tag_runs
+from quadmix_assets.defs.optimum_check import optimum_check
 from quadmix_assets.defs.partitions import SHARDS, shard_keys, shards_with
+from quadmix_assets.defs.proxies import proxy_metrics
 from quadmix_assets.defs.raw_shards import raw_shards
 from quadmix_assets.defs.resources import (
     OWNERS,
@@ -89,7 +91,7 @@ class MixChoice(dg.Config):
     group_name=GROUP,
     kinds={"polars", "parquet"},
     owners=OWNERS,
-    code_version=version_of(RANK_CALIBRATION, 2),
+    code_version=version_of(RANK_CALIBRATION, 3),
     deps=[score_normalizers, scored_reference_pool, optimal_params],
     automation_condition=PINNED,
 )
@@ -240,8 +242,8 @@ def final_mix(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
     group_name=GROUP,
     kinds={"json"},
     owners=OWNERS,
-    code_version=version_of(MIX_MANIFEST, 1),
-    deps=[final_mix, INPUT_LISTING],
+    code_version=version_of(MIX_MANIFEST, 2),
+    deps=[final_mix, INPUT_LISTING, optimum_check],
     automation_condition=GATHER,
 )
 def mix_manifest(
@@ -317,7 +319,11 @@ def _commit(manifest: Mapping[str, Any]) -> str:
     return f"{git['commit']}{' with changes that are not committed' if git['dirty'] else ''}"
 
 
-@dg.asset_check(asset=mix_manifest)
+@dg.asset_check(
+    asset=mix_manifest,
+    additional_deps=[rank_calibration, score_normalizers, proxy_metrics, optimal_params],
+    automation_condition=ON_CHANGES,
+)
 def mix_is_current(
     context: dg.AssetCheckExecutionContext, project: ProjectResource
 ) -> dg.AssetCheckResult:

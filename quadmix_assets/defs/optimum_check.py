@@ -48,7 +48,7 @@ class CheckConfig(dg.Config):
     group_name=GROUP,
     kinds={"pytorch", "parquet"},
     owners=OWNERS,
-    code_version=version_of(OPTIMUM_CHECK, 1),
+    code_version=version_of(OPTIMUM_CHECK, 2),
     deps=[optimal_params, proxy_pool],
     automation_condition=PINNED,
     pool="training",

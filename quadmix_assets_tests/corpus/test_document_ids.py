@@ -82,7 +82,7 @@ def test_the_reason_names_ids_shards_and_what_to_do(store: Store) -> None:
     reason = shards_set_aside(store)["three"]
     assert reason.kind is Kind.DUPLICATE
     assert "3 of its 4 ids" in reason.message
-    assert "'one' and 1 other shards, such as 'a', 'c'." in reason.message
+    assert "'one' and 1 other shard, such as 'a', 'c'." in reason.message
     assert "Remove this file or 'one'" in reason.message
     assert "corpus.id_column to null" in reason.message
     assert reason.because_of == accepted_checksums(store, ["one", "two", "three"])
