@@ -141,10 +141,11 @@ class Console:
         self.open("/automation")
         name = self.page.get_by_text(automation, exact=True).first
         row = name.locator("xpath=ancestor::*[.//input][1]")
-        # The first checkbox of a row selects it.
-        switch = row.locator("input[type=checkbox]").last
+        # The row's other checkbox selects it.
+        label = row.locator("label[class*=Switch]")
+        switch = label.locator("input")
         if switch.is_checked() != on:
-            row.locator("label").last.click()
+            label.click()
         wait_for(
             f"{automation} is switched {'on' if on else 'off'}",
             lambda: True if switch.is_checked() == on else None,
