@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -123,9 +124,11 @@ class Store:
             MissingOutputError: it has not been written, or is incomplete.
         """
         self.require(path)
+        if is_local(path):
+            return _local_fingerprint(Path(str(path)))
         if path.is_file():
             return hash_file(path)
-        listing = None if is_local(path) else read_listing(path)
+        listing = read_listing(path)
         if listing is None:
             return hash_files(path, file_names(path))
         return _verified(path, hash_files(path, listing.names), listing.fingerprint)
@@ -187,6 +190,26 @@ class Store:
             if listing is not None:
                 _verified(path, hash_files(Path(temporary), names), listing.fingerprint)
             yield Path(temporary)
+
+
+def _local_fingerprint(path: Path) -> str:
+    """The hash of a local file or folder, computed once for as long as its files stay the same."""
+    names = None if path.is_file() else tuple(file_names(UPath(path)))
+    files = [path] if names is None else [path / name for name in names]
+    stats = [file.stat() for file in files]
+    state = tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats)
+    return _hash_in_state(path, names, state)
+
+
+@lru_cache(maxsize=4_096)
+def _hash_in_state(
+    path: Path, names: tuple[str, ...] | None, state: tuple[tuple[int, int, int], ...]
+) -> str:
+    """The hash of a file, or of the named files of a folder, that are in a certain state.
+
+    An output is replaced and never changed in place, so that another content has another state.
+    """
+    return hash_file(path) if names is None else hash_files(path, names)
 
 
 def _verified(folder: UPath, found: str, expected: str) -> str:
