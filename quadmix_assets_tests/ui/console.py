@@ -125,7 +125,7 @@ class Console:
             The id of the run that was launched.
         """
         self.open("/jobs")
-        self.page.get_by_role("link", name=job, exact=True).first.click()
+        self.page.get_by_text(job, exact=True).first.click()
         self._menu_of(self._button("Materialize"), "Open launchpad")
         launchpad = self.page.get_by_role("dialog")
         launchpad.locator(".CodeMirror-line").first.click()
@@ -139,12 +139,13 @@ class Console:
     def switch(self, automation: str, *, on: bool) -> None:
         """Turn the switch of a sensor or schedule on the Automation page."""
         self.open("/automation")
-        row = self.page.get_by_role("link", name=automation, exact=True).first.locator(
-            "xpath=ancestor::*[.//input[@role='switch' or @type='checkbox']][2]"
-        )
-        switch = row.locator("input[type=checkbox]").last
+        name = self.page.get_by_text(automation, exact=True).first
+        row = name.locator("xpath=ancestor::*[.//input][1]")
+        # The row's other checkbox selects it.
+        label = row.locator("label[class*=Switch]")
+        switch = label.locator("input")
         if switch.is_checked() != on:
-            switch.click(force=True)
+            label.click()
         wait_for(
             f"{automation} is switched {'on' if on else 'off'}",
             lambda: True if switch.is_checked() == on else None,
