@@ -20,11 +20,6 @@ class AutomationSettings(Section):
         description="whether what is missing (fitted models, proxies, theta*, the mix) is built "
         "without a click, from the start of the UI on; off, because a swarm can train for days",
     )
-    cron: str = Field(
-        default="* * * * *",
-        description="cron expression: when the partitions of missing and changed shards are "
-        "requested; every minute, so that they wait briefly",
-    )
     discovery_seconds: PositiveInt = Field(
         default=30, description="seconds between two scans of the input folder"
     )
