@@ -13,9 +13,9 @@ from quadmix_assets_tests.ui.server import Server, served, wait_for
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
-# What turns unsynced when shards have arrived, and nothing else does: fitting the pinned assets
+# What turns unsynced when shards have arrived, and nothing else does: making pinned assets
 # again is for a person to decide.
-POOLS = {"reference_pool", "scored_reference_pool"}
+PINNED = {"reference_pool", "scored_reference_pool", "random_comparison"}
 
 
 @pytest.fixture(scope="module")
@@ -101,11 +101,11 @@ def test_shards_arrive_and_bad_ones_are_named(console: Console, server: Server, 
 
 
 def test_changed_setting_makes_exactly_its_assets_unsynced(console: Console, pool: Pool) -> None:
-    assert console.unsynced() == POOLS
+    assert console.unsynced() == PINNED
     pool.change_settings("mix", max_breakpoints=500)
-    assert console.unsynced() == POOLS, "settings are those of the last load"
+    assert console.unsynced() == PINNED, "settings are those of the last load"
     console.reload_definitions()
-    assert console.unsynced() == POOLS | {"rank_calibration"}
+    assert console.unsynced() == PINNED | {"rank_calibration"}
     console.open_asset("rank_calibration")
     console.see("Unsynced")
     console.see("mix.max_breakpoints")
