@@ -21,7 +21,7 @@ from quadmix_assets.corpus.set_aside import Kind, SetAside
 from quadmix_assets.defs.conditions import SHARD
 from quadmix_assets.defs.discovery import (
     INPUT_FILES,
-    listing_observation,
+    listing_event,
     planted_keys,
     why_kept,
 )
@@ -115,7 +115,7 @@ def raw_shards(
         }
 
     made = materialize_shards(context, project, RAW_SHARDS, work)
-    listing = listing_observation(context.instance, store, registered)
+    listing = listing_event(context.instance, store, registered)
     if listing is not None:
         context.log_event(listing)
     # The checks are part of this step, so that the page of its run shows them.

@@ -58,7 +58,7 @@ class Pool:
                     self.instance.delete_dynamic_partition("shard", key)
         found = {}
         for event in result.asset_events:
-            assert isinstance(event, dg.AssetObservation)
+            assert isinstance(event, dg.AssetObservation | dg.AssetMaterialization)
             self.instance.report_runless_asset_event(event)
             if event.asset_key == self.discovery.INPUT_FILES:
                 found[str(event.partition)] = str(event.tags["dagster/data_version"])
@@ -101,7 +101,9 @@ class Pool:
 
     def listing(self) -> str | None:
         """The version of the list of shards that is on record."""
-        records = self.instance.fetch_observations(self.discovery.INPUT_LISTING, limit=1).records
+        records = self.instance.fetch_materializations(
+            self.discovery.INPUT_LISTING, limit=1
+        ).records
         if not records:
             return None
         return (records[0].event_log_entry.tags or {})["dagster/data_version"]
