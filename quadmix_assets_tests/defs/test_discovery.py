@@ -61,7 +61,7 @@ class Pool:
             assert isinstance(event, dg.AssetObservation | dg.AssetMaterialization)
             self.instance.report_runless_asset_event(event)
             if event.asset_key == self.discovery.INPUT_FILES:
-                found[str(event.partition)] = str(event.tags["dagster/data_version"])
+                found[str(event.partition)] = str((event.tags or {})["dagster/data_version"])
         return found
 
     def make(self, *keys: str) -> dict[str, dg.AssetCheckEvaluation]:
