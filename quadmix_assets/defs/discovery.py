@@ -32,6 +32,7 @@ from quadmix_assets.defs.resources import (
     OWNERS,
     ProjectResource,
 )
+from quadmix_assets.defs.shard_checks import check_shards, evaluations
 from quadmix_assets.defs.versions import latest_versions
 from quadmix_assets.hashing import hash_bytes
 from quadmix_assets.outputs import FILES_OF_A_SHARD, PER_SHARD
@@ -131,6 +132,8 @@ def discover_shards(
     events += [_observation(key, DELETED, {}) for key in gone]
     pool = (registered | set(arrivals.new)) - set(gone)
     listing = listing_event(instance, store, pool)
+    # No run follows from a file that goes, so what the checks say is brought up to date here.
+    checks = evaluations(check_shards(store, settings, pool)) if gone else []
     words = "; ".join(
         [
             in_words(arrivals, discovery),
@@ -147,7 +150,7 @@ def discover_shards(
     return dg.SensorResult(
         skip_reason=words,
         dynamic_partitions_requests=requests,
-        asset_events=[*events, *([listing] if listing else [])],
+        asset_events=[*events, *([listing] if listing else []), *checks],
         cursor=arrivals.memory.as_text(),
     )
 
