@@ -2,16 +2,13 @@
 
 import dagster as dg
 
-from quadmix_assets.defs.discovery import INPUT_LISTING
-
 _Condition = dg.AutomationCondition
 
 _NOT_NOW = ~_Condition.any_deps_in_progress() & ~_Condition.in_progress()
 # Every parent has at least one partition, and none is about to change. "No partition of a parent
-# is missing" would wait for ever behind a shard that cannot be made. An external asset without
-# partitions is always missing to Dagster, even when it has been observed.
+# is missing" would wait for ever behind a shard that cannot be made.
 _READY = (
-    _Condition.all_deps_match(~_Condition.missing()).ignore(dg.AssetSelection.assets(INPUT_LISTING))
+    _Condition.all_deps_match(~_Condition.missing())
     & ~_Condition.any_deps_match(_Condition.will_be_requested())
     & _NOT_NOW
 )

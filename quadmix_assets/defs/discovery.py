@@ -32,6 +32,7 @@ from quadmix_assets.defs.resources import (
     OWNERS,
     ProjectResource,
 )
+from quadmix_assets.defs.shard_checks import check_shards, evaluations
 from quadmix_assets.defs.versions import latest_versions
 from quadmix_assets.hashing import hash_bytes
 from quadmix_assets.outputs import FILES_OF_A_SHARD, PER_SHARD
@@ -62,7 +63,7 @@ input_listing = dg.AssetSpec(
     owners=OWNERS,
     description="Which shards are in the pool: those registered, without those set aside.\n\n"
     "A shard that comes, goes, or is set aside changes its data version, and what is made of the "
-    "whole pool, such as the manifest of the mix, becomes unsynced. It is observed by "
+    "whole pool, such as the manifest of the mix, becomes unsynced. It is reported by "
     "`discover_shards` and by every run on `raw_shards`; there is nothing to materialise.",
 )
 
@@ -130,7 +131,9 @@ def discover_shards(
     events = [observation(shards[key], version) for key, version in arrivals.versions.items()]
     events += [_observation(key, DELETED, {}) for key in gone]
     pool = (registered | set(arrivals.new)) - set(gone)
-    listing = listing_observation(instance, store, pool)
+    listing = listing_event(instance, store, pool)
+    # No run follows from a file that goes, so what the checks say is brought up to date here.
+    checks = evaluations(check_shards(store, settings, pool)) if gone else []
     words = "; ".join(
         [
             in_words(arrivals, discovery),
@@ -147,7 +150,7 @@ def discover_shards(
     return dg.SensorResult(
         skip_reason=words,
         dynamic_partitions_requests=requests,
-        asset_events=[*events, *([listing] if listing else [])],
+        asset_events=[*events, *([listing] if listing else []), *checks],
         cursor=arrivals.memory.as_text(),
     )
 
@@ -165,7 +168,7 @@ def register_shards(instance: dg.DagsterInstance, settings: Settings, store: Sto
         instance.add_dynamic_partitions(_SHARD, new)
     for event in present_files(instance, settings, store, registered):
         instance.report_runless_asset_event(event)
-    listing = listing_observation(instance, store, registered | keys)
+    listing = listing_event(instance, store, registered | keys)
     if listing is not None:
         instance.report_runless_asset_event(listing)
 
@@ -199,16 +202,20 @@ def observation(shard: InputShard, version: str | None = None) -> dg.AssetObserv
     return _observation(shard.key, version or shard.fingerprint, {"path": str(shard.path)})
 
 
-def listing_observation(
+def listing_event(
     instance: dg.DagsterInstance, store: Store, registered: AbstractSet[str]
-) -> dg.AssetObservation | None:
-    """The event that reports which shards are in the pool; None if that is on record."""
+) -> dg.AssetMaterialization | None:
+    """The event that reports which shards are in the pool; None if that is on record.
+
+    Of an external asset without a function that observes it, Dagster's staleness and conditions
+    know the materialisations alone.
+    """
     usable = sorted(registered - shards_set_aside(store).keys())
     version = hash_bytes("\n".join(usable).encode())
     on_record = latest_versions(instance, INPUT_LISTING).get(None)
     if version == on_record:
         return None
-    return dg.AssetObservation(
+    return dg.AssetMaterialization(
         INPUT_LISTING,
         metadata={"n_shards": len(usable), "n_set_aside": len(registered) - len(usable)},
         tags={_DATA_VERSION: version},

@@ -1,27 +1,25 @@
 """Group `corpus`: the normalized shards, and the checks of their files, ids and unusable rows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 import polars as pl
 
 from quadmix_assets.corpus.discovery import InputShard
-from quadmix_assets.corpus.document_ids import DocumentIds, shards_set_aside
+from quadmix_assets.corpus.document_ids import DocumentIds
 from quadmix_assets.corpus.inputs import discover_inputs, raw_folder
-from quadmix_assets.corpus.normalize import documents_schema
 from quadmix_assets.corpus.raw_shard import (
     RawShardSummary,
     gone,
     not_marked,
-    read_summary,
     write_raw_shard,
     write_set_aside,
 )
-from quadmix_assets.corpus.set_aside import Kind, SetAside
+from quadmix_assets.corpus.set_aside import SetAside
 from quadmix_assets.defs.conditions import SHARD
 from quadmix_assets.defs.discovery import (
     INPUT_FILES,
-    listing_observation,
+    listing_event,
     planted_keys,
     why_kept,
 )
@@ -35,15 +33,16 @@ from quadmix_assets.defs.resources import (
     ProjectResource,
     version_of,
 )
+from quadmix_assets.defs.shard_checks import (
+    FEW_ROWS_IN_QUARANTINE,
+    IDS_ARE_UNIQUE,
+    SHARDS_ARE_USABLE,
+    SHARDS_HAVE_THE_SCHEMA,
+    check_shards,
+)
 from quadmix_assets.outputs import INPUT_CHECK, PLANTED_CORPUS, QUARANTINE, RAW_SHARDS
 from quadmix_assets.settings import CorpusSettings, Settings
 from quadmix_assets.store import Store
-
-SHARDS_ARE_USABLE = "shards_are_usable"
-IDS_ARE_UNIQUE = "ids_are_unique"
-SHARDS_HAVE_THE_SCHEMA = "shards_have_the_schema"
-FEW_ROWS_IN_QUARANTINE = "few_rows_in_quarantine"
-_N_SHOWN = 5
 
 
 @dg.asset(
@@ -115,16 +114,11 @@ def raw_shards(
         }
 
     made = materialize_shards(context, project, RAW_SHARDS, work)
-    listing = listing_observation(context.instance, store, registered)
+    listing = listing_event(context.instance, store, registered)
     if listing is not None:
         context.log_event(listing)
     # The checks are part of this step, so that the page of its run shows them.
-    shards = [k for k in sorted(registered) if store.table_path(RAW_SHARDS, k).exists()]
-    set_aside = {key: why for key, why in shards_set_aside(store).items() if key in registered}
-    yield _shards_are_usable(set_aside, len(shards), raw_folder(settings, store))
-    yield _ids_are_unique(set_aside, len(shards))
-    yield _shards_have_the_schema(store, shards, settings.corpus)
-    yield _few_rows_in_quarantine(store, shards, settings.corpus.max_quarantine_share)
+    yield from check_shards(store, settings, registered)
     yield made
 
 
@@ -181,103 +175,4 @@ def _absence(summary: RawShardSummary, corpus: CorpusSettings) -> str:
     instead[corpus.source_column] = "the source is the shard's key"
     return "; ".join(
         f"no column {column!r}: {instead.get(column, 'null')}" for column in summary.absent_columns
-    )
-
-
-def _shards_are_usable(
-    set_aside: Mapping[str, SetAside], n_shards: int, folder: object
-) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        check_name=SHARDS_ARE_USABLE,
-        passed=not set_aside,
-        description=_told(set_aside, f"of {n_shards} shards are set aside")
-        or f"all {n_shards} shards are in the pool",
-        metadata={
-            "n_set_aside": len(set_aside),
-            "set_aside": _table(set_aside),
-            "folder": str(folder),
-        },
-    )
-
-
-def _ids_are_unique(set_aside: Mapping[str, SetAside], n_shards: int) -> dg.AssetCheckResult:
-    duplicates = {k: why for k, why in set_aside.items() if why.kind is Kind.DUPLICATE}
-    return dg.AssetCheckResult(
-        check_name=IDS_ARE_UNIQUE,
-        passed=not duplicates,
-        description=_told(duplicates, f"of {n_shards} shards repeat another and are set aside")
-        or f"no id occurs twice in {n_shards} shards",
-        metadata={"n_duplicates": len(duplicates), "duplicates": _table(duplicates)},
-    )
-
-
-def _told(set_aside: Mapping[str, SetAside], what: str) -> str:
-    """How many shards, then one line for each of the first of them; empty if there is none."""
-    if not set_aside:
-        return ""
-    lines = [f"{key}: {why.message}" for key, why in list(set_aside.items())[:_N_SHOWN]]
-    more = len(set_aside) - len(lines)
-    return "\n".join(
-        [f"{len(set_aside)} {what}:", *lines, *([f"and {more} more"] if more > 0 else [])]
-    )
-
-
-def _table(set_aside: Mapping[str, SetAside]) -> dg.MetadataValue:
-    return markdown_table(
-        pl.DataFrame(
-            {
-                "shard": list(set_aside),
-                "kind": [str(why.kind) for why in set_aside.values()],
-                "what is wrong and what to do": [why.message for why in set_aside.values()],
-            }
-        )
-    )
-
-
-def _shards_have_the_schema(
-    store: Store, shards: Sequence[str], corpus: CorpusSettings
-) -> dg.AssetCheckResult:
-    expected = documents_schema(corpus.carried_columns).names
-    others = {
-        key: columns
-        for key in shards
-        if (columns := list(store.read_schema(store.table_path(RAW_SHARDS, key)))) != expected
-    }
-    table = pl.DataFrame(
-        {"shard": list(others), "columns": [", ".join(columns) for columns in others.values()]}
-    )
-    return dg.AssetCheckResult(
-        check_name=SHARDS_HAVE_THE_SCHEMA,
-        passed=not others,
-        description=f"all {len(shards)} shards have the columns {', '.join(expected)}"
-        if not others
-        else f"{len(others)} of {len(shards)} shards, the first {next(iter(others))!r}, do not "
-        f"have the columns {', '.join(expected)}: they were made with other "
-        "corpus.carried_columns; materialise their partitions again",
-        metadata={"other_columns": markdown_table(table)},
-    )
-
-
-def _few_rows_in_quarantine(
-    store: Store, shards: Sequence[str], limit: float
-) -> dg.AssetCheckResult:
-    summaries = {key: read_summary(store, key) for key in shards}
-    over = {key: s for key, s in summaries.items() if s.quarantine_share > limit}
-    table = pl.DataFrame(
-        {
-            "shard": list(over),
-            "n_rows": [s.n_rows for s in over.values()],
-            "quarantine_share": [s.quarantine_share for s in over.values()],
-            "reasons": [str(s.quarantined) for s in over.values()],
-        }
-    )
-    return dg.AssetCheckResult(
-        check_name=FEW_ROWS_IN_QUARANTINE,
-        passed=not over,
-        description=f"{len(over)} of {len(summaries)} shards have more than {limit:.1%} "
-        "of their rows in quarantine" + (f", the first {next(iter(over))!r}" if over else ""),
-        metadata={
-            "n_quarantined": sum(s.n_quarantined for s in summaries.values()),
-            "shards_over_the_limit": markdown_table(table),
-        },
     )

@@ -100,9 +100,7 @@ def test_what_is_wrong_with_the_file(tmp_path: Path) -> None:
         read_target_set(write(tmp_path / "a.jsonl", ROWS), name="oh")
     with pytest.raises(ValueError, match="the target set has no document"):
         read_target_set(write(tmp_path / "b.jsonl", []), name="oh")
-    with pytest.raises(
-        ValueError, match="row 2: duplicate_id: an earlier row .* has the id 'a'"
-    ):
+    with pytest.raises(ValueError, match="row 2: duplicate_id: an earlier row .* has the id 'a'"):
         read_target_set(write(tmp_path / "c.jsonl", [{"id": "a", "text": "x"}] * 2), name="oh")
     with pytest.raises(ValueError, match="supported are"):
         read_target_set(write(tmp_path / "d.csv", ROWS), name="oh", template="{prompt}")

@@ -30,6 +30,7 @@ class Pool:
         self.definitions = definitions
         self.cursor: str | None = None
         self.words = ""
+        self.checks: dict[str, dg.AssetCheckEvaluation] = {}
         self.discovery = module("discovery")
         self.resource = module("resources").ProjectResource(profile=str(project.profile))
 
@@ -57,11 +58,14 @@ class Pool:
                 for key in request.partition_keys:
                     self.instance.delete_dynamic_partition("shard", key)
         found = {}
+        self.checks = {}
         for event in result.asset_events:
-            assert isinstance(event, dg.AssetObservation)
             self.instance.report_runless_asset_event(event)
+            if isinstance(event, dg.AssetCheckEvaluation):
+                self.checks[event.check_name] = event
+                continue
             if event.asset_key == self.discovery.INPUT_FILES:
-                found[str(event.partition)] = str(event.tags["dagster/data_version"])
+                found[str(event.partition)] = str((event.tags or {})["dagster/data_version"])
         return found
 
     def make(self, *keys: str) -> dict[str, dg.AssetCheckEvaluation]:
@@ -101,7 +105,9 @@ class Pool:
 
     def listing(self) -> str | None:
         """The version of the list of shards that is on record."""
-        records = self.instance.fetch_observations(self.discovery.INPUT_LISTING, limit=1).records
+        records = self.instance.fetch_materializations(
+            self.discovery.INPUT_LISTING, limit=1
+        ).records
         if not records:
             return None
         return (records[0].event_log_entry.tags or {})["dagster/data_version"]
@@ -196,10 +202,14 @@ def test_what_repeats_is_set_aside_alone_and_heals(pool: Pool) -> None:
     checks = pool.make("known.jsonl")
     removed = pool.look()
     assert removed == {"broken.jsonl.gz": "deleted", "copy.jsonl": "deleted"}
+    assert len(pool.checks) == 4
+    assert all(check.passed for check in pool.checks.values()), "healed without a run"
     assert pool.shards == {"a.jsonl", "fresh.jsonl", "known.jsonl", "z.jsonl"}
     assert pool.set_aside == set()
     checks = pool.make("z.jsonl")
     assert all(check.passed for check in checks.values())
+    pool.look()
+    assert pool.checks == {}, "told once"
 
 
 def test_a_duplicate_is_accepted_when_the_first_one_goes(pool: Pool) -> None:
