@@ -13,7 +13,11 @@ def defs() -> dg.Definitions:
     """The whole asset graph, for the profile that QUADMIX_PROFILE names (the demo by default)."""
     loaded = dg.load_from_defs_folder(path_within_project=Path(__file__).parent)
     # An asset is in the list once for every module that imports it.
-    assets = {id(asset): asset for asset in loaded.assets or ()}
+    assets = {
+        id(asset): asset
+        for asset in loaded.assets or ()
+        if isinstance(asset, dg.AssetsDefinition | dg.AssetSpec)
+    }
     return dg.Definitions(
         assets=dg.map_asset_specs(with_settings(), assets.values()),
         asset_checks=loaded.asset_checks,

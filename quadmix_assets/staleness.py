@@ -55,7 +55,7 @@ class Staleness:
         if asset in self._is_current:
             return not self._is_current[asset]()
         return any(
-            self._has_changed(tags, parent, self._graph.get(parent).is_partitioned)
+            self._has_changed(tags, parent, self._graph.get(parent).partitions_def)
             for parent in self._graph.get(key).parent_keys
         )
 
@@ -82,16 +82,15 @@ class Staleness:
         return set(partitions) - fresh
 
     def _has_changed(
-        self, tags: Mapping[str, str], parent: dg.AssetKey, is_partitioned: bool
+        self,
+        tags: Mapping[str, str],
+        parent: dg.AssetKey,
+        partitions: dg.PartitionsDefinition | None,
     ) -> bool:
         recorded = tags.get(get_input_data_version_tag(parent))
-        if not is_partitioned:
+        if partitions is None:
             return recorded != self._versions(parent, None).get(None, "INITIAL")
-        keys = sorted(
-            self._graph.get(parent).partitions_def.get_partition_keys(
-                dynamic_partitions_store=self._instance
-            )
-        )
+        keys = sorted(partitions.get_partition_keys(dynamic_partitions_store=self._instance))
         if len(keys) < SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD:
             versions = self._versions(parent, keys)
             return recorded != _combined([versions[key] for key in keys if key in versions])

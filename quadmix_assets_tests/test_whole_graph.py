@@ -12,11 +12,8 @@ import numpy as np
 import polars as pl
 import pytest
 import zstandard
-from hypothesis import given
-from hypothesis import strategies as st
 
 from quadmix_assets.cli import main
-from quadmix_assets.definitions import defs as load_definitions
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FINAL_MIX,
@@ -38,7 +35,7 @@ from quadmix_assets.sampling.theta_json import theta_from_json
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import PROFILE_VARIABLE
 from quadmix_assets.stages import Stage, cut_into_stages
-from quadmix_assets.whole_graph import _ranges, graph_of
+from quadmix_assets.whole_graph import graph_of
 from quadmix_assets_tests.conftest import TINY, Project, definitions_of, instance_in
 from quadmix_assets_tests.features.texts import TOPICS, prose, spam
 from quadmix_assets_tests.lakes import write_lines
@@ -46,49 +43,25 @@ from quadmix_assets_tests.lakes import write_lines
 LABELS = {"Recht": "law", "cooking": "cooking", "astronomy": "unknown", None: "unknown"}
 
 
-@given(st.lists(st.sampled_from(["", "ab", "b"]), max_size=30), st.integers(1, 8))
-def test_ranges_cover_what_is_wanted_and_nothing_else(wanted: list[str], size: int) -> None:
-    registered = [f"key-{number * 7919 % 1_000}" for number in range(len(wanted))]
-    assets = {key: tuple(names) for key, names in zip(registered, wanted, strict=True)}
-    covered: dict[str, tuple[str, ...]] = {}
-    for start, end, made in _ranges(registered, assets, size):
-        first, last = registered.index(start), registered.index(end)
-        assert 1 <= last - first + 1 <= size
-        covered |= dict.fromkeys(registered[first : last + 1], made)
-    assert covered == {key: made for key, made in assets.items() if made}
-
-
-def test_ranges_are_as_long_as_they_may_be() -> None:
-    registered = list("abcdefgh")
-    all_of_it = dict.fromkeys(registered, ("x", "y"))
-    without_d = {key: made for key, made in all_of_it.items() if key != "d"}
-    assert list(_ranges(registered, without_d, 3)) == [
-        ("a", "c", ("x", "y")),
-        ("e", "g", ("x", "y")),
-        ("h", "h", ("x", "y")),
-    ]
-    assert list(_ranges(registered, all_of_it, 100)) == [("a", "h", ("x", "y"))]
-    assert list(_ranges(registered, {**all_of_it, "a": ("y",)}, 100)) == [
-        ("a", "a", ("y",)),
-        ("b", "h", ("x", "y")),
-    ]
-    assert list(_ranges(registered, {}, 1)) == []
-
-
-def test_every_asset_has_one_stage_after_what_it_depends_on() -> None:
-    parents, partitions = graph_of(load_definitions())
+def test_every_asset_has_one_stage_after_what_it_depends_on(tmp_path: Path) -> None:
+    parents, partitions = graph_of(Project(tmp_path).definitions())
     assert len(parents) > 15
     stages = cut_into_stages(parents, partitions)
-    order = [*stages.until_search, *stages.after_search]
-    assets = [asset for stage in order for asset in stage.assets]
-    assert sorted(assets) == sorted(parents.keys() - {PLANTED_CORPUS})
-    made = {PLANTED_CORPUS}
-    for stage in order:
+    assets = [asset for stage in stages for asset in stage.assets]
+    assert sorted(assets) == sorted(parents)
+    made: set[str] = set()
+    for stage in stages:
         assert {partitions[asset] for asset in stage.assets} == {stage.partitions}
         for asset in stage.assets:
             assert parents[asset] <= made, asset
             made.add(asset)
-    assert order[0] == Stage((RAW_SHARDS,), "shard"), "what cannot be read fails before any work"
+    assert stages[:2] == (Stage((PLANTED_CORPUS,)), Stage((RAW_SHARDS,), "shard"))
+
+
+def test_files_are_read_before_any_other_work(tmp_path: Path) -> None:
+    parents, partitions = graph_of(files_project(tmp_path).definitions())
+    assert PLANTED_CORPUS not in parents
+    assert cut_into_stages(parents, partitions)[0] == Stage((RAW_SHARDS,), "shard")
 
 
 def documents(name: str, n: int) -> list[dict[str, Any]]:

@@ -36,18 +36,19 @@ def passes() -> dg.AssetCheckResult:
 
 WHOLE, PARTS = check_of(whole, "whole_fails"), check_of(parts, "parts_fail")
 DEFINITIONS = dg.Definitions(assets=[whole, parts], asset_checks=[WHOLE, PARTS, passes])
+GRAPH = DEFINITIONS.resolve_asset_graph()
 
 
 def names(instance: dg.DagsterInstance) -> list[str]:
-    return [check.name for check in failed_checks(instance, DEFINITIONS)]
+    return [check.name for check in failed_checks(instance, GRAPH)]
 
 
 def test_failed_checks_come_with_asset_severity_and_words() -> None:
     with dg.DagsterInstance.ephemeral() as instance:
-        assert failed_checks(instance, DEFINITIONS) == []
+        assert failed_checks(instance, GRAPH) == []
         dg.materialize([whole, WHOLE, passes], instance=instance)
         dg.materialize([parts, PARTS], instance=instance, partition_key="a")
-        first, second = failed_checks(instance, DEFINITIONS)
+        first, second = failed_checks(instance, GRAPH)
     assert (first.asset, first.name, first.severity) == ("parts", "parts_fail", "WARN")
     assert (second.asset, second.name, second.severity) == ("whole", "whole_fails", "ERROR")
     assert second.description == "words of whole_fails"

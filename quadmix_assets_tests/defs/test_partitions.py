@@ -19,9 +19,14 @@ def work(key: str) -> Mapping[str, Any]:
     return {"length": len(key), "name": key}
 
 
-@dg.asset(partitions_def=SHARDS, backfill_policy=dg.BackfillPolicy.single_run())
-def toy(context: dg.AssetExecutionContext) -> None:
-    for_each_partition(context, work, expected_errors=(ValueError, FileNotFoundError))
+@dg.asset(partitions_def=SHARDS, backfill_policy=dg.BackfillPolicy.single_run(), code_version="7")
+def toy(context: dg.AssetExecutionContext) -> dg.MaterializeResult:
+    return for_each_partition(
+        context,
+        work,
+        version=lambda key: f"content of {key}",
+        expected_errors=(ValueError, FileNotFoundError),
+    )
 
 
 @dg.asset
@@ -62,6 +67,28 @@ def test_every_partition_is_recorded_with_its_own_metadata(instance: dg.DagsterI
     assert materialize(instance, "c", "a").success
     assert metadata_of(instance) == {key: {"name": key, "length": 1} for key in "ca"}
     assert worked == ["a", "c"]
+
+
+def test_every_partition_has_the_version_of_its_own_content(instance: dg.DagsterInstance) -> None:
+    assert materialize(instance, "c", "a").success
+    records = instance.fetch_materializations(dg.AssetKey("toy"), limit=10).records
+    versions = {}
+    for record in records:
+        assert record.asset_materialization is not None
+        tags = record.asset_materialization.tags or {}
+        versions[record.partition_key] = tags["dagster/data_version"]
+        assert tags["dagster/code_version"] == "7"
+    assert versions == {key: f"content of {key}" for key in "ac"}
+
+
+def test_what_is_finished_is_on_record_when_a_later_partition_stops_the_step(
+    instance: dg.DagsterInstance,
+) -> None:
+    instance.delete_dynamic_partition("shard", "b")
+    result = materialize(instance, "c", "d")
+    assert not result.success
+    assert worked == ["a", "c", "d"]
+    assert metadata_of(instance) == {key: {"name": key, "length": 1} for key in "ac"}
 
 
 def test_a_failing_partition_fails_alone(instance: dg.DagsterInstance) -> None:

@@ -9,7 +9,8 @@ from scipy.stats import spearmanr
 
 from quadmix_assets.features.report.domains import top_domain_shares
 from quadmix_assets.outputs import DOMAIN_LABELS, RAW_SHARDS, SCORE_REPORT, SCORED_SHARDS
-from quadmix_assets.whole_graph import Stage, _Runner
+from quadmix_assets.stages import Stage
+from quadmix_assets.whole_graph import _Runner
 from quadmix_assets_tests.conftest import Project, write_profile
 
 KEY = dg.AssetKey(SCORE_REPORT)
@@ -119,8 +120,9 @@ def test_column_that_is_used_upside_down_is_named(tiny: Project, tmp_path: Path)
     for larger_is_better in (False, True):
         criteria = [*others, {**turned, "larger_is_better": larger_is_better}]
         write_profile(project.folder, features={"criteria": criteria})
+        definitions = project.definitions()
         with project.instance() as instance:
-            runner = _Runner(instance, str(project.profile), resume=False)
+            runner = _Runner(instance, definitions, project.store, resume=False)
             for stage in (
                 Stage(("fitted_models",)),
                 Stage(("scored_shards",), "shard"),
@@ -142,6 +144,7 @@ def test_report_without_texts_is_one_clear_error(tiny: Project, tmp_path: Path) 
     project = tiny.copy(tmp_path / "copy")
     for path in (project.store.root / RAW_SHARDS).iterdir():
         path.unlink()
+    definitions = project.definitions()
     with project.instance() as instance:
-        runner = _Runner(instance, str(project.profile), resume=False)
+        runner = _Runner(instance, definitions, project.store, resume=False)
         assert not runner.run(Stage(("score_report",)))
