@@ -25,8 +25,9 @@ def test_stretches_cover_what_is_wanted_and_nothing_else(is_wanted: list[bool]) 
 def test_stretches_are_as_few_as_can_be(is_wanted: list[bool]) -> None:
     registered = [str(number) for number in range(len(is_wanted))]
     wanted = {key for key, one in zip(registered, is_wanted, strict=True) if one}
-    before = [False, *is_wanted[:-1]]
-    starts = [one and not last for last, one in zip(before, is_wanted, strict=False)]
+    starts = [
+        one and not before for before, one in zip([False, *is_wanted], is_wanted, strict=False)
+    ]
     assert len(list(neighbours(registered, wanted))) == sum(starts)
 
 

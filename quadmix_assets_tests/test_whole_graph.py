@@ -17,6 +17,7 @@ from quadmix_assets.cli import main
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FINAL_MIX,
+    INPUT_CHECK,
     MIX_MANIFEST,
     OPTIMAL_PARAMS,
     PLANTED_CORPUS,
@@ -58,10 +59,13 @@ def test_every_asset_has_one_stage_after_what_it_depends_on(tmp_path: Path) -> N
     assert stages[:2] == (Stage((PLANTED_CORPUS,)), Stage((RAW_SHARDS,), "shard"))
 
 
-def test_files_are_read_before_any_other_work(tmp_path: Path) -> None:
+def test_files_are_checked_and_read_before_any_other_work(tmp_path: Path) -> None:
     parents, partitions = graph_of(files_project(tmp_path).definitions())
     assert PLANTED_CORPUS not in parents
-    assert cut_into_stages(parents, partitions)[0] == Stage((RAW_SHARDS,), "shard")
+    assert cut_into_stages(parents, partitions)[:2] == (
+        Stage((INPUT_CHECK,)),
+        Stage((RAW_SHARDS,), "shard"),
+    )
 
 
 def documents(name: str, n: int) -> list[dict[str, Any]]:
