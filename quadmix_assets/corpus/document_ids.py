@@ -286,7 +286,7 @@ def _read_claim(path: UPath) -> _Claim:
 def _names(folder: UPath) -> list[str]:
     try:
         return [path.name for path in folder.iterdir()]
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the latter is what S3 says of no objects
         return []
 
 

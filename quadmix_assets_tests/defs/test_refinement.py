@@ -62,7 +62,7 @@ def test_a_further_round_is_trained_shown_and_searched_with(project: Project) ->
     assert result.success
     found = metadata(result, REFINEMENT)
     assert (found["n_rounds"], found["n_batches_trained"], found["n_batches_kept"]) == (1, 1, 0)
-    assert found["settings"] == {"further_rounds": 1}
+    assert found["launched_with"] == {"further_rounds": 1}
     assert "| planted | 1 | 4 |" in found["rounds"]
     assert "| 1 | planted |" in found["predicted"]
     assert n_rounds(project.store) == 1
@@ -91,7 +91,7 @@ def test_a_search_takes_its_numbers_from_the_launch(project: Project) -> None:
     assert result.success
     strategy = {"kind": "cma_es", "caution": 1.0}
     used = {"n_points": 300, "top": 10, "strategy_settings": strategy}
-    assert metadata(result, OPTIMAL_PARAMS)["settings"] == used
+    assert metadata(result, OPTIMAL_PARAMS)["launched_with"] == used
     stored = project.store.read_json(project.store.path(OPTIMAL_PARAMS, "planted.json"))
     assert stored["prediction"]["strategy"] in {"cma_es", "random_top_mean"}
     assert {key: stored["prediction"][key] for key in used} == used
@@ -111,7 +111,7 @@ def test_a_check_has_as_many_seeds_as_the_launch_says(project: Project) -> None:
     assert result.success
     losses = project.store.read_table(project.store.table_path(OPTIMUM_CHECK))
     assert losses["seed"].unique().sort().to_list() == [0, 1]
-    assert metadata(result, OPTIMUM_CHECK)["settings"] == {"check_seeds": 2}
+    assert metadata(result, OPTIMUM_CHECK)["launched_with"] == {"check_seeds": 2}
     # The instance of the project was used with its own three seeds before.
     assert project.settings.search.check_seeds == 3
 

@@ -79,7 +79,7 @@ CHANGES: dict[str, tuple[Callable[[Store], None], dict[str, list[str]]]] = {
     ),
     "a reference pool": (
         lambda store: store.write_json(store.path("reference_pool", "a.json"), {}),
-        {"made again since theta* was frozen": ["reference_pool (new)"]},
+        {"made again since theta* was frozen": ["reference_pool"]},
     ),
     "mix gone": (
         lambda store: store.table_path(FINAL_MIX, SHARDS[2]).unlink(),
