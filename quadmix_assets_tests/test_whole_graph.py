@@ -142,11 +142,14 @@ def instance_of(project: Project) -> Iterator[dg.DagsterInstance]:
 
 
 def materializations(project: Project) -> dict[str, int]:
-    """How often each asset was materialised, partitions counted one by one."""
+    """How often each asset was materialised, partitions counted one by one.
+
+    The overview is left out, which every run writes at its end.
+    """
     with instance_of(project) as instance:
         return {
             key.to_user_string(): len(instance.fetch_materializations(key, limit=100).records)
-            for key in instance.all_asset_keys()
+            for key in set(instance.all_asset_keys()) - {dg.AssetKey("overview")}
         }
 
 
@@ -171,6 +174,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     yield Run(project)
 
 
+BROKEN = "broken.jsonl.gz"
 GOOD = ["a-empty.jsonl", "sub__lines.jsonl", "table.parquet"]
 
 
@@ -181,18 +185,21 @@ def read_all(project: Project, asset: str) -> pl.DataFrame:
 
 def test_one_unreadable_shard_does_not_stop_the_others(files: Run) -> None:
     assert files.status == 0
-    assert "broken.jsonl.gz" in files.err
-    assert "1 of 4 partitions failed" in files.err
+    assert "broken.jsonl.gz is set aside: " in files.err
+    assert "shards_are_usable" in files.out, "the summary repeats the check"
+    assert "broken.jsonl.gz: " in files.out
     manifest = files.project.store.read_json(
         files.project.store.path(MIX_MANIFEST, "mix_manifest.json")
     )
-    assert sorted(manifest["shards"]) == GOOD
+    assert sorted(manifest["shards"]) == sorted([*GOOD, BROKEN])
+    assert manifest["shards"][BROKEN]["counts"]["n_documents_in"] == 0
     assert manifest["totals"]["n_documents_in"] == 220
     assert manifest["shards"]["a-empty.jsonl"]["counts"]["n_documents_in"] == 0
     assert f"{'documents':22}{220:>14,}" in files.out
     with instance_of(files.project) as instance:
         for asset in (RAW_SHARDS, SCORED_SHARDS, DOMAIN_LABELS, FINAL_MIX):
-            assert instance.get_materialized_partitions(dg.AssetKey(asset)) == set(GOOD)
+            done = instance.get_materialized_partitions(dg.AssetKey(asset))
+            assert done == {*GOOD, BROKEN}, "a failed partition would end a backfill"
 
 
 def test_columns_give_scores_and_domains(files: Run) -> None:
@@ -247,7 +254,7 @@ def test_export_is_the_texts_of_the_mix(files: Run) -> None:
 
 def test_resumed_run_does_nothing_twice(files: Run) -> None:
     before = materializations(files.project)
-    assert before[FINAL_MIX] == 3
+    assert before[FINAL_MIX] == 4
     status, out, _ = quadmix(files.project, "run", "--resume")
     assert status == 0
     assert out == files.out
@@ -290,7 +297,7 @@ def test_a_later_round_is_trained_and_everything_after_it_is_made_again(
     new = {name: n - before.get(name, 0) for name, n in counts.items() if n != before.get(name, 0)}
     assert new == {
         "refinement": 1, "regressor": 1, "optimal_params": 1, "optimum_check": 1,
-        "rank_calibration": 1, "final_mix": 3, "mix_manifest": 1, "random_comparison": 1,
+        "rank_calibration": 1, "final_mix": 4, "mix_manifest": 1, "random_comparison": 1,
         "catalog": 1,
     }  # fmt: skip
     assert regressed.asset_materialization is not None
@@ -298,20 +305,61 @@ def test_a_later_round_is_trained_and_everything_after_it_is_made_again(
     assert "| gain" in rounds
 
 
-def test_ids_that_occur_twice_stop_the_run(tmp_path: Path) -> None:
+CHANGES = {
+    "mix.max_breakpoints": (
+        {"QUADMIX_MIX__MAX_BREAKPOINTS": "50"},
+        {"rank_calibration"},
+    ),
+    "mix.export": (
+        {"QUADMIX_MIX__EXPORT__FORMAT": "parquet"},
+        {"final_mix"},
+    ),
+    "comparison.n_seeds": (
+        {"QUADMIX_COMPARISON__N_SEEDS": "2"},
+        {"random_comparison"},
+    ),
+    "where and how fast": (
+        {"QUADMIX_PROXIES__STACK_SIZE": "3", "QUADMIX_OWNER": "team:other"},
+        set(),
+    ),
+}
+
+
+@pytest.mark.parametrize(("overrides", "first"), CHANGES.values(), ids=CHANGES.keys())
+def test_a_changed_setting_has_what_uses_it_made_again(
+    files: Run,
+    tmp_path: Path,
+    overrides: dict[str, str],
+    first: set[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """And what depends on it, as far as its content has changed."""
+    project = files.project.copy(tmp_path / "copy")
+    before = materializations(project)
+    for name, value in overrides.items():
+        monkeypatch.setenv(name, value)
+    assert quadmix(project, "run", "--resume")[0] == 0
+    after = materializations(project)
+    again = {name for name in after if after[name] != before[name]}
+    graph = project.definitions().resolve_asset_graph()
+    below = dg.AssetSelection.assets(*first).downstream().resolve(graph) if first else set()
+    assert first <= again <= {key.to_user_string() for key in below}
+    assert quadmix(project, "run", "--resume")[0] == 0
+    assert materializations(project) == after
+
+
+def test_a_file_with_known_ids_is_set_aside_alone(tmp_path: Path) -> None:
     project = files_project(tmp_path)
-    write_lines(tmp_path / "raw" / "one.jsonl", documents("same", 20))
+    write_lines(tmp_path / "raw" / "one.jsonl", documents("same", 60))
     write_lines(tmp_path / "raw" / "two.jsonl", documents("same", 5))
     run = Run(project)
-    assert run.status == 1
-    assert run.out == ""
-    assert sorted(p.name for p in project.store.root.iterdir()) == [
-        "raw_shards",
-        "raw_shards_quarantine",
-    ], "nothing came after"
-    for words in ("5 ids occur more than once", "'same/0' in ['one.jsonl', 'two.jsonl']"):
-        assert words in run.err
+    assert run.status == 0, run.err
+    words = "two.jsonl: 5 of its 5 ids are those of documents in 'one.jsonl'"
+    assert words in " ".join(run.out.split()), "the summary repeats the failed check"
+    assert "ids_are_unique" in run.out
     assert "Stack Trace" not in run.err
+    mix = project.store.read_table(project.store.table_path(FINAL_MIX, "two.jsonl"))
+    assert mix.is_empty()
     with instance_of(project) as instance:
         key = dg.AssetCheckKey(dg.AssetKey(RAW_SHARDS), "ids_are_unique")
         (record,) = instance.event_log_storage.get_asset_check_execution_history(key, 1)

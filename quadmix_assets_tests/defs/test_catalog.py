@@ -89,6 +89,8 @@ def test_catalog_follows_the_mix_and_no_single_shard() -> None:
     assert requested_after(dg.AssetMaterialization(RAW_SHARDS, partition="one.jsonl")) == set()
     both = {CATALOG, MIX_MANIFEST}
     assert requested_after(dg.AssetMaterialization(FINAL_MIX, partition="one.jsonl")) == both
+    requested_after(dg.AssetMaterialization(MIX_MANIFEST), dg.AssetMaterialization(CATALOG))
+    assert requested_after() == set()
     assert requested_after(dg.AssetMaterialization(MIX_MANIFEST)) == {CATALOG}, "made by hand"
     assert requested_after() == set()
 
