@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from quadmix_assets.defs.executor import steps_in_processes
 from quadmix_assets.defs.loggers import progress_logger
 
 # What the package's dagster.yaml says of Python's own loggers.
@@ -61,7 +62,7 @@ def in_step_processes() -> dg.JobDefinition:
         assets=[pure],
         jobs=[dg.define_asset_job("pure_job")],
         loggers={"console": progress_logger},
-        executor=dg.multiprocess_executor,
+        executor=steps_in_processes,
     )
     return definitions.resolve_job_def("pure_job")
 
