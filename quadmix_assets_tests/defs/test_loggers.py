@@ -6,7 +6,6 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from quadmix_assets.defs.executor import steps_in_processes
 from quadmix_assets.defs.loggers import progress_logger
 
 # What the package's dagster.yaml says of Python's own loggers.
@@ -62,7 +61,7 @@ def in_step_processes() -> dg.JobDefinition:
         assets=[pure],
         jobs=[dg.define_asset_job("pure_job")],
         loggers={"console": progress_logger},
-        executor=steps_in_processes,
+        executor=dg.multiprocess_executor,
     )
     return definitions.resolve_job_def("pure_job")
 
