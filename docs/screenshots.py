@@ -4,7 +4,8 @@
 
 Serves the demo's instance (run `make demo` before), opens the pages and writes `docs/*.png`, in few
 colours so that the files stay small: the asset graph of the README, and the pages of docs/tour.md.
-Names of pictures as arguments take only these. Needs Chromium and the extra `dev`.
+A smaller demo will do, made and served with settings such as QUADMIX_PARAMETERS='{"n": 48}'. Names
+of pictures as arguments take only these. Needs Chromium and the extra `dev`.
 """
 
 import io
