@@ -4,7 +4,8 @@
 
 Serves the demo's instance (run `make demo` before), opens the pages and writes `docs/*.png`, in few
 colours so that the files stay small: the asset graph of the README, and the pages of docs/tour.md.
-Names of pictures as arguments take only these. Needs Chromium and the extra `dev`.
+A smaller demo will do, made and served with settings such as QUADMIX_PARAMETERS='{"n": 48}'. Names
+of pictures as arguments take only these. Needs Chromium and the extra `dev`.
 """
 
 import io
@@ -31,6 +32,12 @@ GROUPS = ("corpus", "features", "proxies", "search", "mix", "comparison", "repor
 _COLOURS = 64
 # Width of the navigation at the left of every page, in pixels.
 _NAVIGATION = 240
+_SHORTEN = """folder => {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    texts.currentNode.data = texts.currentNode.data.replaceAll(folder, "");
+  }
+}"""
 _ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
@@ -79,6 +86,8 @@ def picture(
         width: of the picture.
         height: of the part, in pixels of the page; None: all that the browser's window shows.
     """
+    # Where this checkout lies says nothing to the reader.
+    page.evaluate(_SHORTEN, f"{ROOT}/")
     shown = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     bottom = shown.height if height is None else top + height
     cut = shown.crop((left, top, shown.width, bottom))
@@ -116,11 +125,11 @@ def tour_materialize_all(page: Page, url: str) -> None:
 
 
 def tour_mix(page: Page, url: str) -> None:
-    """The page of the manifest, from its plot on."""
-    _open(page, f"{url}/assets/mix_manifest", 1200)
-    plot = page.locator("img[src^='data:image/png']").first
-    plot.wait_for(timeout=60_000)
-    plot.scroll_into_view_if_needed()
+    """The page of the manifest, with the plot of the domains' shares opened."""
+    _open(page, f"{url}/assets/mix_manifest", 1000)
+    row = page.get_by_role("row").filter(has_text="domain_shares")
+    row.get_by_text("[Show Markdown]").first.click()
+    page.get_by_role("dialog").locator("img").first.wait_for()
     page.wait_for_timeout(2_000)
     picture(page, "tour_mix", left=_NAVIGATION, width=1000)
 

@@ -6,6 +6,7 @@ import dagster as dg
 
 # A wrong setting is reported here, as one clear error before any work starts.
 from quadmix_assets.defs.described import with_settings
+from quadmix_assets.defs.executor import steps_in_processes
 
 
 @dg.definitions
@@ -26,4 +27,5 @@ def defs() -> dg.Definitions:
         sensors=loaded.sensors,
         resources=loaded.resources,
         loggers=loaded.loggers,
+        executor=steps_in_processes,
     )

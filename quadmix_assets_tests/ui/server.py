@@ -19,6 +19,9 @@ from quadmix_assets_tests.ui.pool import clean_environment
 
 _T = TypeVar("_T")
 
+# Holds a sitecustomize.py that shortens what the daemon waits between two looks at a backfill.
+_IMPATIENT = Path(__file__).with_name("impatient")
+
 _BACKFILLS = """
 query Backfills { partitionBackfillsOrError(limit: 20) {
   ... on PartitionBackfills { results { id status title error { message } } }
@@ -190,11 +193,14 @@ def served(profile: Path) -> Iterator[Server]:
     port = free_port()
     log = profile.parent / "server.log"
     command = [sys.executable, "-m", "quadmix_assets.cli", "--profile", str(profile), "ui"]
+    environment = clean_environment()
+    found = [str(_IMPATIENT), environment.get("PYTHONPATH")]
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in found if path)
     with log.open("wb") as output:
         process = subprocess.Popen(
             [*command, "--port", str(port)],
             cwd=profile.parent,
-            env=clean_environment(),
+            env=environment,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -14,7 +14,8 @@ BROKEN = "broken.parquet"
 
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Pool:
-    pool = write_pool(tmp_path_factory.mktemp("fresh"))
+    # Nothing arrives later, so that the sensors need not look often.
+    pool = write_pool(tmp_path_factory.mktemp("fresh"), discovery_seconds=30)
     (pool.raw / BROKEN).write_bytes(b"PAR1 this is no Parquet file PAR1")
     return pool
 

@@ -1,0 +1,45 @@
+import os
+import sys
+from pathlib import Path
+
+import dagster as dg
+
+from quadmix_assets.defs.executor import steps_in_processes
+from quadmix_assets_tests.conftest import definitions_of, instance_in, write_profile
+
+
+@dg.op
+def look_around(context: dg.OpExecutionContext) -> None:
+    prepared = "quadmix_assets.defs.mix" in sys.modules
+    context.log_event(
+        dg.AssetObservation("seen", metadata={"process": os.getpid(), "prepared": prepared})
+    )
+
+
+@dg.job(executor_def=steps_in_processes)
+def looks() -> None:
+    look_around.alias("first")()
+    look_around.alias("second")()
+
+
+def test_steps_are_processes_of_their_own_that_need_no_imports(tmp_path: Path) -> None:
+    with instance_in(tmp_path), dg.DagsterInstance.get() as instance:
+        result = dg.execute_job(
+            dg.reconstructable(looks),
+            instance,
+            run_config={"execution": {"config": {"max_concurrent": 1}}},
+        )
+        assert result.success
+        seen = [
+            record.asset_observation.metadata
+            for record in instance.fetch_observations(dg.AssetKey("seen"), limit=2).records
+            if record.asset_observation is not None
+        ]
+    processes = {metadata["process"].value for metadata in seen}
+    assert len(processes | {os.getpid()}) == 3
+    assert all(metadata["prepared"].value for metadata in seen)
+
+
+def test_every_job_has_this_executor(tmp_path: Path) -> None:
+    repository = definitions_of(write_profile(tmp_path)).get_repository_def()
+    assert {job.executor_def.name for job in repository.get_all_jobs()} == {steps_in_processes.name}
