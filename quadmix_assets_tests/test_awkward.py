@@ -59,7 +59,11 @@ def awkward_project(folder: Path) -> Project:
         mix={
             "objective": "instruct",
             # Most documents are of other domains than the two.
-            "accept": ["regressor_learned_something", "labels_cover_the_pool", "few_proxies_failed"],
+            "accept": [
+                "regressor_learned_something",
+                "labels_cover_the_pool",
+                "few_proxies_failed",
+            ],
         },
     )
     shutil.copytree(

@@ -44,14 +44,9 @@ SHARD = (_CHANGED & ~_Condition.any_deps_missing() & _NOT_NOW).with_label(
 # Assets over all shards follow the shards, without waiting for failed ones.
 GATHER = (_CHANGED & _READY).with_label("missing, or its inputs changed")
 
-# Checks over all shards likewise.
-ON_SHARDS = (
-    _Condition.any_deps_match(_Condition.newly_updated()).since_last_handled() & _NOT_NOW
-).with_label("its shards changed")
-
-# A check that compares what was made with what it was made from, once all of it is there.
+# Checks of what was made against what it was made from, once all of it is there.
 ON_CHANGES = (
     _Condition.any_deps_match(_Condition.newly_updated()).since_last_handled()
     & _Condition.all_deps_match(~_Condition.missing())
     & _NOT_NOW
-).with_label("what it compares changed")
+).with_label("what it looks at changed")

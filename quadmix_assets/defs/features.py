@@ -5,7 +5,7 @@ import polars as pl
 
 from quadmix_assets.corpus.reference_pool import read_reference_pool
 from quadmix_assets.corpus.tokenizer import project_tokenizer, tokenizer_path
-from quadmix_assets.defs.conditions import ON_SHARDS, PINNED, SHARD
+from quadmix_assets.defs.conditions import ON_CHANGES, PINNED, SHARD
 from quadmix_assets.defs.corpus import target_sets, tokenizer
 from quadmix_assets.defs.materialized import materialize_shards, materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
@@ -285,7 +285,7 @@ def score_normalizers(project: ProjectResource) -> dg.MaterializeResult:
     )
 
 
-@dg.asset_check(asset=domain_labels, automation_condition=ON_SHARDS)
+@dg.asset_check(asset=domain_labels, automation_condition=ON_CHANGES)
 def labels_cover_the_pool(
     context: dg.AssetCheckExecutionContext, project: ProjectResource
 ) -> dg.AssetCheckResult:
@@ -316,7 +316,7 @@ def labels_cover_the_pool(
 @dg.asset_check(
     asset=score_normalizers,
     additional_deps=[scored_shards],
-    automation_condition=ON_SHARDS,
+    automation_condition=ON_CHANGES,
 )
 def new_shards_resemble_the_pool(
     context: dg.AssetCheckExecutionContext, project: ProjectResource
@@ -343,7 +343,7 @@ def new_shards_resemble_the_pool(
 @dg.asset_check(
     asset=score_normalizers,
     additional_deps=[scored_shards],
-    automation_condition=ON_SHARDS,
+    automation_condition=ON_CHANGES,
 )
 def normalizers_fit_the_pool(
     context: dg.AssetCheckExecutionContext, project: ProjectResource

@@ -7,7 +7,7 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
-from quadmix_assets.defs.conditions import GATHER, ON_CHANGES, ON_SHARDS, PINNED, SHARD
+from quadmix_assets.defs.conditions import GATHER, ON_CHANGES, PINNED, SHARD
 from quadmix_assets.defs.discovery import INPUT_LISTING
 from quadmix_assets.defs.features import (
     domain_labels,
@@ -165,7 +165,7 @@ def _objective(settings: Settings, wanted: str | None) -> str:
 @dg.asset_check(
     asset=rank_calibration,
     additional_deps=[scored_shards, domain_labels],
-    automation_condition=ON_SHARDS,
+    automation_condition=ON_CHANGES,
 )
 def calibration_fits_the_pool(
     context: dg.AssetCheckExecutionContext, project: ProjectResource

@@ -21,7 +21,7 @@ DIRECTIONS_ARE_PLAUSIBLE = "directions_are_plausible"
 
 _Condition = dg.AutomationCondition
 
-# Like ON_SHARDS, but a new shard has texts before it has scores: the report waits for the scores,
+# Like ON_CHANGES, but a new shard has texts before it has scores: the report waits for the scores,
 # and is not made before the normalizers.
 ON_SCORES = (
     _Condition.any_deps_match(_Condition.newly_updated())

@@ -4,7 +4,7 @@ import dagster as dg
 import polars as pl
 
 from quadmix_assets.corpus.overlap import SCHEMA, TargetRuns
-from quadmix_assets.defs.conditions import ON_SHARDS, SHARD
+from quadmix_assets.defs.conditions import ON_CHANGES, SHARD
 from quadmix_assets.defs.corpus import target_sets
 from quadmix_assets.defs.materialized import materialize_shards
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
@@ -64,7 +64,7 @@ def target_overlap(
     )
 
 
-@dg.asset_check(asset=target_overlap, automation_condition=ON_SHARDS)
+@dg.asset_check(asset=target_overlap, automation_condition=ON_CHANGES)
 def targets_are_not_in_the_pool(
     context: dg.AssetCheckExecutionContext, project: ProjectResource
 ) -> dg.AssetCheckResult:
