@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from quadmix_assets.defs.discovery import INPUT_LISTING
+
 _Condition = dg.AutomationCondition
 
 _NOT_NOW = ~_Condition.any_deps_in_progress() & ~_Condition.in_progress()
@@ -41,8 +43,22 @@ SHARD = (_CHANGED & ~_Condition.any_deps_missing() & _NOT_NOW).with_label(
     "missing or changed shards"
 )
 
-# Assets over all shards follow the shards, without waiting for failed ones.
-GATHER = (_CHANGED & _READY).with_label("missing, or its inputs changed")
+# Assets over all shards follow the shards, without waiting for failed ones. A new file changes the
+# list of shards before its mix is there, so that a new list alone counts once no partition is
+# missing, such as after a file has gone.
+GATHER = (
+    (
+        (_Condition.missing() & ~_Condition.execution_failed())
+        | _Condition.any_deps_match(_Condition.newly_updated())
+        .ignore(dg.AssetSelection.assets(INPUT_LISTING))
+        .since_last_handled()
+        | (
+            _Condition.any_deps_match(_Condition.newly_updated()).since_last_handled()
+            & ~_Condition.any_deps_match(_Condition.missing())
+        )
+    )
+    & _READY
+).with_label("missing, or its inputs changed")
 
 # Checks of what was made against what it was made from, once all of it is there.
 ON_CHANGES = (
