@@ -21,14 +21,12 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
 
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 DOCS = Path(__file__).parent
-GROUPS = ("corpus", "features", "proxies", "search", "mix", "comparison", "report")
 _COLOURS = 64
 # Width of the navigation at the left of every page, in pixels.
 _NAVIGATION = 240
@@ -96,17 +94,6 @@ def picture(
     reduced.save(DOCS / f"{name}.png", optimize=True)
 
 
-def asset_graph(page: Page, url: str) -> None:
-    """The lineage of all assets, with every group expanded."""
-    expanded = ",".join(f"global@global:{group}" for group in GROUPS)
-    page.set_viewport_size({"width": 3000, "height": 2100})
-    page.goto(f"{url}/asset-groups?expanded={quote(expanded)}")
-    page.get_by_text("mix_manifest", exact=True).first.wait_for(timeout=120_000)
-    # The graph is laid out, and its state is fetched, after its names are there.
-    page.wait_for_timeout(8_000)
-    picture(page, "asset_graph", left=560, top=116, width=2000)
-
-
 def tour_overview(page: Page, url: str) -> None:
     """The first page."""
     _open(page, f"{url}/assets/overview", 1500)
@@ -164,7 +151,6 @@ def _open(page: Page, url: str, height: int) -> None:
 
 
 PICTURES = (
-    asset_graph,
     tour_overview,
     tour_materialize_all,
     tour_mix,
