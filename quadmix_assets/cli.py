@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quadmix_assets.instance import PortInUseError, has_instance, serve_ui, use_instance_of
+from quadmix_assets.instance import (
+    PortInUseError,
+    has_instance,
+    point_to_instance_of,
+    serve_ui,
+    use_instance_of,
+)
 from quadmix_assets.settings import (
     DEFAULT_PROFILE,
     PROFILE_VARIABLE,
@@ -140,7 +146,7 @@ def _failed_checks(settings: Settings) -> "list[FailedCheck]":
     """The checks that failed last; none where the profile has no instance yet."""
     if not has_instance(settings):
         return []
-    use_instance_of(settings)
+    point_to_instance_of(settings)
     import dagster as dg
 
     from quadmix_assets.definitions import defs

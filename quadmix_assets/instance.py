@@ -27,19 +27,26 @@ def _home(settings: Settings) -> Path:
     return settings.root / "data" / "dagster" / settings.profile
 
 
-def use_instance_of(settings: Settings) -> None:
-    """Point Dagster to the profile's own instance, unless DAGSTER_HOME names another; set it up.
+def point_to_instance_of(settings: Settings) -> None:
+    """Point Dagster to the profile's own instance, unless DAGSTER_HOME names another.
 
     Every profile has an instance of its own, because the partitions and materialisations of
-    different corpora must not mix. The concurrency pool of scoring steps gets the limit of the
-    settings, and the shards that are there are registered, so that everything can be materialised
-    at once.
+    different corpora must not mix.
     """
     if "DAGSTER_HOME" not in os.environ:
         home = _home(settings)
         home.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(_DAGSTER_YAML, home / "dagster.yaml")
         os.environ["DAGSTER_HOME"] = str(home)
+
+
+def use_instance_of(settings: Settings) -> None:
+    """Point Dagster to the profile's instance, and prepare it for runs.
+
+    The concurrency pool of scoring steps gets the limit of the settings, and the shards that are
+    there are registered, so that everything can be materialised at once.
+    """
+    point_to_instance_of(settings)
     import dagster as dg
 
     from quadmix_assets.defs.discovery import register_shards

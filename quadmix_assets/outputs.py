@@ -47,7 +47,7 @@ PER_SHARD = (
     DOMAIN_LABELS,
     FINAL_MIX,
 )
-"""The assets that are partitioned by shard."""
+"""The assets that are partitioned by shard, the mix last."""
 FILES_OF_A_SHARD = (
     *PER_SHARD,
     QUARANTINE,

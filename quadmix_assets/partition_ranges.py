@@ -1,4 +1,4 @@
-"""Stretches of neighbouring partitions, which one run can name by its first and last."""
+"""Stretches of neighbouring partitions, which a run names by its first and last in two tags."""
 
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -20,3 +20,11 @@ def neighbours(registered: Sequence[str], wanted: AbstractSet[str]) -> Iterator[
             stretch = []
     if stretch:
         yield stretch
+
+
+def range_tags(stretch: Sequence[str]) -> dict[str, str]:
+    """The tags of a Dagster run over a stretch of neighbouring partitions."""
+    return {
+        "dagster/asset_partition_range_start": stretch[0],
+        "dagster/asset_partition_range_end": stretch[-1],
+    }

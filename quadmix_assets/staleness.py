@@ -64,8 +64,10 @@ class Staleness:
         key = dg.AssetKey.from_user_string(asset)
         node = self._graph.get(key)
         current = {
-            parent: self._versions(
-                parent, partitions if self._graph.get(parent).is_partitioned else None
+            parent: latest_versions(
+                self._instance,
+                parent,
+                partitions if self._graph.get(parent).is_partitioned else None,
             )
             for parent in node.parent_keys
         }
@@ -89,21 +91,16 @@ class Staleness:
     ) -> bool:
         recorded = tags.get(get_input_data_version_tag(parent))
         if partitions is None:
-            return recorded != self._versions(parent, None).get(None, "INITIAL")
+            return recorded != latest_versions(self._instance, parent).get(None, "INITIAL")
         keys = sorted(partitions.get_partition_keys(dynamic_partitions_store=self._instance))
         if len(keys) < SKIP_PARTITION_DATA_VERSION_DEPENDENCY_THRESHOLD:
-            versions = self._versions(parent, keys)
+            versions = latest_versions(self._instance, parent, keys)
             return recorded != _combined([versions[key] for key in keys if key in versions])
         pointer = tags.get(get_input_event_pointer_tag(parent), "NULL")
         last = self._instance.get_latest_storage_id_by_partition(
             parent, dg.DagsterEventType.ASSET_MATERIALIZATION
         )
         return not pointer.isdigit() or max(last.values(), default=0) > int(pointer)
-
-    def _versions(
-        self, asset: dg.AssetKey, partitions: Sequence[str] | None
-    ) -> Mapping[str | None, str]:
-        return latest_versions(self._instance, asset, partitions)
 
     def _latest_tags(
         self, asset: dg.AssetKey, partitions: Sequence[str]

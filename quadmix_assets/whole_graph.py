@@ -12,13 +12,10 @@ from quadmix_assets.defs.overview import report_overview
 from quadmix_assets.defs.resources import ProjectResource
 from quadmix_assets.features.scored_reference_pool import scored_reference_pool_is_current
 from quadmix_assets.outputs import PLANTED_CORPUS, REFERENCE_POOL, SCORED_REFERENCE_POOL
-from quadmix_assets.partition_ranges import neighbours
+from quadmix_assets.partition_ranges import neighbours, range_tags
 from quadmix_assets.stages import Stage, cut_into_stages
 from quadmix_assets.staleness import Staleness
 from quadmix_assets.store import Store
-
-_RANGE_START = "dagster/asset_partition_range_start"
-_RANGE_END = "dagster/asset_partition_range_end"
 
 
 class _Runner:
@@ -84,14 +81,14 @@ class _Runner:
         return definition.get_partition_keys(dynamic_partitions_store=self.instance)
 
     def _execute(self, assets: Sequence[str], partitions: Sequence[str] | None) -> bool:
-        first, last = (partitions[0], partitions[-1]) if partitions else (None, None)
-        is_range = first and last and first != last
+        keys = partitions or ()
+        is_range = len(keys) > 1
         result = self.job.execute_in_process(
             instance=self.instance,
             asset_selection=[dg.AssetKey.from_user_string(asset) for asset in assets],
             run_config={"loggers": {"console": {"config": {}}}},
-            partition_key=None if is_range else first,
-            tags={_RANGE_START: str(first), _RANGE_END: str(last)} if is_range else {},
+            partition_key=keys[0] if len(keys) == 1 else None,
+            tags=range_tags(keys) if is_range else {},
             raise_on_error=False,
         )
         return result.success

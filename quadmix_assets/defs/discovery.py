@@ -25,7 +25,7 @@ from quadmix_assets.corpus.document_ids import (
 from quadmix_assets.corpus.inputs import discover_inputs
 from quadmix_assets.corpus.planted import shard_name
 from quadmix_assets.corpus.remove import remove_shards
-from quadmix_assets.defs.partitions import SHARDS, shard_keys
+from quadmix_assets.defs.partitions import SHARDS, UNFINISHED, shard_keys
 from quadmix_assets.defs.resources import (
     AUTOMATION_ENABLED,
     DISCOVERY_SECONDS,
@@ -47,13 +47,6 @@ DELETED = "deleted"
 
 _SHARD = "shard"
 _DATA_VERSION = "dagster/data_version"
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 _STATUS = dg.DefaultSensorStatus.RUNNING if AUTOMATION_ENABLED else dg.DefaultSensorStatus.STOPPED
 
 input_listing = dg.AssetSpec(
@@ -294,7 +287,7 @@ def _busy(instance: dg.DagsterInstance) -> str | None:
     if backfills:
         return f"the backfill {backfills[0].backfill_id} is in progress"
     per_shard = {dg.AssetKey(asset) for asset in PER_SHARD}
-    for run in instance.get_runs(filters=dg.RunsFilter(statuses=_UNFINISHED)):
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED)):
         if run.asset_selection is None or not per_shard.isdisjoint(run.asset_selection):
             return f"the run {run.run_id} works on shards"
     return None

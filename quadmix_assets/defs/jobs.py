@@ -7,11 +7,11 @@ from dagster._core.execution.backfill import PartitionBackfill
 from dagster._core.utils import make_new_backfill_id
 from pydantic import Field
 
-SHARD_ASSETS = ("raw_shards", "target_overlap", "scored_shards", "domain_labels", "final_mix")
+from quadmix_assets.outputs import PER_SHARD
 
 score_new_shards = dg.define_asset_job(
     "score_new_shards",
-    dg.AssetSelection.assets(*SHARD_ASSETS[:-1]),
+    dg.AssetSelection.assets(*PER_SHARD[:-1]),
     description="Normalizes, scores and labels shards. **Materialize all** on this page offers "
     "the missing ones, the failed ones, or all.",
 )

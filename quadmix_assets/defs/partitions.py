@@ -22,6 +22,14 @@ from quadmix_assets.training.progress import duration
 
 SHARDS = dg.DynamicPartitionsDefinition(name="shard")
 PROXY_BATCHES = dg.StaticPartitionsDefinition(first_batches(SETTINGS))
+# Runs that work on partitions now, or will.
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
 
 
 def shard_keys(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext) -> list[str]:
@@ -96,18 +104,13 @@ class Recorder:
         )
 
     @staticmethod
-    def result(
-        check_results: Sequence[dg.AssetCheckResult] = (),
-    ) -> dg.MaterializeResult:
+    def result() -> dg.MaterializeResult:
         """What the asset returns: that nothing is left to record.
 
         Dagster skips its own events for an output with this metadata key, which it has for sources
         that record their observations themselves.
         """
-        return dg.MaterializeResult(
-            metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True},
-            check_results=list(check_results),
-        )
+        return dg.MaterializeResult(metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True})
 
 
 def for_each_partition(

@@ -5,25 +5,15 @@ from collections.abc import Iterator
 import dagster as dg
 
 from quadmix_assets.defs.jobs import (
-    SHARD_ASSETS,
     refit_and_search,
     score_new_shards,
     tidy_instance,
 )
-from quadmix_assets.defs.partitions import SHARDS
+from quadmix_assets.defs.partitions import SHARDS, UNFINISHED
 from quadmix_assets.defs.resources import SETTINGS
-from quadmix_assets.partition_ranges import neighbours
+from quadmix_assets.outputs import PER_SHARD
+from quadmix_assets.partition_ranges import neighbours, range_tags
 from quadmix_assets.staleness import Staleness
-
-_RANGE_START = "dagster/asset_partition_range_start"
-_RANGE_END = "dagster/asset_partition_range_end"
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 @dg.schedule(
@@ -40,7 +30,7 @@ def backfill_shards(
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Request some of the missing and changed shards."""
     instance = context.instance
-    unfinished = dg.RunsFilter(job_name=score_new_shards.name, statuses=_UNFINISHED)
+    unfinished = dg.RunsFilter(job_name=score_new_shards.name, statuses=UNFINISHED)
     if instance.get_runs_count(unfinished):
         yield dg.SkipReason("runs of score_new_shards are under way")
         return
@@ -48,7 +38,7 @@ def backfill_shards(
     keys = instance.get_dynamic_partitions("shard")
     staleness = Staleness(instance, graph, {})
     stale: set[str] = set()
-    for asset in SHARD_ASSETS[:-1]:
+    for asset in PER_SHARD[:-1]:
         failed = instance.get_status_by_partition(dg.AssetKey(asset), keys, SHARDS) or {}
         for_good = {key for key, status in failed.items() if status and status.value == "FAILED"}
         stale |= staleness.stale_partitions(asset, keys) - for_good
@@ -59,7 +49,7 @@ def backfill_shards(
     for stretch in neighbours(keys, chosen):
         yield dg.RunRequest(
             run_key=None,
-            tags={_RANGE_START: stretch[0], _RANGE_END: stretch[-1]},
+            tags=range_tags(stretch),
         )
 
 

@@ -8,7 +8,7 @@ from quadmix_assets.defs.resources import (
     DISCOVERY_SECONDS,
     PLANTED,
 )
-from quadmix_assets.outputs import INPUT_CHECK, PLANTED_CORPUS
+from quadmix_assets.outputs import INPUT_CHECK, PER_SHARD, PLANTED_CORPUS
 
 
 def _switch(
@@ -32,11 +32,7 @@ def _switch(
 follow_shards = _switch(
     "follow_shards",
     *([] if PLANTED else [INPUT_CHECK]),
-    "raw_shards",
-    "target_overlap",
-    "scored_shards",
-    "domain_labels",
-    "final_mix",
+    *PER_SHARD,
     on=AUTOMATION_ENABLED,
     description="Normalizes, scores, labels and mixes new and changed shards, and no others.",
 )

@@ -15,17 +15,26 @@ from quadmix_assets.outputs import (
     PROXY_METRICS,
     PROXY_POOL,
     RANK_CALIBRATION,
+    REFERENCE_POOL,
     REFINEMENT,
     REGRESSOR,
+    SCORED_REFERENCE_POOL,
     TARGET_SETS,
 )
 from quadmix_assets.proxies.parameter_sets import batch_names, n_rounds
 from quadmix_assets.store import MissingOutputError, Store
 
 _FILE = "made_from.json"
-# Their folders count only where a lake has them.
-_POOLS = ("reference_pool", "scored_reference_pool")
-_ASSETS = (TARGET_SETS, PROXY_POOL, PARAMETER_SETS, REFINEMENT, REGRESSOR, OPTIMAL_PARAMS)
+_ASSETS = (
+    REFERENCE_POOL,
+    SCORED_REFERENCE_POOL,
+    TARGET_SETS,
+    PROXY_POOL,
+    PARAMETER_SETS,
+    REFINEMENT,
+    REGRESSOR,
+    OPTIMAL_PARAMS,
+)
 
 
 def upstream_fingerprints(store: Store) -> dict[str, Any]:
@@ -36,7 +45,7 @@ def upstream_fingerprints(store: Store) -> dict[str, Any]:
     """
     found: dict[str, Any] = {
         asset: store.fingerprint(store.root / asset)
-        for asset in (*_POOLS, *_ASSETS)
+        for asset in _ASSETS
         if (store.root / asset).exists()
     }
     batches = [
