@@ -163,6 +163,9 @@ def main() -> None:
         flops = architecture.flops_per_token(options.vocabulary)
         top = ceiling_flops(device, job.recipe.precision, options.workers) / flops
         print(f"ceiling of matrix products, {job.recipe.precision}: {top:12,.0f} tokens/s")
+        for size in options.sizes:
+            # Each size of stack is compiled once, which would hide the speed of short trainings.
+            stack_rate(job, size, size * options.workers, options.workers, 3)
         best: dict[object, float] = {}
         for _ in range(options.rounds):
             for precision in ("float32", "bfloat16"):

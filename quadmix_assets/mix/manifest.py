@@ -208,5 +208,13 @@ def _code_fingerprint() -> str:
 def _versions() -> dict[str, str]:
     return {
         "python": platform.python_version(),
-        **{package: importlib.metadata.version(package) for package in _PACKAGES},
+        **{package: _version(package) for package in _PACKAGES},
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        # Sources that lie on the path of a worker, not installed there.
+        return "not installed"
