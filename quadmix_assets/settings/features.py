@@ -9,6 +9,7 @@ from quadmix_assets.features.domains.registry import DOMAIN_CLASSIFIERS
 from quadmix_assets.settings.base import PositiveInt, Section, Share
 from quadmix_assets.settings.criteria import CriterionSettings
 from quadmix_assets.settings.domains import DomainsSettings
+from quadmix_assets.settings.locations import Location
 
 
 class NormalizerSettings(Section):
@@ -31,7 +32,7 @@ class NormalizerSettings(Section):
 class InferenceSettings(Section):
     """How published models run over the pool's texts."""
 
-    checkpoints: str | None = Field(
+    checkpoints: Location | None = Field(
         default=None,
         description="folder with local copies of checkpoints, each under its hub id "
         "(`<folder>/<organisation>/<name>`); with it, nothing is downloaded. null: checkpoints are "

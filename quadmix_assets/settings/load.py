@@ -14,6 +14,7 @@ from pydantic_settings import (
 )
 
 from quadmix_assets.settings.errors import SettingsError, describe_validation_error
+from quadmix_assets.settings.locations import redacted
 from quadmix_assets.settings.root import OVERRIDE_PREFIX, Settings
 
 PACKAGE = Path(__file__).parents[1]
@@ -69,7 +70,7 @@ def read_profile(profile: str | Path | None = None) -> ProfileText:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read as settings: {error}") from None
+        raise SettingsError(f"{path}: cannot be read as settings: {redacted(str(error))}") from None
     return ProfileText(path, root_of(path).resolve(), text)
 
 
@@ -84,7 +85,7 @@ def settings_of(profile: ProfileText) -> Settings:
     try:
         values = _mapping(profile.text)
     except (yaml.YAMLError, ValueError) as error:
-        raise SettingsError(f"{path}: cannot be read as settings: {error}") from None
+        raise SettingsError(f"{path}: cannot be read as settings: {redacted(str(error))}") from None
 
     class _Profile(Settings):
         @classmethod
@@ -104,7 +105,7 @@ def settings_of(profile: ProfileText) -> Settings:
     except ValidationError as error:
         raise SettingsError(describe_validation_error(error, str(path), Settings)) from None
     except (ValueError, TypeError) as error:
-        raise SettingsError(f"{path}: cannot be read as settings: {error}") from None
+        raise SettingsError(f"{path}: cannot be read as settings: {redacted(str(error))}") from None
 
 
 def _mapping(text: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from quadmix_assets.settings.comparison import ComparisonSettings
 from quadmix_assets.settings.corpus import CorpusSettings
 from quadmix_assets.settings.domains import UNKNOWN_DOMAIN
 from quadmix_assets.settings.features import FeaturesSettings
+from quadmix_assets.settings.locations import Location, open_location
 from quadmix_assets.settings.mix import MixSettings
 from quadmix_assets.settings.models import TEXT_COLUMN, ModelSettings
 from quadmix_assets.settings.objectives import ObjectiveSettings
@@ -37,7 +38,7 @@ class Settings(BaseSettings):
 
     profile: Name = Field(description="the profile's name: that of its file")
     root: Path = Field(description="the folder that relative paths start at")
-    lake: str = Field(
+    lake: Location = Field(
         default="data/lake/{profile}",
         description="folder or URI of all outputs; `{profile}` stands for the profile's name, so "
         "that profiles do not share outputs",
@@ -190,7 +191,7 @@ class Settings(BaseSettings):
         """A path or URI of the settings as UPath; relative paths start at `root`."""
         location = location.format(profile=self.profile)
         if "://" in location:
-            return UPath(location)
+            return open_location(location)
         return UPath(self.root / Path(location).expanduser())
 
 
