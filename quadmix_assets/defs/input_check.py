@@ -9,6 +9,7 @@ from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors
 from quadmix_assets.defs.resources import OWNERS, PLANTED, ProjectResource, version_of
 from quadmix_assets.outputs import INPUT_CHECK
+from quadmix_assets.report.markdown import code_block
 from quadmix_assets.settings import Settings, SettingsError
 from quadmix_assets.store import Store
 
@@ -39,7 +40,7 @@ def input_check(project: ProjectResource) -> dg.MaterializeResult:
     return materialized(
         project,
         INPUT_CHECK,
-        {"n_shards": n_shards, "found": dg.MetadataValue.md(f"```\n{found}```"), **cost.metadata()},
+        {"n_shards": n_shards, "found": dg.MetadataValue.md(code_block(found)), **cost.metadata()},
         version="as the settings say",
     )
 

@@ -5,7 +5,7 @@ import io
 import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ from upath import UPath
 from quadmix_assets.defs.resources import SETTINGS
 from quadmix_assets.outputs import PLOTS
 from quadmix_assets.report.columns import describe
-from quadmix_assets.report.markdown import plain_text, table
+from quadmix_assets.report.markdown import table
 from quadmix_assets.store import Store, atomic_file
 
 _DAGSTER_TYPES = {pl.String: "string", pl.Boolean: "bool"}
@@ -39,9 +39,9 @@ def figure(store: Store, asset: str, name: str, fig: Figure) -> dg.MetadataValue
     return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
-def markdown_table(frame: pl.DataFrame) -> dg.MetadataValue:
-    """A small table as Markdown."""
-    return dg.MetadataValue.md(table(frame))
+def markdown_table(frame: pl.DataFrame, markdown: Collection[str] = ()) -> dg.MetadataValue:
+    """A small table as Markdown; only the cells of the columns `markdown` are marked up."""
+    return dg.MetadataValue.md(table(frame, markdown))
 
 
 # Per column, what it is made from: pairs of asset and column.
@@ -107,9 +107,9 @@ def first_rows(path: UPath) -> dg.MetadataValue:
         return dg.MetadataValue.md("_no rows_")
     rows = cast(pl.DataFrame, pl.from_arrow(first))
     shown = pl.DataFrame(
-        {plain_text(name): [_excerpt(value) for value in rows[name]] for name in rows.columns},
+        {name: [_excerpt(value) for value in rows[name]] for name in rows.columns},
         # A column of numbers may hold words for what is missing.
-        schema=dict.fromkeys(map(plain_text, rows.columns), pl.Object),
+        schema=dict.fromkeys(rows.columns, pl.Object),
     )
     left_out = len(names) - rows.width
     note = f"\n\n{left_out} further columns are not shown." if left_out else ""
@@ -120,10 +120,10 @@ def _excerpt(value: object) -> object:
     if isinstance(value, float):
         return value
     text = ", ".join(map(str, value[:_SAMPLE_TEXT])) if isinstance(value, pl.Series) else str(value)
-    # Cut before it is made plain, so that a document of megabytes is not read for one line.
+    # Cut before it is split, so that a document of megabytes is not read for one line.
     shown = " ".join(text[: 8 * _SAMPLE_TEXT].split())
     is_cut = len(shown) > _SAMPLE_TEXT or len(text) > 8 * _SAMPLE_TEXT
-    return plain_text(shown[: _SAMPLE_TEXT - 1] + "…" if is_cut else shown)
+    return shown[: _SAMPLE_TEXT - 1] + "…" if is_cut else shown
 
 
 class Cost:

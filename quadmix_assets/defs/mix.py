@@ -44,7 +44,14 @@ from quadmix_assets.mix.completeness import incomplete_entries
 from quadmix_assets.mix.export import export_shard
 from quadmix_assets.mix.final_mix import column_lineage, mix_shard
 from quadmix_assets.mix.guards import check_guards
-from quadmix_assets.mix.links import Link, links_path, read_links, table_of_links, write_links
+from quadmix_assets.mix.links import (
+    LINKED_COLUMNS,
+    Link,
+    links_path,
+    read_links,
+    table_of_links,
+    write_links,
+)
 from quadmix_assets.mix.made_from import write_made_from
 from quadmix_assets.mix.manifest import (
     build_manifest,
@@ -275,7 +282,7 @@ def mix_manifest(
             "accepted_guards": ", ".join(manifest["guards"]["accepted"]) or "none",
             "git_commit": _commit(manifest),
             "settings_hash": manifest["settings_hash"],
-            "links": markdown_table(table_of_links(links)),
+            "links": markdown_table(table_of_links(links), LINKED_COLUMNS),
             "links_file": str(links_path(store)),
             "domains": markdown_table(table),
             "domain_shares": figure(
