@@ -50,6 +50,7 @@ from quadmix_assets.outputs import (
     SCORED_REFERENCE_POOL,
     SCORED_SHARDS,
 )
+from quadmix_assets.report.markdown import inert
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store
 
@@ -301,7 +302,7 @@ def labels_cover_the_pool(
     return dg.AssetCheckResult(
         passed=coverage.unknown_share <= limit and not coverage.is_empty,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=coverage.in_words(limit),
+        description=inert(coverage.in_words(limit)),
         metadata={
             "n_documents": coverage.n_documents,
             "n_unknown": coverage.n_unknown,
@@ -335,7 +336,7 @@ def new_shards_resemble_the_pool(
     return dg.AssetCheckResult(
         passed=not far,
         severity=dg.AssetCheckSeverity.WARN,
-        description=describe_shifts(found, far, settings.features.max_population_shift),
+        description=inert(describe_shifts(found, far, settings.features.max_population_shift)),
         metadata={"shifts": markdown_table(table.head(50)), "n_shards": len(new)},
     )
 

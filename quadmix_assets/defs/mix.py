@@ -73,6 +73,7 @@ from quadmix_assets.outputs import (
     RAW_SHARDS,
     SCORED_SHARDS,
 )
+from quadmix_assets.report.markdown import inert
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store
 
@@ -350,7 +351,7 @@ def mix_is_current(
         severity=dg.AssetCheckSeverity.WARN,
         description="nothing has changed since the mix was made"
         if not changes.by_kind
-        else f"since the mix was made, {changes.in_words()}. To follow, materialise what is "
+        else f"since the mix was made, {inert(changes.in_words())}. To follow, materialise what is "
         "unsynced on the lineage page, from rank_calibration on where theta* shall follow too",
         metadata={"changes": markdown_table(table)},
     )
@@ -370,7 +371,7 @@ def manifest_is_complete(
         "are there as recorded"
         if not problems
         else f"{len(problems)} entries are missing or differ: "
-        + "; ".join(problems[:_MOST_PROBLEMS])
+        + inert("; ".join(problems[:_MOST_PROBLEMS]))
         + ("; ..." if len(problems) > _MOST_PROBLEMS else ""),
         metadata={"problems": markdown_table(pl.DataFrame({"problem": problems}))},
     )
@@ -391,9 +392,11 @@ def mix_is_of_one_piece(
         passed=not stale,
         description=f"{len(shards)} shards were made from the same, current inputs"
         if not stale
-        else f"{len(stale)} of {len(shards)} shards of the mix were made from older inputs, the "
-        f"first {next(iter(stale))!r} ({', '.join(stale[next(iter(stale))])}): materialise "
-        f"final_mix for them (profile {settings.profile!r})",
+        else inert(
+            f"{len(stale)} of {len(shards)} shards of the mix were made from older inputs, the "
+            f"first {next(iter(stale))!r} ({', '.join(stale[next(iter(stale))])}): materialise "
+            f"final_mix for them (profile {settings.profile!r})"
+        ),
         metadata={"stale_shards": markdown_table(table)},
     )
 

@@ -8,6 +8,7 @@ import polars as pl
 # An address becomes a link even where every sign of it is escaped. A word joiner, which is not
 # seen, after `//`, `www` and before `@` ends what the renderer takes for one.
 _WORD_JOINER = "\u2060"
+_MARKUP = re.compile(r"\](?=[(\[:])|<(?=[A-Za-z/!?])")
 _ADDRESS = re.compile(r"(?<=:)//|\bwww(?=\.)|(?<=[\w.+-])(?=@)", re.I)
 
 
@@ -20,6 +21,15 @@ def plain_text(text: str) -> str:
     inert = _ADDRESS.sub(rf"\g<0>{_WORD_JOINER}", line)
     # Underscores inside words mean nothing to Markdown.
     return re.sub(r"([\\`*{}\[\]<>#~!$&]|(?<!\w)_|_(?!\w))", r"\\\1", inert)
+
+
+def inert(text: str) -> str:
+    """A text that may be marked up, but loads and links nothing; it looks the same anywhere.
+
+    For sentences that are shown both as Markdown and in a terminal, and may hold words of the
+    input.
+    """
+    return _MARKUP.sub(rf"\g<0>{_WORD_JOINER}", _ADDRESS.sub(rf"\g<0>{_WORD_JOINER}", text))
 
 
 def code_block(text: str) -> str:
