@@ -17,7 +17,6 @@ import json
 import os
 import shutil
 import tempfile
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,12 +26,15 @@ from typing import BinaryIO, cast
 from upath import UPath
 
 from quadmix_assets.hashing import hash_files
+from quadmix_assets.store.errors import MissingOutputError
+from quadmix_assets.store.temporaries import (
+    is_local,
+    temporary_file,
+    temporary_folder,
+    temporary_sibling,
+)
 
 LISTING_FILE = "_listing.json"
-
-
-class MissingOutputError(FileNotFoundError):
-    """An output that a step reads is missing, incomplete, or made from other inputs."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,6 @@ class Listing:
     fingerprint: str
 
 
-def is_local(path: UPath) -> bool:
-    """Whether `path` is on this machine's file system."""
-    return path.protocol in {"", "file", "local"}
-
-
 @contextmanager
 def atomic_file(path: UPath) -> Iterator[BinaryIO]:
     """Open `path` for writing; the file replaces `path` when the block ends without an error."""
@@ -64,15 +61,11 @@ def atomic_file(path: UPath) -> Iterator[BinaryIO]:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     # A unique name, so that two runs that write the same partition at once cannot mix their bytes.
-    temporary = Path(f"{path}.{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+    with temporary_file(path) as (temporary, file):
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
         temporary.replace(str(path))
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -84,17 +77,9 @@ def atomic_folder(path: UPath) -> Iterator[Path]:
             _upload_folder(Path(name), path)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(f"{path}.{uuid.uuid4().hex}.tmp")
-    temporary.mkdir()
-    try:
+    with temporary_folder(path) as temporary:
         yield temporary
-        old = Path(f"{path}.{uuid.uuid4().hex}.tmp")
-        if path.exists():
-            Path(str(path)).rename(old)
-        temporary.rename(str(path))
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        _replace_folder(temporary, Path(str(path)))
 
 
 def read_listing(folder: UPath) -> Listing | None:
@@ -120,6 +105,19 @@ def file_names(folder: Path | UPath) -> list[str]:
     root = UPath(folder)
     names = [file.relative_to(root).as_posix() for file in root.rglob("*") if file.is_file()]
     return sorted(names, key=lambda name: name.split("/"))
+
+
+def _replace_folder(new: Path, path: Path) -> None:
+    old = temporary_sibling(path)
+    if path.exists():
+        path.rename(old)
+    try:
+        new.rename(path)
+    except OSError:
+        if old.exists():
+            old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _upload(source: Path, target: UPath) -> None:

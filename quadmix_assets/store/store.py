@@ -16,13 +16,13 @@ from upath import UPath
 from quadmix_assets.hashing import hash_file, hash_files
 from quadmix_assets.store.atomic import (
     LISTING_FILE,
-    MissingOutputError,
     atomic_file,
     file_names,
-    is_local,
     read_listing,
 )
+from quadmix_assets.store.errors import MissingOutputError
 from quadmix_assets.store.tables import ROW_GROUP_ROWS, SUMMARY_KEY, TableWriter
+from quadmix_assets.store.temporaries import is_local
 
 
 class Store:
