@@ -5,10 +5,13 @@ import time
 from collections.abc import Iterable
 from typing import TextIO
 
-from quadmix_assets.outputs import TENSORBOARD
+from quadmix_assets.corpus.document_ids import LOCK_FILE
+from quadmix_assets.outputs import DOCUMENT_IDS, TENSORBOARD
 from quadmix_assets.store import LakeReport, Store, delete_damaged, verify_lake
 
 _SECONDS = 5.0
+# Of the project, but not read by it as data.
+_NO_OUTPUTS = frozenset({TENSORBOARD, f"{DOCUMENT_IDS}/{LOCK_FILE}"})
 _MEGABYTE = 1e6
 
 
@@ -22,7 +25,7 @@ def verify(store: Store, *, delete: bool) -> int:
     Returns:
         The exit status: 0 if every output is what was written, else 1.
     """
-    report = verify_lake(store.root, _Progress(sys.stderr), frozenset({TENSORBOARD}))
+    report = verify_lake(store.root, _Progress(sys.stderr), _NO_OUTPUTS)
     deleted = delete_damaged(store.root, report) if delete else []
     sys.stdout.write(verify_text(store, report, deleted, delete=delete))
     return 0 if report.is_sound else 1

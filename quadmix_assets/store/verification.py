@@ -66,7 +66,8 @@ def verify_lake(root: UPath, tell: Tell, unread: frozenset[str] = frozenset()) -
     Args:
         root: the lake.
         tell: called after every file.
-        unread: folders of the lake that hold no outputs, such as training curves.
+        unread: folders, and files as paths, of the lake that are no outputs, such as training
+            curves and locks.
     """
     report = LakeReport()
     outputs: list[_Output] = []
@@ -110,9 +111,11 @@ def _by_folder(root: UPath, unread: frozenset[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     for name in file_names(root):
         folder, slash, rest = name.partition("/")
-        if slash and folder not in unread:
+        if folder in unread or name in unread:
+            continue
+        if slash:
             found[folder].append(rest)
-        elif not slash:
+        else:
             found[""].append(folder)
     return found
 
