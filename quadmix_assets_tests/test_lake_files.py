@@ -91,7 +91,7 @@ def test_what_is_gone_or_damaged_is_told_and_made_again_and_nothing_else(
     store = project.store
     before, n_before = contents(store), n_made(project)
     assert verify(project) == 0
-    assert "0 damaged, 0 missing, 0 without a checksum" in capsys.readouterr().out
+    assert "0 damaged, 0 unreadable, 0 missing, 0 without a checksum" in capsys.readouterr().out
     for name in DAMAGED:
         damage(store.root / name)
     (store.root / "tokenizer" / ".DS_Store").write_bytes(b"1")
