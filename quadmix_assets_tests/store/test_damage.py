@@ -407,6 +407,27 @@ def test_folders_that_cannot_be_locked_are_read_and_written_all_the_same(
         store.read_json(UPath(path))
 
 
+def test_a_lake_on_object_storage_is_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cards, "_PAUSE_SECONDS", 0.0)
+    store = Store(UPath(f"memory://{tmp_path.name}/lake"))
+    write_pool(store), write_json(store), write_table(store)
+    assert verify_lake(store.root, lambda *_: None).is_sound
+    pool, note = store.root / "proxy_pool", store.path("optimal_params", "target.json")
+    for path in (pool / "axes.json", note):
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+        with pytest.raises(DamagedOutputError):
+            store.read_json(path)
+    with pytest.raises(DamagedOutputError), store.local_folder(pool):
+        pass
+    report = verify_lake(store.root, lambda *_: None)
+    assert sorted(report.damaged) == ["optimal_params/target.json", "proxy_pool/axes.json"]
+    assert delete_damaged(store.root, report) == ["optimal_params/target.json", "proxy_pool"]
+    assert not pool.exists()
+    assert verify_lake(store.root, lambda *_: None).is_sound
+
+
 def test_a_copy_of_a_lake_is_as_good(store: Store, tmp_path: Path) -> None:
     write_table(store), write_pool(store), write_json(store)
     shutil.copytree(str(store.root), tmp_path / "copy")
