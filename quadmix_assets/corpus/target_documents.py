@@ -10,12 +10,11 @@ from upath import UPath
 from quadmix_assets.corpus.normalize import normalize
 from quadmix_assets.corpus.readers import RowError, is_parquet
 from quadmix_assets.corpus.readers.jsonl import read_records
+from quadmix_assets.corpus.readers.limits import MAX_TEXT_BYTES
 from quadmix_assets.corpus.readers.parquet import read_parquet_rows
 from quadmix_assets.corpus.readers.values import id_of
 from quadmix_assets.corpus.target_formats.base import TargetFormat
 from quadmix_assets.corpus.target_formats.registry import target_format
-
-_MAX_TEXT_BYTES = 64 << 20
 
 
 def target_documents(
@@ -59,7 +58,7 @@ def _text_documents(
         id_column=id_column,
         source_column=None,
         carried_columns={},
-        max_text_bytes=_MAX_TEXT_BYTES,
+        max_text_bytes=MAX_TEXT_BYTES,
     ):
         for bad in batch.quarantined.slice(0, 1).to_pylist():
             raise _bad_row(path, bad["row"], f"{bad['reason']}: {bad['detail']}")
@@ -128,7 +127,7 @@ def _records(path: UPath) -> Iterator[tuple[int, dict[str, Any]]]:
     if is_parquet(path):
         yield from enumerate(read_parquet_rows(path), start=1)
         return
-    for line, record in read_records(path, max_text_bytes=_MAX_TEXT_BYTES):
+    for line, record in read_records(path, max_text_bytes=MAX_TEXT_BYTES):
         if isinstance(record, RowError):
             raise _bad_row(path, line.row, f"{record.reason}: {record.detail}")
         yield line.row, record
