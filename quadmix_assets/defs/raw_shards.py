@@ -130,7 +130,7 @@ def _inputs(
     Raises:
         dg.Failure: the folder cannot be listed, or so many files are gone that it may have failed.
     """
-    with clear_errors(FileNotFoundError, ValueError):
+    with clear_errors(OSError, ValueError):
         discovery = discover_inputs(settings, store)
     shards = {shard.key: shard for shard in discovery.shards}
     missing = set(keys) - shards.keys() - discovery.unmarked

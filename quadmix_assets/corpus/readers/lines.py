@@ -8,6 +8,7 @@ import zstandard
 from upath import UPath
 
 from quadmix_assets.corpus.readers.errors import UnreadableShardError
+from quadmix_assets.corpus.readers.files import open_input
 from quadmix_assets.corpus.readers.limits import with_few_bytes
 
 _BLOCK_BYTES = 1 << 20
@@ -60,7 +61,7 @@ def read_lines(path: UPath, *, max_line_bytes: int) -> Iterator[Line]:
     """
     row = 0
     try:
-        with path.open("rb") as stream:
+        with open_input(path) as stream:
             blocks = _checked_start(path, _blocks(path, stream))
             for content, n_bytes in _split(blocks, max_line_bytes):
                 row += 1

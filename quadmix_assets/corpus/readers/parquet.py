@@ -24,6 +24,7 @@ from quadmix_assets.corpus.readers.errors import (
     RowError,
     UnreadableShardError,
 )
+from quadmix_assets.corpus.readers.files import open_input
 from quadmix_assets.corpus.readers.limits import MAX_BATCH_BYTES
 from quadmix_assets.corpus.readers.parquet_layout import (
     EncryptedError,
@@ -64,6 +65,13 @@ def read_parquet(path: UPath, columns: Columns, *, batch_rows: int) -> Iterator[
         for batch in _batches(file, batch_rows, present):
             yield _convert(batch, columns, first_row, frozenset(present))
             first_row += batch.num_rows
+        if first_row - 1 != file.layout.n_rows:
+            raise UnreadableShardError(
+                path,
+                f"its footer says that it has {file.layout.n_rows} rows, but {first_row - 1} are "
+                "there.",
+                "Write or upload the file again.",
+            )
 
 
 def read_parquet_rows(path: UPath) -> Iterator[dict[str, Any]]:
@@ -95,7 +103,7 @@ def read_parquet_start(path: UPath, n_rows: int) -> tuple[list[dict[str, Any]], 
 @contextmanager
 def _open(path: UPath) -> Iterator[_File]:
     try:
-        stream = path.open("rb")
+        stream = open_input(path)
     except (FileNotFoundError, PermissionError) as error:
         raise UnreadableShardError(
             path, f"the file cannot be opened ({error}).", "Put it back or make it readable."
