@@ -1,7 +1,6 @@
 """Reads the documents of one file of a target set, as a stream."""
 
 import difflib
-import string
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +14,7 @@ from quadmix_assets.corpus.readers.parquet import read_parquet_rows
 from quadmix_assets.corpus.readers.values import id_of
 from quadmix_assets.corpus.target_formats.base import TargetFormat
 from quadmix_assets.corpus.target_formats.registry import target_format
+from quadmix_assets.corpus.template import parse_template
 
 
 def target_documents(
@@ -66,15 +66,6 @@ def _text_documents(
         yield from zip(documents["id"].to_pylist(), documents["text"].to_pylist(), strict=True)
 
 
-class _Filler(string.Formatter):
-    """`str.format` that raises on null instead of writing the word None."""
-
-    def format_field(self, value: Any, format_spec: str) -> str:
-        if value is None:
-            raise ValueError("a column that the template needs is null")
-        return str(super().format_field(value, format_spec))
-
-
 def _filled_documents(
     path: UPath,
     name: str,
@@ -83,13 +74,15 @@ def _filled_documents(
     format: TargetFormat | None,
     id_column: str,
 ) -> Iterator[tuple[str, str]]:
-    filler = _Filler()
     pattern = template if template is not None else (format.template if format else "")
-    _check_template(filler, name, pattern)
+    try:
+        filled = parse_template(pattern)
+    except ValueError as error:
+        raise ValueError(f"targets[{name}].template: {error}.") from error
     for row, record in _records(path):
         try:
             pieces = [record] if format is None else format.fields(record)
-            text = "\n\n".join(filler.vformat(pattern, (), fields) for fields in pieces)
+            text = "\n\n".join(map(filled.fill, pieces))
             id_ = id_of(record.get(id_column))
         except RowError as error:
             raise _bad_row(path, row, error.detail) from error
@@ -107,20 +100,6 @@ def _filled_documents(
         if not text.strip():
             raise _bad_row(path, row, "the filled-in template is empty")
         yield id_ or f"{key}:{row}", text
-
-
-def _check_template(filler: _Filler, name: str, template: str) -> None:
-    try:
-        has_field = any(field is not None for _, field, _, _ in filler.parse(template))
-    except ValueError as error:
-        raise ValueError(
-            f"targets[{name}].template: {template!r} is malformed ({error})."
-        ) from error
-    if not has_field:
-        raise ValueError(
-            f"targets[{name}].template: {template!r} names no column; write them in braces, as in "
-            "'{prompt}\\n\\n{response}'."
-        )
 
 
 def _records(path: UPath) -> Iterator[tuple[int, dict[str, Any]]]:

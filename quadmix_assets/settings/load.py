@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -15,6 +14,7 @@ from pydantic_settings import (
 
 from quadmix_assets.settings.errors import SettingsError, describe_validation_error
 from quadmix_assets.settings.root import OVERRIDE_PREFIX, Settings
+from quadmix_assets.settings.yaml_text import parse_yaml
 
 PACKAGE = Path(__file__).parents[1]
 PROFILES_FOLDER = PACKAGE / "profiles"
@@ -83,7 +83,7 @@ def settings_of(profile: ProfileText) -> Settings:
     path = profile.path
     try:
         values = _mapping(profile.text)
-    except (yaml.YAMLError, ValueError) as error:
+    except ValueError as error:
         raise SettingsError(f"{path}: cannot be read as settings: {error}") from None
 
     class _Profile(Settings):
@@ -108,7 +108,7 @@ def settings_of(profile: ProfileText) -> Settings:
 
 
 def _mapping(text: str) -> dict[str, Any]:
-    values = yaml.safe_load(text)
+    values = parse_yaml(text)
     if values is None:
         return {}
     if not isinstance(values, dict):

@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from upath import UPath
 
 from quadmix_assets.settings.automation import AutomationSettings
-from quadmix_assets.settings.base import Name
+from quadmix_assets.settings.base import Location, Name
 from quadmix_assets.settings.comparison import ComparisonSettings
 from quadmix_assets.settings.corpus import CorpusSettings
 from quadmix_assets.settings.domains import UNKNOWN_DOMAIN
@@ -37,7 +37,7 @@ class Settings(BaseSettings):
 
     profile: Name = Field(description="the profile's name: that of its file")
     root: Path = Field(description="the folder that relative paths start at")
-    lake: str = Field(
+    lake: Location = Field(
         default="data/lake/{profile}",
         description="folder or URI of all outputs; `{profile}` stands for the profile's name, so "
         "that profiles do not share outputs",
@@ -188,7 +188,7 @@ class Settings(BaseSettings):
 
     def resolve(self, location: str) -> UPath:
         """A path or URI of the settings as UPath; relative paths start at `root`."""
-        location = location.format(profile=self.profile)
+        location = location.replace("{profile}", self.profile)
         if "://" in location:
             return UPath(location)
         return UPath(self.root / Path(location).expanduser())

@@ -11,7 +11,7 @@ from pydantic import Field
 from quadmix_assets.features.domains.base import DomainClassifier
 from quadmix_assets.features.fasttext_model import FasttextModel, has_words
 from quadmix_assets.features.learned.pinned import NotFittedError
-from quadmix_assets.settings.base import PositiveInt
+from quadmix_assets.settings.base import Location, PositiveInt
 from quadmix_assets.settings.domains import UNKNOWN_DOMAIN, DomainsSettings, LabelledExamples
 
 _MODEL = "model.bin"
@@ -21,7 +21,7 @@ class FasttextDomainsSettings(DomainsSettings):
     """A supervised fastText classifier, trained inside the graph on labelled examples."""
 
     kind: Literal["fasttext"]
-    labels: str | None = Field(
+    labels: Location | None = Field(
         default=None,
         description="JSONL or Parquet file of labelled examples; null takes those of the generated "
         "corpus (`corpus.source: planted`)",
