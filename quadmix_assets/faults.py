@@ -15,6 +15,10 @@ _RESUME = (
     "nothing is half-written"
 )
 _NETWORK = "the storage cannot be reached: see to the network or the mount"
+_INSTANCE = (
+    "the database of Dagster's instance cannot be used: see to its disk and its permissions, or "
+    "point DAGSTER_HOME elsewhere"
+)
 # Per error of the operating system what is wrong and what to do; whether it may pass by itself.
 _MEANINGS: dict[int, tuple[str, bool]] = {
     errno.ENOSPC: ("the disk is full: make room, or set `lake` to another disk", False),
@@ -70,7 +74,7 @@ def is_fault(error: BaseException) -> bool:
 
     Errors that say in words of their own what is missing count too, such as MissingOutputError.
     """
-    return isinstance(error, OSError) or _is_of_a_client(error)
+    return isinstance(error, OSError) or _is_of_a_client(error) or _is_of_the_instance(error)
 
 
 def may_pass(error: BaseException) -> bool:
@@ -82,6 +86,9 @@ def may_pass(error: BaseException) -> bool:
 
 def fault_text(error: BaseException) -> str:
     """The error in one line: the path, what is wrong, and what to do."""
+    if _is_of_the_instance(error):
+        text = " ".join(str(getattr(error, "orig", error)).split())
+        return f"{os.environ.get('DAGSTER_HOME', '')}: {_INSTANCE} ({text}); {_RESUME}"
     if not isinstance(error, OSError) or error.errno is None:
         text = " ".join(str(error).split()) or type(error).__name__
         if not may_pass(error):
@@ -111,6 +118,12 @@ def kind_of_file(mode: int) -> str | None:
 
 def _is_of_a_client(error: BaseException) -> bool:
     return any(kind.__module__.split(".")[0] in _CLIENTS for kind in type(error).__mro__)
+
+
+def _is_of_the_instance(error: BaseException) -> bool:
+    """Whether the database of Dagster's instance cannot be read or written."""
+    kind = type(error)
+    return kind.__name__ == "OperationalError" and kind.__module__ in ("sqlalchemy.exc", "sqlite3")
 
 
 def _path(error: BaseException) -> str:
