@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 import dagster as dg
 
 from quadmix_assets.faults import fault_text, is_fault, may_pass
+from quadmix_assets.store import DamagedOutputError
 
 _Step = TypeVar("_Step", bound=Callable[..., Any])
 
 
 def faults_in_words(step: _Step) -> _Step:
-    """A function of an asset or a check whose errors of the system and of storage fail the step
-    with path, meaning and remedy instead of a trace.
+    """A function of an asset or a check whose errors of the system and of storage, and damaged
+    outputs, fail the step with path, meaning and remedy instead of a trace.
 
     Such a step is tried again, where its policy says so, only if the error may pass by itself.
     """
@@ -41,6 +42,8 @@ def _in_words() -> Iterator[None]:
     try:
         yield
     except Exception as error:
+        if isinstance(error, DamagedOutputError):
+            raise dg.Failure(str(error), allow_retries=False) from error
         if is_fault(error):
             raise dg.Failure(fault_text(error), allow_retries=may_pass(error)) from error
         raise

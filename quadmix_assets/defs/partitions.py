@@ -19,6 +19,7 @@ from quadmix_assets.defs.resources import SETTINGS
 from quadmix_assets.defs.versions import latest_versions
 from quadmix_assets.faults import fault_text, is_fault
 from quadmix_assets.proxies.parameter_sets import first_batches
+from quadmix_assets.store import DamagedOutputError
 from quadmix_assets.training.progress import duration
 
 SHARDS = dg.DynamicPartitionsDefinition(name="shard")
@@ -127,8 +128,8 @@ def for_each_partition(
         context: of the step.
         work: makes one partition and returns its metadata.
         version: the fingerprint of a partition that was made.
-        expected_errors: errors that fail one partition with their message, while others go on, as
-            errors of the system and of storage do.
+        expected_errors: errors that fail one partition with their message, while others go on;
+            damaged outputs, and errors of the system and of storage, are always among them.
 
     Returns:
         What the asset returns.
@@ -139,12 +140,13 @@ def for_each_partition(
     recorder = Recorder(context)
     keys = sorted(context.partition_keys)
     failed: dict[str, str] = {}
+    failures: tuple[type[Exception], ...] = (*expected_errors, DamagedOutputError)
     start = time.monotonic()
     for number, key in enumerate(keys, start=1):
         try:
             metadata = work(key)
         except Exception as error:
-            if isinstance(error, tuple(expected_errors)):
+            if isinstance(error, failures):
                 failed[key] = str(error)
             elif is_fault(error):
                 failed[key] = fault_text(error)
