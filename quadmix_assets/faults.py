@@ -36,7 +36,7 @@ _MEANINGS: dict[int, tuple[str, bool]] = {
     errno.EEXIST: ("it is there already: move it away", False),
     errno.ENAMETOOLONG: ("the name is too long for the file system: shorten the path", False),
     errno.ELOOP: ("its links lead in a circle: correct them", False),
-    errno.EBUSY: ("another program uses it: end that program", True),
+    errno.EBUSY: ("it is busy, or the storage refuses for now: try again later", True),
     errno.ESTALE: (_NETWORK, True),
     **dict.fromkeys(
         (

@@ -22,6 +22,7 @@ from quadmix_assets.settings.proxies import ProxiesSettings
 from quadmix_assets.settings.search import SearchSettings
 from quadmix_assets.settings.targets import TargetSettings
 from quadmix_assets.settings.tokenizer import TokenizerSettings
+from quadmix_assets.store import with_retries
 
 OVERRIDE_PREFIX = "QUADMIX_"
 # QuaDMix section 4.1: the training sets of five benchmarks.
@@ -190,7 +191,7 @@ class Settings(BaseSettings):
         """A path or URI of the settings as UPath; relative paths start at `root`."""
         location = location.replace("{profile}", self.profile)
         if "://" in location:
-            return UPath(location)
+            return with_retries(UPath(location))
         return UPath(self.root / Path(location).expanduser())
 
 

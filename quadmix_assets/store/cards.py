@@ -17,6 +17,7 @@ from typing import BinaryIO, TypeVar
 
 from upath import UPath
 
+from quadmix_assets.faults import naming
 from quadmix_assets.hashing import hash_bytes, hash_file
 from quadmix_assets.store.atomic import atomic_file
 from quadmix_assets.store.errors import DamagedOutputError, damaged, without_checksum
@@ -103,7 +104,8 @@ def delete_carded(path: UPath) -> None:
 def _verified(path: UPath, read: Callable[[], _Read], hash_of: Callable[[_Read], str]) -> _Read:
     look = 1
     while True:
-        found = read()
+        with naming(path):
+            found = read()
         try:
             check_hash(path, hash_of(found))
         except DamagedOutputError:
