@@ -17,7 +17,15 @@ def parse_yaml(text: str) -> Any:
         ValueError: it is not YAML, a mapping has a key twice (the message names every such key
             with its lines), or it is nested too deep or expands to too much.
     """
-    loader = yaml.SafeLoader(text)
+    try:
+        return _parsed(yaml.SafeLoader(text))
+    except yaml.YAMLError as error:
+        raise ValueError(str(error)) from None
+    except RecursionError:
+        raise ValueError("its lists and mappings are nested too deep") from None
+
+
+def _parsed(loader: yaml.SafeLoader) -> Any:
     try:
         node = loader.get_single_node()
         if node is None:
@@ -27,10 +35,6 @@ def parse_yaml(text: str) -> Any:
         if twice:
             raise ValueError("; ".join(twice))
         return loader.construct_document(node)
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from None
-    except RecursionError:
-        raise ValueError("its lists and mappings are nested too deep") from None
     finally:
         loader.dispose()
 

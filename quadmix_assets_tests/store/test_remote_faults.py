@@ -73,9 +73,7 @@ def server() -> Iterator[Failing]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ThreadedMotoServer, "start", start_failing)
         # Pauses as in earnest would take minutes.
-        patch.setattr(
-            "botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.01
-        )
+        patch.setattr("botocore.retries.standard.ExponentialBackoff.delay_amount", lambda *_: 0.01)
         patch.setattr("quadmix_assets.store.remote._READ_SECONDS", 1)
         patch.setattr("quadmix_assets.corpus.raw_shard._PAUSES", (0.0, 0.0))
         with s3_server():

@@ -10,6 +10,7 @@ from upath import UPath
 from quadmix_assets.corpus.readers.errors import UnreadableShardError
 from quadmix_assets.corpus.readers.files import open_input
 from quadmix_assets.corpus.readers.limits import with_few_bytes
+from quadmix_assets.faults import naming
 
 _BLOCK_BYTES = 1 << 20
 # Compressed input is fed in small pieces, because one piece may unpack to a thousand times its size
@@ -61,7 +62,7 @@ def read_lines(path: UPath, *, max_line_bytes: int) -> Iterator[Line]:
     """
     row = 0
     try:
-        with open_input(path) as stream:
+        with naming(path), open_input(path) as stream:
             blocks = _checked_start(path, _blocks(path, stream))
             for content, n_bytes in _split(blocks, max_line_bytes):
                 row += 1

@@ -112,11 +112,12 @@ def _open(path: UPath) -> Iterator[_File]:
         try:
             layout = read_layout(stream)
             parquet = pq.ParquetFile(stream)
+            parquet.schema_arrow  # noqa: B018  (names that are not UTF-8 come up here)
         except EncryptedError as error:
             raise UnreadableShardError(
                 path, f"{error}.", "Write the file again without encryption."
             ) from error
-        except (pa.ArrowException, LayoutError, OSError) as error:
+        except (pa.ArrowException, LayoutError, UnicodeDecodeError, OSError) as error:
             raise UnreadableShardError(
                 path,
                 f"it has no readable Parquet footer ({error}).",

@@ -38,8 +38,6 @@ class _Decoder:
         self._content = content
 
     def struct(self, depth: int) -> Struct:
-        if depth > _MAX_DEPTH:
-            raise ThriftError(f"structs are nested more than {_MAX_DEPTH} deep")
         fields: Struct = {}
         number = 0
         while header := self._byte():
@@ -49,12 +47,14 @@ class _Decoder:
         return fields
 
     def _value(self, kind: int, depth: int) -> Any:
+        if depth > _MAX_DEPTH:
+            raise ThriftError(f"values are nested more than {_MAX_DEPTH} deep")
         if kind in (_I16, _I32, _I64):
             return _signed(self._varint())
         if kind == _BINARY:
             return self._bytes(self._varint())
         if kind in (_LIST, _SET):
-            return self._list(depth)
+            return self._list(depth + 1)
         if kind == _STRUCT:
             return self.struct(depth + 1)
         if kind in (_TRUE, _FALSE, _I8):  # Of a list: one byte each.
@@ -62,7 +62,7 @@ class _Decoder:
         if kind == _DOUBLE:
             return self._bytes(8)
         if kind == _MAP:
-            return self._map(depth)
+            return self._map(depth + 1)
         raise ThriftError(f"there is no type {kind}")
 
     def _list(self, depth: int) -> list[Any]:
