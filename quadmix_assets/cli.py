@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quadmix_assets.faults import fault_text, is_fault
 from quadmix_assets.instance import (
     PortInUseError,
     has_instance,
@@ -114,6 +115,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         PortInUseError,
     ) as error:
         sys.stderr.write(f"{error}\n")
+        return 2
+    except Exception as error:
+        if not is_fault(error):
+            raise
+        sys.stderr.write(f"{fault_text(error)}\n")
         return 2
 
 

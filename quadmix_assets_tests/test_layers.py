@@ -14,6 +14,7 @@ LAYERS = [
         "registry",
         "outputs",
         "hashing",
+        "faults",
         "splitmix64",
         "figures",
         "device",

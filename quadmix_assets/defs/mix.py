@@ -9,6 +9,7 @@ from pydantic import Field
 
 from quadmix_assets.defs.conditions import GATHER, ON_CHANGES, PINNED, SHARD
 from quadmix_assets.defs.discovery import INPUT_LISTING
+from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.features import (
     domain_labels,
     score_normalizers,
@@ -103,6 +104,7 @@ class MixChoice(dg.Config):
     deps=[score_normalizers, scored_reference_pool, optimal_params],
     automation_condition=PINNED,
 )
+@faults_in_words
 def rank_calibration(
     context: dg.AssetExecutionContext, config: MixChoice, project: ProjectResource
 ) -> dg.MaterializeResult:
@@ -175,6 +177,7 @@ def _objective(settings: Settings, wanted: str | None) -> str:
     additional_deps=[scored_shards, domain_labels],
     automation_condition=ON_CHANGES,
 )
+@faults_in_words
 def calibration_fits_the_pool(
     context: dg.AssetCheckExecutionContext, project: ProjectResource
 ) -> dg.AssetCheckResult:
@@ -210,6 +213,7 @@ def calibration_fits_the_pool(
     # Here and not with every shard, so that events stay small.
     metadata={"dagster/column_lineage": lineage_metadata(column_lineage(SETTINGS.criterion_names))},
 )
+@faults_in_words
 def final_mix(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """The selected documents with copies, raw scores, domain, rank and S.
 
@@ -254,6 +258,7 @@ def final_mix(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
     deps=[final_mix, INPUT_LISTING, optimum_check],
     automation_condition=GATHER,
 )
+@faults_in_words
 def mix_manifest(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
@@ -332,6 +337,7 @@ def _commit(manifest: Mapping[str, Any]) -> str:
     additional_deps=[rank_calibration, score_normalizers, proxy_metrics, optimal_params],
     automation_condition=ON_CHANGES,
 )
+@faults_in_words
 def mix_is_current(
     context: dg.AssetCheckExecutionContext, project: ProjectResource
 ) -> dg.AssetCheckResult:
@@ -358,6 +364,7 @@ def mix_is_current(
 
 
 @dg.asset_check(asset=mix_manifest)
+@faults_in_words
 def manifest_is_complete(
     context: dg.AssetCheckExecutionContext, project: ProjectResource
 ) -> dg.AssetCheckResult:
@@ -378,6 +385,7 @@ def manifest_is_complete(
 
 
 @dg.asset_check(asset=mix_manifest)
+@faults_in_words
 def mix_is_of_one_piece(
     context: dg.AssetCheckExecutionContext, project: ProjectResource
 ) -> dg.AssetCheckResult:
@@ -402,6 +410,7 @@ def mix_is_of_one_piece(
 
 
 @dg.asset_check(asset=mix_manifest)
+@faults_in_words
 def mix_meets_its_constraints(project: ProjectResource) -> dg.AssetCheckResult:
     """Whether the mix as drawn meets `search.constraints`, within 1 % for the random draw."""
     settings, store = project.settings, project.store

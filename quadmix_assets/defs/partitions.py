@@ -17,6 +17,7 @@ from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_AS
 
 from quadmix_assets.defs.resources import SETTINGS
 from quadmix_assets.defs.versions import latest_versions
+from quadmix_assets.faults import fault_text, is_fault
 from quadmix_assets.proxies.parameter_sets import first_batches
 from quadmix_assets.store import DamagedOutputError
 from quadmix_assets.training.progress import duration
@@ -128,7 +129,7 @@ def for_each_partition(
         work: makes one partition and returns its metadata.
         version: the fingerprint of a partition that was made.
         expected_errors: errors that fail one partition with their message, while others go on;
-            damaged outputs are always among them.
+            damaged outputs, and errors of the system and of storage, are always among them.
 
     Returns:
         What the asset returns.
@@ -144,9 +145,14 @@ def for_each_partition(
     for number, key in enumerate(keys, start=1):
         try:
             metadata = work(key)
-        except failures as error:
-            failed[key] = str(error)
-            context.log.error(f"{key}: {error}")
+        except Exception as error:
+            if isinstance(error, failures):
+                failed[key] = str(error)
+            elif is_fault(error):
+                failed[key] = fault_text(error)
+            else:
+                raise
+            context.log.error(f"{key}: {failed[key]}")
         else:
             recorder.record(key, metadata, version(key))
             context.log.info(f"{key} done, {_progress(number, len(keys), start, metadata)}")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -16,6 +15,7 @@ from pydantic_settings import (
 from quadmix_assets.settings.errors import SettingsError, describe_validation_error
 from quadmix_assets.settings.locations import redacted
 from quadmix_assets.settings.root import OVERRIDE_PREFIX, Settings
+from quadmix_assets.settings.yaml_text import parse_yaml
 
 PACKAGE = Path(__file__).parents[1]
 PROFILES_FOLDER = PACKAGE / "profiles"
@@ -84,7 +84,7 @@ def settings_of(profile: ProfileText) -> Settings:
     path = profile.path
     try:
         values = _mapping(profile.text)
-    except (yaml.YAMLError, ValueError) as error:
+    except ValueError as error:
         raise SettingsError(f"{path}: cannot be read as settings: {redacted(str(error))}") from None
 
     class _Profile(Settings):
@@ -109,7 +109,7 @@ def settings_of(profile: ProfileText) -> Settings:
 
 
 def _mapping(text: str) -> dict[str, Any]:
-    values = yaml.safe_load(text)
+    values = parse_yaml(text)
     if values is None:
         return {}
     if not isinstance(values, dict):

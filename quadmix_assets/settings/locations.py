@@ -52,12 +52,21 @@ def open_location(location: str) -> UPath:
 
 
 def checked_location(location: str) -> str:
-    """The location itself, if its credentials can be kept out of what is shown.
+    """The location itself, if it can be used, and its credentials be kept out of what is shown.
 
     Raises:
-        ValueError: its query holds a signature or a key, or its protocol takes no credentials in a
-            URI; the message does not repeat them.
+        ValueError: braces hold something else than the word profile, it has a character that no
+            path has, its query holds a signature or a key, or its protocol takes no credentials in
+            a URI; the message does not repeat credentials.
     """
+    for found in re.findall(r"\{([^{}]*)\}", location):
+        if found != "profile":
+            raise ValueError(
+                f"{redacted(location)!r} holds {{{found}}}: in braces a path has {{profile}} "
+                "alone, the profile's name"
+            )
+    if "\0" in location:
+        raise ValueError(f"{redacted(location)!r} holds a NUL character, which no path has")
     if "://" not in location:
         return location
     secret = [name for name, _ in parse_qsl(urlsplit(location).query) if _SECRET.search(name)]
@@ -74,7 +83,7 @@ def checked_location(location: str) -> str:
 Location = Annotated[
     str, AfterValidator(checked_location), PlainSerializer(without_credentials, return_type=str)
 ]
-"""A path or URI of the settings; serialised without its credentials."""
+"""A path or URI; `{profile}` stands for the profile's name. Stored without its credentials."""
 
 
 def _client_options(location: str) -> dict[str, Any]:

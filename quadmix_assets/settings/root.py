@@ -23,6 +23,7 @@ from quadmix_assets.settings.proxies import ProxiesSettings
 from quadmix_assets.settings.search import SearchSettings
 from quadmix_assets.settings.targets import TargetSettings
 from quadmix_assets.settings.tokenizer import TokenizerSettings
+from quadmix_assets.store import with_retries
 
 OVERRIDE_PREFIX = "QUADMIX_"
 # QuaDMix section 4.1: the training sets of five benchmarks.
@@ -189,9 +190,9 @@ class Settings(BaseSettings):
 
     def resolve(self, location: str) -> UPath:
         """A path or URI of the settings as UPath; relative paths start at `root`."""
-        location = location.format(profile=self.profile)
+        location = location.replace("{profile}", self.profile)
         if "://" in location:
-            return open_location(location)
+            return with_retries(open_location(location))
         return UPath(self.root / Path(location).expanduser())
 
 

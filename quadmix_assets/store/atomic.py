@@ -23,6 +23,7 @@ from typing import BinaryIO, cast
 
 from upath import UPath
 
+from quadmix_assets.faults import naming
 from quadmix_assets.hashing import hash_file
 from quadmix_assets.store.errors import MissingOutputError, damaged
 from quadmix_assets.store.sealed_json import sealed_json, unsealed_json
@@ -62,7 +63,7 @@ def atomic_file(
         replacing: makes the context in which `path` is replaced, from the complete local file.
     """
     if not is_local(path):
-        with tempfile.NamedTemporaryFile() as spool:
+        with naming(path), tempfile.NamedTemporaryFile() as spool:
             yield cast(BinaryIO, spool)
             spool.flush()
             with replacing(Path(spool.name)):
@@ -70,7 +71,7 @@ def atomic_file(
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     # A unique name, so that two runs that write the same partition at once cannot mix their bytes.
-    with temporary_file(path) as (temporary, file):
+    with naming(path), temporary_file(path) as (temporary, file):
         yield file
         file.flush()
         os.fsync(file.fileno())
@@ -82,12 +83,12 @@ def atomic_file(
 def atomic_folder(path: UPath) -> Iterator[Path]:
     """A local folder to fill; it replaces folder `path` when the block ends without an error."""
     if not is_local(path):
-        with tempfile.TemporaryDirectory() as name:
+        with naming(path), tempfile.TemporaryDirectory() as name:
             yield Path(name)
             _upload_folder(Path(name), path)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    with temporary_folder(path) as temporary:
+    with naming(path), temporary_folder(path) as temporary:
         yield temporary
         (temporary / LISTING_FILE).write_bytes(_listing(temporary, _outputs_in(temporary)))
         _replace_folder(temporary, Path(str(path)))

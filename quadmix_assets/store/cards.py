@@ -17,6 +17,7 @@ from typing import BinaryIO, TypeVar
 
 from upath import UPath
 
+from quadmix_assets.faults import naming
 from quadmix_assets.hashing import hash_bytes, hash_file
 from quadmix_assets.store.atomic import atomic_file
 from quadmix_assets.store.errors import DamagedOutputError, damaged, without_checksum
@@ -106,7 +107,8 @@ def _verified(path: UPath, read: Callable[[], _Read], hash_of: Callable[[_Read],
     while True:
         lock = nullcontext(False) if look == 1 else _folder_lock(path, fcntl.LOCK_SH)
         with lock as is_locked:
-            found = read()
+            with naming(path):
+                found = read()
             try:
                 check_hash(path, hash_of(found))
             except DamagedOutputError:

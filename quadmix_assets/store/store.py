@@ -17,6 +17,7 @@ from quadmix_assets.store.atomic import LISTING_FILE, Listing, atomic_file, read
 from quadmix_assets.store.cards import carded_file, delete_carded, read_carded
 from quadmix_assets.store.errors import DamagedOutputError, MissingOutputError, without_checksum
 from quadmix_assets.store.outputs_in import listed_hash, named_hashes, output_hash
+from quadmix_assets.store.remote import with_retries
 from quadmix_assets.store.tables import ROW_GROUP_ROWS, SUMMARY_KEY, TableWriter, open_table
 from quadmix_assets.store.temporaries import is_local
 
@@ -27,7 +28,7 @@ class Store:
     def __init__(self, root: UPath) -> None:
         # fsspec caches listings for the life of the process: files that another process writes or
         # deletes meanwhile would go unnoticed.
-        self.root = root if is_local(root) else UPath(root, use_listings_cache=False)
+        self.root = root if is_local(root) else with_retries(UPath(root, use_listings_cache=False))
 
     def path(self, asset: str, name: str) -> UPath:
         """Path of the output `name` of `asset`."""

@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
+from quadmix_assets.faults import naming
 from quadmix_assets.hashing import Digest, Digest64
 from quadmix_assets.store.errors import damaged, without_checksum
 from quadmix_assets.store.temporaries import is_local
@@ -85,7 +86,7 @@ def open_table(path: UPath) -> Iterator[pq.ParquetFile]:
     Raises:
         DamagedOutputError: what is read is not what was written; also later, by the reads.
     """
-    with path.open("rb") as raw:
+    with naming(path), path.open("rb") as raw:
         file = _VerifiedFile(path, raw)
         if is_local(path):  # Elsewhere it would be a request more, for bytes that hold no data.
             file.read(len(_PARQUET_MAGIC))
@@ -105,7 +106,7 @@ def verified_table_hash(path: UPath) -> str:
         DamagedOutputError: the file is not what was written.
     """
     digest = Digest()
-    with path.open("rb") as raw:
+    with naming(path), path.open("rb") as raw:
         seal = _read_seal(path, raw)
         raw.seek(0)
         for number in range(len(seal.hashes)):
