@@ -23,6 +23,7 @@ LAYERS = [
     },
     {"seeds", "store", "sampling"},
     {"settings"},
+    {"lake_files"},
     {"corpus"},
     {"features", "training", "report"},
     {"proxies"},

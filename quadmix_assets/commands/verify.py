@@ -5,10 +5,13 @@ import time
 from collections.abc import Iterable
 from typing import TextIO
 
-from quadmix_assets.outputs import TENSORBOARD
+from quadmix_assets.corpus.document_ids import LOCK_FILE
+from quadmix_assets.outputs import DOCUMENT_IDS, TENSORBOARD
 from quadmix_assets.store import LakeReport, Store, delete_damaged, verify_lake
 
 _SECONDS = 5.0
+# Of the project, but not read by it as data.
+_NO_OUTPUTS = frozenset({TENSORBOARD, f"{DOCUMENT_IDS}/{LOCK_FILE}"})
 _MEGABYTE = 1e6
 
 
@@ -22,7 +25,7 @@ def verify(store: Store, *, delete: bool) -> int:
     Returns:
         The exit status: 0 if every output is what was written, else 1.
     """
-    report = verify_lake(store.root, _Progress(sys.stderr), frozenset({TENSORBOARD}))
+    report = verify_lake(store.root, _Progress(sys.stderr), _NO_OUTPUTS)
     deleted = delete_damaged(store.root, report) if delete else []
     sys.stdout.write(verify_text(store, report, deleted, delete=delete))
     return 0 if report.is_sound else 1
@@ -31,6 +34,7 @@ def verify(store: Store, *, delete: bool) -> int:
 def verify_text(store: Store, report: LakeReport, deleted: Iterable[str], *, delete: bool) -> str:
     """What was found, one line per file that is not in order."""
     lines = [f"damaged: {name}: {found}" for name, found in sorted(report.damaged.items())]
+    lines += [f"unreadable: {name}: {why}" for name, why in sorted(report.unreadable.items())]
     lines += [f"missing: {name}" for name in report.missing]
     lines += [f"without a checksum: {name}" for name in report.unchecked]
     lines += [
@@ -40,8 +44,8 @@ def verify_text(store: Store, report: LakeReport, deleted: Iterable[str], *, del
     lines += [f"deleted: {name}" for name in deleted]
     lines.append(
         f"{report.n_files} files of {report.n_bytes / _MEGABYTE:,.1f} MB in {store.root}: "
-        f"{len(report.damaged)} damaged, {len(report.missing)} missing, "
-        f"{len(report.unchecked)} without a checksum"
+        f"{len(report.damaged)} damaged, {len(report.unreadable)} unreadable, "
+        f"{len(report.missing)} missing, {len(report.unchecked)} without a checksum"
     )
     if report.damaged and not delete:
         lines.append("`quadmix verify --delete` deletes what is damaged")

@@ -37,7 +37,7 @@ from quadmix_assets.store import (
     read_carded,
 )
 
-_LOCK_FILE = ".lock"
+LOCK_FILE = ".lock"
 _CLAIM, _SET_ASIDE, _TABLE = ".npy", ".json", ".parquet"
 _N_CHECKSUM = 2
 # How many of the ids that are left are looked for in all claims at once.
@@ -80,7 +80,7 @@ class DocumentIds:
             yield
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        with Path(str(self._folder), _LOCK_FILE).open("a+b") as file:
+        with Path(str(self._folder), LOCK_FILE).open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             state = os.fstat(file.fileno()).st_mtime_ns
             self._lock_file = file

@@ -7,6 +7,7 @@ from quadmix_assets.store.atomic import (
 )
 from quadmix_assets.store.cards import carded_file, delete_carded, read_carded
 from quadmix_assets.store.errors import DamagedOutputError, MissingOutputError
+from quadmix_assets.store.outputs_in import output_names
 from quadmix_assets.store.remote import with_retries
 from quadmix_assets.store.store import Store
 from quadmix_assets.store.tables import ROW_GROUP_ROWS, ZSTD_LEVEL, TableWriter, open_table
@@ -33,6 +34,7 @@ __all__ = [
     "delete_damaged",
     "is_local",
     "open_table",
+    "output_names",
     "read_carded",
     "sweep_temporaries",
     "verify_lake",

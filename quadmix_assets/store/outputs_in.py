@@ -72,6 +72,19 @@ def named_hashes(folder: UPath) -> dict[str, str]:
     return {name: output_hash(folder / name) for name in sorted(outputs)}
 
 
+def output_names(folder: UPath) -> list[str]:
+    """The outputs in a folder, gone or not, relative to it; none if the folder is not there.
+
+    Raises:
+        MissingOutputError: the folder is on object storage, and incomplete.
+        DamagedOutputError: its listing has changed.
+    """
+    listing = read_listing(folder)
+    if listing is not None:
+        return sorted(listing.hashes)
+    return sorted(named_outputs(file_names(folder)))
+
+
 def named_outputs(names: list[str]) -> set[str]:
     """The outputs among the files of a folder: tables, and what has a card, gone or not."""
     outputs = {name for name in names if name.endswith(TABLE_SUFFIX) and looks_like_output(name)}

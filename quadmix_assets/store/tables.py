@@ -260,13 +260,13 @@ def _read_seal(path: UPath, raw: BinaryIO) -> _Seal:
     if tail[-4:] != _PARQUET_MAGIC or size < _FOOTER_END.size:
         raise damaged(path, "it does not end like a table: it was cut, or its end has changed")
     n_footer = _FOOTER_END.size + _FOOTER_END.unpack(tail[-_FOOTER_END.size :])[0]
-    if n_footer + _END.size > size:
+    if n_footer + len(_PARQUET_MAGIC) > size:
         raise damaged(path, "its footer has changed: it would be longer than the file")
-    tail = _last_bytes(raw, size, n_footer + _END.size, tail)
-    footer = tail[-n_footer:]
-    n_ranges, _, magic = _END.unpack(tail[-n_footer - _END.size : -n_footer])
-    if magic != _SEAL_MAGIC:
+    tail = _last_bytes(raw, size, min(n_footer + _END.size, size), tail)
+    if tail[:-n_footer][-len(_SEAL_MAGIC) :] != _SEAL_MAGIC:
         raise without_checksum(path, "it has no seal before its footer")
+    footer = tail[-n_footer:]
+    n_ranges, _, _ = _END.unpack(tail[-n_footer - _END.size : -n_footer])
     n_seal = n_ranges * _RANGE.size + _END.size
     if n_seal + n_footer > size:
         raise damaged(path, "its seal has changed: it would be longer than the file")
