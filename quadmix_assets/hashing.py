@@ -7,6 +7,8 @@ from typing import BinaryIO, TypeAlias
 import xxhash
 from upath import UPath
 
+from quadmix_assets.faults import naming
+
 # An incremental xxh3-128.
 Digest: TypeAlias = xxhash.xxh3_128
 # An incremental xxh3-64.
@@ -27,7 +29,7 @@ def hash_bytes(content: bytes | memoryview) -> str:
 def hash_file(path: Path | UPath) -> str:
     """xxh3-128 of a file's bytes as 32 hexadecimal digits, read as a stream."""
     digest = Digest()
-    with path.open("rb") as stream:
+    with naming(path), path.open("rb") as stream:
         _add_stream(digest, stream)
     return digest.hexdigest()
 

@@ -61,9 +61,9 @@ class Outcome:
 
 
 def _is_a_line(text: str) -> bool:
-    """Whether it names a path and a remedy, without a trace; one line for each partition."""
-    lines = [line for line in text.splitlines() if not line.endswith("partitions failed:")]
-    return all("/" in line and ";" in line and "Traceback" not in line for line in lines)
+    """Whether it names a path, in a line or in one for each partition or input, without a trace."""
+    *_, last = text.splitlines()
+    return "/" in last and "Traceback" not in text and 'File "' not in text
 
 
 class Matrix:

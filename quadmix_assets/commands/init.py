@@ -12,7 +12,7 @@ from quadmix_assets.starter.errors import ProfileNotWrittenError
 from quadmix_assets.starter.profile import starter_profile
 from quadmix_assets.starter.survey import survey_pool
 from quadmix_assets.starter.targets import guess_targets
-from quadmix_assets.store import Store, atomic_file
+from quadmix_assets.store import Store, atomic_file, with_retries
 
 
 def init(raw: str, targets: str, output: Path, *, force: bool = False) -> str:
@@ -36,8 +36,8 @@ def init(raw: str, targets: str, output: Path, *, force: bool = False) -> str:
             f"{output}: there is a file already: write another one with --output, or replace it "
             "with --force"
         )
-    survey = survey_pool(open_location(raw))
-    target_folder = open_location(targets)
+    survey = survey_pool(with_retries(open_location(raw)))
+    target_folder = with_retries(open_location(targets))
     guesses = guess_targets(target_folder)
     text = starter_profile(
         survey, guesses, root=root_of(output.absolute()), target_folder=target_folder

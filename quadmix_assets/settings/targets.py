@@ -44,7 +44,8 @@ class TargetSettings(Section):
     )
     template: str | None = Field(
         default=None,
-        description="makes the text from several columns, for example `{prompt}\\n\\n{response}`; "
+        description="makes the text from several columns, for example `{prompt}\\n\\n{response}` "
+        "(also `{meta.field}` and `{choices[0]}`, and two braces for one); "
         "with a format, from the fields that the format gives",
     )
     format: FormatName | None = Field(

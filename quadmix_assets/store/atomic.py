@@ -103,7 +103,8 @@ def read_listing(folder: UPath) -> Listing | None:
     """
     path = folder / LISTING_FILE
     try:
-        content = path.read_bytes()
+        with naming(path):
+            content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return None
     try:

@@ -106,9 +106,8 @@ def _verified(path: UPath, read: Callable[[], _Read], hash_of: Callable[[_Read],
     look = 1
     while True:
         lock = nullcontext(False) if look == 1 else _folder_lock(path, fcntl.LOCK_SH)
-        with lock as is_locked:
-            with naming(path):
-                found = read()
+        with naming(path), lock as is_locked:
+            found = read()
             try:
                 check_hash(path, hash_of(found))
             except DamagedOutputError:

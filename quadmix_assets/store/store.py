@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
+from quadmix_assets.faults import naming
 from quadmix_assets.hashing import hash_names
 from quadmix_assets.store.atomic import LISTING_FILE, Listing, atomic_file, read_listing
 from quadmix_assets.store.cards import carded_file, delete_carded, read_carded
@@ -188,7 +189,8 @@ class Store:
         listing = self._listing_of(path)
         if listing is None:
             return read_carded(path)
-        content = path.read_bytes()
+        with naming(path):
+            content = path.read_bytes()
         listed_hash(listing, path.relative_to(listing.folder).as_posix(), content)
         return content
 

@@ -19,6 +19,7 @@ from quadmix_assets.corpus.readers import UnreadableShardError, read_sample
 from quadmix_assets.corpus.set_aside import Kind
 from quadmix_assets.settings import CorpusSettings
 from quadmix_assets.store import Store
+from quadmix_assets_tests.corpus.readers.encrypted import write_encrypted
 from quadmix_assets_tests.injected_faults import ERRNOS, Faults, injected
 from quadmix_assets_tests.lakes import write_lines
 
@@ -60,6 +61,19 @@ def test_a_shard_that_cannot_be_read_fails_alone(
     assert os.strerror(ERRNOS[name]) in set_aside[broken].message
     for shard in shards:
         assert read_summary(store, shard.key).n_documents == (shard.key != broken)
+
+
+def test_an_encrypted_shard_fails_alone(store: Store, tmp_path: Path) -> None:
+    """Arrow would end the process where the footer is plain and a column is encrypted."""
+    raw = pool(tmp_path / "raw")
+    table = pa.table({"id": ["d"], "text": ["four"]})
+    for name, plain in (("d", True), ("e", False)):
+        write_encrypted(Path(str(raw)) / f"{name}.parquet", table, ["text"], plain_footer=plain)
+    for shard in discover(raw, ["*.jsonl", "*.parquet"]).shards:
+        write_raw_shard(store, shard, CorpusSettings())
+    set_aside = shards_set_aside(store)
+    assert set_aside.keys() == {"d.parquet", "e.parquet"}
+    assert all("without encryption" in reason.message for reason in set_aside.values())
 
 
 class ClientError(Exception):
