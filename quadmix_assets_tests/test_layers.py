@@ -19,6 +19,9 @@ LAYERS = [
         "device",
         "stages",
         "partition_ranges",
+        "run_locks",
+        "interrupts",
+        "dying_children",
     },
     {"seeds", "store", "sampling"},
     {"settings"},
@@ -27,9 +30,9 @@ LAYERS = [
     {"proxies"},
     {"search"},
     {"mix", "comparison", "starter"},
-    {"instance", "commands"},
+    {"healing", "instance", "ui_server", "commands"},
     {"defs", "definitions", "staleness"},
-    {"whole_graph"},
+    {"in_process", "whole_graph"},
     {"cli"},
 ]
 # What settings need to know of kinds lies beside the kinds, and imports nothing of the package
@@ -42,7 +45,9 @@ LEAVES = {
     "quadmix_assets.corpus.target_formats.registry",
     "quadmix_assets.training.architectures",
 }
-WITH_DAGSTER = {"defs", "definitions", "staleness", "whole_graph", "instance"}
+WITH_DAGSTER = {
+    "defs", "definitions", "staleness", "in_process", "whole_graph", "healing", "instance"
+}  # fmt: skip
 
 
 def module_name(path: Path) -> str:
