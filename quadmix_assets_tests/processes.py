@@ -20,6 +20,12 @@ def until(condition: Callable[[], object], seconds: float = 60.0) -> bool:
     return True
 
 
+def say(words: str) -> None:
+    """Print at once, for a log that is read while this process runs."""
+    sys.stdout.write(f"{words}\n")
+    sys.stdout.flush()
+
+
 def lives(pid: int) -> bool:
     """Whether a process is there and no zombie."""
     try:

@@ -13,41 +13,37 @@ import dagster as dg
 from quadmix_assets.defs.retries import RETRY_ONCE
 from quadmix_assets.in_process import execute_here
 from quadmix_assets.interrupts import Interrupts
-
-
-def _say(words: str) -> None:
-    sys.stdout.write(f"{words}\n")
-    sys.stdout.flush()
+from quadmix_assets_tests.processes import say
 
 
 @dg.asset(pool="training", retry_policy=RETRY_ONCE)
 def slow() -> None:
     """Sleeps."""
-    _say(f"slow starts in {os.getpid()}")
+    say(f"slow starts in {os.getpid()}")
     time.sleep(600)
 
 
 @dg.asset(retry_policy=RETRY_ONCE)
 def deaf() -> None:
     """Swallows one interrupt, as a callback of a C library does."""
-    _say(f"deaf starts in {os.getpid()}")
+    say(f"deaf starts in {os.getpid()}")
     try:
         time.sleep(600)
     except dg.DagsterExecutionInterruptedError:
-        _say("swallowed")
+        say("swallowed")
     time.sleep(600)
 
 
 @dg.asset
 def stubborn() -> None:
     """Goes on to its end, whatever arrives."""
-    _say(f"stubborn starts in {os.getpid()}")
+    say(f"stubborn starts in {os.getpid()}")
     end = time.monotonic() + 1.0
     while time.monotonic() < end:
         try:
             time.sleep(0.1)
         except dg.DagsterExecutionInterruptedError:
-            _say("swallowed")
+            say("swallowed")
 
 
 @dg.asset(retry_policy=RETRY_ONCE)
@@ -71,7 +67,7 @@ def main() -> int:
             for name in sys.argv[1:]:
                 success = execute_here(job, instance, [dg.AssetKey(name)], partition=None, tags={})
                 interrupts.raise_if_received()
-                _say(f"{name} {'succeeded' if success else 'failed'}")
+                say(f"{name} {'succeeded' if success else 'failed'}")
                 if not success:
                     return 1
     except KeyboardInterrupt:
