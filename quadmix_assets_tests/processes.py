@@ -34,6 +34,17 @@ def lives(pid: int) -> bool:
         return False
 
 
+def session_of(leader: int) -> list[int]:
+    """The processes of a session that are no zombies."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, _, _, session = path.read_text().rpartition(")")[2].split()[:4]
+            if int(session) == leader and state != "Z":
+                found.append(int(path.parent.name))
+    return found
+
+
 @contextmanager
 def started(
     arguments: list[str], log: Path, **environment: str

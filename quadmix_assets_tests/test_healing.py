@@ -38,22 +38,21 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
         yield found
 
 
-def start_run(instance: dg.DagsterInstance, *, slot: bool = True) -> str:
-    """A run that says that it has started, and holds the pool's slot."""
+def start_run(instance: dg.DagsterInstance, *, pool: str | None = POOL) -> str:
+    """A run that says that it has started, and holds the slot of a pool."""
     run = instance.create_run_for_job(toy)
     instance.report_dagster_event(
         dg.DagsterEvent(dg.DagsterEventType.RUN_START.value, toy.name), run.run_id
     )
-    if slot:
-        assert claims(instance, run.run_id)
+    if pool:
+        assert claims(instance, run.run_id, pool)
     return run.run_id
 
 
-def claims(instance: dg.DagsterInstance, run_id: str) -> bool:
+def claims(instance: dg.DagsterInstance, run_id: str, pool: str = POOL) -> bool:
     """Whether a run gets the slot."""
-    return bool(
-        instance.event_log_storage.claim_concurrency_slot(POOL, run_id, "nothing").is_claimed
-    )
+    storage = instance.event_log_storage
+    return bool(storage.claim_concurrency_slot(pool, run_id, "nothing").is_claimed)
 
 
 def status(instance: dg.DagsterInstance, run_id: str) -> str:
@@ -67,7 +66,7 @@ def test_a_run_ends_with_its_process_and_its_slot_is_free(
     instance: dg.DagsterInstance, tmp_path: Path, retry: bool
 ) -> None:
     run_id = start_run(instance)
-    waiting = start_run(instance, slot=False)
+    waiting = start_run(instance, pool=None)
     assert not claims(instance, waiting)
     with started(["-c", HOLD, run_id], tmp_path / "log") as process:
         assert until(lambda: executor_of(instance, run_id))
@@ -116,7 +115,7 @@ def test_slots_of_runs_that_ended_or_are_unknown_are_freed(instance: dg.DagsterI
     run = instance.get_run_by_id(run_id)
     assert run is not None
     instance.report_run_failed(run)
-    other = start_run(instance, slot=False)
+    other = start_run(instance, pool=None)
     assert not claims(instance, other)
     assert "has ended" in heal(instance, retry=True)[0]
     assert claims(instance, other)

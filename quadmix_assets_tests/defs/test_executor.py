@@ -1,11 +1,14 @@
 import os
+import re
 import sys
 from pathlib import Path
 
 import dagster as dg
 
 from quadmix_assets.defs.executor import steps_in_processes
+from quadmix_assets.healing import heal
 from quadmix_assets_tests.conftest import definitions_of, instance_in, write_profile
+from quadmix_assets_tests.processes import lives, started, until
 
 
 @dg.op
@@ -38,6 +41,24 @@ def test_steps_are_processes_of_their_own_that_need_no_imports(tmp_path: Path) -
     processes = {metadata["process"].value for metadata in seen}
     assert len(processes | {os.getpid()}) == 3
     assert all(metadata["prepared"].value for metadata in seen)
+
+
+def test_steps_end_with_the_process_of_their_run(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    log = tmp_path / "log"
+    toy = ["-m", "quadmix_assets_tests.toy_steps"]
+    with started(toy, log, DAGSTER_HOME=str(tmp_path / "home")) as process:
+        assert until(lambda: "slow is" in log.read_text()), log.read_text()
+        (found,) = re.findall(r"slow is (\d+) of (\d+)", log.read_text())
+        pids = [int(pid) for pid in found]
+        assert all(lives(pid) for pid in pids)
+        # The process alone, as the system does that is out of memory.
+        process.kill()
+        process.wait()
+        assert until(lambda: not any(lives(pid) for pid in pids), 10)
+    with instance_in(tmp_path / "home"), dg.DagsterInstance.get() as instance:
+        heal(instance, retry=False)
+        assert [run.status.value for run in instance.get_runs()] == ["FAILURE"]
 
 
 def test_every_job_has_this_executor(tmp_path: Path) -> None:

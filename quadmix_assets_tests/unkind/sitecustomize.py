@@ -11,8 +11,8 @@ this process does:
     kill report 1 before             the first report of a stack of proxies in training
     kill seconds 3.5 before          so long after the process began
 
-UNKIND_MARK names a file that is written at the point; where it is there already, nothing
-happens any more, in whichever process.
+UNKIND_MARK names a file that gets the number of the process at the point; where it is there
+already, nothing happens any more, in whichever process.
 """
 
 import functools
@@ -35,9 +35,11 @@ class _Point:
     def act(self) -> None:
         """Kill the group or stall, unless that has happened."""
         try:
-            os.close(os.open(self.mark, os.O_CREAT | os.O_EXCL))
+            mark = os.open(self.mark, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
         except FileExistsError:
             return
+        os.write(mark, str(os.getpid()).encode())
+        os.close(mark)
         if self.action == "stall":
             time.sleep(3_600)
         os.killpg(0, signal.SIGKILL)
@@ -88,5 +90,6 @@ def _arm(action: str, kind: str, number: str, moment: str, part: str = "") -> No
         raise ValueError(f"UNKIND: {kind!r} is no kind of point")
 
 
-if "quadmix_assets.cli" in sys.orig_argv or "--multiprocessing-fork" in sys.orig_argv:
+# The command, the process of a run, and the one that its steps are forked off.
+if any("quadmix_assets.cli" in word or "multiprocessing" in word for word in sys.orig_argv):
     _arm(*os.environ["UNKIND"].split())
