@@ -39,7 +39,7 @@ class Interrupts:
         for end in self._ends:
             end.setblocking(False)
         self._fd_before = signal.set_wakeup_fd(self._ends[1].fileno(), warn_on_full_buffer=False)
-        self._before = {number: signal.signal(number, self._handle) for number in _STOPPING}
+        self._before = {number: signal.signal(number, _raise) for number in _STOPPING}
         threading.Thread(target=self._watch, name="interrupts", daemon=True).start()
         return self
 
@@ -80,12 +80,6 @@ class Interrupts:
         if self.received() is not None:
             raise KeyboardInterrupt
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        # Again and again only while Dagster's handlers are in place, which are those of steps.
-        if self._number is None:
-            self._number = number
-            raise KeyboardInterrupt
-
     def _watch(self) -> None:
         while self._ends is not None and self.received() is None:
             with contextlib.suppress(OSError, ValueError):
@@ -95,5 +89,8 @@ class Interrupts:
         name = signal.Signals(self._number or signal.SIGINT).name
         sys.stderr.write(f"{name}: stopping; a call into a library ends first\n")
         while not self._closed.wait(_AGAIN_SECONDS):
-            if signal.getsignal(signal.SIGINT) != self._handle:
-                os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

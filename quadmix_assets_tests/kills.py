@@ -21,6 +21,7 @@ import dagster as dg
 from quadmix_assets.hashing import hash_bytes
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
+    EXPORT,
     FINAL_MIX,
     MIX_MANIFEST,
     OPTIMAL_PARAMS,
@@ -42,7 +43,7 @@ UNKIND = Path(__file__).with_name("unkind")
 # What decides on the mix, and the mix; all of it is the same, byte for byte, however it was made.
 COMPARED = (
     RAW_SHARDS, SCORED_SHARDS, DOMAIN_LABELS, PROXY_POOL, SAMPLED_SUBSET, PROXY_METRICS, REGRESSOR,
-    OPTIMAL_PARAMS, OPTIMUM_CHECK, RANK_CALIBRATION, FINAL_MIX, MIX_MANIFEST,
+    OPTIMAL_PARAMS, OPTIMUM_CHECK, RANK_CALIBRATION, FINAL_MIX, EXPORT, MIX_MANIFEST,
 )  # fmt: skip
 _MOMENTS = ("before", "after")
 

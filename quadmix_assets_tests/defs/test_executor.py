@@ -1,6 +1,8 @@
 import os
 import re
+import signal
 import sys
+import time
 from pathlib import Path
 
 import dagster as dg
@@ -59,6 +61,24 @@ def test_steps_end_with_the_process_of_their_run(tmp_path: Path) -> None:
     with instance_in(tmp_path / "home"), dg.DagsterInstance.get() as instance:
         heal(instance, retry=False)
         assert [run.status.value for run in instance.get_runs()] == ["FAILURE"]
+
+
+def test_terminate_ends_a_step_that_could_be_retried(tmp_path: Path) -> None:
+    """As the UI does it: the run is marked, and its process interrupted."""
+    (tmp_path / "home").mkdir()
+    log = tmp_path / "log"
+    toy = ["-m", "quadmix_assets_tests.toy_steps"]
+    with started(toy, log, DAGSTER_HOME=str(tmp_path / "home")) as process:
+        assert until(lambda: "slow is" in log.read_text()), log.read_text()
+        with instance_in(tmp_path / "home"), dg.DagsterInstance.get() as instance:
+            (run,) = instance.get_runs()
+            instance.report_run_canceling(run)
+            process.send_signal(signal.SIGINT)
+            start = time.monotonic()
+            process.wait(timeout=30)
+            assert time.monotonic() - start < 10
+            assert [run.status.value for run in instance.get_runs()] == ["CANCELED"]
+    assert len(re.findall(r"slow is \d+", log.read_text())) == 1
 
 
 def test_every_job_has_this_executor(tmp_path: Path) -> None:

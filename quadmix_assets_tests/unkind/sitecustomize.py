@@ -1,7 +1,7 @@
-"""Kills the process group, or has the process stall, at a chosen point of a run.
+"""Kills the process group, has the process stall, or interrupts it, at a chosen point of a run.
 
 Python imports this module at its start where the folder is on PYTHONPATH. What is to happen is said
-by UNKIND, words separated by spaces: an action (`kill` or `stall`), a kind of point, its
+by UNKIND, words separated by spaces: an action (`kill`, `stall`, `interrupt`), a kind of point, its
 number (the first is 1), `before` or `after`, and for some kinds a part of a path. Counted are what
 this process does:
 
@@ -33,7 +33,7 @@ class _Point:
         self.part, self.mark, self.count = part, mark, 0
 
     def act(self) -> None:
-        """Kill the group or stall, unless that has happened."""
+        """Do what is to happen, unless that has happened."""
         try:
             mark = os.open(self.mark, os.O_CREAT | os.O_EXCL | os.O_WRONLY)
         except FileExistsError:
@@ -42,7 +42,10 @@ class _Point:
         os.close(mark)
         if self.action == "stall":
             time.sleep(3_600)
-        os.killpg(0, signal.SIGKILL)
+        elif self.action == "interrupt":
+            os.kill(os.getpid(), signal.SIGTERM)
+        else:
+            os.killpg(0, signal.SIGKILL)
 
     def around(self, call: Callable[..., Any], *, counts: Callable[..., bool]) -> Any:
         """A function that does the same, and has what is to happen happen at its n-th call."""
