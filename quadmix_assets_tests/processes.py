@@ -34,6 +34,12 @@ def lives(pid: int) -> bool:
         return False
 
 
+def cpu_seconds(pid: int) -> float:
+    """What a process has used of the processors."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def session_of(leader: int) -> list[int]:
     """The processes of a session that are no zombies."""
     found = []

@@ -11,7 +11,7 @@ from quadmix_assets.defs.retries import RETRY_ONCE
 from quadmix_assets_tests.processes import say
 
 
-@dg.op(retry_policy=RETRY_ONCE)
+@dg.op(pool="training", retry_policy=RETRY_ONCE)
 def slow() -> None:
     """Sleeps."""
     say(f"slow is {os.getpid()} of {os.getppid()}")

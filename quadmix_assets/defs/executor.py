@@ -1,13 +1,16 @@
 """How the steps of a run are started: each in a process of its own, forked from a prepared one."""
 
 import pkgutil
+import time
 from collections.abc import Iterator
 
 import dagster as dg
 from dagster._core.events import DagsterEvent
 from dagster._core.execution.context.system import PlanOrchestrationContext
+from dagster._core.execution.plan.instance_concurrency_context import InstanceConcurrencyContext
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
+from dagster._core.executor import multiprocess
 from dagster._core.executor.multiprocess import MultiprocessExecutor
 
 from quadmix_assets.healing import hold_run
@@ -22,6 +25,22 @@ _PREPARED = [
     *(f"quadmix_assets.defs.{found.name}" for found in pkgutil.iter_modules([PACKAGE / "defs"])),
     "quadmix_assets.dying_children",
 ]
+
+
+_PAUSE_SECONDS = 0.1
+
+
+class _PausingClaims(InstanceConcurrencyContext):
+    def claim(self, concurrency_key: str, step_key: str, step_priority: int = 0) -> bool:
+        """Whether the step has got a slot of its pool; takes its time to say no."""
+        claimed = super().claim(concurrency_key, step_key, step_priority)
+        if not claimed:
+            time.sleep(_PAUSE_SECONDS)
+        return claimed
+
+
+# Dagster's executor asks without a pause, and uses a whole core for as long as it waits.
+multiprocess.InstanceConcurrencyContext = _PausingClaims  # type: ignore[misc]
 
 
 class _StepsInProcesses(MultiprocessExecutor):

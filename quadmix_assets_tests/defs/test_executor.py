@@ -10,7 +10,7 @@ import dagster as dg
 from quadmix_assets.defs.executor import steps_in_processes
 from quadmix_assets.healing import heal
 from quadmix_assets_tests.conftest import definitions_of, instance_in, write_profile
-from quadmix_assets_tests.processes import lives, started, until
+from quadmix_assets_tests.processes import cpu_seconds, lives, started, until
 
 
 @dg.op
@@ -61,6 +61,22 @@ def test_steps_end_with_the_process_of_their_run(tmp_path: Path) -> None:
     with instance_in(tmp_path / "home"), dg.DagsterInstance.get() as instance:
         heal(instance, retry=False)
         assert [run.status.value for run in instance.get_runs()] == ["FAILURE"]
+
+
+def test_a_run_that_waits_for_a_slot_uses_no_processor(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    pools = "concurrency: {pools: {granularity: op, default_limit: 1}}\n"
+    (home / "dagster.yaml").write_text(f"telemetry: {{enabled: false}}\n{pools}")
+    first, second = tmp_path / "first", tmp_path / "second"
+    toy = ["-m", "quadmix_assets_tests.toy_steps"]
+    with started(toy, first, DAGSTER_HOME=str(home)):
+        assert until(lambda: "slow is" in first.read_text()), first.read_text()
+        with started(toy, second, DAGSTER_HOME=str(home)) as waiting:
+            assert until(lambda: "blocked by limit" in second.read_text()), second.read_text()
+            before = cpu_seconds(waiting.pid)
+            time.sleep(4.0)
+            assert cpu_seconds(waiting.pid) - before < 1.0
 
 
 def test_terminate_ends_a_step_that_could_be_retried(tmp_path: Path) -> None:
