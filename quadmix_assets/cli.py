@@ -23,7 +23,7 @@ from quadmix_assets.settings import (
     load_settings,
 )
 from quadmix_assets.starter.errors import ProfileNotWrittenError
-from quadmix_assets.store import MissingOutputError, Store
+from quadmix_assets.store import DamagedOutputError, MissingOutputError, Store
 from quadmix_assets.ui_server import PortInUseError, serve_ui
 
 if TYPE_CHECKING:
@@ -37,8 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: of the command line; None for those of the process.
 
     Returns:
-        The exit status: 0 for success, 1 for a failed run, 2 for settings, inputs or outputs that
-        are wrong or missing, 130 after Ctrl-C, 143 after SIGTERM.
+        The exit status: 0 for success, 1 for a failed run or a lake that is not sound, 2 for
+        settings, inputs or outputs that are wrong, missing or damaged, 130 after Ctrl-C, 143 after
+        SIGTERM.
     """
     parser = argparse.ArgumentParser(prog="quadmix", description=__doc__)
     parser.add_argument(
@@ -91,6 +92,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sql.add_argument(
         "--format", choices=("table", "csv", "json"), default="table", help="(default: %(default)s)"
     )
+    verify = commands.add_parser(
+        "verify",
+        help="read every file of the lake, and name those that are damaged, missing or unknown",
+    )
+    verify.add_argument(
+        "--delete",
+        action="store_true",
+        help="delete what is damaged, so that `run --resume` makes it again",
+    )
     options = parser.parse_args(arguments)
     if options.command == "settings":
         write_reference(options.folder)
@@ -104,7 +114,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         resumed = ": `quadmix run --resume` goes on from there" if options.command == "run" else ""
         sys.stderr.write(f"interrupted; what was made stays{resumed}\n")
         return 128 + (interrupts.received() or signal.SIGINT)
-    except (SettingsError, MissingOutputError, ProfileNotWrittenError, PortInUseError) as error:
+    except (
+        SettingsError,
+        MissingOutputError,
+        DamagedOutputError,
+        ProfileNotWrittenError,
+        PortInUseError,
+    ) as error:
         sys.stderr.write(f"{error}\n")
         return 2
 
@@ -129,6 +145,10 @@ def _dispatch(options: argparse.Namespace, settings: Settings, interrupts: Inter
         from quadmix_assets.commands.sql import answer
 
         return answer(store, settings, options.query, options.format)
+    if options.command == "verify":
+        from quadmix_assets.commands.verify import verify
+
+        return verify(store, delete=options.delete)
     os.environ[PROFILE_VARIABLE] = options.profile
     if options.command == "instance":
         _say(use_instance_of(settings))

@@ -15,6 +15,7 @@ from quadmix_assets.in_process import execute_here
 from quadmix_assets.interrupts import Interrupts
 from quadmix_assets.outputs import PLANTED_CORPUS, REFERENCE_POOL, SCORED_REFERENCE_POOL
 from quadmix_assets.partition_ranges import neighbours, range_tags
+from quadmix_assets.settings import Settings
 from quadmix_assets.stages import Stage, cut_into_stages
 from quadmix_assets.staleness import Staleness
 from quadmix_assets.store import Store
@@ -28,6 +29,7 @@ class _Runner:
         instance: dg.DagsterInstance,
         definitions: dg.Definitions,
         store: Store,
+        settings: Settings,
         *,
         resume: bool,
         interrupts: Interrupts | None = None,
@@ -44,6 +46,7 @@ class _Runner:
                 REFERENCE_POOL: lambda: reference_pool_is_current(store),
                 SCORED_REFERENCE_POOL: lambda: scored_reference_pool_is_current(store),
             },
+            (store, settings),
         )
 
     def run(self, stage: Stage) -> bool:
@@ -146,7 +149,9 @@ def materialize_whole_graph(
     definitions = load_definitions()
     with dg.DagsterInstance.get() as instance:
         register_shards(instance, settings, store)
-        runner = _Runner(instance, definitions, store, resume=resume, interrupts=interrupts)
+        runner = _Runner(
+            instance, definitions, store, settings, resume=resume, interrupts=interrupts
+        )
         try:
             for stage in cut_into_stages(*graph_of(definitions)):
                 if not runner.run(stage):

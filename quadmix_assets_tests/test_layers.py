@@ -25,6 +25,7 @@ LAYERS = [
     },
     {"seeds", "store", "sampling"},
     {"settings"},
+    {"lake_files"},
     {"corpus"},
     {"features", "training", "report"},
     {"proxies"},

@@ -95,8 +95,10 @@ def project_tokenizer(store: Store) -> Tokenizer:
 
     Raises:
         MissingOutputError: the asset `tokenizer` has not been materialised.
+        DamagedOutputError: it is not what was written.
     """
-    return load_tokenizer(str(store.require(tokenizer_path(store))))
+    content = store.read_bytes(tokenizer_path(store))
+    return _deterministic(Tokenizer.from_buffer(content))
 
 
 def count_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> np.ndarray:

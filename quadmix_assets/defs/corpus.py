@@ -18,7 +18,7 @@ from quadmix_assets.defs.reference_pool import reference_pool
 from quadmix_assets.defs.resources import OWNERS, PLANTED, ProjectResource, version_of
 from quadmix_assets.outputs import PLANTED_CORPUS, TARGET_SETS, TOKENIZER
 from quadmix_assets.settings import SettingsError
-from quadmix_assets.store import MissingOutputError, atomic_file
+from quadmix_assets.store import MissingOutputError, carded_file
 
 GROUP = "corpus"
 
@@ -46,7 +46,7 @@ def tokenizer(project: ProjectResource) -> dg.MaterializeResult:
     else:
         chosen = train_on_pool(store, settings, read_reference_pool(store).shards)
     path = tokenizer_path(store)
-    with atomic_file(path) as file:
+    with carded_file(path) as file:
         file.write(chosen.to_str().encode())
     return materialized(
         project,

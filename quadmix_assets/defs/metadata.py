@@ -11,7 +11,6 @@ from typing import Any, cast
 
 import dagster as dg
 import polars as pl
-import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 from upath import UPath
 
@@ -19,7 +18,7 @@ from quadmix_assets.defs.resources import SETTINGS
 from quadmix_assets.outputs import PLOTS
 from quadmix_assets.report.columns import describe
 from quadmix_assets.report.markdown import plain_text, table
-from quadmix_assets.store import Store, atomic_file
+from quadmix_assets.store import DamagedOutputError, Store, carded_file, open_table
 
 _DAGSTER_TYPES = {pl.String: "string", pl.Boolean: "bool"}
 # Of the rows that are shown of a table; the events of partitions should stay small.
@@ -34,7 +33,7 @@ def figure(store: Store, asset: str, name: str, fig: Figure) -> dg.MetadataValue
     # Without the library's version in the PNG's header, equal figures have equal bytes.
     fig.savefig(buffer, format="png", dpi=100, bbox_inches="tight", metadata={"Software": None})
     png = buffer.getvalue()
-    with atomic_file(store.path(PLOTS, f"{asset}.{name}.png")) as file:
+    with carded_file(store.path(PLOTS, f"{asset}.{name}.png")) as file:
         file.write(png)
     return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
@@ -99,7 +98,7 @@ def _column(output: str, name: str, dtype: Any) -> dg.TableColumn:
 
 def first_rows(path: UPath) -> dg.MetadataValue:
     """The first rows of a Parquet table as Markdown: long texts cut, at most a dozen columns."""
-    with path.open("rb") as file, pq.ParquetFile(file) as parquet:
+    with open_table(path) as parquet:
         names = parquet.schema_arrow.names
         batches = parquet.iter_batches(batch_size=_SAMPLE_ROWS, columns=names[:_SAMPLE_COLUMNS])
         first = next(batches, None)
@@ -165,12 +164,13 @@ class Cost:
 
 @contextmanager
 def clear_errors(*expected: type[Exception]) -> Iterator[None]:
-    """Report expected errors by their message alone, and do not retry them.
+    """Report expected errors and damaged outputs by their message alone, and do not retry them.
 
     Raises:
-        dg.Failure: one of the expected errors was raised inside.
+        dg.Failure: one of these errors was raised inside.
     """
+    failures: tuple[type[Exception], ...] = (*expected, DamagedOutputError)
     try:
         yield
-    except expected as error:
+    except failures as error:
         raise dg.Failure(str(error), allow_retries=False) from error

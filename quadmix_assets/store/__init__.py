@@ -5,10 +5,13 @@ from quadmix_assets.store.atomic import (
     atomic_file,
     atomic_folder,
 )
+from quadmix_assets.store.cards import carded_file, delete_carded, read_carded
 from quadmix_assets.store.errors import DamagedOutputError, MissingOutputError
+from quadmix_assets.store.outputs_in import output_names
 from quadmix_assets.store.store import Store
-from quadmix_assets.store.tables import ROW_GROUP_ROWS, ZSTD_LEVEL, TableWriter
+from quadmix_assets.store.tables import ROW_GROUP_ROWS, ZSTD_LEVEL, TableWriter, open_table
 from quadmix_assets.store.temporaries import is_local, sweep_temporaries
+from quadmix_assets.store.verification import LakeReport, delete_damaged, verify_lake
 
 # Rows of text that a step holds in memory at once.
 BATCH_ROWS = 2_048
@@ -19,11 +22,19 @@ __all__ = [
     "ROW_GROUP_ROWS",
     "ZSTD_LEVEL",
     "DamagedOutputError",
+    "LakeReport",
     "MissingOutputError",
     "Store",
     "TableWriter",
     "atomic_file",
     "atomic_folder",
+    "carded_file",
+    "delete_carded",
+    "delete_damaged",
     "is_local",
+    "open_table",
+    "output_names",
+    "read_carded",
     "sweep_temporaries",
+    "verify_lake",
 ]

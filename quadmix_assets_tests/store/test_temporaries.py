@@ -57,4 +57,4 @@ def test_outputs_are_not_swept(tmp_path: Path) -> None:
             assert sweep_temporaries(UPath(tmp_path)) == []
     assert sweep_temporaries(UPath(tmp_path)) == []
     assert (tmp_path / "b" / "part").read_bytes() == b"new"
-    assert names(tmp_path) == ["a", "a/out.bin", "b", "b/part"]
+    assert names(tmp_path) == ["a", "a/out.bin", "b", "b/_listing.json", "b/part"]
