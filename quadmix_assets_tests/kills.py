@@ -138,8 +138,12 @@ class KilledProject:
 
 
 def outputs_of(lake: Path) -> dict[str, str]:
-    """The hash of every file of COMPARED, by its path in the lake."""
-    files = (path for asset in COMPARED for path in (lake / asset).rglob("*") if path.is_file())
+    """The hash of every file of COMPARED, by its path in the lake.
+
+    Cards are left out: they know the content that a file had before as well.
+    """
+    found = (path for asset in COMPARED for path in (lake / asset).rglob("*") if path.is_file())
+    files = (path for path in found if path.suffix != ".card")
     return {path.relative_to(lake).as_posix(): hash_bytes(path.read_bytes()) for path in files}
 
 
