@@ -48,6 +48,8 @@ PER_SHARD = (
     FINAL_MIX,
 )
 """The assets that are partitioned by shard, the mix last."""
+PER_BATCH = (MERGED_RANKS, SAMPLED_SUBSET, PROXY_METRICS)
+"""The assets that are partitioned by batch of proxies."""
 FILES_OF_A_SHARD = (
     *PER_SHARD,
     QUARANTINE,

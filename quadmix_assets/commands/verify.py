@@ -34,6 +34,7 @@ def verify(store: Store, *, delete: bool) -> int:
 def verify_text(store: Store, report: LakeReport, deleted: Iterable[str], *, delete: bool) -> str:
     """What was found, one line per file that is not in order."""
     lines = [f"damaged: {name}: {found}" for name, found in sorted(report.damaged.items())]
+    lines += [f"unreadable: {name}: {why}" for name, why in sorted(report.unreadable.items())]
     lines += [f"missing: {name}" for name in report.missing]
     lines += [f"without a checksum: {name}" for name in report.unchecked]
     lines += [
@@ -43,8 +44,8 @@ def verify_text(store: Store, report: LakeReport, deleted: Iterable[str], *, del
     lines += [f"deleted: {name}" for name in deleted]
     lines.append(
         f"{report.n_files} files of {report.n_bytes / _MEGABYTE:,.1f} MB in {store.root}: "
-        f"{len(report.damaged)} damaged, {len(report.missing)} missing, "
-        f"{len(report.unchecked)} without a checksum"
+        f"{len(report.damaged)} damaged, {len(report.unreadable)} unreadable, "
+        f"{len(report.missing)} missing, {len(report.unchecked)} without a checksum"
     )
     if report.damaged and not delete:
         lines.append("`quadmix verify --delete` deletes what is damaged")

@@ -3,8 +3,8 @@
 Tables and the files of atomic folders need none: tables hold their hashes themselves, and folders
 have a listing. A card is replaced just before its file, under a lock of the folder, and also holds
 the hashes of the contents before: a process that is killed between the two leaves a file that its
-card still knows. On object storage there is no lock; readers look again before they call a file
-damaged.
+card still knows. On object storage, and on file systems that cannot lock a folder, readers look
+again and again for a while before they call a file damaged.
 """
 
 import fcntl
@@ -28,8 +28,8 @@ _HASHES = "xxh3_128"
 # The contents that a card knows: of a file that is being replaced, and of some attempts before
 # that were killed between card and file.
 _N_HASHES = 4
-# How often a file on object storage is looked at before it counts as damaged, and the pause
-# between: its card is replaced a moment before it.
+# How often a file in a folder that cannot be locked is looked at before it counts as damaged, and
+# the pause between: its card is replaced a moment before it.
 _N_LOOKS = 4
 _PAUSE_SECONDS = 0.5
 
@@ -101,24 +101,22 @@ def delete_carded(path: UPath) -> None:
 
 
 def _verified(path: UPath, read: Callable[[], _Read], hash_of: Callable[[_Read], str]) -> _Read:
+    """What is read of a file, after a look at its card; more looks while it may be replaced."""
     look = 1
     while True:
-        found = read()
-        try:
-            check_hash(path, hash_of(found))
-        except DamagedOutputError:
-            if is_local(path):
-                # It may have been replaced between the reading of the file and of its card.
-                with _folder_lock(path, fcntl.LOCK_SH):
-                    found = read()
-                    check_hash(path, hash_of(found))
+        lock = nullcontext(False) if look == 1 else _folder_lock(path, fcntl.LOCK_SH)
+        with lock as is_locked:
+            found = read()
+            try:
+                check_hash(path, hash_of(found))
+            except DamagedOutputError:
+                if is_locked or look == _N_LOOKS:
+                    raise
+            else:
                 return found
-            if look == _N_LOOKS:
-                raise
+        if look > 1 or not is_local(path):
             time.sleep(_PAUSE_SECONDS)
-            look += 1
-        else:
-            return found
+        look += 1
 
 
 @contextmanager
@@ -136,19 +134,21 @@ def _with_card(path: UPath, content_hash: str) -> Iterator[None]:
 
 
 @contextmanager
-def _flock(folder: Path, operation: int) -> Iterator[None]:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _folder_lock(path: UPath, operation: int) -> Iterator[bool]:
+    """Lock the folder of a file, and say whether that was possible: it is on local disks."""
+    if not is_local(path):
+        yield False
+        return
+    handle = os.open(Path(str(path.parent)), os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(handle, operation)
-        yield
+        try:
+            fcntl.flock(handle, operation)
+        except OSError:  # a file system without locks for folders, such as NFS
+            yield False
+        else:
+            yield True
     finally:
         os.close(handle)
-
-
-def _folder_lock(path: UPath, operation: int) -> AbstractContextManager[None]:
-    if not is_local(path):
-        return nullcontext()
-    return _flock(Path(str(path.parent)), operation)
 
 
 def _hashes_of(path: UPath, content: bytes) -> list[str]:

@@ -31,6 +31,7 @@ class LakeReport:
     Attributes:
         n_files, n_bytes: of the outputs that were read.
         damaged: files that are not what was written, and what differs.
+        unreadable: files that cannot be read, and the system's reason.
         missing: files whose card or listing is there, and they are not.
         unchecked: files that are called like outputs and have no checksum.
         strangers: files that are no outputs; nothing reads them.
@@ -40,6 +41,7 @@ class LakeReport:
     n_files: int = 0
     n_bytes: int = 0
     damaged: dict[str, str] = field(default_factory=dict)
+    unreadable: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
     unchecked: list[str] = field(default_factory=list)
     strangers: list[str] = field(default_factory=list)
@@ -48,7 +50,8 @@ class LakeReport:
     @property
     def is_sound(self) -> bool:
         """Whether every output is what was written."""
-        return not (self.damaged or self.missing or self.unchecked or self.incomplete)
+        wrong = (self.damaged, self.unreadable, self.missing, self.unchecked, self.incomplete)
+        return not any(wrong)
 
 
 @dataclass(frozen=True)
@@ -83,8 +86,10 @@ def verify_lake(root: UPath, tell: Tell, unread: frozenset[str] = frozenset()) -
                 report.unchecked.append(output.name)
             elif isinstance(error, DamagedOutputError):
                 report.damaged[output.name] = error.found
-            elif error is not None:
+            elif isinstance(error, FileNotFoundError):
                 report.missing.append(output.name)
+            elif error is not None:
+                report.unreadable[output.name] = str(error)
             tell(report.n_files, report.n_bytes, len(outputs), n_all)
     return report
 
@@ -161,9 +166,9 @@ def _size(file: UPath) -> int:
         return 0
 
 
-def _error_of(output: _Output) -> DamagedOutputError | FileNotFoundError | None:
+def _error_of(output: _Output) -> DamagedOutputError | OSError | None:
     try:
         output.verify()
-    except (DamagedOutputError, FileNotFoundError) as error:
+    except (DamagedOutputError, OSError) as error:
         return error
     return None

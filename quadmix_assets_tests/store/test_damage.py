@@ -1,5 +1,6 @@
 """No changed bit, cut or deletion in an output of a lake is accepted by what reads it."""
 
+import errno
 import os
 import pickle
 import random
@@ -23,11 +24,14 @@ from quadmix_assets.store import (
     Store,
     atomic_folder,
     carded_file,
+    cards,
     delete_damaged,
+    outputs_in,
     read_carded,
     verify_lake,
 )
 from quadmix_assets.training.token_file import TokenFile, TokenFileWriter
+from quadmix_assets_tests.lakes import damage
 
 N_FLIPS = 200
 REFUSED = (DamagedOutputError, MissingOutputError)
@@ -370,6 +374,58 @@ def test_verification_names_what_is_wrong_and_deletes_what_is_damaged(store: Sto
     ]
     left = verify_lake(store.root, lambda *_: None)
     assert (left.damaged, left.missing) == ({}, ["regressor/gone.json"])
+
+
+def test_a_file_that_cannot_be_read_does_not_end_the_verification(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_table(store), write_json(store)
+
+    def read_error(path: UPath) -> str:
+        raise OSError(errno.EIO, os.strerror(errno.EIO), str(path))
+
+    monkeypatch.setattr(outputs_in, "verified_table_hash", read_error)
+    report = verify_lake(store.root, lambda *_: None)
+    assert list(report.unreadable) == ["scored_shards/a.parquet"]
+    assert "Input/output error" in report.unreadable["scored_shards/a.parquet"]
+    assert (report.n_files, report.damaged, report.is_sound) == (2, {}, False)
+    assert delete_damaged(store.root, report) == []
+
+
+def test_folders_that_cannot_be_locked_are_read_and_written_all_the_same(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_locks(handle: int, operation: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    monkeypatch.setattr(cards, "_PAUSE_SECONDS", 0.0)
+    path = write_json(store)
+    assert store.read_json(UPath(path))["prediction"] == 2.5
+    damage(path)
+    with pytest.raises(DamagedOutputError):
+        store.read_json(UPath(path))
+
+
+def test_a_lake_on_object_storage_is_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cards, "_PAUSE_SECONDS", 0.0)
+    store = Store(UPath(f"memory://{tmp_path.name}/lake"))
+    write_pool(store), write_json(store), write_table(store)
+    assert verify_lake(store.root, lambda *_: None).is_sound
+    pool, note = store.root / "proxy_pool", store.path("optimal_params", "target.json")
+    for path in (pool / "axes.json", note):
+        path.write_bytes(path.read_bytes()[:-1] + b"?")
+        with pytest.raises(DamagedOutputError):
+            store.read_json(path)
+    with pytest.raises(DamagedOutputError), store.local_folder(pool):
+        pass
+    report = verify_lake(store.root, lambda *_: None)
+    assert sorted(report.damaged) == ["optimal_params/target.json", "proxy_pool/axes.json"]
+    assert delete_damaged(store.root, report) == ["optimal_params/target.json", "proxy_pool"]
+    assert not pool.exists()
+    assert verify_lake(store.root, lambda *_: None).is_sound
 
 
 def test_a_copy_of_a_lake_is_as_good(store: Store, tmp_path: Path) -> None:
