@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from quadmix_assets.faults import fault_text, is_fault
 from quadmix_assets.instance import (
-    PortInUseError,
     has_instance,
+    only_run_of,
     point_to_instance_of,
-    serve_ui,
     use_instance_of,
 )
+from quadmix_assets.interrupts import Interrupts
 from quadmix_assets.settings import (
     DEFAULT_PROFILE,
     PROFILE_VARIABLE,
@@ -24,6 +25,7 @@ from quadmix_assets.settings import (
 )
 from quadmix_assets.starter.errors import ProfileNotWrittenError
 from quadmix_assets.store import DamagedOutputError, MissingOutputError, Store
+from quadmix_assets.ui_server import PortInUseError, serve_ui
 
 if TYPE_CHECKING:
     from quadmix_assets.mix.report import FailedCheck
@@ -37,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     Returns:
         The exit status: 0 for success, 1 for a failed run or a lake that is not sound, 2 for
-        settings, inputs or outputs that are wrong, missing or damaged.
+        settings, inputs or outputs that are wrong, missing or damaged, 130 after Ctrl-C, 143 after
+        SIGTERM.
     """
     parser = argparse.ArgumentParser(prog="quadmix", description=__doc__)
     parser.add_argument(
@@ -103,10 +106,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "settings":
         write_reference(options.folder)
         return 0
+    interrupts = Interrupts()
     try:
         if options.command == "init":
             return _init(options)
-        return _dispatch(options, load_settings(options.profile))
+        return _dispatch(options, load_settings(options.profile), interrupts)
+    except KeyboardInterrupt:
+        resumed = ": `quadmix run --resume` goes on from there" if options.command == "run" else ""
+        sys.stderr.write(f"interrupted; what was made stays{resumed}\n")
+        return 128 + (interrupts.received() or signal.SIGINT)
     except (
         SettingsError,
         MissingOutputError,
@@ -130,7 +138,7 @@ def _init(options: argparse.Namespace) -> int:
     return 0
 
 
-def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
+def _dispatch(options: argparse.Namespace, settings: Settings, interrupts: Interrupts) -> int:
     # Imported late, so that --help and settings errors do not wait for slow imports.
     from quadmix_assets.commands.check import check, check_checkpoints
     from quadmix_assets.mix.report import failed_checks_text, summary_text
@@ -149,22 +157,33 @@ def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
         return verify(store, delete=options.delete)
     os.environ[PROFILE_VARIABLE] = options.profile
     if options.command == "instance":
-        use_instance_of(settings)
+        _say(use_instance_of(settings))
         sys.stdout.write(f"{os.environ['DAGSTER_HOME']}\n")
         return 0
     if options.command == "ui":
-        use_instance_of(settings)
-        serve_ui(options.host, options.port)
+        _say(use_instance_of(settings, retry=True))
+        return serve_ui(options.host, options.port)
     if options.command == "run":
         check_checkpoints(settings)
-        use_instance_of(settings)
-        from quadmix_assets.whole_graph import materialize_whole_graph
-
-        if not materialize_whole_graph(options.profile, resume=options.resume):
+        if not _run(options, settings, interrupts):
             sys.stderr.write(failed_checks_text(_failed_checks(settings)))
             return 1
     sys.stdout.write(summary_text(settings, store, _failed_checks(settings)))
     return 0
+
+
+def _run(options: argparse.Namespace, settings: Settings, interrupts: Interrupts) -> bool:
+    with interrupts, only_run_of(settings, lambda words: _say([words])):
+        _say(use_instance_of(settings))
+        from quadmix_assets.whole_graph import materialize_whole_graph
+
+        return materialize_whole_graph(
+            options.profile, resume=options.resume, interrupts=interrupts
+        )
+
+
+def _say(sentences: Sequence[str]) -> None:
+    sys.stderr.write("".join(f"{sentence}\n" for sentence in sentences))
 
 
 def _failed_checks(settings: Settings) -> "list[FailedCheck]":

@@ -11,6 +11,8 @@ from quadmix_assets.defs.discovery import register_shards
 from quadmix_assets.defs.overview import report_overview
 from quadmix_assets.defs.resources import ProjectResource
 from quadmix_assets.features.scored_reference_pool import scored_reference_pool_is_current
+from quadmix_assets.in_process import execute_here
+from quadmix_assets.interrupts import Interrupts
 from quadmix_assets.outputs import PLANTED_CORPUS, REFERENCE_POOL, SCORED_REFERENCE_POOL
 from quadmix_assets.partition_ranges import neighbours, range_tags
 from quadmix_assets.settings import Settings
@@ -30,8 +32,10 @@ class _Runner:
         settings: Settings,
         *,
         resume: bool,
+        interrupts: Interrupts | None = None,
     ) -> None:
         self.instance = instance
+        self.interrupts = interrupts or Interrupts()
         self.resume = resume
         self.job = definitions.resolve_implicit_global_asset_job_def()
         self.graph = definitions.resolve_asset_graph()
@@ -86,15 +90,17 @@ class _Runner:
     def _execute(self, assets: Sequence[str], partitions: Sequence[str] | None) -> bool:
         keys = partitions or ()
         is_range = len(keys) > 1
-        result = self.job.execute_in_process(
-            instance=self.instance,
-            asset_selection=[dg.AssetKey.from_user_string(asset) for asset in assets],
-            run_config={"loggers": {"console": {"config": {}}}},
-            partition_key=keys[0] if len(keys) == 1 else None,
+        self.interrupts.raise_if_received()
+        success = execute_here(
+            self.job,
+            self.instance,
+            [dg.AssetKey.from_user_string(asset) for asset in assets],
+            partition=keys[0] if len(keys) == 1 else None,
             tags=range_tags(keys) if is_range else {},
-            raise_on_error=False,
         )
-        return result.success
+        # An interrupt has ended the run, or came too late for it to notice.
+        self.interrupts.raise_if_received()
+        return success
 
 
 def graph_of(
@@ -120,7 +126,9 @@ def graph_of(
     return parents, partitions
 
 
-def materialize_whole_graph(profile: str, *, resume: bool) -> bool:
+def materialize_whole_graph(
+    profile: str, *, resume: bool, interrupts: Interrupts | None = None
+) -> bool:
     """Materialise every asset and every partition; return whether a final mix was made.
 
     Shards that cannot be used are set aside and reported by checks; the others go on.
@@ -128,9 +136,11 @@ def materialize_whole_graph(profile: str, *, resume: bool) -> bool:
     Args:
         profile: the name or the path of the settings.
         resume: leave out what is neither missing nor stale.
+        interrupts: of this process; None if nobody looks out for them.
 
     Raises:
         SettingsError: an input is missing; raised before anything is materialised.
+        KeyboardInterrupt: the process was interrupted; what was made stays.
     """
     project = ProjectResource(profile=profile)
     settings, store = project.settings, project.store
@@ -139,7 +149,9 @@ def materialize_whole_graph(profile: str, *, resume: bool) -> bool:
     definitions = load_definitions()
     with dg.DagsterInstance.get() as instance:
         register_shards(instance, settings, store)
-        runner = _Runner(instance, definitions, store, settings, resume=resume)
+        runner = _Runner(
+            instance, definitions, store, settings, resume=resume, interrupts=interrupts
+        )
         try:
             for stage in cut_into_stages(*graph_of(definitions)):
                 if not runner.run(stage):

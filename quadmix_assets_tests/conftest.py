@@ -29,7 +29,10 @@ _PACKAGE = "quadmix_assets"
 _MADE_FOR_ONE_PROFILE = {f"{_PACKAGE}.definitions", f"{_PACKAGE}.whole_graph"}
 
 # The longest files come first, so that in two processes the rest is done beside them.
-FIRST = ("test_demo.py", "test_used_instance.py", "test_fresh_instance.py")
+FIRST = (
+    "test_demo.py", "test_used_instance.py", "test_fresh_instance.py", "test_kills.py",
+    "test_ui_server.py",
+)  # fmt: skip
 
 TINY: dict[str, Any] = {
     "seed": SEED,

@@ -1,4 +1,5 @@
 import json
+import signal
 import socket
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from quadmix_assets.cli import main
 from quadmix_assets.settings import PROFILE_VARIABLE
 from quadmix_assets_tests.conftest import Project, write_profile
 from quadmix_assets_tests.lakes import write_lines
+from quadmix_assets_tests.processes import started, until
+from quadmix_assets_tests.test_run_locks import HOLD
 
 
 @pytest.fixture(autouse=True)
@@ -145,6 +148,23 @@ def test_instance_limits_scoring_as_the_settings_say(
     assert main(["--profile", str(project.profile), "instance"]) == 0
     with dg.DagsterInstance.get() as instance:
         assert instance.event_log_storage.get_concurrency_info("scoring").slot_count == 3
+
+
+def test_a_second_run_waits_for_the_first_and_can_be_interrupted(tmp_path: Path) -> None:
+    profile = write_profile(tmp_path)
+    lock = tmp_path / "home" / "quadmix_run.lock"
+    log = tmp_path / "log"
+    home = {"DAGSTER_HOME": str(lock.parent)}
+    with started(["-c", HOLD, str(lock)], tmp_path / "first") as first:
+        assert until(lock.exists)
+        command = ["-m", "quadmix_assets.cli", "--profile", str(profile), "run"]
+        with started(command, log, **home) as second:
+            words = f"waiting for process {first.pid} (`-c {lock}`) since"
+            assert until(lambda: words in log.read_text()), log.read_text()
+            second.send_signal(signal.SIGTERM)
+            assert second.wait(timeout=10) == 143
+            assert "`quadmix run --resume` goes on" in log.read_text()
+    assert not (tmp_path / "data" / "lake").exists()
 
 
 def test_a_port_in_use_is_one_clear_error(

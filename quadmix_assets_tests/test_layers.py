@@ -20,6 +20,9 @@ LAYERS = [
         "device",
         "stages",
         "partition_ranges",
+        "run_locks",
+        "interrupts",
+        "dying_children",
     },
     {"seeds", "store", "sampling"},
     {"settings"},
@@ -29,9 +32,9 @@ LAYERS = [
     {"proxies"},
     {"search"},
     {"mix", "comparison", "starter"},
-    {"instance", "commands"},
+    {"healing", "instance", "ui_server", "commands"},
     {"defs", "definitions", "staleness"},
-    {"whole_graph"},
+    {"in_process", "whole_graph"},
     {"cli"},
 ]
 # What settings need to know of kinds lies beside the kinds, and imports nothing of the package
@@ -44,7 +47,9 @@ LEAVES = {
     "quadmix_assets.corpus.target_formats.registry",
     "quadmix_assets.training.architectures",
 }
-WITH_DAGSTER = {"defs", "definitions", "staleness", "whole_graph", "instance"}
+WITH_DAGSTER = {
+    "defs", "definitions", "staleness", "in_process", "whole_graph", "healing", "instance"
+}  # fmt: skip
 
 
 def module_name(path: Path) -> str:

@@ -11,6 +11,7 @@ from quadmix_assets.defs.progress import observe_progress
 from quadmix_assets.defs.proxies import proxy_pool
 from quadmix_assets.defs.refinement import GROUP
 from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
+from quadmix_assets.defs.retries import RETRY_ONCE
 from quadmix_assets.defs.search import optimal_params
 from quadmix_assets.outputs import OPTIMUM_CHECK, PROXY_POOL, SAMPLED_SUBSET
 from quadmix_assets.proxies.evidence import read_evidence
@@ -53,7 +54,7 @@ class CheckConfig(dg.Config):
     deps=[optimal_params, proxy_pool],
     automation_condition=PINNED,
     pool="training",
-    retry_policy=dg.RetryPolicy(max_retries=1),
+    retry_policy=RETRY_ONCE,
 )
 @faults_in_words
 def optimum_check(

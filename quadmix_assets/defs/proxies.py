@@ -14,6 +14,7 @@ from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_ta
 from quadmix_assets.defs.partitions import PROXY_BATCHES
 from quadmix_assets.defs.progress import observe_batch_of_swarm
 from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
+from quadmix_assets.defs.retries import RETRY_ONCE
 from quadmix_assets.features.normalize_pool import load_normalizers
 from quadmix_assets.features.scored_reference_pool import read_scored_reference_pool
 from quadmix_assets.outputs import (
@@ -207,7 +208,7 @@ def sampled_subset(
     automation_condition=BATCH,
     backfill_policy=_ONE_BY_ONE,
     pool="training",
-    retry_policy=dg.RetryPolicy(max_retries=1),
+    retry_policy=RETRY_ONCE,
 )
 @faults_in_words
 def proxy_metrics(

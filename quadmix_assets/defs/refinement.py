@@ -11,6 +11,7 @@ from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table
 from quadmix_assets.defs.progress import observe_rounds
 from quadmix_assets.defs.proxies import proxy_metrics, proxy_pool
 from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
+from quadmix_assets.defs.retries import RETRY_ONCE
 from quadmix_assets.outputs import REFINEMENT
 from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.search.constraints import InfeasibleError
@@ -40,7 +41,7 @@ class RefinementConfig(dg.Config):
     deps=[proxy_metrics, proxy_pool, target_sets, tokenizer],
     automation_condition=PINNED_AFTER_ALL,
     pool="training",
-    retry_policy=dg.RetryPolicy(max_retries=1),
+    retry_policy=RETRY_ONCE,
 )
 @faults_in_words
 def refinement(

@@ -4,12 +4,15 @@ import functools
 import multiprocessing
 import multiprocessing.util
 import os
+import shutil
+import signal
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 
 from quadmix_assets.training.progress import ProgressBoard, StackReport, leave_report
@@ -19,6 +22,7 @@ from quadmix_assets.training.train_stack import train_stack
 _POLL_SECONDS = 1.0
 # Within this time a worker that still trains notices that its reports folder is gone, and ends.
 _GRACE_SECONDS = 20.0
+_INTERRUPTED_SECONDS = 3.0
 
 
 def run_stacks(
@@ -45,10 +49,11 @@ def run_stacks(
         folder = Path(name)
         try:
             # If a worker died since the last batch, `submit` raises BrokenProcessPool.
-            pending = {
-                _executor(n_workers).submit(_train_stack, job, stack, folder, number)
-                for number, stack in enumerate(stacks)
-            }
+            with _deaf_children():
+                pending = {
+                    _executor(n_workers).submit(_train_stack, job, stack, folder, number)
+                    for number, stack in enumerate(stacks)
+                }
             futures |= pending
             while pending:
                 done, pending = wait(pending, _POLL_SECONDS, FIRST_COMPLETED)
@@ -61,6 +66,12 @@ def run_stacks(
                 "a process that trains proxies died, most likely for lack of memory: lower "
                 "proxies.n_workers or proxies.stack_size"
             ) from error
+        except BaseException as error:
+            if not isinstance(error, Exception | GeneratorExit):  # Ctrl-C and the like.
+                shutil.rmtree(folder, ignore_errors=True)
+                _end_workers(_executor(n_workers), _INTERRUPTED_SECONDS)
+                _executor.cache_clear()
+            raise
         finally:
             # Stops what has not started. A worker that still trains ends when it cannot write its
             # report, because the folder is gone.
@@ -94,10 +105,24 @@ def _executor(n_workers: int) -> ProcessPoolExecutor:
     return executor
 
 
-def _end_workers(executor: ProcessPoolExecutor) -> None:
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """The processes that are started in the block get no SIGINT: their parent ends them.
+
+    Ctrl-C in a terminal goes to all of them, and a worker that it ends would look like one that
+    died.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_workers(executor: ProcessPoolExecutor, grace_seconds: float = _GRACE_SECONDS) -> None:
     """Let workers end by themselves; kill those that do not within the grace period."""
     executor.shutdown(wait=False, cancel_futures=True)
-    deadline = time.monotonic() + _GRACE_SECONDS
+    deadline = time.monotonic() + grace_seconds
     for child in multiprocessing.active_children():
         child.join(max(0.0, deadline - time.monotonic()))
     for child in multiprocessing.active_children():

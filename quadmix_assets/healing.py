@@ -1,0 +1,124 @@
+"""What a killed process leaves in the Dagster instance: runs without an end, slots without a user.
+
+Whatever executes a run holds the lock of a file named like the run, for as long as it lives. A run
+whose lock can be had has no process. Runs without such a file, of other launchers or other
+versions, are left to Dagster's own run monitoring.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+from dagster._core.storage.tags import MAX_RETRIES_TAG
+
+from quadmix_assets.run_locks import (
+    HeldLock,
+    Holder,
+    hold_abandoned,
+    hold_new,
+    is_held,
+    last_holder,
+)
+
+_FOLDER = "run_locks"
+# The locks of the runs that this process executes until it ends.
+_HELD: list[HeldLock] = []
+
+
+def hold_run(instance: dg.DagsterInstance, run_id: str) -> None:
+    """Hold the lock of a run until this process ends."""
+    lock = hold_new(_path(instance, run_id))
+    if lock is not None:
+        _HELD.append(lock)
+
+
+@contextmanager
+def held_run(instance: dg.DagsterInstance, run_id: str) -> Iterator[None]:
+    """Hold the lock of a run while the block executes it; the run has ended when the block has."""
+    path = _path(instance, run_id)
+    lock = hold_new(path)
+    if lock is None:
+        yield
+        return
+    with lock:
+        yield
+        path.unlink(missing_ok=True)
+
+
+def executor_of(instance: dg.DagsterInstance, run_id: str) -> Holder | None:
+    """The process that executes a run, if that is on record."""
+    return last_holder(_path(instance, run_id))
+
+
+def heal(instance: dg.DagsterInstance, *, retry: bool) -> list[str]:
+    """End the runs whose process is gone, and free the slots of runs that have ended.
+
+    Args:
+        instance: with the runs and the pools.
+        retry: whether Dagster's daemon may launch the ended runs once more (`run_retries`).
+
+    Returns:
+        What was done, one sentence each.
+    """
+    done = []
+    folder = _path(instance, "")
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        # Names that start with a dot are of locks that are being made.
+        if not path.name.startswith("."):
+            done += _end_if_dead(instance, path, retry=retry)
+    return done + _free_slots(instance)
+
+
+def _path(instance: dg.DagsterInstance, run_id: str) -> Path:
+    return Path(instance.root_directory, _FOLDER, run_id)
+
+
+def _end_if_dead(instance: dg.DagsterInstance, path: Path, *, retry: bool) -> list[str]:
+    holder = last_holder(path)
+    lock = hold_abandoned(path)
+    if lock is None:
+        return []
+    done = []
+    # Under the lock, so that two that heal at once report a run once.
+    with lock:
+        run = instance.get_run_by_id(path.name)
+        if run is not None and not run.is_finished:
+            reason = (
+                f"the run {run.run_id} ended without a word, with {holder or 'its process'}: "
+                "killed, or out of memory. What it had finished stays, and whoever takes it up "
+                "goes on from there"
+            )
+            if run.status is dg.DagsterRunStatus.CANCELING:
+                instance.report_run_canceled(run, reason)
+            else:
+                if not retry:
+                    instance.add_run_tags(run.run_id, {MAX_RETRIES_TAG: "0"})
+                instance.report_run_failed(run, reason)
+            done.append(reason)
+        path.unlink(missing_ok=True)
+    return done
+
+
+def _free_slots(instance: dg.DagsterInstance) -> list[str]:
+    """Free what runs that have ended, or are unknown, hold of the pools, or wait for in them."""
+    storage = instance.event_log_storage
+    if not storage.supports_global_concurrency_limits:
+        return []
+    pools: dict[str, list[str]] = {}
+    for pool in sorted(storage.get_concurrency_keys()):
+        info = storage.get_concurrency_info(pool)
+        holding = {slot.run_id for slot in info.claimed_slots}
+        waiting = {step.run_id for step in info.pending_steps}
+        for run_id in holding | waiting:
+            pools.setdefault(run_id, []).append(pool)
+    done = []
+    for run_id, named in pools.items():
+        run = instance.get_run_by_id(run_id)
+        # A run can count as ended while its process still has a step to end.
+        if (run is None or run.is_finished) and not is_held(_path(instance, run_id)):
+            storage.free_concurrency_slots_for_run(run_id)
+            done.append(
+                f"the run {run_id} has ended, and no longer holds a slot of {', '.join(named)}"
+            )
+    return done
