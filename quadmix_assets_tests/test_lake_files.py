@@ -2,7 +2,6 @@
 
 import os
 import random
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -223,10 +222,3 @@ def test_files_are_named_and_looked_for(project: Project) -> None:
     made = record.asset_materialization
     assert made is not None
     assert made.metadata[FILES_KEY].value == files_of(store, "regressor")
-
-
-def test_ten_thousand_partitions_are_looked_for_at_once(project: Project) -> None:
-    keys = [f"shard-{number}" for number in range(10_000)]
-    start = time.perf_counter()
-    assert partitions_gone(project.store, project.settings, "raw_shards", keys) == set(keys)
-    assert time.perf_counter() - start < 1.0
