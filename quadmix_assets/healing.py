@@ -5,6 +5,7 @@ whose lock can be had has no process. Runs without such a file, of other launche
 versions, are left to Dagster's own run monitoring.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ from quadmix_assets.run_locks import (
 )
 
 _FOLDER = "run_locks"
+# A lock that is being made has a hidden name, for a moment.
+_HALF_MADE_SECONDS = 60.0
 # The locks of the runs that this process executes until it ends.
 _HELD: list[HeldLock] = []
 
@@ -64,14 +67,23 @@ def heal(instance: dg.DagsterInstance, *, retry: bool) -> list[str]:
     done = []
     folder = _path(instance, "")
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        # Names that start with a dot are of locks that are being made.
         if not path.name.startswith("."):
             done += _end_if_dead(instance, path, retry=retry)
+        elif _is_left_half_made(path):
+            path.unlink(missing_ok=True)
     return done + _free_slots(instance)
 
 
 def _path(instance: dg.DagsterInstance, run_id: str) -> Path:
     return Path(instance.root_directory, _FOLDER, run_id)
+
+
+def _is_left_half_made(path: Path) -> bool:
+    """Whether a lock with a hidden name is older than the making of one takes."""
+    try:
+        return time.time() - path.stat().st_mtime > _HALF_MADE_SECONDS
+    except FileNotFoundError:  # It has got its name.
+        return False
 
 
 def _end_if_dead(instance: dg.DagsterInstance, path: Path, *, retry: bool) -> list[str]:

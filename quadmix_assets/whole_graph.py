@@ -159,5 +159,7 @@ def materialize_whole_graph(
                 if PLANTED_CORPUS in stage.assets:
                     register_shards(instance, settings, store)
         finally:
-            report_overview(instance, runner.graph, settings, store)
+            # Whoever interrupts does not wait for it; the next run writes it.
+            if runner.interrupts.received() is None:
+                report_overview(instance, runner.graph, settings, store)
     return True
