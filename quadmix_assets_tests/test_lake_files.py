@@ -1,5 +1,7 @@
 """What is gone from the lake is made again by `--resume`; what is damaged, once it is deleted."""
 
+import contextlib
+import io
 import os
 import random
 import time
@@ -59,8 +61,15 @@ def n_made(project: Project) -> int:
     return sum(key != dg.AssetKey("overview") for key in keys)
 
 
-def verify(project: Project, *options: str) -> int:
-    return main(["--profile", str(project.profile), "verify", *options])
+def quadmix(project: Project, *arguments: str) -> tuple[int, str]:
+    """The exit status of a command, and what it printed.
+
+    Not by capsys, whose streams the loggers of runs would keep after the test.
+    """
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+        status = main(["--profile", str(project.profile), *arguments])
+    return status, printed.getvalue()
 
 
 GONE = (
@@ -86,30 +95,31 @@ DAMAGED = (
 
 
 def test_what_is_gone_or_damaged_is_told_and_made_again_and_nothing_else(
-    project: Project, capsys: pytest.CaptureFixture[str]
+    project: Project,
 ) -> None:
     store = project.store
     before, n_before = contents(store), n_made(project)
-    assert verify(project) == 0
-    assert "0 damaged, 0 unreadable, 0 missing, 0 without a checksum" in capsys.readouterr().out
+    status, told = quadmix(project, "verify")
+    assert status == 0
+    assert "0 damaged, 0 unreadable, 0 missing, 0 without a checksum" in told
     for name in DAMAGED:
         damage(store.root / name)
     (store.root / "tokenizer" / ".DS_Store").write_bytes(b"1")
-    assert verify(project) == 1
-    told = capsys.readouterr().out
+    status, told = quadmix(project, "verify")
+    assert status == 1
     assert all(f"damaged: {name}: " in told for name in DAMAGED)
     assert "never read: tokenizer/.DS_Store" in told
     assert contents(store).keys() == before.keys(), "nothing is deleted without being asked"
     for name in GONE:
         (store.root / name).unlink()
-    assert verify(project, "--delete") == 1
-    told = capsys.readouterr().out
+    status, told = quadmix(project, "verify", "--delete")
+    assert status == 1
     assert "deleted: proxy_pool\n" in told
     assert "missing: regressor/planted.json\n" in told
     assert project.run(resume=True)
     assert contents(store) == before
     assert (store.root / GONE[-1]).exists()
-    assert verify(project) == 0
+    assert quadmix(project, "verify")[0] == 0
     n_again = n_made(project) - n_before
     assert n_again == len(GONE) + len(DAMAGED), "the bytes are equal, so nothing follows"
     assert project.run(resume=True)
@@ -176,9 +186,7 @@ def test_no_flip_in_a_file_of_any_kind_is_accepted(tiny: Project, tmp_path: Path
         read(store, settings)
 
 
-def test_a_step_that_reads_damage_fails_with_its_words(
-    project: Project, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_step_that_reads_damage_fails_with_its_words(project: Project) -> None:
     store = project.store
     path = store.table_path("scored_shards", SHARDS[1])
     damage(path)
@@ -204,8 +212,9 @@ def test_a_step_that_reads_damage_fails_with_its_words(
     assert sorted(str(record.partition_key) for record in made) == [SHARDS[0], SHARDS[2]]
     manifest = store.root / "mix_manifest" / "mix_manifest.json"
     damage(manifest)
-    assert main(["--profile", str(project.profile), "summary"]) == 2
-    assert "mix_manifest.json is damaged" in capsys.readouterr().err
+    status, told = quadmix(project, "summary")
+    assert status == 2
+    assert "mix_manifest.json is damaged" in told
 
 
 def test_files_are_named_and_looked_for(project: Project) -> None:
