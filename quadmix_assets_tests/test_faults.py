@@ -148,3 +148,17 @@ def test_every_step_of_the_graph_says_such_lines(tmp_path: Path) -> None:
     for node in graph.nodes:
         compute = node.definition.compute_fn.decorated_fn  # type: ignore[attr-defined]
         assert hasattr(compute, "__wrapped__"), node.name
+
+
+@pytest.mark.parametrize("name", ["EACCES", "EIO"])
+def test_a_folder_of_the_lake_that_cannot_be_listed_is_not_empty(tmp_path: Path, name: str) -> None:
+    store = Store(UPath(tmp_path / "lake"))
+    for part in ("a", "b"):
+        store.write_table(store.path("asset", f"{part}/x.parquet"), FRAME)
+    before = store.fingerprint(store.root / "asset")
+    with (
+        injected(Faults("listdir", ERRNOS[name], tmp_path / "lake" / "asset" / "b")),
+        pytest.raises(OSError, match=os.strerror(ERRNOS[name])),
+    ):
+        store.fingerprint(store.root / "asset")
+    assert store.fingerprint(store.root / "asset") == before

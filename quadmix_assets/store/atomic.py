@@ -120,10 +120,31 @@ def read_listing(folder: UPath) -> Listing | None:
 
 
 def file_names(folder: Path | UPath) -> list[str]:
-    """All files under `folder`, as paths relative to it, sorted folder by folder."""
+    """All files under `folder`, as paths relative to it, sorted folder by folder.
+
+    Raises:
+        OSError: a folder cannot be listed.
+    """
     root = UPath(folder)
-    names = [file.relative_to(root).as_posix() for file in root.rglob("*") if file.is_file()]
+    if is_local(root):
+        names = list(_local_names(Path(str(root))))
+    else:
+        names = [file.relative_to(root).as_posix() for file in root.rglob("*") if file.is_file()]
     return sorted(names, key=lambda name: name.split("/"))
+
+
+def _local_names(root: Path) -> Iterator[str]:
+    """As `rglob`, which takes a folder that may not be listed for one that has no files."""
+
+    def report(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise error
+
+    for folder, _, names in os.walk(root, onerror=report):
+        for name in names:
+            path = Path(folder, name)
+            if path.is_file():
+                yield path.relative_to(root).as_posix()
 
 
 def _outputs_in(folder: Path) -> list[str]:
