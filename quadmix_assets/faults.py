@@ -10,6 +10,8 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from quadmix_assets.redaction import redacted
+
 _RESUME = (
     "then `quadmix run --resume`, or materialise again what failed. What was finished is kept, and "
     "nothing is half-written"
@@ -86,6 +88,10 @@ def may_pass(error: BaseException) -> bool:
 
 def fault_text(error: BaseException) -> str:
     """The error in one line: the path, what is wrong, and what to do."""
+    return redacted(_told(error))
+
+
+def _told(error: BaseException) -> str:
     if _is_of_the_instance(error):
         text = " ".join(str(getattr(error, "orig", error)).split())
         return f"{os.environ.get('DAGSTER_HOME', '')}: {_INSTANCE} ({text}); {_RESUME}"

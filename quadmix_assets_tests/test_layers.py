@@ -14,6 +14,7 @@ LAYERS = [
         "registry",
         "outputs",
         "hashing",
+        "redaction",
         "faults",
         "splitmix64",
         "figures",

@@ -8,8 +8,8 @@ from tokenizers import Tokenizer
 from quadmix_assets.corpus.raw_shard import read_summary
 from quadmix_assets.corpus.text_sample import sample_texts
 from quadmix_assets.corpus.tokenizer import load_tokenizer, train_tokenizer
+from quadmix_assets.redaction import without_credentials
 from quadmix_assets.settings import Settings
-from quadmix_assets.settings.locations import without_credentials
 from quadmix_assets.store import Store
 
 _LOGGER = logging.getLogger(__name__)

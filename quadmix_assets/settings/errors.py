@@ -5,8 +5,8 @@ import difflib
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from quadmix_assets.redaction import redacted
 from quadmix_assets.registry import Registry
-from quadmix_assets.settings.locations import redacted
 from quadmix_assets.settings.places import Place, places_below
 
 

@@ -12,8 +12,8 @@ from pydantic_settings import (
     PydanticBaseSettingsSource,
 )
 
+from quadmix_assets.redaction import redacted
 from quadmix_assets.settings.errors import SettingsError, describe_validation_error
-from quadmix_assets.settings.locations import redacted
 from quadmix_assets.settings.root import OVERRIDE_PREFIX, Settings
 from quadmix_assets.settings.yaml_text import parse_yaml
 

@@ -14,30 +14,10 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from pydantic import AfterValidator, PlainSerializer
 from upath import UPath
 
-HIDDEN = "***"
-_SECRET = re.compile(r"sig|secret|token|password|passwd|credential|api_?key|access_?key", re.I)
-_USER = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)[^\s/'\"]*@")
-_QUERY_VALUE = re.compile(r"(?P<name>[?&;][^=\s&'\"]*)=(?P<value>[^\s&'\"]+)")
+from quadmix_assets.redaction import is_secret, redacted, without_credentials
+
 _NAMED = {"ftp", "sftp", "ssh", "smb"}
 _WEB = {"http", "https"}
-
-
-def without_credentials(location: str) -> str:
-    """A location without the credentials that it may hold; it can be shown and stored."""
-    if "://" not in location:
-        return location
-    scheme, rest = location.split("://", 1)
-    authority, slash, path = rest.partition("/")
-    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
-
-
-def redacted(text: str) -> str:
-    """A text in which what looks like credentials in a URI is replaced by `***`."""
-    shown = _USER.sub(rf"\g<scheme>{HIDDEN}@", text)
-    return _QUERY_VALUE.sub(
-        lambda found: f"{found['name']}={HIDDEN}" if _SECRET.search(found["name"]) else found[0],
-        shown,
-    )
 
 
 def open_location(location: str) -> UPath:
@@ -69,7 +49,7 @@ def checked_location(location: str) -> str:
         raise ValueError(f"{redacted(location)!r} holds a NUL character, which no path has")
     if "://" not in location:
         return location
-    secret = [name for name, _ in parse_qsl(urlsplit(location).query) if _SECRET.search(name)]
+    secret = [name for name, _ in parse_qsl(urlsplit(location).query) if is_secret(name)]
     if secret:
         raise ValueError(
             f"{redacted(location)} holds a secret in its query ({', '.join(secret)}), which would "

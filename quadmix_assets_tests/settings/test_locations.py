@@ -16,13 +16,9 @@ from upath import UPath
 from quadmix_assets.corpus.planted import write_planted_corpus
 from quadmix_assets.defs.discovery import register_shards
 from quadmix_assets.partition_ranges import range_tags
+from quadmix_assets.redaction import redacted, without_credentials
 from quadmix_assets.settings import SettingsError, load_settings
-from quadmix_assets.settings.locations import (
-    checked_location,
-    open_location,
-    redacted,
-    without_credentials,
-)
+from quadmix_assets.settings.locations import checked_location, open_location
 from quadmix_assets_tests.conftest import Project
 
 USER, PASSWORD = "reader", "s3cr3t-word"

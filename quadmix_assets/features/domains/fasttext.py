@@ -11,9 +11,10 @@ from pydantic import Field
 from quadmix_assets.features.domains.base import DomainClassifier
 from quadmix_assets.features.fasttext_model import FasttextModel, has_words
 from quadmix_assets.features.learned.pinned import NotFittedError
+from quadmix_assets.redaction import without_credentials
 from quadmix_assets.settings.base import PositiveInt
 from quadmix_assets.settings.domains import UNKNOWN_DOMAIN, DomainsSettings, LabelledExamples
-from quadmix_assets.settings.locations import Location, without_credentials
+from quadmix_assets.settings.locations import Location
 
 _MODEL = "model.bin"
 
