@@ -106,7 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "settings":
         write_reference(options.folder)
         return 0
-    interrupts = Interrupts()
+    interrupts = Interrupts(_cancel)
     try:
         if options.command == "init":
             return _init(options)
@@ -180,6 +180,12 @@ def _run(options: argparse.Namespace, settings: Settings, interrupts: Interrupts
         return materialize_whole_graph(
             options.profile, resume=options.resume, interrupts=interrupts
         )
+
+
+def _cancel() -> None:
+    from quadmix_assets.healing import cancel_own_runs
+
+    cancel_own_runs()
 
 
 def _say(sentences: Sequence[str]) -> None:

@@ -5,12 +5,14 @@ whose lock can be had has no process. Runs without such a file, of other launche
 versions, are left to Dagster's own run monitoring.
 """
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import MAX_RETRIES_TAG
 
 from quadmix_assets.run_locks import (
@@ -72,6 +74,20 @@ def heal(instance: dg.DagsterInstance, *, retry: bool) -> list[str]:
         elif _is_left_half_made(path):
             path.unlink(missing_ok=True)
     return done + _free_slots(instance)
+
+
+def cancel_own_runs() -> None:
+    """Record the runs that this process executes as cancelled, because it is about to end.
+
+    Their slots are freed by whoever heals the instance next.
+    """
+    with dg.DagsterInstance.get() as instance:
+        for run in instance.get_runs(dg.RunsFilter(statuses=NOT_FINISHED_STATUSES)):
+            executor = executor_of(instance, run.run_id)
+            if executor is not None and executor.pid == os.getpid():
+                instance.report_run_canceled(
+                    run, "interrupted in a call that hears no signal; what was finished stays"
+                )
 
 
 def _path(instance: dg.DagsterInstance, run_id: str) -> Path:

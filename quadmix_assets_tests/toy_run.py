@@ -3,6 +3,7 @@
 Prints what happens. Exit status: 0 for success, 1 for failure, 130 or 143 after a signal.
 """
 
+import hashlib
 import os
 import sys
 import time
@@ -11,6 +12,7 @@ from pathlib import Path
 import dagster as dg
 
 from quadmix_assets.defs.retries import RETRY_ONCE
+from quadmix_assets.healing import cancel_own_runs
 from quadmix_assets.in_process import execute_here
 from quadmix_assets.interrupts import Interrupts
 from quadmix_assets_tests.processes import say
@@ -34,6 +36,13 @@ def deaf() -> None:
     time.sleep(600)
 
 
+@dg.asset(pool="training", retry_policy=RETRY_ONCE)
+def stuck() -> None:
+    """Is in a call that hears no signal, as one into a C++ library."""
+    say(f"stuck starts in {os.getpid()}")
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2_000_000_000)
+
+
 @dg.asset
 def stubborn() -> None:
     """Goes on to its end, whatever arrives."""
@@ -55,13 +64,13 @@ def breaks_once() -> None:
         raise ValueError("the first attempt")
 
 
-definitions = dg.Definitions([slow, deaf, stubborn, breaks_once])
+definitions = dg.Definitions([slow, deaf, stuck, stubborn, breaks_once])
 
 
 def main() -> int:
     """Materialise the named assets, one run each."""
     job = definitions.resolve_implicit_global_asset_job_def()
-    interrupts = Interrupts()
+    interrupts = Interrupts(cancel_own_runs)
     try:
         with interrupts, dg.DagsterInstance.get() as instance:
             for name in sys.argv[1:]:

@@ -1,5 +1,6 @@
 """A run whose steps are processes of their own: `python -m quadmix_assets_tests.toy_steps`."""
 
+import hashlib
 import os
 import sys
 import time
@@ -18,12 +19,26 @@ def slow() -> None:
     time.sleep(600)
 
 
+@dg.op(pool="training", retry_policy=RETRY_ONCE)
+def stuck() -> None:
+    """Is in a call that hears no signal, as one into a C++ library."""
+    say(f"stuck is {os.getpid()} of {os.getppid()}")
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2_000_000_000)
+
+
 @dg.job(executor_def=steps_in_processes)
 def toy() -> None:
     """One step."""
     slow()
 
 
+@dg.job(executor_def=steps_in_processes)
+def stuck_toy() -> None:
+    """One step that hears no signal."""
+    stuck()
+
+
 if __name__ == "__main__":
+    chosen = stuck_toy if "stuck" in sys.argv else toy
     with dg.DagsterInstance.get() as instance:
-        sys.exit(not dg.execute_job(dg.reconstructable(toy), instance).success)
+        sys.exit(not dg.execute_job(dg.reconstructable(chosen), instance).success)

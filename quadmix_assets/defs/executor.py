@@ -11,9 +11,13 @@ from dagster._core.execution.plan.instance_concurrency_context import InstanceCo
 from dagster._core.execution.plan.plan import ExecutionPlan
 from dagster._core.execution.retries import RetryMode
 from dagster._core.executor import multiprocess
-from dagster._core.executor.multiprocess import MultiprocessExecutor
+from dagster._core.executor.multiprocess import (
+    MultiprocessExecutor,
+    MultiprocessExecutorChildProcessCommand,
+)
 
 from quadmix_assets.healing import hold_run
+from quadmix_assets.interrupts import end_when_interrupted
 from quadmix_assets.settings.load import PACKAGE
 
 # A fresh process would spend seconds on importing Dagster and this package, which is more than
@@ -39,8 +43,17 @@ class _PausingClaims(InstanceConcurrencyContext):
         return claimed
 
 
+class _EndingStep(MultiprocessExecutorChildProcessCommand):
+    def execute(self) -> Iterator[DagsterEvent]:
+        """Execute the step; interrupted, it ends its process, in whatever call it is."""
+        end_when_interrupted()
+        yield from super().execute()
+
+
 # Dagster's executor asks without a pause, and uses a whole core for as long as it waits.
 multiprocess.InstanceConcurrencyContext = _PausingClaims  # type: ignore[misc]
+# Dagster's waits for a step in a call that hears no signal, for as long as it takes.
+multiprocess.MultiprocessExecutorChildProcessCommand = _EndingStep  # type: ignore[misc]
 
 
 class _StepsInProcesses(MultiprocessExecutor):
