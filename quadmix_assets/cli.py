@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from quadmix_assets.faults import fault_text, is_fault
 from quadmix_assets.instance import (
     PortInUseError,
     has_instance,
@@ -22,7 +23,7 @@ from quadmix_assets.settings import (
     load_settings,
 )
 from quadmix_assets.starter.errors import ProfileNotWrittenError
-from quadmix_assets.store import MissingOutputError, Store
+from quadmix_assets.store import DamagedOutputError, MissingOutputError, Store
 
 if TYPE_CHECKING:
     from quadmix_assets.mix.report import FailedCheck
@@ -35,8 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: of the command line; None for those of the process.
 
     Returns:
-        The exit status: 0 for success, 1 for a failed run, 2 for settings, inputs or outputs that
-        are wrong or missing.
+        The exit status: 0 for success, 1 for a failed run or a lake that is not sound, 2 for
+        settings, inputs or outputs that are wrong, missing or damaged.
     """
     parser = argparse.ArgumentParser(prog="quadmix", description=__doc__)
     parser.add_argument(
@@ -89,6 +90,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sql.add_argument(
         "--format", choices=("table", "csv", "json"), default="table", help="(default: %(default)s)"
     )
+    verify = commands.add_parser(
+        "verify",
+        help="read every file of the lake, and name those that are damaged, missing or unknown",
+    )
+    verify.add_argument(
+        "--delete",
+        action="store_true",
+        help="delete what is damaged, so that `run --resume` makes it again",
+    )
     options = parser.parse_args(arguments)
     if options.command == "settings":
         write_reference(options.folder)
@@ -97,8 +107,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "init":
             return _init(options)
         return _dispatch(options, load_settings(options.profile))
-    except (SettingsError, MissingOutputError, ProfileNotWrittenError, PortInUseError) as error:
+    except (
+        SettingsError,
+        MissingOutputError,
+        DamagedOutputError,
+        ProfileNotWrittenError,
+        PortInUseError,
+    ) as error:
         sys.stderr.write(f"{error}\n")
+        return 2
+    except Exception as error:
+        if not is_fault(error):
+            raise
+        sys.stderr.write(f"{fault_text(error)}\n")
         return 2
 
 
@@ -122,6 +143,10 @@ def _dispatch(options: argparse.Namespace, settings: Settings) -> int:
         from quadmix_assets.commands.sql import answer
 
         return answer(store, settings, options.query, options.format)
+    if options.command == "verify":
+        from quadmix_assets.commands.verify import verify
+
+        return verify(store, delete=options.delete)
     os.environ[PROFILE_VARIABLE] = options.profile
     if options.command == "instance":
         use_instance_of(settings)

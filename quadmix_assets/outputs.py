@@ -48,6 +48,8 @@ PER_SHARD = (
     FINAL_MIX,
 )
 """The assets that are partitioned by shard, the mix last."""
+PER_BATCH = (MERGED_RANKS, SAMPLED_SUBSET, PROXY_METRICS)
+"""The assets that are partitioned by batch of proxies."""
 FILES_OF_A_SHARD = (
     *PER_SHARD,
     QUARANTINE,
@@ -56,3 +58,31 @@ FILES_OF_A_SHARD = (
     f"{DOMAIN_LABELS}_unfinished",
 )
 """The folders that hold one file or folder per shard."""
+
+VIEWS = frozenset(
+    {
+        "calibration", "documents", "domains", "losses", "mix", "mix_shards", "normalizers",
+        "optimum_check", "proxy_pool", "quarantine", "random_comparison", "samples",
+        "scored_documents", "scores", "shards", "sigma", "target_overlap", "targets",
+        "thetas",
+    }
+)  # fmt: skip
+"""The tables that SQL queries see."""
+
+COLUMNS = frozenset(
+    {
+        "bits_per_byte", "centre", "confidence", "copies", "criterion", "detail", "document",
+        "domain", "epochs", "excerpt", "id", "id_hash", "kind", "loss_nats", "merged_score",
+        "mix", "n_bytes", "n_runs", "n_tokens", "n_tokens_sample", "precision", "proxy_batch",
+        "rank", "reason", "row", "sample", "sampling_value", "scale", "score", "seed",
+        "shard", "share", "share_below", "sigma", "source", "status", "target", "target_id",
+        "text", "theta_id", "tokens", "value",
+    }
+)  # fmt: skip
+"""The columns of all tables that do not depend on the settings."""
+
+_FOLDERS = frozenset(
+    value for name, value in globals().items() if name.isupper() and isinstance(value, str)
+)
+RESERVED_NAMES = VIEWS | COLUMNS | _FOLDERS
+"""What nothing that the settings name may be called where it becomes a column."""

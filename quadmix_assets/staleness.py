@@ -13,6 +13,9 @@ from dagster._core.definitions.data_version import (
 )
 
 from quadmix_assets.defs.versions import latest_versions
+from quadmix_assets.lake_files import FILES_KEY, files_gone, partitions_gone
+from quadmix_assets.settings import Settings
+from quadmix_assets.store import Store
 
 # Event records that one query asks for; SQLite limits the number of its variables.
 _RECORDS_PER_QUERY = 500
@@ -30,6 +33,7 @@ class Staleness:
         instance: dg.DagsterInstance,
         graph: AssetGraph,
         is_current: Mapping[str, Callable[[], bool]],
+        lake: tuple[Store, Settings] | None = None,
     ) -> None:
         """Prepare the comparison.
 
@@ -38,10 +42,13 @@ class Staleness:
             graph: the assets.
             is_current: of assets that are compared by their content instead of their inputs,
                 whether they are current: those that gather a growing pool, but are pinned.
+            lake: with its settings; what was made and is gone from it counts as missing. None
+                looks at the records alone.
         """
         self._instance = instance
         self._graph = graph
         self._is_current = is_current
+        self._lake = lake
 
     def is_stale(self, asset: str) -> bool:
         """Whether an asset without partitions is missing or stale."""
@@ -52,6 +59,13 @@ class Staleness:
         tags = records[0].event_log_entry.tags or {}
         if tags.get(CODE_VERSION_TAG) != self._graph.get(key).code_version:
             return True
+        if self._lake is not None:
+            made = records[0].asset_materialization
+            files = made.metadata.get(FILES_KEY) if made is not None else None
+            # A record from before files were recorded says nothing of them.
+            names = files.data if isinstance(files, dg.JsonMetadataValue) else None
+            if files_gone(self._lake[0], names or ()):
+                return True
         if asset in self._is_current:
             return not self._is_current[asset]()
         return any(
@@ -81,6 +95,8 @@ class Staleness:
                 same = same and recorded in (now, _combined([now]))
             if same:
                 fresh.add(partition)
+        if self._lake is not None:
+            fresh -= partitions_gone(*self._lake, asset, sorted(fresh))
         return set(partitions) - fresh
 
     def _has_changed(

@@ -13,6 +13,7 @@ from quadmix_assets.defs.resources import ProjectResource
 from quadmix_assets.features.scored_reference_pool import scored_reference_pool_is_current
 from quadmix_assets.outputs import PLANTED_CORPUS, REFERENCE_POOL, SCORED_REFERENCE_POOL
 from quadmix_assets.partition_ranges import neighbours, range_tags
+from quadmix_assets.settings import Settings
 from quadmix_assets.stages import Stage, cut_into_stages
 from quadmix_assets.staleness import Staleness
 from quadmix_assets.store import Store
@@ -26,6 +27,7 @@ class _Runner:
         instance: dg.DagsterInstance,
         definitions: dg.Definitions,
         store: Store,
+        settings: Settings,
         *,
         resume: bool,
     ) -> None:
@@ -40,6 +42,7 @@ class _Runner:
                 REFERENCE_POOL: lambda: reference_pool_is_current(store),
                 SCORED_REFERENCE_POOL: lambda: scored_reference_pool_is_current(store),
             },
+            (store, settings),
         )
 
     def run(self, stage: Stage) -> bool:
@@ -136,7 +139,7 @@ def materialize_whole_graph(profile: str, *, resume: bool) -> bool:
     definitions = load_definitions()
     with dg.DagsterInstance.get() as instance:
         register_shards(instance, settings, store)
-        runner = _Runner(instance, definitions, store, resume=resume)
+        runner = _Runner(instance, definitions, store, settings, resume=resume)
         try:
             for stage in cut_into_stages(*graph_of(definitions)):
                 if not runner.run(stage):

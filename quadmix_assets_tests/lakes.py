@@ -1,6 +1,7 @@
 """Small lakes for tests of single steps: raw shards, scores and labels without the graph."""
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from quadmix_assets.corpus.discovery import InputShard
 from quadmix_assets.corpus.raw_shard import RawShardSummary, write_raw_shard
 from quadmix_assets.outputs import DOMAIN_LABELS, RAW_SHARDS, SCORED_SHARDS
 from quadmix_assets.settings import CorpusSettings
-from quadmix_assets.store import Store
+from quadmix_assets.store import LISTING_FILE, Store, atomic_folder, carded_file
 
 PINNED = {"fitted_models": "models-1", "tokenizer": "tokenizer-1"}
 
@@ -62,3 +63,30 @@ def put_scored(
         labels,
         {"inputs": labels_inputs, "counts": dict(Counter(domains))},
     )
+
+
+def change_output(store: Store, *parts: str) -> None:
+    """Replace a file of the lake by another one that is as sound: a byte or a row more."""
+    path, folder = store.root.joinpath(*parts), store.root / parts[0]
+    assert path.is_file()
+    if (folder / LISTING_FILE).exists():
+        with atomic_folder(folder) as local:
+            shutil.copytree(str(folder), local, dirs_exist_ok=True)
+            (local / LISTING_FILE).unlink()
+            changed = local.joinpath(*parts[1:])
+            changed.write_bytes(changed.read_bytes() + b"\n")
+    elif path.suffix == ".parquet":
+        table = store.read_table(path)
+        store.write_table(path, pl.concat([table, table.tail(1)]), store.summary(path))
+    else:
+        content = store.read_bytes(path)
+        with carded_file(path) as file:
+            file.write(content + b"\n")
+
+
+def damage(path: UPath | Path) -> None:
+    """Change one bit in the middle of a file, in place."""
+    file = Path(str(path))
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(bytes(content))

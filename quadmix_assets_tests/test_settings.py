@@ -267,8 +267,11 @@ def test_relative_paths_start_at_the_profiles_project(tmp_path: Path) -> None:
     assert settings.resolve("memory://bucket/raw").protocol == "memory"
 
 
-@pytest.mark.parametrize("name", ["rank", "merged_score", "sampling_value", "copies", "id"])
-def test_criterion_cannot_take_the_name_of_a_column_of_the_mix(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name",
+    ["rank", "Rank", "merged_score", "sampling_value", "copies", "id", "shard", "documents"],
+)
+def test_criterion_cannot_take_the_name_of_a_column_or_a_table(tmp_path: Path, name: str) -> None:
     features = {**DEMO["features"], "criteria": [{"kind": "heuristics", "name": name}]}
     with pytest.raises(SettingsError, match=f"a criterion cannot be named '{name}'"):
         load_settings(write_profile(tmp_path, features=features))

@@ -7,6 +7,7 @@ from upath import UPath
 from quadmix_assets.corpus.check import look_at_inputs
 from quadmix_assets.settings import SettingsError, load_settings
 from quadmix_assets.settings.load import root_of
+from quadmix_assets.settings.locations import open_location
 from quadmix_assets.starter.errors import ProfileNotWrittenError
 from quadmix_assets.starter.profile import starter_profile
 from quadmix_assets.starter.survey import survey_pool
@@ -35,8 +36,8 @@ def init(raw: str, targets: str, output: Path, *, force: bool = False) -> str:
             f"{output}: there is a file already: write another one with --output, or replace it "
             "with --force"
         )
-    survey = survey_pool(UPath(raw))
-    target_folder = UPath(targets)
+    survey = survey_pool(open_location(raw))
+    target_folder = open_location(targets)
     guesses = guess_targets(target_folder)
     text = starter_profile(
         survey, guesses, root=root_of(output.absolute()), target_folder=target_folder

@@ -1,6 +1,7 @@
 """Find the input shards below a folder, with a partition key and a fingerprint of each."""
 
 import contextlib
+import errno
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,9 +15,15 @@ from urllib.parse import quote
 from fsspec.utils import glob_translate
 from upath import UPath
 
+from quadmix_assets.faults import kind_of_file
 from quadmix_assets.hashing import hash_number
 
 _LOCAL_PROTOCOLS = ("", "file", "local")
+# A broken link or one in a circle, or a file deleted since the listing.
+_NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+_FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
+# The fingerprint of a file that cannot be looked at.
+_UNKNOWN = "unknown"
 _UNFINISHED_SUFFIXES = (".tmp", ".part", ".crdownload")
 # Longer keys would not fit into a file name (255 bytes on common file systems) with a suffix.
 _MAX_KEY_LENGTH = 200
@@ -59,7 +66,8 @@ class Discovery:
 
     Attributes:
         shards: the files that match a pattern, sorted by key.
-        ignored: sorted relative paths of the other files.
+        ignored: sorted relative paths of the other files; of pipes, devices and sockets, which are
+            never opened, with what they are.
         unmarked: keys of files that match a pattern and whose done marker is not there (yet).
     """
 
@@ -70,11 +78,12 @@ class Discovery:
 
 @dataclass(frozen=True)
 class _File:
-    """A file of a listing."""
+    """A file of a listing; `kind` is what it is where it cannot be opened, such as a pipe."""
 
     relative: str
     fingerprint: str
     modified: float | None
+    kind: str | None = None
 
 
 def discover(
@@ -92,6 +101,7 @@ def discover(
 
     Raises:
         FileNotFoundError: `folder` does not exist.
+        OSError: a folder in it cannot be listed; the message names it.
         ValueError: two files have the same shard key.
     """
     shards: dict[str, InputShard] = {}
@@ -107,6 +117,9 @@ def discover(
     for file in files:
         relative = file.relative
         if _is_skipped(relative):
+            continue
+        if file.kind is not None:
+            ignored.append(f"{relative} ({file.kind})")
             continue
         if not any(_matches(relative, pattern) for pattern in patterns):
             ignored.append(relative)
@@ -131,10 +144,14 @@ def present_fingerprint(path: UPath) -> str:
 
     Raises:
         FileNotFoundError: the file is not there.
-        OSError: the storage does not answer.
+        OSError: the storage does not answer, or it is no file but a pipe, a device or a socket.
     """
     if path.protocol in _LOCAL_PROTOCOLS:
-        return _local_fingerprint(Path(path.path).stat())
+        stat = Path(path.path).stat()
+        kind = kind_of_file(stat.st_mode)
+        if kind is not None:
+            raise OSError(f"it is {kind}, not a file")
+        return _local_fingerprint(stat)
     path.fs.invalidate_cache()
     return _remote_fingerprint(path.fs.info(path.path))
 
@@ -188,8 +205,13 @@ def _files(folder: UPath) -> Iterator[_File]:
 
 def _local_files(root: Path) -> Iterator[_File]:
     visited: set[tuple[int, int]] = set()
-    for folder, subfolders, names in os.walk(root, followlinks=True):
-        stat = Path(folder).stat()
+    for folder, subfolders, names in os.walk(root, onerror=_report, followlinks=True):
+        try:
+            stat = Path(folder).stat()
+        except OSError as error:
+            _report(error)
+            subfolders.clear()
+            continue
         if (stat.st_dev, stat.st_ino) in visited:  # a link to a parent folder, or a second link
             subfolders.clear()
             continue
@@ -197,12 +219,30 @@ def _local_files(root: Path) -> Iterator[_File]:
         subfolders.sort()
         for name in sorted(names):
             path = Path(folder) / name
+            relative = path.relative_to(root).as_posix()
             try:
                 stat = path.stat()
-            except FileNotFoundError:  # a broken link, or a file deleted since the listing
+            except OSError as error:
+                if error.errno in _NO_FILE:
+                    continue
+                if error.errno in _FORBIDDEN:  # the folder's files may be named, but not used
+                    _report(error)
+                # The file is reported, so that it is set aside alone.
+                yield _File(relative, _UNKNOWN, None)
                 continue
-            relative = path.relative_to(root).as_posix()
-            yield _File(relative, _local_fingerprint(stat), stat.st_mtime)
+            kind = kind_of_file(stat.st_mode)
+            yield _File(relative, _local_fingerprint(stat), stat.st_mtime, kind)
+
+
+def _report(error: OSError) -> None:
+    """Raise an error of listing a folder, which `os.walk` would hide, unless it has just gone."""
+    if not isinstance(error, FileNotFoundError):
+        raise OSError(
+            error.errno,
+            f"{error.strerror}; its files cannot be told from files that are gone, so nothing is "
+            "changed: make it readable, or move it away",
+            error.filename,
+        ) from error
 
 
 def _local_fingerprint(stat: os.stat_result) -> str:

@@ -12,6 +12,7 @@ A shard that has been accepted stays accepted: a new one with ids of it is set a
 import fcntl
 import io
 import json
+import logging
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,14 +28,22 @@ from upath import UPath
 from quadmix_assets.corpus.set_aside import Kind, SetAside
 from quadmix_assets.outputs import DOCUMENT_IDS, RAW_SHARDS
 from quadmix_assets.sampling import hash_ids
-from quadmix_assets.store import MissingOutputError, Store, atomic_file, is_local
+from quadmix_assets.store import (
+    DamagedOutputError,
+    MissingOutputError,
+    Store,
+    carded_file,
+    is_local,
+    read_carded,
+)
 
-_LOCK_FILE = ".lock"
+LOCK_FILE = ".lock"
 _CLAIM, _SET_ASIDE, _TABLE = ".npy", ".json", ".parquet"
 _N_CHECKSUM = 2
 # How many of the ids that are left are looked for in all claims at once.
 _N_PROBES = 100
 _N_SHOWN = 3
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,7 +80,7 @@ class DocumentIds:
             yield
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        with Path(str(self._folder), _LOCK_FILE).open("a+b") as file:
+        with Path(str(self._folder), LOCK_FILE).open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             state = os.fstat(file.fileno()).st_mtime_ns
             self._lock_file = file
@@ -126,12 +135,9 @@ class DocumentIds:
 
     def accept(self, key: str, ids: Sequence[str], checksum: str) -> None:
         """Claim the ids for the shard `key`, instead of those that it held. Under the lock."""
-        hashes = np.sort(hash_ids(ids))
-        content = io.BytesIO()
-        np.save(content, np.concatenate([_packed(checksum), hashes]))
-        self._write(f"{key}{_CLAIM}", content.getvalue())
+        claim = self._write_claim(key, ids, checksum)
         self._delete(f"{key}{_SET_ASIDE}")
-        self._take(key, _Claim(checksum, hashes))
+        self._take(key, claim)
 
     def set_aside(self, key: str, reason: SetAside) -> None:
         """Give up the ids of the shard `key`, and store why it is set aside. Under the lock."""
@@ -195,7 +201,8 @@ class DocumentIds:
         for key in self._claims.keys() - found.keys():
             del self._claims[key]
         changed = sorted(k for k, version in found.items() if self._versions.get(k) != version)
-        fresh = {key: _read_claim(self._folder / f"{key}{_CLAIM}") for key in changed}
+        claims = {key: self._read_claim(key) for key in changed}
+        fresh = {key: claim for key, claim in claims.items() if claim is not None}
         self._versions = found
         if self._claims:
             for key, claim in fresh.items():
@@ -207,6 +214,30 @@ class DocumentIds:
         )
         # Polars sorts with all cores.
         self._sorted = [pl.Series(everything).sort().to_numpy()]
+
+    def _read_claim(self, key: str) -> _Claim | None:
+        """The claim of a shard; a damaged one is made again from the shard's table. Under the lock.
+
+        None if the table is not there: the shard makes its claim when it is materialised.
+        """
+        path = self._folder / f"{key}{_CLAIM}"
+        try:
+            return _read_claim(path)
+        except DamagedOutputError as error:
+            _LOG.warning("%s: %s; made again from %s", error.path, error.found, RAW_SHARDS)
+        table = self._store.table_path(RAW_SHARDS, key)
+        if not table.exists():
+            self._delete(path.name)
+            return None
+        ids = self._store.read_table(table, ["id"])["id"].to_list()
+        return self._write_claim(key, ids, self._store.summary(table)["input"]["checksum"])
+
+    def _write_claim(self, key: str, ids: Sequence[str], checksum: str) -> _Claim:
+        hashes = np.sort(hash_ids(ids))
+        content = io.BytesIO()
+        np.save(content, np.concatenate([_packed(checksum), hashes]))
+        self._write(f"{key}{_CLAIM}", content.getvalue())
+        return _Claim(checksum, hashes)
 
     def _adopt(self) -> None:
         """Claim the ids of tables that were written before there were claims."""
@@ -223,12 +254,12 @@ class DocumentIds:
 
     def _write(self, name: str, content: bytes) -> None:
         self._announce()
-        with atomic_file(self._folder / name) as file:
+        with carded_file(self._folder / name) as file:
             file.write(content)
 
     def _delete(self, name: str) -> None:
         self._announce()
-        (self._folder / name).unlink(missing_ok=True)
+        self._store.delete(self._folder / name)
 
     def _announce(self) -> None:
         """Make other processes read the claims again: the lock file gets another time."""
@@ -245,7 +276,7 @@ def shards_set_aside(store: Store) -> dict[str, SetAside]:
     for name in sorted(_names(folder)):
         if name.endswith(_SET_ASIDE):
             try:
-                stored = json.loads((folder / name).read_bytes())
+                stored = json.loads(read_carded(folder / name))
             except FileNotFoundError:  # accepted since the listing
                 continue
             found[name.removesuffix(_SET_ASIDE)] = SetAside.of_json(stored)
@@ -278,7 +309,7 @@ def _packed(checksum: str) -> np.ndarray:
 
 
 def _read_claim(path: UPath) -> _Claim:
-    stored = np.load(io.BytesIO(path.read_bytes()))
+    stored = np.load(io.BytesIO(read_carded(path)))
     high, low = stored[:_N_CHECKSUM].tolist()
     return _Claim(f"{high:016x}{low:016x}", stored[_N_CHECKSUM:])
 

@@ -71,6 +71,7 @@ def discover_inputs(settings: Settings, store: Store) -> Discovery:
 
     Raises:
         FileNotFoundError: there is no raw folder.
+        OSError: a folder in it cannot be listed.
         ValueError: two files have the same shard key.
     """
     marker = None if settings.corpus.source == "planted" else settings.automation.done_marker

@@ -4,9 +4,8 @@ import polars as pl
 from upath import UPath
 
 from quadmix_assets.corpus.normalize import normalize
+from quadmix_assets.corpus.readers import MAX_TEXT_BYTES
 from quadmix_assets.settings import LabelledExamples
-
-_MAX_TEXT_BYTES = 64_000_000
 
 
 def read_labels(path: UPath, examples: LabelledExamples) -> pl.DataFrame:
@@ -24,7 +23,7 @@ def read_labels(path: UPath, examples: LabelledExamples) -> pl.DataFrame:
         id_column=None,
         source_column=None,
         carried_columns={examples.domain_column: "string"},
-        max_text_bytes=_MAX_TEXT_BYTES,
+        max_text_bytes=MAX_TEXT_BYTES,
     ):
         for bad in batch.quarantined.slice(0, 1).to_pylist():
             raise ValueError(

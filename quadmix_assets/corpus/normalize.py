@@ -44,6 +44,10 @@ _OWN_FIELDS = (
 _VISIBLE = r"[^\p{Z}\p{Cc}\p{Cf}]"
 
 
+class LostRowsError(RuntimeError):
+    """Rows of an input file are neither documents nor in quarantine, or are twice."""
+
+
 @dataclass(frozen=True, slots=True)
 class NormalizedBatch:
     """Consecutive rows of an input file.
@@ -104,14 +108,38 @@ def normalize(
 
     Raises:
         UnreadableShardError: the file as a whole cannot be used.
+        LostRowsError: a row was lost, which is an error of the program.
         ValueError: see `documents_schema`.
     """
     schema = documents_schema(carried_columns)
     columns = Columns(text_column, id_column, source_column, carried_columns)
     batches = read_shard(path, columns, max_text_bytes=max_text_bytes, batch_rows=batch_rows)
     seen: set[str] = set()
+    n_rows = 0
     for batch in batches:
-        yield _normalize_batch(batch, schema, shard_key, max_text_bytes, seen)
+        normalized = _normalize_batch(batch, schema, shard_key, max_text_bytes, seen)
+        _require_every_row(batch, normalized, n_rows, path)
+        n_rows += batch.n_rows
+        yield normalized
+
+
+def _require_every_row(
+    batch: ReadBatch, normalized: NormalizedBatch, n_before: int, path: UPath
+) -> None:
+    """Check that a batch holds the rows that come next, and that each has become one row.
+
+    Raises:
+        LostRowsError: it does not.
+    """
+    rows = [*batch.rows.to_pylist(), *(rejection.row for rejection in batch.rejected)]
+    expected = range(n_before + 1, n_before + 1 + len(rows))
+    n_out = len(normalized.documents) + len(normalized.quarantined)
+    if sorted(rows) != list(expected) or n_out != len(rows):
+        raise LostRowsError(
+            f"{path}: of rows {expected.start} to {expected.stop - 1}, {len(set(rows))} were read "
+            f"and {n_out} were written, as documents or to quarantine. This is an error of the "
+            "program: please report it with the file."
+        )
 
 
 def _normalize_batch(

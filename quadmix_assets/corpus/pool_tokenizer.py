@@ -9,6 +9,7 @@ from quadmix_assets.corpus.raw_shard import read_summary
 from quadmix_assets.corpus.text_sample import sample_texts
 from quadmix_assets.corpus.tokenizer import load_tokenizer, train_tokenizer
 from quadmix_assets.settings import Settings
+from quadmix_assets.settings.locations import without_credentials
 from quadmix_assets.store import Store
 
 _LOGGER = logging.getLogger(__name__)
@@ -22,7 +23,7 @@ def named_tokenizer(settings: Settings, source: str) -> Tokenizer:
         ValueError: the file is no tokenizer, or the hub has none under this id and revision.
     """
     local = settings.resolve(source)
-    found = str(local) if local.exists() else source
+    found = local if local.exists() else without_credentials(source)
     return load_tokenizer(found, revision=settings.tokenizer.revision)
 
 

@@ -6,7 +6,7 @@ A file that cannot be used is set aside: its two tables have no rows, and the fo
 import errno
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -23,6 +23,7 @@ from quadmix_assets.corpus.normalize import (
 )
 from quadmix_assets.corpus.readers import MissingIdColumnError, UnreadableShardError, read_sample
 from quadmix_assets.corpus.set_aside import Kind, SetAside
+from quadmix_assets.faults import is_fault, may_pass
 from quadmix_assets.hashing import hash_file
 from quadmix_assets.outputs import QUARANTINE, RAW_SHARDS
 from quadmix_assets.settings import CorpusSettings
@@ -73,7 +74,7 @@ class RawShardSummary:
 class _InputError(Exception):
     """The storage of an input file reported an error."""
 
-    def __init__(self, error: OSError) -> None:
+    def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.error = error
 
@@ -216,7 +217,8 @@ def _write_accepted(
         absent = _absent_columns(settings, present) if documents.n_rows else ()
         id_column = settings.id_column
         if id_column is not None and settings.names_id_column and id_column in absent:
-            columns = read_sample(shard.path, n_rows=_SAMPLE_ROWS).columns
+            with _reading():
+                columns = read_sample(shard.path, n_rows=_SAMPLE_ROWS).columns
             raise MissingIdColumnError.of(shard.path, id_column, columns)
         summary = RawShardSummary(
             n_rows=documents.n_rows + rejected.n_rows,
@@ -237,33 +239,42 @@ def _write_accepted(
 
 
 def _batches(shard: InputShard, settings: CorpusSettings) -> Iterator[NormalizedBatch]:
-    """The rows of the file; its storage's errors are told apart from those of the lake."""
-    try:
-        yield from normalize(
-            shard.path,
-            shard_key=shard.key,
-            text_column=settings.text_column,
-            id_column=settings.id_column,
-            source_column=settings.source_column,
-            carried_columns=settings.carried_columns,
-            max_text_bytes=settings.max_text_bytes,
-        )
-    except OSError as error:
-        raise _InputError(error) from error
+    batches = normalize(
+        shard.path,
+        shard_key=shard.key,
+        text_column=settings.text_column,
+        id_column=settings.id_column,
+        source_column=settings.source_column,
+        carried_columns=settings.carried_columns,
+        max_text_bytes=settings.max_text_bytes,
+    )
+    with _reading():
+        yield from batches
 
 
 def _version(shard: InputShard) -> str:
-    try:
+    with _reading():
         return present_fingerprint(shard.path)
-    except OSError as error:
-        raise _InputError(error) from error
 
 
 def _checksum(shard: InputShard) -> str:
-    try:
+    with _reading():
         return hash_file(shard.path)
-    except OSError as error:
-        raise _InputError(error) from error
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Tell errors of the storage of the input from those of the lake.
+
+    Raises:
+        _InputError: the operating system or a client of remote storage reported an error inside.
+    """
+    try:
+        yield
+    except Exception as error:
+        if is_fault(error):
+            raise _InputError(error) from error
+        raise
 
 
 def _unusable(error: UnreadableShardError | _InputError) -> SetAside:
@@ -271,9 +282,8 @@ def _unusable(error: UnreadableShardError | _InputError) -> SetAside:
     cause = error.error if isinstance(error, _InputError) else error.__cause__
     if isinstance(cause, FileNotFoundError):
         return gone()
-    if isinstance(cause, ConnectionError | TimeoutError) or (
-        isinstance(cause, OSError) and cause.errno is not None and cause.errno not in _LASTING
-    ):
+    is_lasting = isinstance(cause, OSError) and cause.errno in _LASTING
+    if cause is not None and not is_lasting and (may_pass(cause) or _has_number(cause)):
         return SetAside(
             Kind.UNREACHABLE,
             f"its storage reported an error each time that it was read ({cause}). It is tried "
@@ -284,6 +294,11 @@ def _unusable(error: UnreadableShardError | _InputError) -> SetAside:
     return SetAside(
         Kind.UNREADABLE, f"the file cannot be read ({cause}). Make it readable, or replace it."
     )
+
+
+def _has_number(error: BaseException) -> bool:
+    """Whether it is an error of the operating system, not of Arrow, which has damage as OSError."""
+    return isinstance(error, OSError) and error.errno is not None
 
 
 def gone() -> SetAside:

@@ -24,7 +24,7 @@ def remove_shards(store: Store, keys: Sequence[str], folders: Iterable[str]) -> 
             for suffix in _SUFFIXES:
                 path = store.path(folder, f"{key}{suffix}")
                 if path.is_file():
-                    path.unlink(missing_ok=True)
+                    store.delete(path)
                 elif not suffix:
                     store.remove_folder(path)
     claims = DocumentIds(store)

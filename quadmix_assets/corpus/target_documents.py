@@ -1,7 +1,6 @@
 """Reads the documents of one file of a target set, as a stream."""
 
 import difflib
-import string
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,12 +9,12 @@ from upath import UPath
 from quadmix_assets.corpus.normalize import normalize
 from quadmix_assets.corpus.readers import RowError, is_parquet
 from quadmix_assets.corpus.readers.jsonl import read_records
+from quadmix_assets.corpus.readers.limits import MAX_TEXT_BYTES
 from quadmix_assets.corpus.readers.parquet import read_parquet_rows
 from quadmix_assets.corpus.readers.values import id_of
 from quadmix_assets.corpus.target_formats.base import TargetFormat
 from quadmix_assets.corpus.target_formats.registry import target_format
-
-_MAX_TEXT_BYTES = 64 << 20
+from quadmix_assets.corpus.template import parse_template
 
 
 def target_documents(
@@ -59,21 +58,12 @@ def _text_documents(
         id_column=id_column,
         source_column=None,
         carried_columns={},
-        max_text_bytes=_MAX_TEXT_BYTES,
+        max_text_bytes=MAX_TEXT_BYTES,
     ):
         for bad in batch.quarantined.slice(0, 1).to_pylist():
             raise _bad_row(path, bad["row"], f"{bad['reason']}: {bad['detail']}")
         documents = batch.documents
         yield from zip(documents["id"].to_pylist(), documents["text"].to_pylist(), strict=True)
-
-
-class _Filler(string.Formatter):
-    """`str.format` that raises on null instead of writing the word None."""
-
-    def format_field(self, value: Any, format_spec: str) -> str:
-        if value is None:
-            raise ValueError("a column that the template needs is null")
-        return str(super().format_field(value, format_spec))
 
 
 def _filled_documents(
@@ -84,13 +74,15 @@ def _filled_documents(
     format: TargetFormat | None,
     id_column: str,
 ) -> Iterator[tuple[str, str]]:
-    filler = _Filler()
     pattern = template if template is not None else (format.template if format else "")
-    _check_template(filler, name, pattern)
+    try:
+        filled = parse_template(pattern)
+    except ValueError as error:
+        raise ValueError(f"targets[{name}].template: {error}.") from error
     for row, record in _records(path):
         try:
             pieces = [record] if format is None else format.fields(record)
-            text = "\n\n".join(filler.vformat(pattern, (), fields) for fields in pieces)
+            text = "\n\n".join(map(filled.fill, pieces))
             id_ = id_of(record.get(id_column))
         except RowError as error:
             raise _bad_row(path, row, error.detail) from error
@@ -110,25 +102,11 @@ def _filled_documents(
         yield id_ or f"{key}:{row}", text
 
 
-def _check_template(filler: _Filler, name: str, template: str) -> None:
-    try:
-        has_field = any(field is not None for _, field, _, _ in filler.parse(template))
-    except ValueError as error:
-        raise ValueError(
-            f"targets[{name}].template: {template!r} is malformed ({error})."
-        ) from error
-    if not has_field:
-        raise ValueError(
-            f"targets[{name}].template: {template!r} names no column; write them in braces, as in "
-            "'{prompt}\\n\\n{response}'."
-        )
-
-
 def _records(path: UPath) -> Iterator[tuple[int, dict[str, Any]]]:
     if is_parquet(path):
         yield from enumerate(read_parquet_rows(path), start=1)
         return
-    for line, record in read_records(path, max_text_bytes=_MAX_TEXT_BYTES):
+    for line, record in read_records(path, max_text_bytes=MAX_TEXT_BYTES):
         if isinstance(record, RowError):
             raise _bad_row(path, line.row, f"{record.reason}: {record.detail}")
         yield line.row, record

@@ -26,8 +26,8 @@ def read_target_set(
 ) -> pl.DataFrame:
     """The documents of a target set as (id, text), in the order of the files and their rows.
 
-    The text is `text_column`, or `template` filled in with the columns of each row as by
-    `str.format`, for example "{prompt}\\n\\n{response}", or with the fields that the target
+    The text is `text_column`, or `template` filled in with the columns of each row (see
+    `template.py`), for example "{prompt}\\n\\n{response}", or with the fields that the target
     format named `format` makes of the row. A row without an id gets "<name>:<row>" (in the
     second and later files "<name>-<file>:<row>"). A set of more than `max_documents` is sampled
     down; the sample depends on the ids and `seed` alone.

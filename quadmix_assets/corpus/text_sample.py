@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
 
 from quadmix_assets.outputs import RAW_SHARDS
 from quadmix_assets.sampling import uniform_of_ids
@@ -31,10 +30,10 @@ def sample_texts(
 
     Raises:
         MissingOutputError: a shard has not been materialised in raw_shards.
+        DamagedOutputError: what was read is not what was written.
     """
     for shard in shards:
-        path = store.require(store.table_path(RAW_SHARDS, shard))
-        with path.open("rb") as file, pq.ParquetFile(file) as parquet:
+        with store.open_table(store.table_path(RAW_SHARDS, shard)) as parquet:
             for group in range(parquet.num_row_groups):
                 ids = parquet.read_row_group(group, columns=["id"]).column("id").to_pylist()
                 chosen = in_sample(ids, share, purpose=purpose, seed=seed)

@@ -56,7 +56,7 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> Tokenizer:
     return _deterministic(tokenizer)
 
 
-def load_tokenizer(path_or_id: str, *, revision: str | None = None) -> Tokenizer:
+def load_tokenizer(path_or_id: str | UPath, *, revision: str | None = None) -> Tokenizer:
     """Load a tokenizer.json, a folder that holds one (both may be URIs), or one from the hub.
 
     The hub is asked only if `revision` is given and there is no such file or folder.
@@ -74,7 +74,7 @@ def load_tokenizer(path_or_id: str, *, revision: str | None = None) -> Tokenizer
                 f"tokenizer.source: {path} is not there. Expected a tokenizer.json, a folder that "
                 "holds one, or a hub id; for a hub id, set tokenizer.revision to a commit too."
             )
-        path = _download(path_or_id, revision)
+        path = _download(str(path_or_id), revision)
     try:
         tokenizer = Tokenizer.from_buffer(path.read_bytes())
     except Exception as error:  # the library raises no narrower class
@@ -95,8 +95,10 @@ def project_tokenizer(store: Store) -> Tokenizer:
 
     Raises:
         MissingOutputError: the asset `tokenizer` has not been materialised.
+        DamagedOutputError: it is not what was written.
     """
-    return load_tokenizer(str(store.require(tokenizer_path(store))))
+    content = store.read_bytes(tokenizer_path(store))
+    return _deterministic(Tokenizer.from_buffer(content))
 
 
 def count_tokens(tokenizer: Tokenizer, texts: Sequence[str]) -> np.ndarray:

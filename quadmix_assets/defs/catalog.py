@@ -4,6 +4,7 @@ import dagster as dg
 import polars as pl
 
 from quadmix_assets.defs.comparison import random_comparison
+from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table
 from quadmix_assets.defs.mix import mix_manifest
@@ -35,6 +36,7 @@ WITH_THE_MANIFEST = (
     deps=[target_overlap, optimum_check, mix_manifest, random_comparison],
     automation_condition=WITH_THE_MANIFEST,
 )
+@faults_in_words
 def catalog(project: ProjectResource) -> dg.MaterializeResult:
     """SQL views over the lake in one DuckDB file: documents, scores, thetas, losses, mix.
 

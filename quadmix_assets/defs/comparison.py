@@ -8,6 +8,7 @@ from quadmix_assets.comparison.plots import plot_losses_of_mixes
 from quadmix_assets.comparison.random_mix import compare_with_random
 from quadmix_assets.defs.conditions import PINNED_AFTER_ALL
 from quadmix_assets.defs.corpus import target_sets, tokenizer
+from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.features import scored_shards
 from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import (
@@ -35,6 +36,7 @@ GROUP = "comparison"
     automation_condition=PINNED_AFTER_ALL,
     pool="training",
 )
+@faults_in_words
 def random_comparison(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
@@ -63,6 +65,7 @@ def random_comparison(
 
 
 @dg.asset_check(asset=random_comparison)
+@faults_in_words
 def mix_beats_random(project: ProjectResource) -> dg.AssetCheckResult:
     """Whether the final mix gives a lower loss than a random mix, seed by seed."""
     settings, store = project.settings, project.store

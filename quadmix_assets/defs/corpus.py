@@ -12,13 +12,14 @@ from quadmix_assets.corpus.tokenizer import (
     tokenizer_path,
 )
 from quadmix_assets.defs.conditions import PINNED
+from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
 from quadmix_assets.defs.reference_pool import reference_pool
 from quadmix_assets.defs.resources import OWNERS, PLANTED, ProjectResource, version_of
 from quadmix_assets.outputs import PLANTED_CORPUS, TARGET_SETS, TOKENIZER
 from quadmix_assets.settings import SettingsError
-from quadmix_assets.store import MissingOutputError, atomic_file
+from quadmix_assets.store import MissingOutputError, carded_file
 
 GROUP = "corpus"
 
@@ -31,6 +32,7 @@ GROUP = "corpus"
     deps=[reference_pool],
     automation_condition=PINNED,
 )
+@faults_in_words
 def tokenizer(project: ProjectResource) -> dg.MaterializeResult:
     """Byte-pair tokenizer trained on a sample of the pool, or the one the settings name. Pinned.
 
@@ -46,7 +48,7 @@ def tokenizer(project: ProjectResource) -> dg.MaterializeResult:
     else:
         chosen = train_on_pool(store, settings, read_reference_pool(store).shards)
     path = tokenizer_path(store)
-    with atomic_file(path) as file:
+    with carded_file(path) as file:
         file.write(chosen.to_str().encode())
     return materialized(
         project,
@@ -69,6 +71,7 @@ def tokenizer(project: ProjectResource) -> dg.MaterializeResult:
     deps=[tokenizer, *([PLANTED_CORPUS] if PLANTED else [])],
     automation_condition=PINNED,
 )
+@faults_in_words
 def target_sets(project: ProjectResource) -> dg.MaterializeResult:
     """Target sets, split in two: one part fits criteria, the other is used for evaluation only.
 

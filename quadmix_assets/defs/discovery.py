@@ -25,6 +25,7 @@ from quadmix_assets.corpus.document_ids import (
 from quadmix_assets.corpus.inputs import discover_inputs
 from quadmix_assets.corpus.planted import shard_name
 from quadmix_assets.corpus.remove import remove_shards
+from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.partitions import SHARDS, UNFINISHED, shard_keys
 from quadmix_assets.defs.resources import (
     AUTOMATION_ENABLED,
@@ -75,6 +76,7 @@ input_listing = dg.AssetSpec(
         )
     ]
 )
+@faults_in_words
 def input_files(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> Iterator[dg.ObserveResult]:

@@ -7,6 +7,7 @@ from quadmix_assets.corpus.reference_pool import read_reference_pool
 from quadmix_assets.corpus.tokenizer import project_tokenizer, tokenizer_path
 from quadmix_assets.defs.conditions import ON_CHANGES, PINNED, SHARD
 from quadmix_assets.defs.corpus import target_sets, tokenizer
+from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialize_shards, materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
 from quadmix_assets.defs.partitions import SHARDS, shards_with
@@ -50,6 +51,7 @@ from quadmix_assets.outputs import (
     SCORED_REFERENCE_POOL,
     SCORED_SHARDS,
 )
+from quadmix_assets.report.markdown import inert
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store
 
@@ -64,6 +66,7 @@ GROUP = "features"
     deps=[reference_pool, target_sets, *([PLANTED_CORPUS] if PLANTED else [])],
     automation_condition=PINNED,
 )
+@faults_in_words
 def fitted_models(project: ProjectResource) -> dg.MaterializeResult:
     """Models of criteria and domain classifier, fitted once on a sample of the pool. Pinned.
 
@@ -114,6 +117,7 @@ def _load_models(store: Store, settings: Settings) -> FittedModels:
     automation_condition=SHARD,
     pool="scoring",
 )
+@faults_in_words
 def scored_shards(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
@@ -182,6 +186,7 @@ def scored_shards(
     automation_condition=SHARD,
     pool="scoring",
 )
+@faults_in_words
 def domain_labels(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
@@ -220,6 +225,7 @@ def domain_labels(
     deps=[scored_shards, domain_labels],
     automation_condition=PINNED,
 )
+@faults_in_words
 def scored_reference_pool(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
@@ -254,6 +260,7 @@ def scored_reference_pool(
     deps=[scored_reference_pool],
     automation_condition=PINNED,
 )
+@faults_in_words
 def score_normalizers(project: ProjectResource) -> dg.MaterializeResult:
     """sigma: raw score -> token share of the pool that scores better or equal. Pinned.
 
@@ -286,6 +293,7 @@ def score_normalizers(project: ProjectResource) -> dg.MaterializeResult:
 
 
 @dg.asset_check(asset=domain_labels, automation_condition=ON_CHANGES)
+@faults_in_words
 def labels_cover_the_pool(
     context: dg.AssetCheckExecutionContext, project: ProjectResource
 ) -> dg.AssetCheckResult:
@@ -301,7 +309,7 @@ def labels_cover_the_pool(
     return dg.AssetCheckResult(
         passed=coverage.unknown_share <= limit and not coverage.is_empty,
         severity=dg.AssetCheckSeverity.ERROR,
-        description=coverage.in_words(limit),
+        description=inert(coverage.in_words(limit)),
         metadata={
             "n_documents": coverage.n_documents,
             "n_unknown": coverage.n_unknown,
@@ -318,6 +326,7 @@ def labels_cover_the_pool(
     additional_deps=[scored_shards],
     automation_condition=ON_CHANGES,
 )
+@faults_in_words
 def new_shards_resemble_the_pool(
     context: dg.AssetCheckExecutionContext, project: ProjectResource
 ) -> dg.AssetCheckResult:
@@ -335,7 +344,7 @@ def new_shards_resemble_the_pool(
     return dg.AssetCheckResult(
         passed=not far,
         severity=dg.AssetCheckSeverity.WARN,
-        description=describe_shifts(found, far, settings.features.max_population_shift),
+        description=inert(describe_shifts(found, far, settings.features.max_population_shift)),
         metadata={"shifts": markdown_table(table.head(50)), "n_shards": len(new)},
     )
 
@@ -345,6 +354,7 @@ def new_shards_resemble_the_pool(
     additional_deps=[scored_shards],
     automation_condition=ON_CHANGES,
 )
+@faults_in_words
 def normalizers_fit_the_pool(
     context: dg.AssetCheckExecutionContext, project: ProjectResource
 ) -> dg.AssetCheckResult:

@@ -5,10 +5,12 @@ import dagster as dg
 from quadmix_assets.commands.check import check
 from quadmix_assets.corpus.inputs import discover_inputs
 from quadmix_assets.defs.conditions import PINNED
+from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors
 from quadmix_assets.defs.resources import OWNERS, PLANTED, ProjectResource, version_of
 from quadmix_assets.outputs import INPUT_CHECK
+from quadmix_assets.report.markdown import code_block
 from quadmix_assets.settings import Settings, SettingsError
 from quadmix_assets.store import Store
 
@@ -20,6 +22,7 @@ from quadmix_assets.store import Store
     code_version=version_of(INPUT_CHECK, 1),
     automation_condition=PINNED,
 )
+@faults_in_words
 def input_check(project: ProjectResource) -> dg.MaterializeResult:
     """Reads some rows of every input, and fails if they are not what the settings say.
 
@@ -39,7 +42,7 @@ def input_check(project: ProjectResource) -> dg.MaterializeResult:
     return materialized(
         project,
         INPUT_CHECK,
-        {"n_shards": n_shards, "found": dg.MetadataValue.md(f"```\n{found}```"), **cost.metadata()},
+        {"n_shards": n_shards, "found": dg.MetadataValue.md(code_block(found)), **cost.metadata()},
         version="as the settings say",
     )
 

@@ -7,6 +7,7 @@ from dagster._core.execution.backfill import PartitionBackfill
 from dagster._core.utils import make_new_backfill_id
 from pydantic import Field
 
+from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.outputs import PER_SHARD
 
 score_new_shards = dg.define_asset_job(
@@ -91,6 +92,7 @@ def _submit(context: dg.OpExecutionContext, config: BackfillConfig, assets: list
 
 
 @dg.op(description="Requests every asset and every partition, each after what it depends on.")
+@faults_in_words
 def request_everything(context: dg.OpExecutionContext, config: BackfillConfig) -> None:
     """Request all assets that can be materialised."""
     keys = context.repository_def.asset_graph.materializable_asset_keys
@@ -98,6 +100,7 @@ def request_everything(context: dg.OpExecutionContext, config: BackfillConfig) -
 
 
 @dg.op(description="Requests the rank calibration, the mix of every shard, and the reports.")
+@faults_in_words
 def request_mix(context: dg.OpExecutionContext, config: BackfillConfig) -> None:
     """Request what makes the mix out of theta*."""
     _submit(context, config, ["rank_calibration", "final_mix", "mix_manifest", "catalog"])
@@ -130,6 +133,7 @@ class TidyConfig(dg.Config):
 
 
 @dg.op(description="Deletes old evaluations of the automation, which Dagster keeps for 30 days.")
+@faults_in_words
 def purge_evaluations(context: dg.OpExecutionContext, config: TidyConfig) -> None:
     """Delete old evaluations; they are the bulk of an instance that does nothing."""
     storage = context.instance.schedule_storage

@@ -10,6 +10,8 @@ from upath import UPath
 from quadmix_assets.defs.metadata import markdown_table
 from quadmix_assets.defs.partitions import for_each_partition
 from quadmix_assets.defs.resources import ProjectResource
+from quadmix_assets.lake_files import FILES_KEY, files_of
+from quadmix_assets.outputs import PER_BATCH, PER_SHARD
 from quadmix_assets.report.settings_of import write_settings_of
 from quadmix_assets.settings import Settings, settings_used
 
@@ -35,10 +37,18 @@ def materialized(
     """
     store, settings = project.store, project.settings
     write_settings_of(store, settings, asset)
+    # `quadmix run --resume` makes an asset again when one of its files is gone. Partitions have the
+    # same files each.
+    is_partition = asset in (*PER_SHARD, *PER_BATCH)
+    files = {} if is_partition else {FILES_KEY: dg.MetadataValue.json(files_of(store, asset))}
     content = version or store.fingerprint(path if path is not None else store.root / asset)
     return dg.MaterializeResult(
         data_version=dg.DataVersion(content),
-        metadata={**metadata, "settings": settings_table(settings, asset)},
+        metadata={
+            **metadata,
+            "settings": settings_table(settings, asset),
+            **files,
+        },
         check_results=list(check_results),
     )
 

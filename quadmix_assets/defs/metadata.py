@@ -5,21 +5,20 @@ import io
 import resource
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
 import dagster as dg
 import polars as pl
-import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 from upath import UPath
 
 from quadmix_assets.defs.resources import SETTINGS
 from quadmix_assets.outputs import PLOTS
 from quadmix_assets.report.columns import describe
-from quadmix_assets.report.markdown import plain_text, table
-from quadmix_assets.store import Store, atomic_file
+from quadmix_assets.report.markdown import table
+from quadmix_assets.store import DamagedOutputError, Store, carded_file, open_table
 
 _DAGSTER_TYPES = {pl.String: "string", pl.Boolean: "bool"}
 # Of the rows that are shown of a table; the events of partitions should stay small.
@@ -34,14 +33,14 @@ def figure(store: Store, asset: str, name: str, fig: Figure) -> dg.MetadataValue
     # Without the library's version in the PNG's header, equal figures have equal bytes.
     fig.savefig(buffer, format="png", dpi=100, bbox_inches="tight", metadata={"Software": None})
     png = buffer.getvalue()
-    with atomic_file(store.path(PLOTS, f"{asset}.{name}.png")) as file:
+    with carded_file(store.path(PLOTS, f"{asset}.{name}.png")) as file:
         file.write(png)
     return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
-def markdown_table(frame: pl.DataFrame) -> dg.MetadataValue:
-    """A small table as Markdown."""
-    return dg.MetadataValue.md(table(frame))
+def markdown_table(frame: pl.DataFrame, markdown: Collection[str] = ()) -> dg.MetadataValue:
+    """A small table as Markdown; only the cells of the columns `markdown` are marked up."""
+    return dg.MetadataValue.md(table(frame, markdown))
 
 
 # Per column, what it is made from: pairs of asset and column.
@@ -99,7 +98,7 @@ def _column(output: str, name: str, dtype: Any) -> dg.TableColumn:
 
 def first_rows(path: UPath) -> dg.MetadataValue:
     """The first rows of a Parquet table as Markdown: long texts cut, at most a dozen columns."""
-    with path.open("rb") as file, pq.ParquetFile(file) as parquet:
+    with open_table(path) as parquet:
         names = parquet.schema_arrow.names
         batches = parquet.iter_batches(batch_size=_SAMPLE_ROWS, columns=names[:_SAMPLE_COLUMNS])
         first = next(batches, None)
@@ -107,9 +106,9 @@ def first_rows(path: UPath) -> dg.MetadataValue:
         return dg.MetadataValue.md("_no rows_")
     rows = cast(pl.DataFrame, pl.from_arrow(first))
     shown = pl.DataFrame(
-        {plain_text(name): [_excerpt(value) for value in rows[name]] for name in rows.columns},
+        {name: [_excerpt(value) for value in rows[name]] for name in rows.columns},
         # A column of numbers may hold words for what is missing.
-        schema=dict.fromkeys(map(plain_text, rows.columns), pl.Object),
+        schema=dict.fromkeys(rows.columns, pl.Object),
     )
     left_out = len(names) - rows.width
     note = f"\n\n{left_out} further columns are not shown." if left_out else ""
@@ -120,10 +119,10 @@ def _excerpt(value: object) -> object:
     if isinstance(value, float):
         return value
     text = ", ".join(map(str, value[:_SAMPLE_TEXT])) if isinstance(value, pl.Series) else str(value)
-    # Cut before it is made plain, so that a document of megabytes is not read for one line.
+    # Cut before it is split, so that a document of megabytes is not read for one line.
     shown = " ".join(text[: 8 * _SAMPLE_TEXT].split())
     is_cut = len(shown) > _SAMPLE_TEXT or len(text) > 8 * _SAMPLE_TEXT
-    return plain_text(shown[: _SAMPLE_TEXT - 1] + "…" if is_cut else shown)
+    return shown[: _SAMPLE_TEXT - 1] + "…" if is_cut else shown
 
 
 class Cost:
@@ -165,12 +164,13 @@ class Cost:
 
 @contextmanager
 def clear_errors(*expected: type[Exception]) -> Iterator[None]:
-    """Report expected errors by their message alone, and do not retry them.
+    """Report expected errors and damaged outputs by their message alone, and do not retry them.
 
     Raises:
-        dg.Failure: one of the expected errors was raised inside.
+        dg.Failure: one of these errors was raised inside.
     """
+    failures: tuple[type[Exception], ...] = (*expected, DamagedOutputError)
     try:
         yield
-    except expected as error:
+    except failures as error:
         raise dg.Failure(str(error), allow_retries=False) from error

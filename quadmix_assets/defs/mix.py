@@ -9,6 +9,7 @@ from pydantic import Field
 
 from quadmix_assets.defs.conditions import GATHER, ON_CHANGES, PINNED, SHARD
 from quadmix_assets.defs.discovery import INPUT_LISTING
+from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.features import (
     domain_labels,
     score_normalizers,
@@ -44,7 +45,14 @@ from quadmix_assets.mix.completeness import incomplete_entries
 from quadmix_assets.mix.export import export_shard
 from quadmix_assets.mix.final_mix import column_lineage, mix_shard
 from quadmix_assets.mix.guards import check_guards
-from quadmix_assets.mix.links import Link, links_path, read_links, table_of_links, write_links
+from quadmix_assets.mix.links import (
+    LINKED_COLUMNS,
+    Link,
+    links_path,
+    read_links,
+    table_of_links,
+    write_links,
+)
 from quadmix_assets.mix.made_from import write_made_from
 from quadmix_assets.mix.manifest import (
     build_manifest,
@@ -66,6 +74,7 @@ from quadmix_assets.outputs import (
     RAW_SHARDS,
     SCORED_SHARDS,
 )
+from quadmix_assets.report.markdown import inert
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store
 
@@ -95,6 +104,7 @@ class MixChoice(dg.Config):
     deps=[score_normalizers, scored_reference_pool, optimal_params],
     automation_condition=PINNED,
 )
+@faults_in_words
 def rank_calibration(
     context: dg.AssetExecutionContext, config: MixChoice, project: ProjectResource
 ) -> dg.MaterializeResult:
@@ -167,6 +177,7 @@ def _objective(settings: Settings, wanted: str | None) -> str:
     additional_deps=[scored_shards, domain_labels],
     automation_condition=ON_CHANGES,
 )
+@faults_in_words
 def calibration_fits_the_pool(
     context: dg.AssetCheckExecutionContext, project: ProjectResource
 ) -> dg.AssetCheckResult:
@@ -202,6 +213,7 @@ def calibration_fits_the_pool(
     # Here and not with every shard, so that events stay small.
     metadata={"dagster/column_lineage": lineage_metadata(column_lineage(SETTINGS.criterion_names))},
 )
+@faults_in_words
 def final_mix(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """The selected documents with copies, raw scores, domain, rank and S.
 
@@ -246,6 +258,7 @@ def final_mix(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
     deps=[final_mix, INPUT_LISTING, optimum_check],
     automation_condition=GATHER,
 )
+@faults_in_words
 def mix_manifest(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
@@ -275,7 +288,7 @@ def mix_manifest(
             "accepted_guards": ", ".join(manifest["guards"]["accepted"]) or "none",
             "git_commit": _commit(manifest),
             "settings_hash": manifest["settings_hash"],
-            "links": markdown_table(table_of_links(links)),
+            "links": markdown_table(table_of_links(links), LINKED_COLUMNS),
             "links_file": str(links_path(store)),
             "domains": markdown_table(table),
             "domain_shares": figure(
@@ -324,6 +337,7 @@ def _commit(manifest: Mapping[str, Any]) -> str:
     additional_deps=[rank_calibration, score_normalizers, proxy_metrics, optimal_params],
     automation_condition=ON_CHANGES,
 )
+@faults_in_words
 def mix_is_current(
     context: dg.AssetCheckExecutionContext, project: ProjectResource
 ) -> dg.AssetCheckResult:
@@ -343,13 +357,14 @@ def mix_is_current(
         severity=dg.AssetCheckSeverity.WARN,
         description="nothing has changed since the mix was made"
         if not changes.by_kind
-        else f"since the mix was made, {changes.in_words()}. To follow, materialise what is "
+        else f"since the mix was made, {inert(changes.in_words())}. To follow, materialise what is "
         "unsynced on the lineage page, from rank_calibration on where theta* shall follow too",
         metadata={"changes": markdown_table(table)},
     )
 
 
 @dg.asset_check(asset=mix_manifest)
+@faults_in_words
 def manifest_is_complete(
     context: dg.AssetCheckExecutionContext, project: ProjectResource
 ) -> dg.AssetCheckResult:
@@ -363,13 +378,14 @@ def manifest_is_complete(
         "are there as recorded"
         if not problems
         else f"{len(problems)} entries are missing or differ: "
-        + "; ".join(problems[:_MOST_PROBLEMS])
+        + inert("; ".join(problems[:_MOST_PROBLEMS]))
         + ("; ..." if len(problems) > _MOST_PROBLEMS else ""),
         metadata={"problems": markdown_table(pl.DataFrame({"problem": problems}))},
     )
 
 
 @dg.asset_check(asset=mix_manifest)
+@faults_in_words
 def mix_is_of_one_piece(
     context: dg.AssetCheckExecutionContext, project: ProjectResource
 ) -> dg.AssetCheckResult:
@@ -384,14 +400,17 @@ def mix_is_of_one_piece(
         passed=not stale,
         description=f"{len(shards)} shards were made from the same, current inputs"
         if not stale
-        else f"{len(stale)} of {len(shards)} shards of the mix were made from older inputs, the "
-        f"first {next(iter(stale))!r} ({', '.join(stale[next(iter(stale))])}): materialise "
-        f"final_mix for them (profile {settings.profile!r})",
+        else inert(
+            f"{len(stale)} of {len(shards)} shards of the mix were made from older inputs, the "
+            f"first {next(iter(stale))!r} ({', '.join(stale[next(iter(stale))])}): materialise "
+            f"final_mix for them (profile {settings.profile!r})"
+        ),
         metadata={"stale_shards": markdown_table(table)},
     )
 
 
 @dg.asset_check(asset=mix_manifest)
+@faults_in_words
 def mix_meets_its_constraints(project: ProjectResource) -> dg.AssetCheckResult:
     """Whether the mix as drawn meets `search.constraints`, within 1 % for the random draw."""
     settings, store = project.settings, project.store

@@ -4,6 +4,7 @@ import dagster as dg
 from pydantic import Field
 
 from quadmix_assets.defs.conditions import PINNED
+from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
 from quadmix_assets.defs.progress import observe_progress
@@ -54,6 +55,7 @@ class CheckConfig(dg.Config):
     pool="training",
     retry_policy=dg.RetryPolicy(max_retries=1),
 )
+@faults_in_words
 def optimum_check(
     context: dg.AssetExecutionContext, config: CheckConfig, project: ProjectResource
 ) -> dg.MaterializeResult:
@@ -136,6 +138,7 @@ def optimum_check(
 
 
 @dg.asset_check(asset=optimum_check)
+@faults_in_words
 def theta_star_beats_the_swarm(project: ProjectResource) -> dg.AssetCheckResult:
     """Whether theta* has a lower measured objective than the best theta of the first round."""
     settings, store = project.settings, project.store

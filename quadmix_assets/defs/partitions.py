@@ -17,7 +17,9 @@ from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_AS
 
 from quadmix_assets.defs.resources import SETTINGS
 from quadmix_assets.defs.versions import latest_versions
+from quadmix_assets.faults import fault_text, is_fault
 from quadmix_assets.proxies.parameter_sets import first_batches
+from quadmix_assets.store import DamagedOutputError
 from quadmix_assets.training.progress import duration
 
 SHARDS = dg.DynamicPartitionsDefinition(name="shard")
@@ -126,7 +128,8 @@ def for_each_partition(
         context: of the step.
         work: makes one partition and returns its metadata.
         version: the fingerprint of a partition that was made.
-        expected_errors: errors that fail one partition with their message, while others go on.
+        expected_errors: errors that fail one partition with their message, while others go on;
+            damaged outputs, and errors of the system and of storage, are always among them.
 
     Returns:
         What the asset returns.
@@ -137,13 +140,19 @@ def for_each_partition(
     recorder = Recorder(context)
     keys = sorted(context.partition_keys)
     failed: dict[str, str] = {}
+    failures: tuple[type[Exception], ...] = (*expected_errors, DamagedOutputError)
     start = time.monotonic()
     for number, key in enumerate(keys, start=1):
         try:
             metadata = work(key)
-        except tuple(expected_errors) as error:
-            failed[key] = str(error)
-            context.log.error(f"{key}: {error}")
+        except Exception as error:
+            if isinstance(error, failures):
+                failed[key] = str(error)
+            elif is_fault(error):
+                failed[key] = fault_text(error)
+            else:
+                raise
+            context.log.error(f"{key}: {failed[key]}")
         else:
             recorder.record(key, metadata, version(key))
             context.log.info(f"{key} done, {_progress(number, len(keys), start, metadata)}")

@@ -7,6 +7,7 @@ from upath import UPath
 from quadmix_assets.corpus.planted import TARGET_BLEND, write_planted_corpus
 from quadmix_assets.defs.conditions import PINNED
 from quadmix_assets.defs.discovery import present_files
+from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, markdown_table
 from quadmix_assets.defs.partitions import shard_keys
@@ -22,6 +23,7 @@ from quadmix_assets.store import atomic_folder
     code_version=version_of(PLANTED_CORPUS, 1),
     automation_condition=PINNED,
 )
+@faults_in_words
 def planted_corpus(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:

@@ -7,6 +7,7 @@ import polars as pl
 from quadmix_assets.corpus.tokenizer import project_tokenizer
 from quadmix_assets.defs.conditions import BATCH, PINNED
 from quadmix_assets.defs.corpus import target_sets, tokenizer
+from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.features import score_normalizers, scored_reference_pool
 from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
@@ -45,6 +46,7 @@ _ONE_BY_ONE = dg.BackfillPolicy.multi_run(1)
     deps=[score_normalizers, scored_reference_pool, tokenizer],
     automation_condition=PINNED,
 )
+@faults_in_words
 def proxy_pool(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """The tokenised sample of the pool that proxies train on, with scores and domains.
 
@@ -83,6 +85,7 @@ def proxy_pool(context: dg.AssetExecutionContext, project: ProjectResource) -> d
     code_version=version_of(PARAMETER_SETS, 1),
     automation_condition=PINNED,
 )
+@faults_in_words
 def parameter_sets(project: ProjectResource) -> dg.MaterializeResult:
     """All thetas, drawn by Algorithm 1, and the proxy batches that they are trained in.
 
@@ -128,6 +131,7 @@ def parameter_sets(project: ProjectResource) -> dg.MaterializeResult:
     automation_condition=BATCH,
     backfill_policy=_ONE_BY_ONE,
 )
+@faults_in_words
 def merged_ranks(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
@@ -163,6 +167,7 @@ def merged_ranks(
     automation_condition=BATCH,
     backfill_policy=_ONE_BY_ONE,
 )
+@faults_in_words
 def sampled_subset(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
@@ -204,6 +209,7 @@ def sampled_subset(
     pool="training",
     retry_policy=dg.RetryPolicy(max_retries=1),
 )
+@faults_in_words
 def proxy_metrics(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
@@ -257,6 +263,7 @@ def proxy_metrics(
 
 
 @dg.asset_check(asset=proxy_metrics)
+@faults_in_words
 def few_proxies_failed(
     context: dg.AssetCheckExecutionContext, project: ProjectResource
 ) -> dg.AssetCheckResult:
@@ -276,6 +283,7 @@ def few_proxies_failed(
 
 
 @dg.asset_check(asset=proxy_metrics)
+@faults_in_words
 def proxies_are_comparable(project: ProjectResource) -> dg.AssetCheckResult:
     """Whether all proxies were trained in one precision; `auto` chooses it by the machine."""
     found = read_evidence(project.store, project.settings).metrics["precision"].unique().sort()

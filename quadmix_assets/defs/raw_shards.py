@@ -23,6 +23,7 @@ from quadmix_assets.defs.discovery import (
     planted_keys,
     why_kept,
 )
+from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialize_shards
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
 from quadmix_assets.defs.partitions import SHARDS, shard_keys
@@ -82,6 +83,7 @@ from quadmix_assets.store import Store
         ),
     ],
 )
+@faults_in_words
 def raw_shards(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> Iterator[dg.AssetCheckResult | dg.MaterializeResult]:
@@ -130,7 +132,7 @@ def _inputs(
     Raises:
         dg.Failure: the folder cannot be listed, or so many files are gone that it may have failed.
     """
-    with clear_errors(FileNotFoundError, ValueError):
+    with clear_errors(OSError, ValueError):
         discovery = discover_inputs(settings, store)
     shards = {shard.key: shard for shard in discovery.shards}
     missing = set(keys) - shards.keys() - discovery.unmarked

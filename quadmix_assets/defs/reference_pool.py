@@ -4,6 +4,7 @@ import dagster as dg
 
 from quadmix_assets.corpus.reference_pool import write_reference_pool
 from quadmix_assets.defs.conditions import PINNED
+from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors
 from quadmix_assets.defs.partitions import shards_with
@@ -21,6 +22,7 @@ from quadmix_assets.store import MissingOutputError
     deps=[raw_shards],
     automation_condition=PINNED,
 )
+@faults_in_words
 def reference_pool(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:

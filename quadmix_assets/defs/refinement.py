@@ -5,6 +5,7 @@ from pydantic import Field
 
 from quadmix_assets.defs.conditions import PINNED_AFTER_ALL
 from quadmix_assets.defs.corpus import target_sets, tokenizer
+from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table
 from quadmix_assets.defs.progress import observe_rounds
@@ -41,6 +42,7 @@ class RefinementConfig(dg.Config):
     pool="training",
     retry_policy=dg.RetryPolicy(max_retries=1),
 )
+@faults_in_words
 def refinement(
     context: dg.AssetExecutionContext, config: RefinementConfig, project: ProjectResource
 ) -> dg.MaterializeResult:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 import polars as pl
 
+from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.features import domain_labels, score_normalizers, scored_shards
 from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table
@@ -52,6 +53,7 @@ ON_SCORES = (
     ],
     automation_condition=ON_SCORES,
 )
+@faults_in_words
 def score_report(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:

@@ -10,6 +10,7 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits
 
 from quadmix_assets.defs.conditions import PINNED, PINNED_AFTER_ALL
+from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table
 from quadmix_assets.defs.proxies import parameter_sets, proxy_metrics, proxy_pool
@@ -78,6 +79,7 @@ class SearchConfig(dg.Config):
     deps=[parameter_sets, proxy_metrics, refinement, proxy_pool],
     automation_condition=PINNED_AFTER_ALL,
 )
+@faults_in_words
 def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:
     """One regressor per target set, theta -> loss, evaluated on held-out proxies.
 
@@ -147,6 +149,7 @@ def _evaluated(
 
 
 @dg.asset_check(asset=regressor)
+@faults_in_words
 def regressor_learned_something(project: ProjectResource) -> dg.AssetCheckResult:
     """Whether the regressors predict held-out losses better than the constant baseline."""
     settings, store = project.settings, project.store
@@ -165,6 +168,7 @@ def regressor_learned_something(project: ProjectResource) -> dg.AssetCheckResult
 
 
 @dg.asset_check(asset=regressor)
+@faults_in_words
 def evidence_is_current(project: ProjectResource) -> dg.AssetCheckResult:
     """Whether all proxies were trained with the current proxy pool, thetas, target sets, recipe."""
     evidence = read_evidence(project.store, project.settings)
@@ -189,6 +193,7 @@ def evidence_is_current(project: ProjectResource) -> dg.AssetCheckResult:
     deps=[regressor, proxy_pool],
     automation_condition=PINNED,
 )
+@faults_in_words
 def optimal_params(
     context: dg.AssetExecutionContext, config: SearchConfig, project: ProjectResource
 ) -> dg.MaterializeResult:

@@ -13,6 +13,7 @@ from quadmix_assets.corpus.raw_shard import read_summary
 from quadmix_assets.corpus.set_aside import Kind, SetAside
 from quadmix_assets.defs.metadata import markdown_table
 from quadmix_assets.outputs import RAW_SHARDS
+from quadmix_assets.report.markdown import inert
 from quadmix_assets.settings import CorpusSettings, Settings
 from quadmix_assets.store import Store
 
@@ -89,8 +90,10 @@ def _told(set_aside: Mapping[str, SetAside], what: str) -> str:
         return ""
     lines = [f"{key}: {why.message}" for key, why in list(set_aside.items())[:_N_SHOWN]]
     more = len(set_aside) - len(lines)
-    return "\n".join(
-        [f"{len(set_aside)} {what}:", *lines, *([f"and {more} more"] if more > 0 else [])]
+    return inert(
+        "\n".join(
+            [f"{len(set_aside)} {what}:", *lines, *([f"and {more} more"] if more > 0 else [])]
+        )
     )
 
 
@@ -123,9 +126,11 @@ def _shards_have_the_schema(
         passed=not others,
         description=f"all {len(shards)} shards have the columns {', '.join(expected)}"
         if not others
-        else f"{len(others)} of {len(shards)} shards, the first {next(iter(others))!r}, do not "
-        f"have the columns {', '.join(expected)}: they were made with other "
-        "corpus.carried_columns; materialise their partitions again",
+        else inert(
+            f"{len(others)} of {len(shards)} shards, the first {next(iter(others))!r}, do not "
+            f"have the columns {', '.join(expected)}: they were made with other "
+            "corpus.carried_columns; materialise their partitions again"
+        ),
         metadata={"other_columns": markdown_table(table)},
     )
 
@@ -147,7 +152,7 @@ def _few_rows_in_quarantine(
         check_name=FEW_ROWS_IN_QUARANTINE,
         passed=not over,
         description=f"{len(over)} of {len(summaries)} shards have more than {limit:.1%} "
-        "of their rows in quarantine" + (f", the first {next(iter(over))!r}" if over else ""),
+        "of their rows in quarantine" + inert(f", the first {next(iter(over))!r}" if over else ""),
         metadata={
             "n_quarantined": sum(s.n_quarantined for s in summaries.values()),
             "shards_over_the_limit": markdown_table(table),

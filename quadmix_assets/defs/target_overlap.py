@@ -6,6 +6,7 @@ import polars as pl
 from quadmix_assets.corpus.overlap import SCHEMA, TargetRuns
 from quadmix_assets.defs.conditions import ON_CHANGES, SHARD
 from quadmix_assets.defs.corpus import target_sets
+from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialize_shards
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
 from quadmix_assets.defs.partitions import SHARDS, shards_with
@@ -28,6 +29,7 @@ _EXAMPLES = 20
     backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),
     automation_condition=SHARD,
 )
+@faults_in_words
 def target_overlap(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
@@ -65,6 +67,7 @@ def target_overlap(
 
 
 @dg.asset_check(asset=target_overlap, automation_condition=ON_CHANGES)
+@faults_in_words
 def targets_are_not_in_the_pool(
     context: dg.AssetCheckExecutionContext, project: ProjectResource
 ) -> dg.AssetCheckResult:

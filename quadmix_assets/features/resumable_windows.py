@@ -18,10 +18,11 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
+from upath import UPath
 
 from quadmix_assets.hashing import hash_bytes
 from quadmix_assets.outputs import RAW_SHARDS
-from quadmix_assets.store import BATCH_ROWS, Store
+from quadmix_assets.store import BATCH_ROWS, DamagedOutputError, MissingOutputError, Store
 
 _LOG_SECONDS = 30.0
 _LOG = logging.getLogger(__name__)
@@ -138,9 +139,22 @@ class _EarlierTable:
         cls, store: Store, asset: str, shard: str, units: Mapping[str, Unit]
     ) -> "_EarlierTable":
         path = store.table_path(asset, shard)
-        summary = store.summary(path) if path.exists() else {}
+        nothing = cls((), (), {}, BATCH_ROWS)
+        if not path.exists():
+            return nothing
+        try:
+            return cls._reusable(store, path, units) or nothing
+        except DamagedOutputError as error:
+            _LOG.warning("%s: %s; nothing of it is reused", error.path, error.found)
+            return nothing
+
+    @classmethod
+    def _reusable(
+        cls, store: Store, path: UPath, units: Mapping[str, Unit]
+    ) -> "_EarlierTable | None":
+        summary = store.summary(path)
         if summary.get("window_rows") != BATCH_ROWS:
-            return cls((), (), {}, BATCH_ROWS)
+            return None
         cache_keys = summary["versions"]
         same = [
             name
@@ -176,10 +190,13 @@ class _FinishedWindows:
         path = self._folder / f"{index:06d}-{key}.parquet"
         try:
             return self._store.read_table(path)
-        except (OSError, pa.ArrowInvalid):  # missing or damaged
-            frame = compute()
-            self._store.write_table(path, frame)
-            return frame
+        except MissingOutputError:
+            pass
+        except DamagedOutputError as error:
+            _LOG.warning("%s: %s; the window is computed again", error.path, error.found)
+        frame = compute()
+        self._store.write_table(path, frame)
+        return frame
 
     def clear(self) -> None:
         """Remove all checkpoints of the shard, including those of earlier inputs."""

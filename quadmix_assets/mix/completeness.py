@@ -47,7 +47,7 @@ def incomplete_entries(
     ]
     for name, fingerprint in manifest["tables"].items():
         copy = store.path(MIX_MANIFEST, name)
-        if not copy.exists() or store.fingerprint(copy) != fingerprint:
+        if not store.matches(copy, fingerprint):
             problems.append(
                 f"{copy}, the manifest's copy, is gone or changed: materialise mix_manifest again"
             )

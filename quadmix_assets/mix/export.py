@@ -10,7 +10,7 @@ import zstandard
 from upath import UPath
 
 from quadmix_assets.outputs import EXPORT, FINAL_MIX
-from quadmix_assets.store import BATCH_ROWS, ZSTD_LEVEL, Store, atomic_file
+from quadmix_assets.store import BATCH_ROWS, ZSTD_LEVEL, Store, carded_file
 
 _SCHEMA = pa.schema([("id", pa.large_string()), ("text", pa.large_string())])
 
@@ -40,7 +40,7 @@ def export_shard(store: Store, shard: str, file_format: Literal["parquet", "json
                 n_rows += rows.height
         return n_rows
     compressor = zstandard.ZstdCompressor(level=ZSTD_LEVEL)
-    with atomic_file(path) as file, compressor.stream_writer(file, closefd=False) as stream:
+    with carded_file(path) as file, compressor.stream_writer(file, closefd=False) as stream:
         for rows in repeated:
             lines = io.BytesIO()
             for row in rows.iter_rows(named=True):

@@ -32,6 +32,7 @@ from quadmix_assets.outputs import (
     TARGET_SETS,
     TOKENIZER,
 )
+from quadmix_assets.report.markdown import plain_text
 from quadmix_assets.store import Store
 
 # The assets whose materialisations a manifest names, in the order of the data flow.
@@ -57,6 +58,8 @@ LINKED = (
 )
 LINKS_FILE = "links.json"
 _MOST_ROWS = 60
+# Columns of `table_of_links` whose cells are Markdown.
+LINKED_COLUMNS = ("asset", "partition", "run")
 
 
 @dataclass(frozen=True)
@@ -114,6 +117,12 @@ def read_links(store: Store) -> dict[tuple[str, str | None], Link]:
     return {(link.asset, link.partition): link for link in links}
 
 
+def _named_link(link: Link) -> str:
+    if link.partition is None:
+        return ""
+    return f"[{plain_text(link.partition)}]({link.asset_url})"
+
+
 def table_of_links(links: Sequence[Link]) -> pl.DataFrame:
     """The links as a table of Markdown links: columns asset, partition, run, time.
 
@@ -126,7 +135,7 @@ def table_of_links(links: Sequence[Link]) -> pl.DataFrame:
     rows = [
         {
             "asset": f"[{link.asset}](/assets/{quote(link.asset)})",
-            "partition": f"[{link.partition}]({link.asset_url})" if link.partition else "",
+            "partition": _named_link(link),
             "run": f"[{link.run_id[:8]}]({link.run_url})" if link.run_id else "none",
             "time": link.time,
         }

@@ -11,7 +11,7 @@ import numpy as np
 from upath import UPath
 
 from quadmix_assets.corpus.tokenizer import tokenizer_path
-from quadmix_assets.hashing import hash_bytes, hash_files
+from quadmix_assets.hashing import hash_bytes, hash_file, hash_files
 from quadmix_assets.mix.calibrate_pool import read_calibration, read_chosen
 from quadmix_assets.mix.checkout import git_state
 from quadmix_assets.mix.made_from import optimum_check_fingerprint, read_made_from
@@ -27,7 +27,7 @@ from quadmix_assets.outputs import (
 )
 from quadmix_assets.sampling.theta_json import theta_to_json
 from quadmix_assets.settings import Settings
-from quadmix_assets.store import Store, atomic_folder
+from quadmix_assets.store import MissingOutputError, Store, atomic_folder
 
 MANIFEST_FILE = "mix_manifest.json"
 _PACKAGES = (
@@ -104,6 +104,10 @@ def write_manifest(store: Store, settings: Settings, manifest: Mapping[str, Any]
     """Write the manifest, and next to it copies of the tables of normalizers and calibration.
 
     With the copies the manifest stays complete when these assets are materialised again.
+
+    Raises:
+        MissingOutputError: a table was replaced meanwhile.
+        DamagedOutputError: a table is not what was written.
     """
     folder = store.root / MIX_MANIFEST
     with atomic_folder(folder) as local:
@@ -111,6 +115,8 @@ def write_manifest(store: Store, settings: Settings, manifest: Mapping[str, Any]
             copy = local / name
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(path.read_bytes())
+            if hash_file(copy) != store.fingerprint(path):
+                raise MissingOutputError(f"{path} was replaced while it was copied: try again")
         text = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False)
         (local / MANIFEST_FILE).write_text(text + "\n")
     return folder / MANIFEST_FILE
@@ -164,12 +170,10 @@ def usable_shards(store: Store, registered: Sequence[str]) -> list[str]:
 
 
 def changed_tables(store: Store, manifest: Mapping[str, Any]) -> list[str]:
-    """The tables of a manifest that have other bytes in the lake now, or are gone."""
+    """The tables of a manifest that have other bytes in the lake now, or are gone or damaged."""
     paths = {name: store.root / name for name in manifest["tables"]}
     return [
-        name
-        for name, path in paths.items()
-        if not path.exists() or store.fingerprint(path) != manifest["tables"][name]
+        name for name, path in paths.items() if not store.matches(path, manifest["tables"][name])
     ]
 
 

@@ -46,7 +46,7 @@ def write_round(store: Store, settings: Settings, number: int, parameters: Param
     """
     later = (round_path(store, after) for after in count(number + 1))
     for path in takewhile(lambda path: path.exists(), later):
-        path.unlink()
+        store.delete(path)
     earlier = sum(store.n_rows(round_path(store, before)) for before in range(number))
     return _write_round(
         store, settings, number, parameters, first=earlier, summary={"basis": round_basis(store)}

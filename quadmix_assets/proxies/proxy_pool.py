@@ -15,8 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
 from tokenizers import Tokenizer
+from upath import UPath
 
 from quadmix_assets.corpus.text_sample import in_sample
 from quadmix_assets.features.normalizers import Normalizer
@@ -117,7 +117,7 @@ def build_proxy_pool(
             )
         table = pl.concat(frames)
         del frames
-        pq.write_table(table.to_arrow(), folder / _DOCUMENTS, compression="zstd")
+        store.write_table(UPath(folder) / _DOCUMENTS, table)
         _LOGGER.info("indexing %d documents for ranking", table.height)
         PoolIndex.build(
             table.select(f"sigma_{name}" for name in settings.criterion_names).to_numpy(),
@@ -160,7 +160,8 @@ def _axes(settings: Settings) -> dict[str, list[str]]:
 
 def read_documents(folder: Path, columns: Sequence[str]) -> dict[str, np.ndarray]:
     """Columns (D,) of the documents of a proxy pool in a local folder, such as id_hash."""
-    table = pl.read_parquet(folder / _DOCUMENTS, columns=list(columns))
+    store = Store(UPath(folder))
+    table = store.read_table(store.root / _DOCUMENTS, list(columns))
     return {name: table[name].to_numpy() for name in columns}
 
 

@@ -23,7 +23,7 @@ from quadmix_assets.report.pool_views import pool_views
 from quadmix_assets.report.proxy_views import proxy_views
 from quadmix_assets.report.view import FILES, View, identifier, literal
 from quadmix_assets.settings import Settings
-from quadmix_assets.store import MissingOutputError, Store, atomic_file, is_local
+from quadmix_assets.store import MissingOutputError, Store, carded_file, is_local
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -73,7 +73,7 @@ def write_catalog(store: Store, settings: Settings) -> UPath:
         local = Path(folder) / CATALOG_FILE
         with _made(store, settings, local):
             pass
-        with atomic_file(path) as file, local.open("rb") as made:
+        with carded_file(path) as file, local.open("rb") as made:
             shutil.copyfileobj(made, file)
     return path
 
@@ -162,8 +162,8 @@ def _write_empty_tables(store: Store, folder: Path) -> dict[str, list[str]]:
             first = min(_files(store, pattern), default=None)
             if first is None:
                 continue
-            with first.open("rb") as file:
-                schema = pq.read_schema(file)
+            with store.open_table(first) as parquet:
+                schema = parquet.schema_arrow
             copy = folder / first.relative_to(store.root).as_posix()
             copy.parent.mkdir(parents=True, exist_ok=True)
             pq.write_table(schema.empty_table(), copy)

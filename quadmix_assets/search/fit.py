@@ -29,7 +29,7 @@ from quadmix_assets.search.regressors.fitting import fit_regressor, regressor_fr
 from quadmix_assets.search.strategies.base import Predict, Prediction
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import RegressorSettings, Settings
-from quadmix_assets.store import MissingOutputError, Store, atomic_file
+from quadmix_assets.store import MissingOutputError, Store, carded_file
 
 _METRICS = "metrics.json"
 
@@ -186,7 +186,7 @@ def fit_target_regressors(
                 if other != chosen
             },
         )
-        with atomic_file(store.path(REGRESSOR, f"{target}.json")) as file:
+        with carded_file(store.path(REGRESSOR, f"{target}.json")) as file:
             file.write(json.dumps(fits[target].regressor.to_json()).encode())
     store.write_json(
         store.path(REGRESSOR, _METRICS),
@@ -266,9 +266,7 @@ def load_regressors(store: Store, settings: Settings) -> dict[str, Regressor]:
             "now: materialise the asset 'regressor' again"
         )
     return {
-        target: regressor_from_json(
-            json.loads(store.require(store.path(REGRESSOR, f"{target}.json")).read_bytes())
-        )
+        target: regressor_from_json(store.read_json(store.path(REGRESSOR, f"{target}.json")))
         for target in settings.target_names
     }
 

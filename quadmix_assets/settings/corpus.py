@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from quadmix_assets.settings.base import PositiveInt, Section, Share
+from quadmix_assets.settings.locations import Location
 
 _COLUMNS_OF_EVERY_SHARD = ("id", "text", "source", "n_bytes")
 
@@ -35,7 +36,7 @@ class CorpusSettings(Section):
         default="files",
         description="files: read your own input shards; planted: generate the demo's corpus",
     )
-    raw: str = Field(
+    raw: Location = Field(
         default="data/raw", description="folder or URI of the input shards; not used if planted"
     )
     patterns: tuple[str, ...] = Field(
@@ -83,7 +84,7 @@ class CorpusSettings(Section):
         description="share of a target's documents that may share a run of 13 words with the pool "
         "before a check warns",
     )
-    datasets: str | None = Field(
+    datasets: Location | None = Field(
         default=None,
         description="folder with local copies of data sets that targets name by hub id "
         "(`<folder>/<organisation>/<name>/<config>/<split>/*.parquet`); null: they are read from "

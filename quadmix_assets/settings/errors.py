@@ -6,6 +6,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from quadmix_assets.registry import Registry
+from quadmix_assets.settings.locations import redacted
 from quadmix_assets.settings.places import Place, places_below
 
 
@@ -29,7 +30,7 @@ def describe_validation_error(error: ValidationError, file: str, model: type[Bas
         elif problem["type"] == "value_error":
             expected = str(problem.get("ctx", {}).get("error", problem["msg"]))
         else:
-            expected = f"got {problem['input']!r}: {problem['msg']}"
+            expected = redacted(f"got {problem['input']!r}: {problem['msg']}")
         lines.append(f"  {key}: {expected}" if key else f"  {expected}")
     return "\n".join(lines)
 

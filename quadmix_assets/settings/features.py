@@ -6,9 +6,11 @@ from pydantic import Field, model_validator
 
 from quadmix_assets.features.criteria.registry import CRITERIA
 from quadmix_assets.features.domains.registry import DOMAIN_CLASSIFIERS
+from quadmix_assets.outputs import RESERVED_NAMES
 from quadmix_assets.settings.base import PositiveInt, Section, Share
 from quadmix_assets.settings.criteria import CriterionSettings
 from quadmix_assets.settings.domains import DomainsSettings
+from quadmix_assets.settings.locations import Location
 
 
 class NormalizerSettings(Section):
@@ -31,7 +33,7 @@ class NormalizerSettings(Section):
 class InferenceSettings(Section):
     """How published models run over the pool's texts."""
 
-    checkpoints: str | None = Field(
+    checkpoints: Location | None = Field(
         default=None,
         description="folder with local copies of checkpoints, each under its hub id "
         "(`<folder>/<organisation>/<name>`); with it, nothing is downloaded. null: checkpoints are "
@@ -106,13 +108,16 @@ class FeaturesSettings(Section):
     @model_validator(mode="after")
     def _names_are_unique(self) -> "FeaturesSettings":
         names = [criterion.name for criterion in self.criteria]
-        taken = {"id", "n_tokens", "n_bytes", "domain", "confidence", "text", "source"}
-        taken |= {"merged_score", "rank", "sampling_value", "copies", "criterion"}
+        # SQL does not tell upper from lower case.
+        folded = [name.lower() for name in names]
         for name in names:
-            if names.count(name) > 1:
+            if folded.count(name.lower()) > 1:
                 raise ValueError(f"two criteria are named {name!r}: give one another `name`")
-            if name in taken:
-                raise ValueError(f"a criterion cannot be named {name!r}: the tables use that name")
+            if name.lower() in RESERVED_NAMES:
+                raise ValueError(
+                    f"a criterion cannot be named {name!r}: a column or a table of the project has "
+                    "that name"
+                )
         if len(set(self.domains.names)) != len(self.domains.names):
             raise ValueError("domains.names holds a name twice")
         return self

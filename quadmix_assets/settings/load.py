@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -14,7 +13,9 @@ from pydantic_settings import (
 )
 
 from quadmix_assets.settings.errors import SettingsError, describe_validation_error
+from quadmix_assets.settings.locations import redacted
 from quadmix_assets.settings.root import OVERRIDE_PREFIX, Settings
+from quadmix_assets.settings.yaml_text import parse_yaml
 
 PACKAGE = Path(__file__).parents[1]
 PROFILES_FOLDER = PACKAGE / "profiles"
@@ -69,7 +70,7 @@ def read_profile(profile: str | Path | None = None) -> ProfileText:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read as settings: {error}") from None
+        raise SettingsError(f"{path}: cannot be read as settings: {redacted(str(error))}") from None
     return ProfileText(path, root_of(path).resolve(), text)
 
 
@@ -83,8 +84,8 @@ def settings_of(profile: ProfileText) -> Settings:
     path = profile.path
     try:
         values = _mapping(profile.text)
-    except (yaml.YAMLError, ValueError) as error:
-        raise SettingsError(f"{path}: cannot be read as settings: {error}") from None
+    except ValueError as error:
+        raise SettingsError(f"{path}: cannot be read as settings: {redacted(str(error))}") from None
 
     class _Profile(Settings):
         @classmethod
@@ -104,11 +105,11 @@ def settings_of(profile: ProfileText) -> Settings:
     except ValidationError as error:
         raise SettingsError(describe_validation_error(error, str(path), Settings)) from None
     except (ValueError, TypeError) as error:
-        raise SettingsError(f"{path}: cannot be read as settings: {error}") from None
+        raise SettingsError(f"{path}: cannot be read as settings: {redacted(str(error))}") from None
 
 
 def _mapping(text: str) -> dict[str, Any]:
-    values = yaml.safe_load(text)
+    values = parse_yaml(text)
     if values is None:
         return {}
     if not isinstance(values, dict):

@@ -14,6 +14,7 @@ from quadmix_assets.settings.comparison import ComparisonSettings
 from quadmix_assets.settings.corpus import CorpusSettings
 from quadmix_assets.settings.domains import UNKNOWN_DOMAIN
 from quadmix_assets.settings.features import FeaturesSettings
+from quadmix_assets.settings.locations import Location, open_location
 from quadmix_assets.settings.mix import MixSettings
 from quadmix_assets.settings.models import TEXT_COLUMN, ModelSettings
 from quadmix_assets.settings.objectives import ObjectiveSettings
@@ -22,6 +23,7 @@ from quadmix_assets.settings.proxies import ProxiesSettings
 from quadmix_assets.settings.search import SearchSettings
 from quadmix_assets.settings.targets import TargetSettings
 from quadmix_assets.settings.tokenizer import TokenizerSettings
+from quadmix_assets.store import with_retries
 
 OVERRIDE_PREFIX = "QUADMIX_"
 # QuaDMix section 4.1: the training sets of five benchmarks.
@@ -37,7 +39,7 @@ class Settings(BaseSettings):
 
     profile: Name = Field(description="the profile's name: that of its file")
     root: Path = Field(description="the folder that relative paths start at")
-    lake: str = Field(
+    lake: Location = Field(
         default="data/lake/{profile}",
         description="folder or URI of all outputs; `{profile}` stands for the profile's name, so "
         "that profiles do not share outputs",
@@ -188,9 +190,9 @@ class Settings(BaseSettings):
 
     def resolve(self, location: str) -> UPath:
         """A path or URI of the settings as UPath; relative paths start at `root`."""
-        location = location.format(profile=self.profile)
+        location = location.replace("{profile}", self.profile)
         if "://" in location:
-            return UPath(location)
+            return with_retries(open_location(location))
         return UPath(self.root / Path(location).expanduser())
 
 

@@ -6,6 +6,7 @@ from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
 from quadmix_assets.corpus.target_formats.registry import FORMATS, known_format
 from quadmix_assets.settings.base import Name, PositiveInt, Section
+from quadmix_assets.settings.locations import Location
 
 FormatName = Annotated[
     str,
@@ -18,7 +19,7 @@ class TargetSettings(Section):
     """One target set: text that the mix should make a model good at."""
 
     name: Name = Field(description="name of the target set in criteria, objectives and tables")
-    path: str | None = Field(
+    path: Location | None = Field(
         default=None,
         description="file or URI, or a glob pattern with *; null: read `dataset`, or the generated "
         "target set of the demo",

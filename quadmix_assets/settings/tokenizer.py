@@ -5,12 +5,13 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from quadmix_assets.settings.base import PositiveInt, Section
+from quadmix_assets.settings.locations import Location
 
 
 class TokenizerSettings(Section):
     """The tokenizer that counts the pool's tokens and encodes text for the proxies."""
 
-    source: str | None = Field(
+    source: Location | None = Field(
         default=None,
         description="a tokenizer.json, a folder that holds one, or a hub id; null: one is trained "
         "on a sample of the pool",

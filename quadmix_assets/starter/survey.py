@@ -160,7 +160,7 @@ def _find(folder: UPath) -> tuple[Discovery, tuple[str, ...] | None]:
         patterns = tuple(f"**/*{suffix}" for suffix in sorted(suffixes))
         if patterns:
             return discover(folder, patterns), patterns
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise ProfileNotWrittenError(str(error)) from error
     found = ", ".join(discovery.ignored[:5]) or "nothing"
     raise ProfileNotWrittenError(

@@ -4,115 +4,118 @@ Locally, content is written to a temporary sibling, which is then renamed. An ob
 rename, but shows an object only once its upload has ended: content is written to a local temporary
 file first (in TMPDIR, which needs room for it), and uploaded when it is complete.
 
-A folder is many objects, which cannot appear at once. So a folder on object storage has a listing,
-the object `_listing.json`: whether the folder is complete, the names of its files, and a hash of
-them all. It is marked incomplete before the first upload and complete after the last, when
-objects of the previous folder that are not in the new one have been deleted. Readers refuse a
-folder whose listing is incomplete, and one whose files are not those of the listing (two runs wrote
-it at once). An error before the uploads leaves the previous folder as it was; one during the
-uploads leaves a folder that counts as not written.
+A folder has a listing, the file `_listing.json`: the names of its files and a hash of each. On
+object storage a folder is many objects, which cannot appear at once. So there, the listing also
+says whether the folder is complete. It is marked incomplete before the first upload and complete
+after the last, when objects of the previous folder that are not in the new one have been deleted.
+Readers refuse a folder whose listing is incomplete. An error before the uploads leaves the previous
+folder as it was; one during the uploads leaves a folder that counts as not written.
 """
 
-import json
 import os
 import shutil
 import tempfile
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
 from upath import UPath
 
-from quadmix_assets.hashing import hash_files
+from quadmix_assets.faults import naming
+from quadmix_assets.hashing import hash_file
+from quadmix_assets.store.errors import MissingOutputError, damaged
+from quadmix_assets.store.sealed_json import sealed_json, unsealed_json
+from quadmix_assets.store.temporaries import (
+    is_local,
+    temporary_file,
+    temporary_folder,
+    temporary_sibling,
+)
 
 LISTING_FILE = "_listing.json"
 
 
-class MissingOutputError(FileNotFoundError):
-    """An output that a step reads is missing, incomplete, or made from other inputs."""
-
-
 @dataclass(frozen=True)
 class Listing:
-    """The files of a folder on object storage.
+    """The files of a folder.
 
     Attributes:
-        names: their paths relative to the folder, in the order of the hash.
-        fingerprint: `hash_files` of them.
+        folder: the folder.
+        hashes: xxh3-128 of each file, by its path relative to the folder.
     """
 
-    names: tuple[str, ...]
-    fingerprint: str
-
-
-def is_local(path: UPath) -> bool:
-    """Whether `path` is on this machine's file system."""
-    return path.protocol in {"", "file", "local"}
+    folder: UPath
+    hashes: Mapping[str, str]
 
 
 @contextmanager
-def atomic_file(path: UPath) -> Iterator[BinaryIO]:
-    """Open `path` for writing; the file replaces `path` when the block ends without an error."""
+def atomic_file(
+    path: UPath,
+    *,
+    replacing: Callable[[Path], AbstractContextManager[None]] = lambda _: nullcontext(),
+) -> Iterator[BinaryIO]:
+    """Open `path` for writing and reading; the file replaces `path` at the end of the block.
+
+    Args:
+        path: what an error in the block leaves as it was.
+        replacing: makes the context in which `path` is replaced, from the complete local file.
+    """
     if not is_local(path):
-        with tempfile.NamedTemporaryFile() as spool:
+        with naming(path), tempfile.NamedTemporaryFile() as spool:
             yield cast(BinaryIO, spool)
             spool.flush()
-            _upload(Path(spool.name), path)
+            with replacing(Path(spool.name)):
+                _upload(Path(spool.name), path)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     # A unique name, so that two runs that write the same partition at once cannot mix their bytes.
-    temporary = Path(f"{path}.{uuid.uuid4().hex}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(str(path))
-    finally:
-        temporary.unlink(missing_ok=True)
+    with naming(path), temporary_file(path) as (temporary, file):
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+        with replacing(temporary):
+            temporary.replace(str(path))
 
 
 @contextmanager
 def atomic_folder(path: UPath) -> Iterator[Path]:
     """A local folder to fill; it replaces folder `path` when the block ends without an error."""
     if not is_local(path):
-        with tempfile.TemporaryDirectory() as name:
+        with naming(path), tempfile.TemporaryDirectory() as name:
             yield Path(name)
             _upload_folder(Path(name), path)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(f"{path}.{uuid.uuid4().hex}.tmp")
-    temporary.mkdir()
-    try:
+    with naming(path), temporary_folder(path) as temporary:
         yield temporary
-        old = Path(f"{path}.{uuid.uuid4().hex}.tmp")
-        if path.exists():
-            Path(str(path)).rename(old)
-        temporary.rename(str(path))
-        shutil.rmtree(old, ignore_errors=True)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        (temporary / LISTING_FILE).write_bytes(_listing(temporary, _outputs_in(temporary)))
+        _replace_folder(temporary, Path(str(path)))
 
 
 def read_listing(folder: UPath) -> Listing | None:
-    """The listing of a folder on object storage; None if `atomic_folder` has not written there.
+    """The listing of a folder; None if `atomic_folder` has not written there.
 
     Raises:
         MissingOutputError: the folder is being written, or its last writer was interrupted.
+        DamagedOutputError: the listing has changed.
     """
+    path = folder / LISTING_FILE
     try:
-        content = json.loads((folder / LISTING_FILE).read_bytes())
-    except FileNotFoundError:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
         return None
-    if not content["complete"]:
+    try:
+        value = unsealed_json(content)
+    except ValueError as error:
+        raise damaged(path, str(error)) from None
+    if not value["complete"]:
         raise MissingOutputError(
             f"{folder} is incomplete: a run is writing it, or was interrupted; wait for that "
             f"run, or materialise the asset {folder.name!r} again"
         )
-    return Listing(tuple(content["names"]), content["fingerprint"])
+    return Listing(folder, value["files"])
 
 
 def file_names(folder: Path | UPath) -> list[str]:
@@ -122,19 +125,42 @@ def file_names(folder: Path | UPath) -> list[str]:
     return sorted(names, key=lambda name: name.split("/"))
 
 
+def _outputs_in(folder: Path) -> list[str]:
+    """The files that a step has left in its folder, without what the system puts there."""
+    names = file_names(folder)
+    return [name for name in names if not any(part.startswith(".") for part in name.split("/"))]
+
+
+def _listing(folder: Path, names: list[str]) -> bytes:
+    hashes = {name: hash_file(folder / name) for name in names}
+    return sealed_json({"complete": True, "files": hashes})
+
+
+def _replace_folder(new: Path, path: Path) -> None:
+    old = temporary_sibling(path)
+    if path.exists():
+        path.rename(old)
+    try:
+        new.rename(path)
+    except OSError:
+        if old.exists():
+            old.rename(path)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def _upload(source: Path, target: UPath) -> None:
     target.fs.put_file(str(source), target.path)
 
 
 def _upload_folder(source: Path, target: UPath) -> None:
-    names = file_names(source)
+    names = _outputs_in(source)
     listing = target / LISTING_FILE
     with atomic_file(listing) as file:
-        file.write(json.dumps({"complete": False}).encode())
+        file.write(sealed_json({"complete": False}))
     for name in names:
         _upload(source / name, target / name)
     for stale in set(file_names(target)) - {*names, LISTING_FILE}:
         (target / stale).unlink()
-    content = {"complete": True, "names": names, "fingerprint": hash_files(source, names)}
     with atomic_file(listing) as file:
-        file.write(json.dumps(content).encode())
+        file.write(_listing(source, names))

@@ -1,10 +1,9 @@
-"""The lake's paths, and how its tables, JSON files and folders are written and read."""
+"""The lake's paths, and how its tables, JSON files and folders are written, verified and read."""
 
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,16 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
-from quadmix_assets.hashing import hash_file, hash_files
-from quadmix_assets.store.atomic import (
-    LISTING_FILE,
-    MissingOutputError,
-    atomic_file,
-    file_names,
-    is_local,
-    read_listing,
-)
-from quadmix_assets.store.tables import ROW_GROUP_ROWS, SUMMARY_KEY, TableWriter
+from quadmix_assets.hashing import hash_names
+from quadmix_assets.store.atomic import LISTING_FILE, Listing, atomic_file, read_listing
+from quadmix_assets.store.cards import carded_file, delete_carded, read_carded
+from quadmix_assets.store.errors import DamagedOutputError, MissingOutputError, without_checksum
+from quadmix_assets.store.outputs_in import listed_hash, named_hashes, output_hash
+from quadmix_assets.store.remote import with_retries
+from quadmix_assets.store.tables import ROW_GROUP_ROWS, SUMMARY_KEY, TableWriter, open_table
+from quadmix_assets.store.temporaries import is_local
 
 
 class Store:
@@ -31,7 +28,7 @@ class Store:
     def __init__(self, root: UPath) -> None:
         # fsspec caches listings for the life of the process: files that another process writes or
         # deletes meanwhile would go unnoticed.
-        self.root = root if is_local(root) else UPath(root, use_listings_cache=False)
+        self.root = root if is_local(root) else with_retries(UPath(root, use_listings_cache=False))
 
     def path(self, asset: str, name: str) -> UPath:
         """Path of the output `name` of `asset`."""
@@ -48,8 +45,10 @@ class Store:
             writer = TableWriter(file, schema)
             try:
                 yield writer
-            finally:
-                writer.close()
+            except BaseException:
+                writer.abandon()
+                raise
+            writer.close()
 
     def write_table(
         self, path: UPath, frame: pl.DataFrame, summary: Mapping[str, Any] | None = None
@@ -61,16 +60,29 @@ class Store:
             if summary is not None:
                 writer.describe(summary)
 
+    @contextmanager
+    def open_table(self, path: UPath) -> Iterator[pq.ParquetFile]:
+        """Open a table to read parts of it, which are verified as they are read.
+
+        Raises:
+            MissingOutputError: it has not been written.
+            DamagedOutputError: what was read is not what was written; also later, by the reads.
+        """
+        with open_table(self.require(path)) as parquet:
+            yield parquet
+
     def read_table(self, path: UPath, columns: list[str] | None = None) -> pl.DataFrame:
         """Read a table, or some of its columns.
 
         Raises:
             MissingOutputError: it has not been written; the message names the asset.
+            DamagedOutputError: what was read is not what was written.
         """
-        self.require(path)
-        with path.open("rb") as file:
-            table = pq.read_table(file, columns=columns)
-        return cast(pl.DataFrame, pl.from_arrow(table))
+        with self.open_table(path) as parquet:
+            table = parquet.read(columns)
+        return cast(
+            pl.DataFrame, pl.from_arrow(table if columns is None else table.select(columns))
+        )
 
     def iter_table(
         self, path: UPath, columns: list[str] | None = None, batch_rows: int = ROW_GROUP_ROWS
@@ -79,9 +91,9 @@ class Store:
 
         Raises:
             MissingOutputError: it has not been written.
+            DamagedOutputError: what was read is not what was written.
         """
-        self.require(path)
-        with path.open("rb") as file, pq.ParquetFile(file) as parquet:
+        with self.open_table(path) as parquet:
             for batch in parquet.iter_batches(batch_size=batch_rows, columns=columns):
                 yield cast(pl.DataFrame, pl.from_arrow(pa.Table.from_batches([batch])))
 
@@ -90,20 +102,20 @@ class Store:
 
         Raises:
             MissingOutputError: it has not been written.
+            DamagedOutputError: the footer is not what was written.
         """
-        self.require(path)
-        with path.open("rb") as file:
-            return cast(int, pq.read_metadata(file).num_rows)
+        with self.open_table(path) as parquet:
+            return cast(int, parquet.metadata.num_rows)
 
     def read_schema(self, path: UPath) -> dict[str, pl.DataType]:
         """Columns and types of a table, from its footer alone.
 
         Raises:
             MissingOutputError: it has not been written.
+            DamagedOutputError: the footer is not what was written.
         """
-        self.require(path)
-        with path.open("rb") as file:
-            empty = pq.read_schema(file).empty_table()
+        with self.open_table(path) as parquet:
+            empty = parquet.schema_arrow.empty_table()
         return dict(cast(pl.DataFrame, pl.from_arrow(empty)).schema)
 
     def summary(self, path: UPath) -> dict[str, Any]:
@@ -111,31 +123,49 @@ class Store:
 
         Raises:
             MissingOutputError: it has not been written.
+            DamagedOutputError: the footer is not what was written.
         """
-        self.require(path)
-        with path.open("rb") as file:
-            footer = pq.read_metadata(file).metadata or {}
+        with self.open_table(path) as parquet:
+            footer = parquet.metadata.metadata or {}
         return cast(dict[str, Any], json.loads(footer.get(SUMMARY_KEY.encode(), b"{}")))
 
     def fingerprint(self, path: UPath) -> str:
-        """A hash of the bytes of a file, or of all files of a folder with their names.
+        """A hash of the bytes of a file, or of the outputs in a folder with their names.
+
+        Outputs are tables, files with a card, and what the listing of a folder names; other files
+        in a folder change nothing.
 
         Raises:
             MissingOutputError: it has not been written, or is incomplete.
+            DamagedOutputError: a file is not what was written.
         """
         self.require(path)
-        if is_local(path):
-            return _local_fingerprint(Path(str(path)))
-        if path.is_file():
-            return hash_file(path)
-        listing = read_listing(path)
+        listing = self._listing_of(path)
         if listing is None:
-            return hash_files(path, file_names(path))
-        return _verified(path, hash_files(path, listing.names), listing.fingerprint)
+            if path.is_file():
+                return output_hash(path)
+            return hash_names(named_hashes(path))
+        name = path.relative_to(listing.folder).as_posix()
+        if name in listing.hashes:
+            return listed_hash(listing, name)
+        prefix = "" if path == listing.folder else f"{name}/"
+        names = [each for each in listing.hashes if each.startswith(prefix)]
+        if not names:
+            raise MissingOutputError(
+                f"{path} is no output of the asset {listing.folder.name!r}: materialise it again"
+            )
+        return hash_names({each.removeprefix(prefix): listed_hash(listing, each) for each in names})
+
+    def matches(self, path: UPath, fingerprint: str) -> bool:
+        """Whether a file or folder is there, whole, and has this fingerprint."""
+        try:
+            return self.fingerprint(path) == fingerprint
+        except (MissingOutputError, DamagedOutputError):
+            return False
 
     def write_json(self, path: UPath, value: Any) -> None:
         """Write JSON with sorted keys, so that equal values give equal bytes."""
-        with atomic_file(path) as file:
+        with carded_file(path) as file:
             file.write(json.dumps(value, indent=2, sort_keys=True).encode() + b"\n")
 
     def read_json(self, path: UPath) -> Any:
@@ -143,9 +173,28 @@ class Store:
 
         Raises:
             MissingOutputError: it has not been written.
+            DamagedOutputError: it is not what was written.
+        """
+        return json.loads(self.read_bytes(path))
+
+    def read_bytes(self, path: UPath) -> bytes:
+        """The bytes of a file that is not a table.
+
+        Raises:
+            MissingOutputError: it has not been written.
+            DamagedOutputError: it is not what was written.
         """
         self.require(path)
-        return json.loads(path.read_bytes())
+        listing = self._listing_of(path)
+        if listing is None:
+            return read_carded(path)
+        content = path.read_bytes()
+        listed_hash(listing, path.relative_to(listing.folder).as_posix(), content)
+        return content
+
+    def delete(self, path: UPath) -> None:
+        """Delete a file, if it is there."""
+        delete_carded(path)
 
     def require(self, path: UPath) -> UPath:
         """Return `path`, if it is there and the folder of its asset is complete.
@@ -173,49 +222,35 @@ class Store:
     def local_folder(self, path: UPath) -> Iterator[Path]:
         """A folder of the lake as a local one: itself, or a copy for the duration of the block.
 
+        Its files are verified, local ones once per process for as long as they stay the same.
+
         Raises:
             MissingOutputError: it has not been written, or is incomplete.
+            DamagedOutputError: a file is not what was written.
         """
         self.require(path)
+        listing = read_listing(path)
+        if listing is None:
+            raise without_checksum(path / LISTING_FILE, "it is not there")
         if is_local(path):
+            for name in listing.hashes:
+                listed_hash(listing, name)
             yield Path(str(path))
             return
-        listing = read_listing(path)
-        names = file_names(path) if listing is None else listing.names
         with tempfile.TemporaryDirectory() as temporary:
-            for name in names:
+            for name in (*listing.hashes, LISTING_FILE):
                 copy = Path(temporary, name)
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 path.fs.get_file((path / name).path, str(copy))
-            if listing is not None:
-                _verified(path, hash_files(Path(temporary), names), listing.fingerprint)
+                if name != LISTING_FILE:
+                    listed_hash(listing, name, copy.read_bytes())
             yield Path(temporary)
 
-
-def _local_fingerprint(path: Path) -> str:
-    """The hash of a local file or folder, computed once for as long as its files stay the same."""
-    names = None if path.is_file() else tuple(file_names(UPath(path)))
-    files = [path] if names is None else [path / name for name in names]
-    stats = [file.stat() for file in files]
-    state = tuple((stat.st_ino, stat.st_size, stat.st_mtime_ns) for stat in stats)
-    return _hash_in_state(path, names, state)
-
-
-@lru_cache(maxsize=4_096)
-def _hash_in_state(
-    path: Path, names: tuple[str, ...] | None, state: tuple[tuple[int, int, int], ...]
-) -> str:
-    """The hash of a file, or of the named files of a folder, that are in a certain state.
-
-    An output is replaced and never changed in place, so that another content has another state.
-    """
-    return hash_file(path) if names is None else hash_files(path, names)
-
-
-def _verified(folder: UPath, found: str, expected: str) -> str:
-    if found != expected:
-        raise MissingOutputError(
-            f"{folder} does not hold the files of its {LISTING_FILE}: two runs wrote it at once; "
-            f"materialise the asset {folder.name!r} again"
-        )
-    return found
+    def _listing_of(self, path: UPath) -> Listing | None:
+        """The listing of the folder that a path is in, or is."""
+        parts = path.relative_to(self.root).parts if path.is_relative_to(self.root) else ()
+        folders = [self.root / parts[0] if parts else path]
+        if is_local(path):
+            # A store may be opened at the folder of an asset.
+            folders.append(self.root)
+        return next((listing for each in folders if (listing := read_listing(each))), None)

@@ -1,5 +1,7 @@
 """Checkpoints of a stack in training, so that a killed training resumes."""
 
+import io
+import logging
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,7 +9,9 @@ from typing import Any
 import torch
 from upath import UPath
 
-from quadmix_assets.store import atomic_file
+from quadmix_assets.store import DamagedOutputError, carded_file, delete_carded, read_carded
+
+_LOGGER = logging.getLogger(__name__)
 
 
 @dataclass
@@ -34,20 +38,26 @@ class Checkpoint:
     def save(self, state: dict[str, Any]) -> None:
         """Write a state, atomically replacing the previous one."""
         start = time.monotonic()
-        with atomic_file(self.path) as file:
+        with carded_file(self.path) as file:
             torch.save({"key": self.key, "state": state}, file)
         self._last = time.monotonic()
         self._cost = self._last - start
 
     def load(self) -> dict[str, Any] | None:
-        """The last state; None if there is none with this key, or it cannot be read."""
+        """The last state; None if there is none with this key, or it cannot be used."""
         try:
-            with self.path.open("rb") as file:
-                saved = torch.load(file, map_location="cpu", weights_only=True)
-        except Exception:  # torch raises many classes of errors for damaged files
+            content = read_carded(self.path)
+        except FileNotFoundError:
+            return None
+        except DamagedOutputError as error:
+            _LOGGER.warning("%s: %s; the stack is trained again", error.path, error.found)
+            return None
+        try:
+            saved = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        except Exception:  # torch raises many classes of errors for files of other versions
             return None
         return saved["state"] if saved.get("key") == self.key else None
 
     def remove(self) -> None:
         """Delete the file, if it is there."""
-        self.path.unlink(missing_ok=True)
+        delete_carded(self.path)

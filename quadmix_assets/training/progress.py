@@ -2,11 +2,12 @@
 
 import json
 import logging
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from quadmix_assets.store.temporaries import temporary_file
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -132,9 +133,11 @@ class ProgressBoard:
 
 def leave_report(folder: Path, stack: int, report: StackReport) -> None:
     """Write the report of stack number `stack` for a `ProgressBoard` in another process."""
-    temporary = folder / f"{stack}.{os.getpid()}.tmp"
-    temporary.write_text(json.dumps(asdict(report)))
-    temporary.replace(folder / f"{stack}.json")
+    path = folder / f"{stack}.json"
+    with temporary_file(path) as (temporary, file):
+        file.write(json.dumps(asdict(report)).encode())
+        file.flush()
+        temporary.replace(path)
 
 
 def duration(seconds: float) -> str:

@@ -7,12 +7,14 @@ tokens[offsets[i]:offsets[i + 1]]). Both are plain NumPy files.
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
 
 import numpy as np
+
+from quadmix_assets.store.temporaries import temporary_file
 
 TOKENS_FILE = "tokens.npy"
 OFFSETS_FILE = "offsets.npy"
@@ -91,8 +93,10 @@ class TokenFileWriter:
     def __enter__(self) -> "TokenFileWriter":
         """Create a temporary file in the folder."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._temporary = self._folder / f"{TOKENS_FILE}.{os.getpid()}.tmp"
-        self._file: BinaryIO = self._temporary.open("wb")
+        self._open = ExitStack()
+        self._temporary, self._file = self._open.enter_context(
+            temporary_file(self._folder / TOKENS_FILE)
+        )
         self._write_header()
         return self
 
@@ -128,22 +132,19 @@ class TokenFileWriter:
         trace: TracebackType | None,
     ) -> None:
         """Move the files into place, or delete them after an error."""
-        try:
+        with self._open:
             if kind is None:
                 self._write_header()
-                self._file.close()
+                self._file.flush()
                 self._finish()
-        finally:
-            self._file.close()
-            self._temporary.unlink(missing_ok=True)
 
     def _finish(self) -> None:
         lengths = np.concatenate([np.zeros(1, np.int64), *self._lengths])
-        offsets = self._temporary.with_name(f"{OFFSETS_FILE}.{os.getpid()}.tmp")
-        with offsets.open("wb") as file:
+        with temporary_file(self._folder / OFFSETS_FILE) as (offsets, file):
             np.save(file, np.cumsum(lengths))
-        self._temporary.replace(self._folder / TOKENS_FILE)
-        offsets.replace(self._folder / OFFSETS_FILE)
+            file.flush()
+            self._temporary.replace(self._folder / TOKENS_FILE)
+            offsets.replace(self._folder / OFFSETS_FILE)
 
     def _write_header(self) -> None:
         # NumPy pads its header so that the first axis may grow to any length in place.

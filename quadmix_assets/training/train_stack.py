@@ -6,13 +6,15 @@ resumes, with the same results.
 """
 
 import json
+import logging
 from collections.abc import Callable
 
 import numpy as np
 import torch
+from upath import UPath
 
 from quadmix_assets.device import is_out_of_memory, torch_threads
-from quadmix_assets.store import atomic_file
+from quadmix_assets.store import DamagedOutputError, carded_file, read_carded
 from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.checkpoint import Checkpoint
 from quadmix_assets.training.evaluation import TargetLoss, evaluate_stack
@@ -24,6 +26,7 @@ from quadmix_assets.training.tensorboard import TensorBoardLog
 from quadmix_assets.training.token_file import TokenFile
 from quadmix_assets.training.window_stream import WindowStream
 
+_LOGGER = logging.getLogger(__name__)
 Report = Callable[[StackReport], None]
 
 # By architecture and vocabulary size: the largest stack that fits, set when a larger one did not.
@@ -77,8 +80,8 @@ def _train_or_reuse(
         return _train_and_evaluate(job, stack, None, report)
     key = stack_key(job, stack)
     results_file = job.unfinished_folder / f"{key}.json"
-    if results_file.exists():
-        results = [ProxyResult.from_json(each) for each in json.loads(results_file.read_bytes())]
+    results = _finished(results_file)
+    if results is not None:
         n_tokens = sum(result.training.n_tokens for result in results)
         n_failed = sum(result.training.status == "failed" for result in results)
         last = StackReport(n_tokens, n_tokens, None, n_failed)
@@ -86,10 +89,21 @@ def _train_or_reuse(
         return results, last
     checkpoint = Checkpoint(job.unfinished_folder / f"{key}.state", key, job.checkpoint_seconds)
     results, last = _train_and_evaluate(job, stack, checkpoint, report)
-    with atomic_file(results_file) as file:
+    with carded_file(results_file) as file:
         file.write(json.dumps([result.to_json() for result in results]).encode())
     checkpoint.remove()
     return results, last
+
+
+def _finished(path: UPath) -> list[ProxyResult] | None:
+    """The results of a finished stack; None if there are none, or they are damaged."""
+    try:
+        return [ProxyResult.from_json(each) for each in json.loads(read_carded(path))]
+    except FileNotFoundError:
+        return None
+    except DamagedOutputError as error:
+        _LOGGER.warning("%s: %s; the stack is trained again", error.path, error.found)
+        return None
 
 
 def _train_and_evaluate(

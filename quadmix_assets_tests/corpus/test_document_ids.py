@@ -20,8 +20,8 @@ from quadmix_assets.corpus.set_aside import Kind, SetAside
 from quadmix_assets.hashing import hash_bytes
 from quadmix_assets.outputs import DOCUMENT_IDS, RAW_SHARDS
 from quadmix_assets.sampling import hash_ids
-from quadmix_assets.store import Store
-from quadmix_assets_tests.lakes import put_raw
+from quadmix_assets.store import Store, carded_file, read_carded
+from quadmix_assets_tests.lakes import damage, put_raw
 
 
 def claim(store: Store, key: str, ids: Sequence[str], claims: DocumentIds | None = None) -> bool:
@@ -185,15 +185,27 @@ def test_of_two_processes_one_gets_each_id(store: Store) -> None:
     assert len(shards_set_aside(store)) == 30
 
 
+def test_a_damaged_claim_is_made_again_from_its_table(store: Store) -> None:
+    assert claim(store, "a", ["1", "2"])
+    path = store.path(DOCUMENT_IDS, "a.npy")
+    content = read_carded(path)
+    damage(path)
+    assert not claim(store, "b", ["2", "3"])
+    assert read_carded(path) == content
+    damage(path)
+    store.table_path(RAW_SHARDS, "a").unlink()
+    assert claim(store, "b", ["2", "3"]), "a is to be materialised, and then finds its id taken"
+    assert not path.exists()
+
+
 @pytest.mark.slow
 def test_three_thousand_shards_in_seconds(store: Store) -> None:
     """Claims of ten thousand ids each are read once per run, which then claims a hundred more."""
     rng = np.random.default_rng(0)
-    folder = Path(str(store.root), DOCUMENT_IDS)
-    folder.mkdir(parents=True)
     for number in range(3_000):
         hashes = np.sort(rng.integers(0, 2**64, 10_000, dtype=np.uint64))
-        np.save(folder / f"shard-{number}.npy", np.r_[np.uint64(0), np.uint64(number), hashes])
+        with carded_file(store.path(DOCUMENT_IDS, f"shard-{number}.npy")) as file:
+            np.save(file, np.r_[np.uint64(0), np.uint64(number), hashes])
     claims = DocumentIds(store)
     start = os.times().user + os.times().system
     for number in range(100):

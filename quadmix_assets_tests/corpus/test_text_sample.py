@@ -21,10 +21,10 @@ SMALL = IDS[:600]
 def write_shards(root: Path, shards: dict[str, Sequence[str]], group_rows: int = 50) -> Store:
     store = Store(UPath(root))
     for key, ids in shards.items():
-        path = Path(str(store.table_path(RAW_SHARDS, key)))
-        path.parent.mkdir(parents=True, exist_ok=True)
         table = pa.table({"id": ids, "text": [f"text of {i}" for i in ids], "n": range(len(ids))})
-        pq.write_table(table, path, row_group_size=group_rows)
+        with store.table_writer(store.table_path(RAW_SHARDS, key), table.schema) as writer:
+            for start in range(0, len(ids), group_rows):
+                writer.write(table.slice(start, group_rows))
     return store
 
 

@@ -122,7 +122,7 @@ def test_column_that_is_used_upside_down_is_named(tiny: Project, tmp_path: Path)
         write_profile(project.folder, features={"criteria": criteria})
         definitions = project.definitions()
         with project.instance() as instance:
-            runner = _Runner(instance, definitions, project.store, resume=False)
+            runner = _Runner(instance, definitions, project.store, project.settings, resume=False)
             for stage in (
                 Stage(("fitted_models",)),
                 Stage(("scored_shards",), "shard"),
@@ -146,5 +146,5 @@ def test_report_without_texts_is_one_clear_error(tiny: Project, tmp_path: Path) 
         path.unlink()
     definitions = project.definitions()
     with project.instance() as instance:
-        runner = _Runner(instance, definitions, project.store, resume=False)
+        runner = _Runner(instance, definitions, project.store, project.settings, resume=False)
         assert not runner.run(Stage(("score_report",)))

@@ -8,7 +8,7 @@ from quadmix_assets.mix.manifest import read_manifest, usable_shards
 from quadmix_assets.outputs import EXPORT, FINAL_MIX, MIX_MANIFEST, RANK_CALIBRATION, RAW_SHARDS
 from quadmix_assets.store import Store
 from quadmix_assets_tests.conftest import Project
-from quadmix_assets_tests.lakes import put_raw
+from quadmix_assets_tests.lakes import change_output, damage, put_raw
 
 SHARDS = ["shard-00000.parquet", "shard-00001.jsonl.gz", "shard-00002.jsonl.zst"]
 
@@ -28,14 +28,6 @@ def other_counts(store: Store) -> None:
     store.write_table(path, store.read_table(path), {**summary, "n_documents_out": 1})
 
 
-def append(path: str) -> Callable[[Store], None]:
-    def change(store: Store) -> None:
-        file = store.root / path
-        file.write_bytes(file.read_bytes() + b"\n")
-
-    return change
-
-
 TABLE = f"{RANK_CALIBRATION}/{RANK_CALIBRATION}.parquet"
 DAMAGE: dict[str, tuple[Callable[[Store], None], list[str]]] = {
     "mix gone": (
@@ -47,20 +39,23 @@ DAMAGE: dict[str, tuple[Callable[[Store], None], list[str]]] = {
         lambda store: store.path(EXPORT, f"{SHARDS[2]}.parquet").unlink(),
         [f"{EXPORT}/{SHARDS[2]}.parquet is gone"],
     ),
-    "another table": (append(TABLE), [f"lake/tiny/{TABLE} is not the table"]),
+    "another table": (
+        lambda store: change_output(store, *TABLE.split("/")),
+        [f"lake/tiny/{TABLE} is not the table"],
+    ),
     "damaged copy": (
-        append(f"{MIX_MANIFEST}/{TABLE}"),
+        lambda store: damage(store.root / MIX_MANIFEST / TABLE),
         [f"{MIX_MANIFEST}/{TABLE}, the manifest's copy, is gone or changed"],
     ),
     "nothing": (lambda store: None, []),
 }
 
 
-@pytest.mark.parametrize(("damage", "expected"), DAMAGE.values(), ids=DAMAGE.keys())
+@pytest.mark.parametrize(("change", "expected"), DAMAGE.values(), ids=DAMAGE.keys())
 def test_every_kind_of_damage_is_named(
-    store: Store, damage: Callable[[Store], None], expected: list[str]
+    store: Store, change: Callable[[Store], None], expected: list[str]
 ) -> None:
-    damage(store)
+    change(store)
     found = problems(store)
     assert len(found) == len(expected)
     for problem, words in zip(found, expected, strict=True):

@@ -17,7 +17,7 @@ from quadmix_assets.outputs import (
 )
 from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets_tests.conftest import Project
-from quadmix_assets_tests.lakes import put_raw
+from quadmix_assets_tests.lakes import change_output, put_raw
 
 SHARDS = ["shard-00000.parquet", "shard-00001.jsonl.gz", "shard-00002.jsonl.zst"]
 CHANGED = SHARDS[1]
@@ -29,14 +29,8 @@ def store(tiny: Project, tmp_path: Path) -> Store:
 
 
 def touch(*parts: str) -> Callable[[Store], None]:
-    """Put one more byte into a file of the lake."""
-
-    def change(store: Store) -> None:
-        path = Path(str(store.root.joinpath(*parts)))
-        assert path.is_file()
-        path.write_bytes(path.read_bytes() + b"\n")
-
-    return change
+    """Replace a file of the lake by a longer one."""
+    return lambda store: change_output(store, *parts)
 
 
 def rewrite(asset: str, **inputs: str) -> Callable[[Store], None]:

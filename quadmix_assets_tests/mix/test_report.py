@@ -3,8 +3,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from quadmix_assets.mix.manifest import read_manifest, write_manifest
 from quadmix_assets.mix.report import FailedCheck, failed_checks_text, summary_text
-from quadmix_assets.outputs import MIX_MANIFEST, PROXY_METRICS, RANDOM_COMPARISON
+from quadmix_assets.outputs import PROXY_METRICS, RANDOM_COMPARISON
 from quadmix_assets_tests.conftest import Project
 
 
@@ -15,7 +16,7 @@ def lines_with(text: str, words: str) -> list[str]:
 def test_numbers_are_those_of_manifest_and_proxies(tiny: Project) -> None:
     store = tiny.store
     text = summary_text(tiny.settings, store)
-    manifest = store.read_json(store.path(MIX_MANIFEST, "mix_manifest.json"))
+    manifest = read_manifest(store)
     metrics = pl.concat(
         store.read_table(store.table_path(PROXY_METRICS, f"batch-{n:05d}")) for n in range(2)
     )
@@ -92,9 +93,8 @@ def test_accepted_guards_come_before_all_numbers(tiny: Project, tmp_path: Path) 
     assert "train more proxies (parameters.n)" in " ".join(text.split())
 
     store = tiny.copy(tmp_path / "copy").store
-    path = store.path(MIX_MANIFEST, "mix_manifest.json")
-    manifest = store.read_json(path)
-    store.write_json(path, {**manifest, "guards": {"failed": [], "accepted": []}})
+    manifest = {**read_manifest(store), "guards": {"failed": [], "accepted": []}}
+    write_manifest(store, tiny.settings, manifest)
     assert "accepted: " not in summary_text(tiny.settings, store)
 
 

@@ -267,7 +267,8 @@ def test_catalog_is_replaced_whole(project: Project, tmp_path: Path) -> None:
         shutil.rmtree(str(copy.store.root / PROXY_METRICS))
         write_catalog(copy.store, copy.settings)
         assert reader.execute("SELECT count(*) FROM documents").fetchall() == [(2 * N,)]
-    assert [file.name for file in path.parent.iterdir()] == ["catalog.duckdb"]
+    files = {file.name for file in path.parent.iterdir()}
+    assert files == {"catalog.duckdb", ".catalog.duckdb.card"}
     names = {
         name
         for (name,) in query_file(path, "SELECT view_name FROM duckdb_views() WHERE NOT internal")

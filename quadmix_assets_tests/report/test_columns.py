@@ -1,14 +1,29 @@
 """Descriptions of columns: complete, and of columns that are there."""
 
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
-from quadmix_assets.outputs import FINAL_MIX, MIX_MANIFEST, PLANTED_CORPUS, SCORED_SHARDS
+from quadmix_assets import outputs
+from quadmix_assets.outputs import (
+    FINAL_MIX,
+    MIX_MANIFEST,
+    PLANTED_CORPUS,
+    RESERVED_NAMES,
+    SCORED_SHARDS,
+)
 from quadmix_assets.report.columns import columns_of, describe
+from quadmix_assets.report.mix_views import mix_views
+from quadmix_assets.report.pool_views import pool_views
+from quadmix_assets.report.proxy_views import proxy_views
 from quadmix_assets.settings import load_settings
 from quadmix_assets_tests.conftest import Project, write_profile
+
+OUTPUTS = {
+    value for name, value in vars(outputs).items() if name.isupper() and isinstance(value, str)
+}
 
 
 def tables(project: Project) -> dict[str, dict[str, str]]:
@@ -82,3 +97,19 @@ def test_columns_of_other_settings_are_described_in_general(
 ) -> None:
     found = describe(output, column, tiny.settings)
     assert found is None if words is None else words in str(found)
+
+
+def test_names_that_a_criterion_may_not_have_are_those_of_columns_and_tables() -> None:
+    settings = load_settings("demo")
+    columns = {output: list(columns_of(output, settings)) for output in OUTPUTS}
+    own = {*settings.criterion_names, *settings.corpus.carried_columns}
+    fixed = {name for names in columns.values() for name in names} - own
+    fixed = {name for name in fixed if not re.search(r"[\[]|^sigma_", name)}
+    assert fixed <= RESERVED_NAMES
+    views = [
+        *pool_views(settings.criterion_names, columns),
+        *proxy_views(settings.domain_names),
+        *mix_views(settings.domain_names, columns),
+    ]
+    assert {view.name for view in views} <= RESERVED_NAMES
+    assert OUTPUTS <= RESERVED_NAMES

@@ -45,6 +45,7 @@ from quadmix_assets.search.space import make_space
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import RefineSettings, Settings
 from quadmix_assets_tests.conftest import Project
+from quadmix_assets_tests.lakes import change_output
 
 FIRST = ["round-1-batch-00000", "round-1-batch-00001"]
 SECOND = ["round-2-batch-00000", "round-2-batch-00001"]
@@ -237,7 +238,7 @@ def test_rounds_stay_with_thetas_drawn_again_and_go_with_other_ones_or_another_p
     assert read_parameter_sets(store, settings)[0].height == 16
     write_parameter_sets(store, settings)
     assert n_rounds(store) == 2
-    store.write_json(store.path(PROXY_POOL, "more.json"), "another pool")
+    change_output(store, PROXY_POOL, "axes.json")
     assert n_rounds(store) == 0
 
 

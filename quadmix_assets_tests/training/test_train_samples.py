@@ -6,13 +6,14 @@ import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
+from tokenizers import Tokenizer
 from xxhash import xxh3_64_intdigest
 
 from quadmix_assets.corpus.target_tables import write_target_tokens
 from quadmix_assets.corpus.tokenizer import encode, tokenizer_path, train_tokenizer
 from quadmix_assets.outputs import TOKENIZER
 from quadmix_assets.settings import Settings, load_settings
-from quadmix_assets.store import MissingOutputError, Store
+from quadmix_assets.store import MissingOutputError, Store, carded_file
 from quadmix_assets.training.progress import BatchProgress
 from quadmix_assets.training.stacks import Sample
 from quadmix_assets.training.token_file import TokenFileWriter
@@ -40,6 +41,11 @@ def make_settings(folder: Path, **proxies: Any) -> Settings:
     return load_settings(write_profile(folder, targets=targets, proxies=changes))
 
 
+def put_tokenizer(store: Store, tokenizer: Tokenizer) -> None:
+    with carded_file(tokenizer_path(store)) as file:
+        file.write(tokenizer.to_str().encode())
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A lake with tokenizer and target sets, and a token token_file beside it."""
@@ -47,9 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = make_settings(folder)
     store = Store(settings.resolve(settings.lake))
     tokenizer = train_tokenizer(TEXTS, vocab_size=300)
-    path = Path(str(tokenizer_path(store)))
-    path.parent.mkdir(parents=True)
-    path.write_text(tokenizer.to_str())
+    put_tokenizer(store, tokenizer)
     for name, texts in HELD_OUT.items():
         frame = pl.DataFrame({"id": [f"{name}-{n}" for n in range(8)], "text": texts})
         write_target_tokens(store, name, frame, tokenizer)
@@ -153,6 +157,6 @@ def test_targets_of_another_tokenizer_are_refused(folder: Path, tmp_path: Path) 
     settings = make_settings(tmp_path)
     store = Store(settings.resolve(settings.lake))
     other = train_tokenizer(TEXTS[:10], vocab_size=280)
-    Path(str(tokenizer_path(store))).write_text(other.to_str())
+    put_tokenizer(store, other)
     with pytest.raises(MissingOutputError, match="another tokenizer.*asset 'target_sets' again"):
         train(tmp_path, SAMPLES, n_workers=1)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from playwright.sync_api import Locator, Page, sync_playwright
 
@@ -59,6 +60,28 @@ class Console:
         row = self.page.get_by_role("row").filter(has_text=entry)
         row.get_by_text("[Show Markdown]").first.click()
         return self.page.get_by_role("dialog")
+
+    def open_everything(self, asset: str, partition: str | None = None) -> str:
+        """Open an asset's overview, or a partition, and all Markdown of it.
+
+        Returns:
+            The words that were shown.
+        """
+        view = "overview" if partition is None else f"partitions&partition={quote(partition)}"
+        self.open_asset(asset, view)
+        self.see(re.compile("Show Markdown|Latest materialization|Metadata"))
+        # Pictures are asked for when their entry is drawn.
+        self.page.wait_for_timeout(700)
+        words = [self.page.locator("body").inner_text()]
+        for button in self.page.get_by_text("[Show Markdown]").all():
+            button.click()
+            dialog = self.page.get_by_role("dialog")
+            dialog.wait_for()
+            self.page.wait_for_timeout(200)
+            words.append(dialog.inner_text())
+            self.page.keyboard.press("Escape")
+            dialog.wait_for(state="hidden")
+        return "\n".join(words)
 
     def materialize_all(self) -> str:
         """Click "Materialize all" on the lineage page, and launch all partitions.

@@ -1,5 +1,6 @@
 """A pool of files for the browser: a raw folder that files are dropped into, and its profile."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -120,6 +121,35 @@ class Pool:
         profile = yaml.safe_load(self.profile.read_text())
         profile.setdefault(section, {}).update(values)
         self.profile.write_text(yaml.safe_dump(profile, sort_keys=False))
+
+
+def write_hostile_shard(path: Path, host: str) -> None:
+    """Documents whose text, id and source want to be more than text on a page of the UI.
+
+    Args:
+        path: a JSONL file; its documents have the highest quality of the pool, so that they are
+            shown as the best, and the lowest.
+        host: that no page may ask for anything.
+    """
+    tries = [
+        f"![seen](http://{host}/markdown.png) what a page would load",
+        f'<img src="http://{host}/tag.png"> <script>fetch("http://{host}/script")</script>',
+        f"| a | b |\n| --- | --- |\n| ![cell](http://{host}/cell.png) | [x](http://{host}/link) |",
+        f"```\n``` \n![fence](http://{host}/fence.png)\n<iframe src=//{host}/frame></iframe>",
+        f"[ref]: http://{host}/ref.png\n![ref] <{host}> www.{host} http://{host}/bare a@{host}",
+        f"<style>@import url(http://{host}/style.css);</style> \\![x](http://{host}/slash.png)",
+    ]
+    with path.open("w") as file:
+        for number in range(24):
+            text = f"{tries[number % len(tries)]} and words of document {number} that differ."
+            row = {
+                "id": f"![id](http://{host}/id{number}.png)",
+                "text": text,
+                "source": f"<img src=http://{host}/source.png>",
+                "planted_domain": DOMAINS[number % len(DOMAINS)],
+                "planted_quality": 99.0 + number if number % 2 else -99.0 - number,
+            }
+            file.write(json.dumps(row) + "\n")
 
 
 def write_pool(folder: Path, **automation: Any) -> Pool:

@@ -6,13 +6,29 @@ from collections.abc import Iterator
 import dagster as dg
 import pytest
 
+from quadmix_assets.outputs import PER_SHARD
 from quadmix_assets_tests.conftest import definitions_of, instance_in
 from quadmix_assets_tests.ui.console import Console
-from quadmix_assets_tests.ui.pool import Pool, write_pool
+from quadmix_assets_tests.ui.pool import Pool, write_hostile_shard, write_pool
 from quadmix_assets_tests.ui.server import Server, served, wait_for
 
 # What a shard brings besides its scores.
 UNSCORED = ("raw_shards", "target_overlap", "domain_labels")
+# Answers nowhere; a page that asks it for something has run what a document says.
+STRANGER = "stranger.invalid"
+HOSTILE_SHARD = f"![key](http:{STRANGER})<b>.jsonl"
+# The assets whose pages show texts, ids, sources, labels or keys of the input.
+SHOW_DOCUMENTS = (
+    "input_check",
+    "raw_shards",
+    "target_overlap",
+    "scored_shards",
+    "domain_labels",
+    "score_report",
+    "final_mix",
+    "mix_manifest",
+    "overview",
+)
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
 # What turns unsynced when shards have arrived, and nothing else does: making pinned assets
@@ -24,6 +40,7 @@ PINNED = {"reference_pool", "scored_reference_pool", "random_comparison"}
 def pool(tmp_path_factory: pytest.TempPathFactory) -> Pool:
     """All made; then two shards arrived, of which all but the scores was made, nothing being on."""
     pool = write_pool(tmp_path_factory.mktemp("used"), enabled=False)
+    write_hostile_shard(pool.raw / HOSTILE_SHARD, STRANGER)
     pool.quadmix("run")
     for path in pool.spare[:2]:
         pool.drop(path)
@@ -42,6 +59,27 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Pool:
 def server(pool: Pool) -> Iterator[Server]:
     with served(pool.profile) as server:
         yield server
+
+
+def test_words_of_documents_do_nothing(console: Console, server: Server, pool: Pool) -> None:
+    asked: list[str] = []
+    console.page.on("request", lambda request: asked.append(request.url))
+    shown = {
+        asset: console.open_everything(asset, HOSTILE_SHARD if asset in PER_SHARD else None)
+        for asset in SHOW_DOCUMENTS
+    }
+    ours = (server.url, "data:", "blob:")
+    assert [url for url in asked if not url.startswith(ours)] == []
+    for asset in ("raw_shards", "score_report"):
+        assert "![seen](http:" in shown[asset], f"{asset} shows the text as it is"
+
+    with instance_in(pool.instance), dg.DagsterInstance.get() as instance:
+        picture = dg.MetadataValue.md(f"![seen](http://{STRANGER}/control.png)")
+        instance.report_runless_asset_event(
+            dg.AssetMaterialization("overview", metadata={"picture": picture})
+        )
+    console.open_everything("overview")
+    assert f"http://{STRANGER}/control.png" in asked, "such a page would have asked"
 
 
 def test_missing_partitions_are_selected_and_backfilled(

@@ -36,7 +36,7 @@ def look_at_shards(settings: Settings, store: Store, findings: Findings) -> Shar
     """
     try:
         discovery = discover_inputs(settings, store)
-    except (FileNotFoundError, ValueError) as error:
+    except (OSError, ValueError) as error:
         findings.problems.append(f"corpus.raw: {error}")
         return ShardsReport(Discovery([], []))
     report = ShardsReport(discovery)

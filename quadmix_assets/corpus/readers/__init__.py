@@ -18,12 +18,14 @@ from quadmix_assets.corpus.readers.errors import (
     no_such_column,
 )
 from quadmix_assets.corpus.readers.jsonl import read_jsonl
+from quadmix_assets.corpus.readers.limits import MAX_TEXT_BYTES, with_few_rows
 from quadmix_assets.corpus.readers.parquet import read_parquet
 from quadmix_assets.corpus.readers.sample import FileSample, sample_jsonl, sample_parquet
 from quadmix_assets.corpus.readers.values import CARRIED_TYPES
 
 __all__ = [
     "CARRIED_TYPES",
+    "MAX_TEXT_BYTES",
     "SUPPORTED_SUFFIXES",
     "Columns",
     "FileSample",
@@ -73,8 +75,10 @@ def read_shard(
         UnreadableShardError: the file as a whole cannot be used.
     """
     if is_parquet(path):
-        return read_parquet(path, columns, batch_rows=batch_rows)
-    return read_jsonl(path, columns, max_text_bytes=max_text_bytes, batch_rows=batch_rows)
+        batches = read_parquet(path, columns, batch_rows=batch_rows)
+    else:
+        batches = read_jsonl(path, columns, max_text_bytes=max_text_bytes, batch_rows=batch_rows)
+    return with_few_rows(path, batches)
 
 
 def read_sample(path: UPath, *, n_rows: int) -> FileSample:

@@ -93,13 +93,16 @@ def _casts_alike(given: pa.DataType, wanted: pa.DataType) -> bool:
     return bool(pa.types.is_boolean(given))
 
 
+def without_dictionary(array: pa.Array) -> pa.Array:
+    """The values themselves, where a column holds positions in a dictionary."""
+    if isinstance(array.type, pa.DictionaryType):
+        return array.dictionary_decode()
+    return array
+
+
 def _plain(array: pa.Array) -> pa.Array:
     """The values themselves, without dictionary or extension type."""
-    if isinstance(array, pa.ExtensionArray):
-        array = array.storage
-    if isinstance(array.type, pa.DictionaryType):
-        array = array.dictionary_decode()
-    return array
+    return without_dictionary(array.storage if isinstance(array, pa.ExtensionArray) else array)
 
 
 def _decode(array: pa.Array, reason: Reason, name: str) -> Converted:

@@ -7,9 +7,6 @@ import pyarrow as pa
 
 from quadmix_assets.corpus.readers.errors import Reason
 
-# A batch ends at its number of rows or at about this much text, whichever comes first: rows may
-# be megabytes long.
-MAX_BATCH_BYTES = 32 << 20
 MAX_EXCERPT_CHARACTERS = 200
 
 
@@ -75,6 +72,11 @@ class ReadBatch:
     carried: dict[str, pa.Array]
     rejected: list[Rejection]
     present: frozenset[str]
+
+    @property
+    def n_rows(self) -> int:
+        """Usable and rejected rows."""
+        return len(self.rows) + len(self.rejected)
 
 
 def excerpt(value: object) -> str:

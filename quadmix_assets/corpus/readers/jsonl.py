@@ -8,14 +8,14 @@ import orjson
 import pyarrow as pa
 from upath import UPath
 
-from quadmix_assets.corpus.readers.batch import (
-    MAX_BATCH_BYTES,
-    Columns,
-    ReadBatch,
-    Rejection,
-    excerpt,
-)
+from quadmix_assets.corpus.readers.batch import Columns, ReadBatch, Rejection, excerpt
 from quadmix_assets.corpus.readers.errors import MissingTextColumnError, Reason, RowError
+from quadmix_assets.corpus.readers.limits import (
+    MAX_BATCH_BYTES,
+    MAX_LINE_BYTES,
+    MAX_LINE_OBJECTS,
+    MAX_LINE_VALUES,
+)
 from quadmix_assets.corpus.readers.lines import Line, read_lines
 from quadmix_assets.corpus.readers.values import CARRIED_TYPES, carried_value, describe, id_of
 
@@ -73,6 +73,7 @@ def read_records(
         UnreadableShardError: see `read_lines`.
     """
     limit = max(_LINE_BYTES_PER_TEXT_BYTE * max_text_bytes, _MIN_LINE_LIMIT)
+    limit = min(limit, max(MAX_LINE_BYTES, 2 * max_text_bytes))
     needles = {key: orjson.dumps(key) for key in unique}
     for line in read_lines(path, max_line_bytes=limit):
         try:
@@ -180,6 +181,8 @@ def _parse(line: Line, needles: dict[str, bytes], limit: int) -> dict[str, Any]:
     content = line.content.removeprefix(_BOM)
     if not content.strip():
         raise RowError(Reason.BLANK_LINE, "the line is blank")
+    if len(content) > MAX_LINE_OBJECTS:
+        _require_few_values(content)
     try:
         record = orjson.loads(content)
     except orjson.JSONDecodeError as error:
@@ -193,6 +196,23 @@ def _parse(line: Line, needles: dict[str, bytes], limit: int) -> dict[str, Any]:
         if content.count(needle) > 1 and _top_level_keys(content).count(key) > 1:
             raise RowError(Reason.DUPLICATE_KEY, f"the object has the key {key!r} more than once")
     return record
+
+
+def _require_few_values(content: bytes) -> None:
+    """Refuse a line whose values would take far more memory than its bytes.
+
+    Raises:
+        RowError: it has too many; brackets and commas within strings count too.
+    """
+    n_objects = content.count(b"[") + content.count(b"{")
+    for number, what, most in (
+        (n_objects, "lists and objects", MAX_LINE_OBJECTS),
+        (content.count(b","), "values", MAX_LINE_VALUES),
+    ):
+        if number > most:
+            raise RowError(
+                Reason.TOO_LARGE, f"the line holds {number:,} {what}, over the limit of {most:,}"
+            )
 
 
 def _diagnose(content: bytes, error: orjson.JSONDecodeError) -> RowError:

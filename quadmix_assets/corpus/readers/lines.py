@@ -8,10 +8,15 @@ import zstandard
 from upath import UPath
 
 from quadmix_assets.corpus.readers.errors import UnreadableShardError
+from quadmix_assets.corpus.readers.files import open_input
+from quadmix_assets.corpus.readers.limits import with_few_bytes
+from quadmix_assets.faults import naming
 
 _BLOCK_BYTES = 1 << 20
-# Compressed input is fed in small pieces because one piece may unpack to a thousand times its size.
-_PIECE_BYTES = 32 << 10
+# Compressed input is fed in small pieces, because one piece may unpack to a thousand times its size
+# with gzip, and to thirty thousand times with zstd.
+_GZIP_PIECE_BYTES = 32 << 10
+_ZSTD_PIECE_BYTES = 2 << 10
 # Bytes that are kept of a line over the length limit.
 _KEPT_BYTES = 1024
 # zstd refuses windows over 128 MiB unless told; `zstd --long=31` writes windows of 2 GiB.
@@ -52,12 +57,12 @@ def read_lines(path: UPath, *, max_line_bytes: int) -> Iterator[Line]:
 
     Raises:
         UnreadableShardError: the file does not exist, is in another encoding or format by its
-            first bytes, or holds cut or damaged compressed data (raised after the lines before
-            the damage).
+            first bytes, holds cut or damaged compressed data, or unpacks to far more than text does
+            (raised after the lines before the damage).
     """
     row = 0
     try:
-        with path.open("rb") as stream:
+        with naming(path), open_input(path) as stream:
             blocks = _checked_start(path, _blocks(path, stream))
             for content, n_bytes in _split(blocks, max_line_bytes):
                 row += 1
@@ -84,10 +89,14 @@ def _blocks(path: UPath, stream: BinaryIO) -> Iterator[bytes]:
     suffix = path.suffix.lower()
     raw = iter(lambda: stream.read(_BLOCK_BYTES), b"")
     if suffix == ".gz":
-        return _decompress(raw, lambda: zlib.decompressobj(wbits=31), padding=b"\0")
+        unpacked = _decompress(
+            raw, lambda: zlib.decompressobj(wbits=31), _GZIP_PIECE_BYTES, padding=b"\0"
+        )
+        return with_few_bytes(path, unpacked)
     if suffix == ".zst":
         decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_ZSTD_WINDOW)
-        return _decompress(raw, decompressor.decompressobj, padding=b"")
+        unpacked = _decompress(raw, decompressor.decompressobj, _ZSTD_PIECE_BYTES, padding=b"")
+        return with_few_bytes(path, unpacked)
     return raw
 
 
@@ -101,7 +110,7 @@ class _Member(Protocol):
 
 
 def _decompress(
-    blocks: Iterable[bytes], new_member: Callable[[], Any], *, padding: bytes
+    blocks: Iterable[bytes], new_member: Callable[[], Any], piece_bytes: int, *, padding: bytes
 ) -> Iterator[bytes]:
     """Decompress members one after another.
 
@@ -111,8 +120,8 @@ def _decompress(
     member: _Member | None = None
     n_members = 0
     for block in blocks:
-        for start in range(0, len(block), _PIECE_BYTES):
-            piece = block[start : start + _PIECE_BYTES]
+        for start in range(0, len(block), piece_bytes):
+            piece = block[start : start + piece_bytes]
             while piece:
                 if member is None:
                     # gzip files may be padded with NUL bytes, to the block size of a tape.
@@ -121,7 +130,9 @@ def _decompress(
                         break
                     member = new_member()
                     n_members += 1
-                yield member.decompress(piece)
+                unpacked = member.decompress(piece)
+                for first in range(0, len(unpacked), _BLOCK_BYTES):
+                    yield unpacked[first : first + _BLOCK_BYTES]
                 piece = b""
                 if member.eof:
                     piece = member.unused_data

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,49 +16,73 @@ from quadmix_assets.corpus.readers.arrow_columns import (
     id_column,
     is_text_type,
     text_column,
+    without_dictionary,
 )
-from quadmix_assets.corpus.readers.batch import (
-    MAX_BATCH_BYTES,
-    Columns,
-    ReadBatch,
-    Rejection,
-    excerpt,
-)
+from quadmix_assets.corpus.readers.batch import Columns, ReadBatch, Rejection, excerpt
 from quadmix_assets.corpus.readers.errors import (
     MissingTextColumnError,
     RowError,
     UnreadableShardError,
 )
+from quadmix_assets.corpus.readers.files import open_input
+from quadmix_assets.corpus.readers.limits import MAX_BATCH_BYTES
+from quadmix_assets.corpus.readers.parquet_layout import (
+    EncryptedError,
+    Layout,
+    LayoutError,
+    read_layout,
+)
+from quadmix_assets.corpus.readers.parquet_limits import rows_at_once
 from quadmix_assets.corpus.readers.values import CARRIED_TYPES
 
 _ROWS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class _File:
+    """An open file, with what its footer says of its row groups and pages.
+
+    Arrow's own objects for these end the process where a column is encrypted.
+    """
+
+    path: UPath
+    stream: BinaryIO
+    parquet: pq.ParquetFile
+    layout: Layout
 
 
 def read_parquet(path: UPath, columns: Columns, *, batch_rows: int) -> Iterator[ReadBatch]:
     """Read a Parquet file; columns other than the text may be absent and are then null.
 
     Raises:
-        UnreadableShardError: the file does not exist, is cut or damaged, or its text column is
-            absent or of a type that cannot hold text.
+        UnreadableShardError: the file does not exist, is cut, damaged or encrypted, would take too
+            much memory, or its text column is absent or of a type that cannot hold text.
     """
     first_row = 1
     with _open(path) as file:
-        schema = _checked_schema(path, file, columns.text)
+        schema = _checked_schema(path, file.parquet, columns)
         present = [name for name in columns.names() if _find(schema, name) is not None]
-        for batch in _batches(path, file, batch_rows, present):
+        for batch in _batches(file, batch_rows, present):
             yield _convert(batch, columns, first_row, frozenset(present))
             first_row += batch.num_rows
+        if first_row - 1 != file.layout.n_rows:
+            raise UnreadableShardError(
+                path,
+                f"its footer says that it has {file.layout.n_rows} rows, but {first_row - 1} are "
+                "there.",
+                "Write or upload the file again.",
+            )
 
 
 def read_parquet_rows(path: UPath) -> Iterator[dict[str, Any]]:
     """Every row with all its columns, for small files.
 
     Raises:
-        UnreadableShardError: the file does not exist, or is cut or damaged.
+        UnreadableShardError: the file does not exist, or is cut, damaged or encrypted.
     """
     with _open(path) as file:
-        for batch in _batches(path, file, _ROWS_AT_ONCE, None):
-            yield from batch.to_pylist()
+        for batch in _batches(file, _ROWS_AT_ONCE, None):
+            yield from _python_rows(path, batch)
 
 
 def read_parquet_start(path: UPath, n_rows: int) -> tuple[list[dict[str, Any]], list[str], int]:
@@ -67,65 +92,110 @@ def read_parquet_start(path: UPath, n_rows: int) -> tuple[list[dict[str, Any]], 
         The rows with all their columns, the names of the columns, and the file's number of rows.
 
     Raises:
-        UnreadableShardError: the file does not exist, or is cut or damaged.
+        UnreadableShardError: the file does not exist, or is cut, damaged or encrypted.
     """
     with _open(path) as file:
-        batches = _batches(path, file, n_rows, None)
-        first = next((batch for batch in batches if batch.num_rows), None)
-        rows = [] if first is None else first.slice(0, n_rows).to_pylist()
-        return rows, file.schema_arrow.names, file.metadata.num_rows
+        first = next(_batches(file, n_rows, None), None)
+        rows = [] if first is None else _python_rows(path, first.slice(0, n_rows))
+        return rows, file.parquet.schema_arrow.names, file.layout.n_rows
 
 
 @contextmanager
-def _open(path: UPath) -> Iterator[pq.ParquetFile]:
+def _open(path: UPath) -> Iterator[_File]:
     try:
-        stream = path.open("rb")
+        stream = open_input(path)
     except (FileNotFoundError, PermissionError) as error:
         raise UnreadableShardError(
             path, f"the file cannot be opened ({error}).", "Put it back or make it readable."
         ) from error
     with stream:
         try:
-            file = pq.ParquetFile(stream)
-        except (pa.ArrowException, OSError) as error:
+            layout = read_layout(stream)
+            parquet = pq.ParquetFile(stream)
+            parquet.schema_arrow  # noqa: B018  (names that are not UTF-8 come up here)
+        except EncryptedError as error:
+            raise UnreadableShardError(
+                path, f"{error}.", "Write the file again without encryption."
+            ) from error
+        except (pa.ArrowException, LayoutError, UnicodeDecodeError, OSError) as error:
             raise UnreadableShardError(
                 path,
                 f"it has no readable Parquet footer ({error}).",
                 "A Parquet file ends in its footer, so a file that was cut has none: upload it "
                 "again. If it is no Parquet file, give it the suffix of its format.",
             ) from error
-        with file:
-            yield file
+        with parquet:
+            yield _File(path, stream, parquet, layout)
 
 
-def _batches(
-    path: UPath, file: pq.ParquetFile, batch_rows: int, columns: list[str] | None
-) -> Iterator[pa.RecordBatch]:
-    """Batches of bounded size; a row group of long rows is read in smaller ones."""
-    n_rows = 0
+def _batches(file: _File, batch_rows: int, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
+    """Batches of up to `batch_rows` rows and about MAX_BATCH_BYTES, without dictionaries."""
+    waiting: list[pa.RecordBatch] = []
+    n_rows = n_waiting = n_bytes = 0
     try:
-        for group in range(file.num_row_groups):
-            rows = min(batch_rows, _rows_per_batch(file.metadata.row_group(group)))
-            for batch in file.iter_batches(rows, row_groups=[group], columns=columns):
-                yield batch
-                n_rows += batch.num_rows
-    except (pa.ArrowException, OSError) as error:
+        for piece in _pieces(file, batch_rows, columns):
+            n_bytes += piece.nbytes
+            if waiting and (n_waiting + len(piece) > batch_rows or n_bytes > MAX_BATCH_BYTES):
+                yield _joined(waiting)
+                n_rows += n_waiting
+                waiting, n_waiting, n_bytes = [], 0, piece.nbytes
+            waiting.append(piece)
+            n_waiting += len(piece)
+        if waiting:
+            yield _joined(waiting)
+    except (pa.ArrowException, LayoutError, OSError) as error:
         raise UnreadableShardError(
-            path,
-            f"the Parquet data is damaged after {n_rows} rows ({error}).",
+            file.path,
+            f"the Parquet data is damaged after {n_rows + n_waiting} rows ({error}).",
             "Write or upload the file again.",
         ) from error
 
 
-def _checked_schema(path: UPath, file: pq.ParquetFile, name: str) -> pa.Schema:
+def _pieces(file: _File, batch_rows: int, columns: list[str] | None) -> Iterator[pa.RecordBatch]:
+    """The row groups in pieces, which have few rows where a row may be long."""
+    for number, group in enumerate(file.layout.row_groups):
+        if not group.n_rows:
+            continue
+        n_rows = min(batch_rows, rows_at_once(file.path, file.stream, group, columns))
+        for piece in file.parquet.iter_batches(n_rows, row_groups=[number], columns=columns):
+            if len(piece):
+                yield pa.RecordBatch.from_arrays(
+                    [without_dictionary(column) for column in piece.columns], piece.schema.names
+                )
+
+
+def _joined(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+
+
+def _python_rows(path: UPath, batch: pa.RecordBatch) -> list[dict[str, Any]]:
+    try:
+        rows: list[dict[str, Any]] = batch.to_pylist()
+    except (ValueError, OverflowError, pa.ArrowException) as error:
+        raise UnreadableShardError(
+            path,
+            f"a value has no counterpart in Python ({error}).",
+            "Write such columns as strings, or leave them out.",
+        ) from error
+    return rows
+
+
+def _checked_schema(path: UPath, file: pq.ParquetFile, columns: Columns) -> pa.Schema:
     schema = file.schema_arrow
-    field = _find(schema, name)
+    for name in columns.names():
+        if schema.names.count(name) > 1:
+            raise UnreadableShardError(
+                path,
+                f"it has {schema.names.count(name)} columns named {name!r}.",
+                "Rename or drop all but one of them.",
+            )
+    field = _find(schema, columns.text)
     if field is None:
-        raise MissingTextColumnError.of(path, name, schema.names)
+        raise MissingTextColumnError.of(path, columns.text, schema.names)
     if not is_text_type(field.type):
         raise UnreadableShardError(
             path,
-            f"its column {name!r} is of type {field.type}, which cannot hold text.",
+            f"its column {columns.text!r} is of type {field.type}, which cannot hold text.",
             "Set corpus.text_column to a column of strings.",
         )
     return schema
@@ -151,11 +221,6 @@ def _values(batch: pa.RecordBatch, name: str) -> pa.Array:
         return batch.column(name)
     first, *parts = name.split(".")
     return pc.struct_field(batch.column(first), parts)
-
-
-def _rows_per_batch(group: pq.RowGroupMetaData) -> int:
-    n_bytes = sum(group.column(i).total_uncompressed_size for i in range(group.num_columns))
-    return max(1, MAX_BATCH_BYTES * max(group.num_rows, 1) // max(n_bytes, 1))
 
 
 def _convert(

@@ -10,11 +10,11 @@ from upath import UPath
 
 from quadmix_assets.corpus.readers.errors import RowError
 from quadmix_assets.corpus.readers.jsonl import ABSENT, lookup, read_records
+from quadmix_assets.corpus.readers.limits import MAX_TEXT_BYTES
 from quadmix_assets.corpus.readers.parquet import read_parquet_start
 
 # Enough for some hundred rows, and little enough that a thousand files are sampled in seconds.
 _MAX_BYTES = 4 << 20
-_MAX_TEXT_BYTES = 64 << 20
 
 _COMPRESSED: dict[str, Callable[[bytes], bytes]] = {
     ".gz": zlib.compress,
@@ -80,7 +80,7 @@ def sample_jsonl(path: UPath, n_rows: int) -> FileSample:
     lines: list[bytes] = []
     n_bytes = 0
     is_whole = True
-    for line, record in read_records(path, max_text_bytes=_MAX_TEXT_BYTES):
+    for line, record in read_records(path, max_text_bytes=MAX_TEXT_BYTES):
         if len(lines) >= n_rows or n_bytes >= _MAX_BYTES:
             is_whole = False
             break

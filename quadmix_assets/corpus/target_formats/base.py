@@ -1,6 +1,6 @@
 """The type of target formats: how the rows of a published data set become text."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,19 @@ Row = Mapping[str, Any]
 Fields = dict[str, Any]
 
 QUESTION_AND_ANSWER = "Question: {question}\nAnswer: {answer}"
+
+
+def chosen(options: Sequence[Any], position: object, name: str) -> Any:
+    """The option at a position from 0, which data sets give as a number or its digits.
+
+    Raises:
+        ValueError: there is no option at this position; a negative one does not count from the end.
+    """
+    digits = str(position) if isinstance(position, str | int) else ""
+    number = int(digits) if digits.isascii() and digits.isdecimal() else -1
+    if not 0 <= number < len(options):
+        raise ValueError(f"{name} is {position!r}, expected 0 to {len(options) - 1}")
+    return options[number]
 
 
 @dataclass(frozen=True)

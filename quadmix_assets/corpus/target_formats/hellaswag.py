@@ -1,11 +1,12 @@
 """HellaSwag: the start of a story and its right ending."""
 
-from quadmix_assets.corpus.target_formats.base import Fields, Row, TargetFormat
+from quadmix_assets.corpus.target_formats.base import Fields, Row, TargetFormat, chosen
 
 
 def _fields(row: Row) -> list[Fields]:
     endings = row["endings"]
-    return [{"question": row["ctx"], "choices": endings, "answer": endings[int(row["label"])]}]
+    answer = chosen(endings, row["label"], "label")
+    return [{"question": row["ctx"], "choices": endings, "answer": answer}]
 
 
 FORMAT = TargetFormat(_fields, "{question} {answer}", "ctx, endings, label")

@@ -5,12 +5,13 @@ from quadmix_assets.corpus.target_formats.base import (
     Fields,
     Row,
     TargetFormat,
+    chosen,
 )
 
 
 def _fields(row: Row) -> list[Fields]:
     choices = row["choices"]
-    answer = choices[int(row["answer"])]
+    answer = chosen(choices, row["answer"], "answer")
     return [{"question": row["question"], "choices": choices, "answer": answer}]
 
 

@@ -13,6 +13,7 @@ from quadmix_assets.features.fasttext_model import FasttextModel, has_words
 from quadmix_assets.features.learned.pinned import NotFittedError
 from quadmix_assets.settings.base import PositiveInt
 from quadmix_assets.settings.domains import UNKNOWN_DOMAIN, DomainsSettings, LabelledExamples
+from quadmix_assets.settings.locations import Location, without_credentials
 
 _MODEL = "model.bin"
 
@@ -21,7 +22,7 @@ class FasttextDomainsSettings(DomainsSettings):
     """A supervised fastText classifier, trained inside the graph on labelled examples."""
 
     kind: Literal["fasttext"]
-    labels: str | None = Field(
+    labels: Location | None = Field(
         default=None,
         description="JSONL or Parquet file of labelled examples; null takes those of the generated "
         "corpus (`corpus.source: planted`)",
@@ -92,7 +93,7 @@ class FasttextDomains(DomainClassifier[FasttextDomainsSettings]):
 
     def _check_labels(self, texts: Sequence[str], labels: Sequence[str]) -> None:
         known = ", ".join(self.settings.names)
-        where = self.settings.labels or "the labelled examples"
+        where = without_credentials(self.settings.labels or "the labelled examples")
         wrong = [row for row, label in enumerate(labels) if label not in self.settings.names]
         if wrong:
             raise ValueError(

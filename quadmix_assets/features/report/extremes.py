@@ -6,7 +6,6 @@ from itertools import accumulate, groupby, pairwise
 
 import numpy as np
 import polars as pl
-import pyarrow.parquet as pq
 
 from quadmix_assets.features.scored_documents import ScoredDocuments
 from quadmix_assets.outputs import RAW_SHARDS, SCORED_SHARDS
@@ -138,8 +137,7 @@ def _read_documents(
 def _read_rows(store: Store, shard: str, rows: Sequence[int]) -> dict[int, tuple[str, str]]:
     """Row -> id and text, for ascending rows of a raw shard; rows beyond its end are left out."""
     found = {}
-    path = store.require(store.table_path(RAW_SHARDS, shard))
-    with path.open("rb") as file, pq.ParquetFile(file) as parquet:
+    with store.open_table(store.table_path(RAW_SHARDS, shard)) as parquet:
         footer = parquet.metadata
         n_rows_each = [footer.row_group(group).num_rows for group in range(footer.num_row_groups)]
         for group, (start, end) in enumerate(pairwise(accumulate(n_rows_each, initial=0))):

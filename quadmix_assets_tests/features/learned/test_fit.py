@@ -11,7 +11,7 @@ from quadmix_assets.features.learned.fit import fit_models, load_models
 from quadmix_assets.features.learned.pinned import StaleModelError
 from quadmix_assets.outputs import FITTED_MODELS, TARGET_SETS
 from quadmix_assets.settings import Settings, load_settings
-from quadmix_assets.store import MissingOutputError, Store
+from quadmix_assets.store import MissingOutputError, Store, atomic_folder
 from quadmix_assets_tests.conftest import write_profile
 from quadmix_assets_tests.features.texts import TOPICS, prose, spam
 from quadmix_assets_tests.lakes import put_raw, write_lines
@@ -66,21 +66,21 @@ def test_models_are_those_that_the_fit_part_and_the_sample_give(tmp_path: Path) 
     settings = make_settings(tmp_path)
     store, keys = make_store(settings)
     used = fit(store, keys, settings)
-    by_hand = tmp_path / "by_hand"
-    for criterion_settings in settings.features.criteria:
-        criterion = criterion_settings.make()
-        n_pool = criterion_settings.pool_sample_size
-        chosen = in_sample(list(POOL), n_pool / len(POOL), purpose="fit", seed=settings.seed)
-        texts = [text for text, take in zip(POOL.values(), chosen, strict=True) if take]
-        target = TARGET[:40] if criterion_settings.target_learned_from else []
-        criterion.fit(target, texts, seed=settings.seed)
-        criterion.save(by_hand / "criteria" / criterion.name)
-        assert used[criterion.name] == len(target) + len(texts)
-    domains = settings.features.domains.make()
-    domains.fit([r["text"] for r in LABELS], [r["domain"] for r in LABELS], seed=settings.seed)
-    domains.save(by_hand / "domains")
+    with atomic_folder(UPath(tmp_path / "by_hand")) as by_hand:
+        for criterion_settings in settings.features.criteria:
+            criterion = criterion_settings.make()
+            n_pool = criterion_settings.pool_sample_size
+            chosen = in_sample(list(POOL), n_pool / len(POOL), purpose="fit", seed=settings.seed)
+            texts = [text for text, take in zip(POOL.values(), chosen, strict=True) if take]
+            target = TARGET[:40] if criterion_settings.target_learned_from else []
+            criterion.fit(target, texts, seed=settings.seed)
+            criterion.save(by_hand / "criteria" / criterion.name)
+            assert used[criterion.name] == len(target) + len(texts)
+        domains = settings.features.domains.make()
+        domains.fit([r["text"] for r in LABELS], [r["domain"] for r in LABELS], seed=settings.seed)
+        domains.save(by_hand / "domains")
     assert used == {**used, "domains": len(LABELS), "heuristics": 0}
-    expected = store.fingerprint(UPath(by_hand))
+    expected = store.fingerprint(UPath(tmp_path / "by_hand"))
     assert store.fingerprint(store.root / FITTED_MODELS) == expected
 
 

@@ -1,0 +1,65 @@
+"""The errors of outputs that are not there, or are not what was written."""
+
+from pathlib import Path
+
+from upath import UPath
+
+
+class MissingOutputError(FileNotFoundError):
+    """An output that a step reads is missing, incomplete, or made from other inputs."""
+
+
+class DamagedOutputError(Exception):
+    """An output of the lake is not what was written: bits have changed, or it was cut or replaced.
+
+    Attributes:
+        path: of the file.
+        found: what differs.
+        has_checksum: whether there is a checksum that it differs from; without one, nothing tells
+            whether the file is whole, and it is not read either.
+        asset: the folder of the lake that the file is in.
+        partition: the name of the file without its suffix, which is the partition of assets that
+            have partitions.
+    """
+
+    def __init__(
+        self, path: str, found: str, has_checksum: bool, asset: str, partition: str
+    ) -> None:
+        """An error that can be sent to another process: it is made of its arguments alone."""
+        super().__init__(path, found, has_checksum, asset, partition)
+        self.path = path
+        self.found = found
+        self.has_checksum = has_checksum
+        self.asset = asset
+        self.partition = partition
+
+    def __str__(self) -> str:
+        """One line: what is damaged, and how it is made again."""
+        made_by = f"the asset {self.asset!r} (partition {self.partition!r} if it has partitions)"
+        if not self.has_checksum:
+            return (
+                f"{self.path} has no checksum that it could be verified by: {self.found}. An "
+                f"earlier version or another program wrote it: materialise {made_by} again, or "
+                "delete the file and `quadmix run --resume`"
+            )
+        return (
+            f"{self.path} is damaged: {self.found}. `quadmix verify --delete` deletes what is "
+            "damaged, and `quadmix run --resume` makes it again; or materialise "
+            f"{made_by} in the UI"
+        )
+
+
+def damaged(path: Path | UPath, found: str, asset: str | None = None) -> DamagedOutputError:
+    """The error of the damaged file `<lake>/<asset>/<name>`, or of one deeper in an asset's folder.
+
+    Args:
+        path: of the file.
+        found: what differs.
+        asset: None stands for the folder that the file is in.
+    """
+    return DamagedOutputError(str(path), found, True, asset or path.parent.name, path.stem)
+
+
+def without_checksum(path: Path | UPath, found: str) -> DamagedOutputError:
+    """The error of the file `<lake>/<asset>/<name>`, which has no checksum."""
+    return DamagedOutputError(str(path), found, False, path.parent.name, path.stem)

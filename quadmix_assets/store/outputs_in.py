@@ -1,0 +1,147 @@
+"""Which files of a folder are outputs, and their verified hashes.
+
+Outputs are tables, files with a card, and the files of a listing. Whatever else lies in a folder
+(`.DS_Store`, backups of editors, left-over temporaries) is passed over.
+"""
+
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+from upath import UPath
+
+from quadmix_assets.hashing import hash_bytes, hash_file
+from quadmix_assets.store.atomic import Listing, file_names, read_listing
+from quadmix_assets.store.cards import carded_hash, carded_name, check_hash
+from quadmix_assets.store.errors import (
+    DamagedOutputError,
+    MissingOutputError,
+    damaged,
+    without_checksum,
+)
+from quadmix_assets.store.tables import verified_table_hash
+from quadmix_assets.store.temporaries import is_local
+
+TABLE_SUFFIX = ".parquet"
+# What outputs are called, so that one without a checksum is told from a stranger.
+_SUFFIXES = (TABLE_SUFFIX, ".json", ".npy", ".bin", ".txt", ".zst", ".png", ".duckdb", ".state")
+# A file that was changed this short a time ago may change again without a change of its time.
+_FRESH_NANOSECONDS = 100_000_000
+
+
+def looks_like_output(name: str) -> bool:
+    """Whether a file is called as outputs are; hidden files are not."""
+    last = name.rsplit("/", 1)[-1]
+    return last.endswith(_SUFFIXES) and not last.startswith((".", "~", "#"))
+
+
+def output_hash(path: UPath) -> str:
+    """xxh3-128 of a table or of a file with a card.
+
+    Raises:
+        DamagedOutputError: it is not what was written.
+    """
+    if path.name.endswith(TABLE_SUFFIX):
+        return _hash_once(path, verified_table_hash)
+    found = _hash_once(path, hash_file)
+    try:
+        check_hash(path, found)
+    except DamagedOutputError:
+        return carded_hash(path)  # It may have been replaced meanwhile.
+    return found
+
+
+def named_hashes(folder: UPath) -> dict[str, str]:
+    """xxh3-128 of the outputs in a folder without listing, by name.
+
+    Raises:
+        MissingOutputError: a file is gone whose card is there.
+        DamagedOutputError: a file is not what was written, or none has a checksum.
+    """
+    names = file_names(folder)
+    outputs = named_outputs(names)
+    gone = sorted(outputs.difference(names))
+    if gone:
+        raise MissingOutputError(
+            f"{folder / gone[0]} is gone: materialise the asset {folder.name!r} again"
+        )
+    suspicious = [name for name in names if looks_like_output(name)]
+    if suspicious and not outputs:
+        raise without_checksum(folder / suspicious[0], "neither it nor its folder has a card")
+    return {name: output_hash(folder / name) for name in sorted(outputs)}
+
+
+def output_names(folder: UPath) -> list[str]:
+    """The outputs in a folder, gone or not, relative to it; none if the folder is not there.
+
+    Raises:
+        MissingOutputError: the folder is on object storage, and incomplete.
+        DamagedOutputError: its listing has changed.
+    """
+    listing = read_listing(folder)
+    if listing is not None:
+        return sorted(listing.hashes)
+    return sorted(named_outputs(file_names(folder)))
+
+
+def named_outputs(names: list[str]) -> set[str]:
+    """The outputs among the files of a folder: tables, and what has a card, gone or not."""
+    outputs = {name for name in names if name.endswith(TABLE_SUFFIX) and looks_like_output(name)}
+    for name in names:
+        folder, slash, last = name.rpartition("/")
+        carded = carded_name(last)
+        if carded is not None:
+            outputs.add(f"{folder}{slash}{carded}")
+    return outputs
+
+
+def listed_hash(listing: Listing, name: str, content: bytes | None = None) -> str:
+    """xxh3-128 of a file of a folder with a listing.
+
+    Args:
+        listing: of the folder.
+        name: of the file, relative to the folder.
+        content: of the file, if it was read; None reads it.
+
+    Raises:
+        MissingOutputError: the folder was replaced meanwhile.
+        DamagedOutputError: the file is gone, is not what was written, or is not in the listing.
+    """
+    path, expected = listing.folder / name, listing.hashes.get(name)
+    try:
+        found = _hash_once(path, hash_file) if content is None else hash_bytes(content)
+    except FileNotFoundError:
+        found = None
+    if found is not None and found == expected:
+        return found
+    if read_listing(listing.folder) != listing:
+        raise MissingOutputError(f"{listing.folder} was replaced while it was read: try again")
+    what = (
+        "it is gone"
+        if found is None
+        else "the listing of its folder does not name it"
+        if expected is None
+        else "its content is not that of its folder's listing"
+    )
+    raise damaged(path, what, asset=listing.folder.name)
+
+
+def _hash_once(path: UPath, hash_of: Callable[[UPath], str]) -> str:
+    """The hash of a file; of a local one it is computed once for as long as it stays the same."""
+    if not is_local(path):
+        return hash_of(path)
+    stat = path.stat()
+    if time.time_ns() - stat.st_mtime_ns < _FRESH_NANOSECONDS:
+        return hash_of(path)
+    state = (int(stat.st_ino), int(stat.st_size), int(stat.st_mtime_ns))
+    return _hash_in_state(Path(str(path)), state, hash_of)
+
+
+@lru_cache(maxsize=16_384)
+def _hash_in_state(path: Path, state: tuple[int, int, int], hash_of: Callable[[UPath], str]) -> str:
+    """The hash of a file that is in a certain state.
+
+    An output is replaced and never changed in place, so that another content has another state.
+    """
+    return hash_of(UPath(path))
