@@ -103,9 +103,10 @@ def _link_shards(pool: Pool, keys: Sequence[str]) -> None:
     """
     folders = [pool.lake(asset) for asset in FILES_OF_A_SHARD]
     found = [path for folder in folders if folder.exists() for path in folder.iterdir()]
-    files = [path for path in found if path.is_file() and path.name.startswith(_TEMPLATE)]
+    files = [path for path in found if path.is_file() and _TEMPLATE in path.name]
     assert {path.parent.name for path in files} >= {*PER_SHARD, EXPORT}, files
-    for path in [*files, pool.lake(DOCUMENT_IDS, f"{_TEMPLATE}.npy"), pool.raw / _TEMPLATE]:
+    claim = [path for path in pool.lake(DOCUMENT_IDS).iterdir() if _TEMPLATE in path.name]
+    for path in [*files, *claim, pool.raw / _TEMPLATE]:
         for key in keys:
             os.link(path, path.with_name(path.name.replace(_TEMPLATE, key)))
 
