@@ -174,6 +174,13 @@ class _Writer:
                 status=dg.DagsterRunStatus.SUCCESS,
             )
         )
+        path = Path(self._storage.path_for_shard(run_id))
+        if self._empty is None:
+            with self._storage.run_connection(run_id):
+                pass  # Makes the tables, which takes longer than filling them.
+            self._empty = path.read_bytes()
+        path.write_bytes(self._empty)
+        self._storage._initialized_dbs.add(run_id)
         self.n_runs += 1
         return run_id
 
@@ -186,13 +193,6 @@ class _Writer:
     ) -> None:
         """Write a finished run that made `partitions` of `assets`, as `template` was made."""
         run_id = self.add_run(assets, tags)
-        path = Path(self._storage.path_for_shard(run_id))
-        if self._empty is None:
-            with self._storage.run_connection(run_id):
-                pass  # Makes the tables, which takes longer than filling them.
-            self._empty = path.read_bytes()
-        path.write_bytes(self._empty)
-        self._storage._initialized_dbs.add(run_id)
         for kind in (DagsterEventType.RUN_START, DagsterEventType.RUN_SUCCESS):
             event = DagsterEvent(kind.value, self._run.job_name)
             self._instance.report_dagster_event(event, run_id=run_id)
