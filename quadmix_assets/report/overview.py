@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import polars as pl
 
@@ -15,7 +15,7 @@ from quadmix_assets.outputs import (
     SCORE_REPORT,
 )
 from quadmix_assets.settings import UNKNOWN_DOMAIN, Settings
-from quadmix_assets.store import Store
+from quadmix_assets.store import Described, Store, described_tables
 
 
 class Swarm(Protocol):
@@ -230,7 +230,7 @@ def read_overview(
         failed_checks: checks that failed when they were made last.
         changed_settings: per asset the settings that were changed since it was made, in words.
     """
-    mixes = _summaries(store, FINAL_MIX, shards)
+    mixes = described_tables(store, FINAL_MIX, shards)
     source = settings.corpus
     return Overview(
         profile=settings.profile,
@@ -248,14 +248,9 @@ def read_overview(
     )
 
 
-def _summaries(store: Store, asset: str, shards: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """The footers' summaries of the shards that are there."""
-    paths = {shard: store.table_path(asset, shard) for shard in shards}
-    return {shard: store.summary(path) for shard, path in paths.items() if path.exists()}
-
-
 def _pool(store: Store, shards: Sequence[str]) -> Pool:
-    found = _summaries(store, RAW_SHARDS, shards)
+    tables = described_tables(store, RAW_SHARDS, shards)
+    found = {shard: table.summary for shard, table in tables.items()}
     aside = [
         SetAside(shard, str(summary["set_aside"]["kind"]), str(summary["set_aside"]["message"]))
         for shard, summary in found.items()
@@ -276,11 +271,10 @@ def _pool(store: Store, shards: Sequence[str]) -> Pool:
     )
 
 
-def _domains(
-    store: Store, settings: Settings, mixes: Mapping[str, Mapping[str, Any]]
-) -> pl.DataFrame:
+def _domains(store: Store, settings: Settings, mixes: Mapping[str, Described]) -> pl.DataFrame:
     names = settings.domain_names
-    fitting = [s for s in mixes.values() if len(s["n_tokens_in_per_domain"]) == len(names)]
+    summaries = [mix.summary for mix in mixes.values()]
+    fitting = [s for s in summaries if len(s["n_tokens_in_per_domain"]) == len(names)]
     schema = {"domain": pl.String, "n_tokens_pool": pl.Int64, "n_tokens_mix": pl.Int64}
     if fitting:
         columns = [
@@ -295,11 +289,11 @@ def _domains(
     return pl.DataFrame(rows | {"n_tokens_mix": [None] * len(counted)}, schema=schema)
 
 
-def _mix(store: Store, mixes: Mapping[str, Mapping[str, Any]]) -> Mix | None:
+def _mix(store: Store, mixes: Mapping[str, Described]) -> Mix | None:
     if not mixes:
         return None
     totals = {
-        key: sum(summary[key] for summary in mixes.values())
+        key: sum(mix.summary[key] for mix in mixes.values())
         for key in ("n_documents_out", "n_copies_out", "n_tokens_out")
     }
     return Mix(
@@ -307,8 +301,8 @@ def _mix(store: Store, mixes: Mapping[str, Mapping[str, Any]]) -> Mix | None:
         n_documents=totals["n_documents_out"],
         n_copies=totals["n_copies_out"],
         n_tokens=totals["n_tokens_out"],
-        n_bytes=sum(store.table_path(FINAL_MIX, shard).stat().st_size for shard in mixes),
-        max_copies=max(summary["max_copies"] for summary in mixes.values()),
+        n_bytes=sum(mix.n_bytes for mix in mixes.values()),
+        max_copies=max(mix.summary["max_copies"] for mix in mixes.values()),
         has_manifest=store.path(MIX_MANIFEST, f"{MIX_MANIFEST}.json").exists(),
     )
 

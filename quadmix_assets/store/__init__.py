@@ -10,6 +10,7 @@ from quadmix_assets.store.errors import DamagedOutputError, MissingOutputError
 from quadmix_assets.store.outputs_in import output_names
 from quadmix_assets.store.remote import with_retries
 from quadmix_assets.store.store import Store
+from quadmix_assets.store.summaries import Described, described_tables
 from quadmix_assets.store.tables import ROW_GROUP_ROWS, ZSTD_LEVEL, TableWriter, open_table
 from quadmix_assets.store.temporaries import is_local, sweep_temporaries
 from quadmix_assets.store.verification import LakeReport, delete_damaged, verify_lake
@@ -23,6 +24,7 @@ __all__ = [
     "ROW_GROUP_ROWS",
     "ZSTD_LEVEL",
     "DamagedOutputError",
+    "Described",
     "LakeReport",
     "MissingOutputError",
     "Store",
@@ -32,6 +34,7 @@ __all__ = [
     "carded_file",
     "delete_carded",
     "delete_damaged",
+    "described_tables",
     "is_local",
     "open_table",
     "output_names",

@@ -27,7 +27,7 @@ TABLE_SUFFIX = ".parquet"
 # What outputs are called, so that one without a checksum is told from a stranger.
 _SUFFIXES = (TABLE_SUFFIX, ".json", ".npy", ".bin", ".txt", ".zst", ".png", ".duckdb", ".state")
 # A file that was changed this short a time ago may change again without a change of its time.
-_FRESH_NANOSECONDS = 100_000_000
+FRESH_NANOSECONDS = 100_000_000
 
 
 def looks_like_output(name: str) -> bool:
@@ -132,7 +132,7 @@ def _hash_once(path: UPath, hash_of: Callable[[UPath], str]) -> str:
     if not is_local(path):
         return hash_of(path)
     stat = path.stat()
-    if time.time_ns() - stat.st_mtime_ns < _FRESH_NANOSECONDS:
+    if time.time_ns() - stat.st_mtime_ns < FRESH_NANOSECONDS:
         return hash_of(path)
     state = (int(stat.st_ino), int(stat.st_size), int(stat.st_mtime_ns))
     return _hash_in_state(Path(str(path)), state, hash_of)

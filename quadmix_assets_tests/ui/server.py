@@ -184,16 +184,22 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(profile: Path) -> Iterator[Server]:
-    """`quadmix --profile PROFILE ui`, on the profile's own instance, while the block runs.
+def served(profile: Path, home: Path | None = None) -> Iterator[Server]:
+    """`quadmix --profile PROFILE ui` while the block runs.
+
+    Args:
+        profile: the YAML file of the settings.
+        home: the folder of a Dagster instance; None is the profile's own.
 
     Raises:
         AssertionError: the process ends before it serves; the message is the end of its log.
     """
     port = free_port()
-    log = profile.parent / "server.log"
+    log = (home or profile.parent) / "server.log"
     command = [sys.executable, "-m", "quadmix_assets.cli", "--profile", str(profile), "ui"]
     environment = clean_environment()
+    if home is not None:
+        environment["DAGSTER_HOME"] = str(home)
     found = [str(_IMPATIENT), environment.get("PYTHONPATH")]
     environment["PYTHONPATH"] = os.pathsep.join(path for path in found if path)
     with log.open("wb") as output:
