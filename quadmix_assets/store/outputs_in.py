@@ -4,11 +4,6 @@ Outputs are tables, files with a card, and the files of a listing. Whatever else
 (`.DS_Store`, backups of editors, left-over temporaries) is passed over.
 """
 
-import time
-from collections.abc import Callable
-from functools import lru_cache
-from pathlib import Path
-
 from upath import UPath
 
 from quadmix_assets.hashing import hash_bytes, hash_file
@@ -20,14 +15,12 @@ from quadmix_assets.store.errors import (
     damaged,
     without_checksum,
 )
+from quadmix_assets.store.file_state import once_per_state
 from quadmix_assets.store.tables import verified_table_hash
-from quadmix_assets.store.temporaries import is_local
 
 TABLE_SUFFIX = ".parquet"
 # What outputs are called, so that one without a checksum is told from a stranger.
 _SUFFIXES = (TABLE_SUFFIX, ".json", ".npy", ".bin", ".txt", ".zst", ".png", ".duckdb", ".state")
-# A file that was changed this short a time ago may change again without a change of its time.
-FRESH_NANOSECONDS = 100_000_000
 
 
 def looks_like_output(name: str) -> bool:
@@ -43,8 +36,8 @@ def output_hash(path: UPath) -> str:
         DamagedOutputError: it is not what was written.
     """
     if path.name.endswith(TABLE_SUFFIX):
-        return _hash_once(path, verified_table_hash)
-    found = _hash_once(path, hash_file)
+        return once_per_state(path, verified_table_hash)
+    found = once_per_state(path, hash_file)
     try:
         check_hash(path, found)
     except DamagedOutputError:
@@ -110,7 +103,7 @@ def listed_hash(listing: Listing, name: str, content: bytes | None = None) -> st
     """
     path, expected = listing.folder / name, listing.hashes.get(name)
     try:
-        found = _hash_once(path, hash_file) if content is None else hash_bytes(content)
+        found = once_per_state(path, hash_file) if content is None else hash_bytes(content)
     except FileNotFoundError:
         found = None
     if found is not None and found == expected:
@@ -125,23 +118,3 @@ def listed_hash(listing: Listing, name: str, content: bytes | None = None) -> st
         else "its content is not that of its folder's listing"
     )
     raise damaged(path, what, asset=listing.folder.name)
-
-
-def _hash_once(path: UPath, hash_of: Callable[[UPath], str]) -> str:
-    """The hash of a file; of a local one it is computed once for as long as it stays the same."""
-    if not is_local(path):
-        return hash_of(path)
-    stat = path.stat()
-    if time.time_ns() - stat.st_mtime_ns < FRESH_NANOSECONDS:
-        return hash_of(path)
-    state = (int(stat.st_ino), int(stat.st_size), int(stat.st_mtime_ns))
-    return _hash_in_state(Path(str(path)), state, hash_of)
-
-
-@lru_cache(maxsize=16_384)
-def _hash_in_state(path: Path, state: tuple[int, int, int], hash_of: Callable[[UPath], str]) -> str:
-    """The hash of a file that is in a certain state.
-
-    An output is replaced and never changed in place, so that another content has another state.
-    """
-    return hash_of(UPath(path))

@@ -17,6 +17,7 @@ from quadmix_assets.hashing import hash_names
 from quadmix_assets.store.atomic import LISTING_FILE, Listing, atomic_file, read_listing
 from quadmix_assets.store.cards import carded_file, delete_carded, read_carded
 from quadmix_assets.store.errors import DamagedOutputError, MissingOutputError, without_checksum
+from quadmix_assets.store.file_state import once_per_state
 from quadmix_assets.store.outputs_in import listed_hash, named_hashes, output_hash
 from quadmix_assets.store.remote import with_retries
 from quadmix_assets.store.tables import ROW_GROUP_ROWS, SUMMARY_KEY, TableWriter, open_table
@@ -122,13 +123,14 @@ class Store:
     def summary(self, path: UPath) -> dict[str, Any]:
         """The summary that `TableWriter.describe` stored in a table's footer; {} without one.
 
+        Of a local table it is read once for as long as the file stays the same.
+
         Raises:
             MissingOutputError: it has not been written.
             DamagedOutputError: the footer is not what was written.
         """
-        with self.open_table(path) as parquet:
-            footer = parquet.metadata.metadata or {}
-        return cast(dict[str, Any], json.loads(footer.get(SUMMARY_KEY.encode(), b"{}")))
+        self.require(path)
+        return cast(dict[str, Any], json.loads(once_per_state(path, _summary_text)))
 
     def fingerprint(self, path: UPath) -> str:
         """A hash of the bytes of a file, or of the outputs in a folder with their names.
@@ -256,3 +258,9 @@ class Store:
             # A store may be opened at the folder of an asset.
             folders.append(self.root)
         return next((listing for each in folders if (listing := read_listing(each))), None)
+
+
+def _summary_text(path: UPath) -> str:
+    with open_table(path) as parquet:
+        footer = parquet.metadata.metadata or {}
+    return cast(bytes, footer.get(SUMMARY_KEY.encode(), b"{}")).decode()

@@ -14,7 +14,7 @@ from typing import Any
 
 from upath import UPath
 
-from quadmix_assets.store.outputs_in import FRESH_NANOSECONDS
+from quadmix_assets.store.file_state import FRESH_NANOSECONDS
 from quadmix_assets.store.store import Store
 from quadmix_assets.store.temporaries import is_local
 

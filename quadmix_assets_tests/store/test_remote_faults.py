@@ -88,7 +88,8 @@ def store(server: Failing) -> Iterator[Store]:
 
 @pytest.mark.parametrize("way", ["503", "500", "reset", "slow"])
 def test_errors_that_pass_are_not_seen(store: Store, server: Failing, way: str) -> None:
-    n_times = 2 if way == "slow" else 4
+    # A second slow answer may be that to a request which nobody waits for any more.
+    n_times = 1 if way == "slow" else 4
     path = store.table_path("asset", way)
     server.fail(way, n_times)
     store.write_table(path, FRAME)
