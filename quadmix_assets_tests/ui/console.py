@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Locator, Page, TimeoutError, sync_playwright
 
 from quadmix_assets_tests.ui.chromium import ARGUMENTS, CHROMIUM
 from quadmix_assets_tests.ui.server import Server, wait_for
 
 _TIMEOUT_MS = 30_000
+_LAUNCHES = 3
 _LOADED = """
 { workspaceOrError { ... on Workspace { locationEntries {
   loadStatus updatedTimestamp locationOrLoadError { ... on PythonError { message } }
@@ -147,16 +148,24 @@ class Console:
         Returns:
             The id of the run that was launched.
         """
-        self.open("/jobs")
-        self.page.get_by_text(job, exact=True).first.click()
-        self._menu_of(self._button("Materialize"), "Open launchpad")
-        launchpad = self.page.get_by_role("dialog")
-        launchpad.locator(".CodeMirror-line").first.click()
-        self.page.keyboard.press("Control+A")
-        self.page.keyboard.insert_text(config)
-        launchpad.get_by_text("No errors").wait_for()
-        launchpad.locator("button").filter(has_text="Materialize").click()
-        self.page.wait_for_url(re.compile("/runs/[0-9a-f-]{36}"))
+        for attempt in range(_LAUNCHES):
+            self.open("/jobs")
+            self.page.get_by_text(job, exact=True).first.click()
+            self._menu_of(self._button("Materialize"), "Open launchpad")
+            launchpad = self.page.get_by_role("dialog")
+            launchpad.locator(".CodeMirror-line").first.click()
+            self.page.keyboard.press("Control+A")
+            self.page.keyboard.insert_text(config)
+            launchpad.get_by_text("No errors").wait_for()
+            try:
+                # Definitions that were reloaded a moment before can still arrive, and a launchpad
+                # that is open then never offers to launch again.
+                launchpad.locator("button").filter(has_text="Materialize").click(timeout=10_000)
+                self.page.wait_for_url(re.compile("/runs/[0-9a-f-]{36}"))
+                break
+            except TimeoutError:
+                if attempt + 1 == _LAUNCHES:
+                    raise
         return self.page.url.split("/runs/")[1].split("?")[0]
 
     def switch(self, automation: str, *, on: bool) -> None:
