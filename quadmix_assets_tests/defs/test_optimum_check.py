@@ -24,7 +24,7 @@ def numbers_of(table: str, name: str) -> dict[str, float]:
     header, _, *rows = (
         [cell.strip() for cell in line.split("|")[1:-1]] for line in table.split("\n")
     )
-    (row,) = (row for row in rows if row[0] == name)
+    (row,) = (row for row in rows if row[0].replace("\\", "") == name)
     return {column: float(cell) for column, cell in zip(header[1:], row[1:], strict=True)}
 
 

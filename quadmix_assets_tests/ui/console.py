@@ -160,7 +160,8 @@ class Console:
             try:
                 # Definitions that were reloaded a moment before can still arrive, and a launchpad
                 # that is open then never offers to launch again.
-                launchpad.locator("button").filter(has_text="Materialize").click(timeout=10_000)
+                launch = launchpad.locator("button:not([role=menuitem])")
+                launch.filter(has_text="Materialize").click(timeout=10_000)
                 self.page.wait_for_url(re.compile("/runs/[0-9a-f-]{36}"))
                 break
             except TimeoutError:
