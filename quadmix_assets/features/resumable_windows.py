@@ -22,7 +22,7 @@ from upath import UPath
 
 from quadmix_assets.hashing import hash_bytes
 from quadmix_assets.outputs import RAW_SHARDS
-from quadmix_assets.store import BATCH_ROWS, DamagedOutputError, MissingOutputError, Store
+from quadmix_assets.store import BATCH_ROWS, Store, read_reusable
 
 _LOG_SECONDS = 30.0
 _LOG = logging.getLogger(__name__)
@@ -139,14 +139,8 @@ class _EarlierTable:
         cls, store: Store, asset: str, shard: str, units: Mapping[str, Unit]
     ) -> "_EarlierTable":
         path = store.table_path(asset, shard)
-        nothing = cls((), (), {}, BATCH_ROWS)
-        if not path.exists():
-            return nothing
-        try:
-            return cls._reusable(store, path, units) or nothing
-        except DamagedOutputError as error:
-            _LOG.warning("%s: %s; nothing of it is reused", error.path, error.found)
-            return nothing
+        found = read_reusable(lambda: cls._reusable(store, path, units), "nothing of it is reused")
+        return found or cls((), (), {}, BATCH_ROWS)
 
     @classmethod
     def _reusable(
@@ -188,12 +182,9 @@ class _FinishedWindows:
             return compute()
         key = hash_bytes(json.dumps(made_from, sort_keys=True).encode())
         path = self._folder / f"{index:06d}-{key}.parquet"
-        try:
-            return self._store.read_table(path)
-        except MissingOutputError:
-            pass
-        except DamagedOutputError as error:
-            _LOG.warning("%s: %s; the window is computed again", error.path, error.found)
+        frame = read_reusable(lambda: self._store.read_table(path), "the window is computed again")
+        if frame is not None:
+            return frame
         frame = compute()
         self._store.write_table(path, frame)
         return frame

@@ -8,11 +8,9 @@ is done: a run that was killed finds both again.
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
-from upath import UPath
 
 from quadmix_assets.hashing import Digest
 from quadmix_assets.outputs import PROXY_METRICS, UNFINISHED_REFINEMENT
@@ -29,7 +27,7 @@ from quadmix_assets.proxies.sample_batch import rank_batch, sample_batch
 from quadmix_assets.proxies.train_batch import train_batch
 from quadmix_assets.search.refine import n_thetas_of_round, propose_round
 from quadmix_assets.settings import Settings
-from quadmix_assets.store import DamagedOutputError, MissingOutputError, Store
+from quadmix_assets.store import Store, read_reusable
 from quadmix_assets.training.progress import BatchProgress, duration
 
 _LOGGER = logging.getLogger(__name__)
@@ -157,22 +155,14 @@ def _n_rounds_wanted(store: Store, settings: Settings, further_rounds: int) -> i
         return max(asked, there)
     request = {"further_rounds": further_rounds, "basis": round_basis(store)}
     path = store.path(UNFINISHED_REFINEMENT, _REQUEST)
-    unfinished = _unfinished_request(store, path)
+    unfinished = read_reusable(
+        lambda: dict(store.read_json(path)), "the request counts as a new one"
+    )
     if unfinished is not None and {key: unfinished[key] for key in request} == request:
         return max(asked, int(unfinished["n_rounds"]))
     wanted = max(asked, there) + further_rounds
     store.write_json(path, {**request, "n_rounds": wanted})
     return wanted
-
-
-def _unfinished_request(store: Store, path: UPath) -> dict[str, Any] | None:
-    try:
-        return dict(store.read_json(path))
-    except MissingOutputError:
-        return None
-    except DamagedOutputError as error:
-        _LOGGER.warning("%s: %s; the request counts as a new one", error.path, error.found)
-        return None
 
 
 class _Bar:

@@ -9,6 +9,7 @@ from quadmix_assets.store.cards import carded_file, delete_carded, read_carded
 from quadmix_assets.store.errors import DamagedOutputError, MissingOutputError
 from quadmix_assets.store.outputs_in import output_names
 from quadmix_assets.store.remote import with_retries
+from quadmix_assets.store.reusable import read_reusable
 from quadmix_assets.store.store import Store
 from quadmix_assets.store.summaries import Described, described_tables
 from quadmix_assets.store.tables import ROW_GROUP_ROWS, ZSTD_LEVEL, TableWriter, open_table
@@ -39,6 +40,7 @@ __all__ = [
     "open_table",
     "output_names",
     "read_carded",
+    "read_reusable",
     "sweep_temporaries",
     "verify_lake",
     "with_retries",

@@ -1,7 +1,6 @@
 """Checkpoints of a stack in training, so that a killed training resumes."""
 
 import io
-import logging
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,9 +8,7 @@ from typing import Any
 import torch
 from upath import UPath
 
-from quadmix_assets.store import DamagedOutputError, carded_file, delete_carded, read_carded
-
-_LOGGER = logging.getLogger(__name__)
+from quadmix_assets.store import carded_file, delete_carded, read_carded, read_reusable
 
 
 @dataclass
@@ -45,12 +42,8 @@ class Checkpoint:
 
     def load(self) -> dict[str, Any] | None:
         """The last state; None if there is none with this key, or it cannot be used."""
-        try:
-            content = read_carded(self.path)
-        except FileNotFoundError:
-            return None
-        except DamagedOutputError as error:
-            _LOGGER.warning("%s: %s; the stack is trained again", error.path, error.found)
+        content = read_reusable(lambda: read_carded(self.path), "the stack is trained again")
+        if content is None:
             return None
         try:
             saved = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)

@@ -6,7 +6,6 @@ resumes, with the same results.
 """
 
 import json
-import logging
 from collections.abc import Callable
 
 import numpy as np
@@ -14,7 +13,7 @@ import torch
 from upath import UPath
 
 from quadmix_assets.device import is_out_of_memory, torch_threads
-from quadmix_assets.store import DamagedOutputError, carded_file, read_carded
+from quadmix_assets.store import carded_file, read_carded, read_reusable
 from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.checkpoint import Checkpoint
 from quadmix_assets.training.evaluation import TargetLoss, evaluate_stack
@@ -26,7 +25,6 @@ from quadmix_assets.training.tensorboard import TensorBoardLog
 from quadmix_assets.training.token_file import TokenFile
 from quadmix_assets.training.window_stream import WindowStream
 
-_LOGGER = logging.getLogger(__name__)
 Report = Callable[[StackReport], None]
 
 # By architecture and vocabulary size: the largest stack that fits, set when a larger one did not.
@@ -97,13 +95,10 @@ def _train_or_reuse(
 
 def _finished(path: UPath) -> list[ProxyResult] | None:
     """The results of a finished stack; None if there are none, or they are damaged."""
-    try:
-        return [ProxyResult.from_json(each) for each in json.loads(read_carded(path))]
-    except FileNotFoundError:
+    content = read_reusable(lambda: read_carded(path), "the stack is trained again")
+    if content is None:
         return None
-    except DamagedOutputError as error:
-        _LOGGER.warning("%s: %s; the stack is trained again", error.path, error.found)
-        return None
+    return [ProxyResult.from_json(each) for each in json.loads(content)]
 
 
 def _train_and_evaluate(
