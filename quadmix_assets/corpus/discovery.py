@@ -17,8 +17,8 @@ from upath import UPath
 
 from quadmix_assets.faults import kind_of_file
 from quadmix_assets.hashing import hash_number
+from quadmix_assets.store import is_local
 
-_LOCAL_PROTOCOLS = ("", "file", "local")
 # A broken link or one in a circle, or a file deleted since the listing.
 _NO_FILE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
 _FORBIDDEN = frozenset({errno.EACCES, errno.EPERM})
@@ -146,7 +146,7 @@ def present_fingerprint(path: UPath) -> str:
         FileNotFoundError: the file is not there.
         OSError: the storage does not answer, or it is no file but a pipe, a device or a socket.
     """
-    if path.protocol in _LOCAL_PROTOCOLS:
+    if is_local(path):
         stat = Path(path.path).stat()
         kind = kind_of_file(stat.st_mode)
         if kind is not None:
@@ -188,10 +188,7 @@ def _matches(relative: str, pattern: str) -> bool:
 
 
 def _files(folder: UPath) -> Iterator[_File]:
-    if folder.protocol in _LOCAL_PROTOCOLS:
-        found = _local_files(Path(folder.path))
-    else:
-        found = _remote_files(folder)
+    found = _local_files(Path(folder.path)) if is_local(folder) else _remote_files(folder)
     any_found = False
     for item in found:
         any_found = True
