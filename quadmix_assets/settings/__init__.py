@@ -42,6 +42,7 @@ from quadmix_assets.settings.targets import TargetSettings
 from quadmix_assets.settings.tokenizer import TokenizerSettings
 from quadmix_assets.settings.training import TrainingSettings
 from quadmix_assets.settings.used import ASSETS_WITH_SETTINGS, settings_hash, settings_used
+from quadmix_assets.settings.verification import FidelitySettings, HeatSettings, VerifySettings
 
 __all__ = [
     "ASSETS_WITH_SETTINGS",
@@ -60,6 +61,8 @@ __all__ = [
     "DomainsSettings",
     "ExportSettings",
     "FeaturesSettings",
+    "FidelitySettings",
+    "HeatSettings",
     "InferenceSettings",
     "LabelledExamples",
     "MixSettings",
@@ -77,6 +80,7 @@ __all__ = [
     "TargetSettings",
     "TokenizerSettings",
     "TrainingSettings",
+    "VerifySettings",
     "changed_settings",
     "chosen_profile",
     "frozen_settings",

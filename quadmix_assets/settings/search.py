@@ -10,6 +10,7 @@ from quadmix_assets.settings.objectives import ObjectiveSettings
 from quadmix_assets.settings.refinement import RefineSettings
 from quadmix_assets.settings.regressor import RegressorChoice
 from quadmix_assets.settings.strategy import StrategyChoice
+from quadmix_assets.settings.verification import FidelitySettings, VerifySettings
 
 
 class SearchSettings(Section):
@@ -64,10 +65,20 @@ class SearchSettings(Section):
     refine: RefineSettings = Field(
         default=RefineSettings(), description="further rounds of proxies; by default none"
     )
+    verify: VerifySettings = Field(
+        default=VerifySettings(),
+        description="how candidates for theta* are measured; the one that wins is theta*",
+    )
     check_seeds: PositiveInt = Field(
-        default=3,
+        default=8,
         description="models that optimum_check trains with different seeds, at theta* and at each "
-        "theta that it is compared with; a single one gives no confidence interval",
+        "theta that it is compared with; a single one gives no confidence interval, and 3 cannot "
+        "tell thetas apart that differ by less than the noise of one proxy",
+    )
+    fidelity: FidelitySettings = Field(
+        default=FidelitySettings(),
+        description="a second scale at which some thetas are trained, to see whether the order of "
+        "the proxies carries over; by default none",
     )
     n_threads: PositiveInt = Field(
         default=1,
