@@ -9,7 +9,8 @@ from quadmix_assets.outputs import OPTIMAL_PARAMS
 from quadmix_assets.proxies.evidence import Evidence
 from quadmix_assets.sampling import Theta, expectation
 from quadmix_assets.sampling.validation import FloatArray
-from quadmix_assets.search.fit import objective_predictor
+from quadmix_assets.search.candidates import Candidate, Swarm, make_candidates, paper_of
+from quadmix_assets.search.fit import fit_regressors, objective_predictor
 from quadmix_assets.search.objective import Objective, objective_losses
 from quadmix_assets.search.regressor_inputs import RegressorInputs
 from quadmix_assets.search.regressors.base import Regressor
@@ -66,6 +67,51 @@ def find_optima(
         measured = objective_losses(evidence.metrics, wanted)
         found[wanted.name] = Optimum(objective, result, measured)
     return found
+
+
+def find_candidates(
+    settings: Settings,
+    evidence: Evidence,
+    space: ThetaSpace,
+    regressors: Mapping[str, Regressor],
+    inputs_of: RegressorInputs,
+    optima: Mapping[str, Optimum],
+    previous: Mapping[str, Theta],
+) -> dict[str, list[Candidate]]:
+    """The candidates for theta* of every objective, by name; see `make_candidates`.
+
+    Args:
+        settings, evidence, space, regressors, inputs_of: as in `find_optima`.
+        optima: what that gives for them.
+        previous: by objective, the theta* that was chosen before, where there is one.
+
+    Raises:
+        InfeasibleError: a theta cannot satisfy the constraints.
+        ValueError: there are too few proxies to fit a regressor to.
+    """
+    paper = paper_of(settings)
+    papers = optima
+    of_paper = regressors
+    if paper.search.regressor != settings.search.regressor:
+        of_paper = fit_regressors(paper, evidence, inputs_of(evidence.parameters))
+    if paper.search != settings.search:
+        papers = find_optima(paper, evidence, space, of_paper, inputs_of)
+    return {
+        name: make_candidates(
+            optimum.result,
+            papers[name].result,
+            Swarm(evidence.theta_ids.tolist(), evidence.parameters, optimum.measured),
+            objective_predictor(optimum.objective, regressors, inputs_of),
+            space,
+            settings.search.strategy,
+            n=settings.search.verify.candidates,
+            n_points=settings.search.n_points,
+            top=settings.search.top,
+            seed=derive_seed(settings.seed, OPTIMAL_PARAMS),
+            previous=previous.get(name),
+        )
+        for name, optimum in optima.items()
+    }
 
 
 def domain_shares(theta: Theta, n_tokens: FloatArray) -> FloatArray:

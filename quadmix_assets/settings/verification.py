@@ -1,4 +1,4 @@
-"""Settings of the measurements that decide theta*, and of those that tell whether they carry over."""
+"""Settings of the measurements that decide theta*, and of those at a second scale."""
 
 from typing import Annotated
 
