@@ -25,6 +25,7 @@ SAMPLED_SUBSET = "sampled_subset"
 PROXY_METRICS = "proxy_metrics"
 UNFINISHED_PROXIES = "proxy_metrics_unfinished"
 PROXY_SECONDS = "proxy_metrics_seconds"
+PROXY_REPEATS = "proxy_repeats"
 TENSORBOARD = "tensorboard"
 REGRESSOR = "regressor"
 OPTIMAL_PARAMS = "optimal_params"
@@ -65,8 +66,8 @@ FILES_OF_A_SHARD = (
 VIEWS = frozenset(
     {
         "calibration", "documents", "domains", "losses", "mix", "mix_shards", "normalizers",
-        "optimum_check", "proxy_pool", "quarantine", "random_comparison", "samples",
-        "scored_documents", "scores", "shards", "sigma", "target_overlap", "targets",
+        "optimum_check", "proxy_pool", "proxy_repeats", "quarantine", "random_comparison",
+        "samples", "scored_documents", "scores", "shards", "sigma", "target_overlap", "targets",
         "thetas",
     }
 )  # fmt: skip

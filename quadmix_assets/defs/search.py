@@ -13,7 +13,9 @@ from quadmix_assets.defs.conditions import PINNED, PINNED_AFTER_ALL
 from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table
+from quadmix_assets.defs.noise import noise_metadata
 from quadmix_assets.defs.proxies import parameter_sets, proxy_metrics, proxy_pool
+from quadmix_assets.defs.proxy_repeats import proxy_repeats
 from quadmix_assets.defs.refinement import GROUP, refinement
 from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
 from quadmix_assets.outputs import OPTIMAL_PARAMS, REGRESSOR
@@ -75,8 +77,8 @@ class SearchConfig(dg.Config):
     group_name=GROUP,
     kinds={"lightgbm", "scikitlearn"},
     owners=OWNERS,
-    code_version=version_of(REGRESSOR, 3),
-    deps=[parameter_sets, proxy_metrics, refinement, proxy_pool],
+    code_version=version_of(REGRESSOR, 4),
+    deps=[parameter_sets, proxy_metrics, proxy_repeats, refinement, proxy_pool],
     automation_condition=PINNED_AFTER_ALL,
 )
 @faults_in_words
@@ -113,6 +115,7 @@ def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
             "n_regressor_inputs": len(inputs.names),
             "rounds": markdown_table(table_of_rounds(evidence, settings.objectives)),
             "held_out": markdown_table(pl.DataFrame(rows)),
+            **noise_metadata(store, settings, evidence),
             **metadata,
             "dagster/uri": str(store.root / REGRESSOR),
             **cost.metadata(),

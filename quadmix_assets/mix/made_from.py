@@ -14,6 +14,7 @@ from quadmix_assets.outputs import (
     PARAMETER_SETS,
     PROXY_METRICS,
     PROXY_POOL,
+    PROXY_REPEATS,
     RANK_CALIBRATION,
     REFERENCE_POOL,
     REFINEMENT,
@@ -32,6 +33,7 @@ _ASSETS = (
     PROXY_POOL,
     PARAMETER_SETS,
     REFINEMENT,
+    PROXY_REPEATS,
     REGRESSOR,
     OPTIMAL_PARAMS,
 )
@@ -40,7 +42,8 @@ _ASSETS = (
 def upstream_fingerprints(store: Store) -> dict[str, Any]:
     """Fingerprints of what theta* depends on, as it is in the lake now.
 
-    One for each of `target_sets`, `proxy_pool`, `parameter_sets`, `refinement`, `regressor`,
+    One for each of `target_sets`, `proxy_pool`, `parameter_sets`, `refinement`,
+    `proxy_repeats`, `regressor`,
     `optimal_params` and the reference pools that is there, and for `proxy_metrics` one per batch.
     """
     found: dict[str, Any] = {

@@ -15,6 +15,7 @@ from quadmix_assets.outputs import (
     PARAMETER_SETS,
     PROXY_METRICS,
     PROXY_POOL,
+    PROXY_REPEATS,
     QUARANTINE,
     RANDOM_COMPARISON,
     RANK_CALIBRATION,
@@ -163,6 +164,7 @@ _FIXED: dict[str, dict[str, Column]] = {
         "copies": _COPIES,
     },
     PROXY_METRICS: {"theta_id": _THETA_ID, **_TRAINING},
+    PROXY_REPEATS: {"theta_id": _THETA_ID, "seed": _SEED, **_TRAINING},
     OPTIMUM_CHECK: {
         "sample": Column(
             "what the proxy was trained on: theta*, the best theta of round 0, documents at "

@@ -7,6 +7,7 @@ from quadmix_assets.outputs import (
     PARAMETER_SETS,
     PROXY_METRICS,
     PROXY_POOL,
+    PROXY_REPEATS,
     SAMPLED_SUBSET,
 )
 from quadmix_assets.report.view import (
@@ -84,6 +85,12 @@ def proxy_views(domains: Sequence[str]) -> list[View]:
                 "evidence_version": "hash of the proxy pool, thetas, target sets and recipe that "
                 "the loss was measured with",
             },
+        ),
+        View(
+            "proxy_repeats",
+            (PROXY_REPEATS,),
+            "One row per further training of a theta of round 0 with other seeds, and target set.",
+            f"SELECT * FROM {read_files(PROXY_REPEATS)}",
         ),
         View(
             "optimum_check",

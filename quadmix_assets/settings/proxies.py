@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from quadmix_assets.settings.base import PositiveInt, Section, Share
 from quadmix_assets.settings.training import TrainingSettings
@@ -29,6 +29,14 @@ class ProxiesSettings(Section):
         description="maximum tokens of each part of a target set that losses are measured on; "
         "whole documents, in the order of a hash of their ids. With fewer, another choice of "
         "documents would change the order of thetas",
+    )
+    repeated_thetas: Annotated[int, Field(ge=0)] = Field(
+        default=6,
+        description="how many thetas are trained again with other seeds, to measure how much of "
+        "the differences between losses is noise; 0 trains none, and the noise stays unknown",
+    )
+    repeats: PositiveInt = Field(
+        default=2, description="how many more times each of these thetas is trained"
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="where proxies are trained; auto: on a GPU where there is one"
@@ -69,3 +77,12 @@ class ProxiesSettings(Section):
         description="share of failed proxies above which the check few_proxies_failed fails; a few "
         "may diverge, many indicate a wrong recipe",
     )
+
+    @model_validator(mode="after")
+    def _noise_can_be_measured(self) -> "ProxiesSettings":
+        if self.repeated_thetas == 1:
+            raise ValueError(
+                "repeated_thetas is 1: what seeds do to all thetas alike can be told from noise "
+                "with 2 or more only; 0 repeats none"
+            )
+        return self

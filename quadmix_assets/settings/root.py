@@ -174,7 +174,7 @@ class Settings(BaseSettings):
         """The target sets, in the order of the profile."""
         return tuple(target.name for target in self.targets)
 
-    @cached_property
+    @property
     def objectives(self) -> tuple[ObjectiveSettings, ...]:
         """The objectives, each with a theta* of its own: the profile's, or the default ones.
 

@@ -62,6 +62,12 @@ class SearchSettings(Section):
         default=ConstraintsSettings(),
         description="what every theta* must satisfy; by default nothing",
     )
+    stay_within_evidence: bool = Field(
+        default=True,
+        description="whether predictions for thetas outside the range of those that proxies were "
+        "trained for, in any regressor input or in the size of the mix, count as worse the "
+        "further they lie outside",
+    )
     refine: RefineSettings = Field(
         default=RefineSettings(), description="further rounds of proxies; by default none"
     )

@@ -256,6 +256,17 @@ def _refinement(settings: Settings) -> Used:
     return used
 
 
+def _proxy_repeats(settings: Settings) -> Used:
+    if not settings.proxies.repeated_thetas:
+        return _section(settings, "proxies", "repeated_thetas")
+    return (
+        _section(settings, "proxies", "repeated_thetas", "repeats")
+        | _recipe(settings)
+        | _names(settings)
+        | _seed(settings)
+    )
+
+
 def _regressor(settings: Settings) -> Used:
     compared = [other.model_dump(mode="json") for other in settings.search.compared]
     return {
@@ -343,6 +354,7 @@ _USED: dict[str, Callable[[Settings], Used]] = {
     outputs.MERGED_RANKS: _names,
     outputs.SAMPLED_SUBSET: _together((_names, _seed)),
     outputs.PROXY_METRICS: _together((_recipe, _seed)),
+    outputs.PROXY_REPEATS: _proxy_repeats,
     outputs.REGRESSOR: _regressor,
     outputs.REFINEMENT: _refinement,
     outputs.OPTIMAL_PARAMS: _search,
