@@ -22,8 +22,9 @@ from quadmix_assets.outputs import OPTIMAL_PARAMS, REGRESSOR
 from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.validation import FloatArray
+from quadmix_assets.search.candidates import Candidate
 from quadmix_assets.search.constraints import InfeasibleError
-from quadmix_assets.search.find import Optimum, domain_shares, find_optima
+from quadmix_assets.search.find import Optimum, domain_shares, find_candidates, find_optima
 from quadmix_assets.search.fit import (
     TargetFit,
     fit_target_regressors,
@@ -32,7 +33,7 @@ from quadmix_assets.search.fit import (
     poor_regressors,
     read_metrics,
 )
-from quadmix_assets.search.optimum import search_settings, write_optimum
+from quadmix_assets.search.optimum import previous_optima, search_settings, write_optimum
 from quadmix_assets.search.optimum_plots import (
     plot_shares_of_optima,
     plot_theta_in_swarm,
@@ -192,7 +193,7 @@ def evidence_is_current(project: ProjectResource) -> dg.AssetCheckResult:
     group_name=GROUP,
     kinds={"numpy"},
     owners=OWNERS,
-    code_version=version_of(OPTIMAL_PARAMS, 3),
+    code_version=version_of(OPTIMAL_PARAMS, 4),
     deps=[regressor, proxy_pool],
     automation_condition=PINNED,
 )
@@ -200,12 +201,12 @@ def evidence_is_current(project: ProjectResource) -> dg.AssetCheckResult:
 def optimal_params(
     context: dg.AssetExecutionContext, config: SearchConfig, project: ProjectResource
 ) -> dg.MaterializeResult:
-    """theta* per objective: the feasible theta of the best predicted objective that was found.
+    """What the search finds per objective: its own optimum, and all candidates for theta*.
 
     The paper predicts 100,000 thetas of Algorithm 1 and takes the mean of the best 10
-    (`search.strategy: random_top_mean`); shares and weights of the optima are its Figure 4.
-    Materialise it again after changing objectives or constraints. The mix follows only when
-    `rank_calibration` is made again.
+    (`search.strategy: random_top_mean`); shares and weights of the optima are its Figure 4. Other
+    ways to choose name further candidates (`search.verify`), and `verification` measures which of
+    them is theta*. Materialise it again after changing objectives or constraints.
     """
     cost = Cost()
     store = project.store
@@ -220,15 +221,21 @@ def optimal_params(
     with clear_errors(MissingOutputError, InfeasibleError), _threads(settings):
         evidence = read_evidence(store, settings)
         space = make_space(store, settings)
-        optima = find_optima(
+        regressors = load_regressors(store, settings)
+        inputs_of = make_regressor_inputs(store, settings)
+        optima = find_optima(settings, evidence, space, regressors, inputs_of)
+        candidates = find_candidates(
             settings,
             evidence,
             space,
-            load_regressors(store, settings),
-            make_regressor_inputs(store, settings),
+            regressors,
+            inputs_of,
+            optima,
+            previous_optima(store, settings),
         )
     for name, optimum in optima.items():
-        write_optimum(store, settings, name, optimum)
+        write_optimum(store, settings, name, optimum, candidates[name])
+        metadata[f"candidates_{name}"] = _table_of(candidates[name])
         metadata |= _found(store, settings, optimum, evidence.parameters, space.n_tokens)
         result = optimum.result
         context.log.info(
@@ -253,6 +260,21 @@ def optimal_params(
             "dagster/uri": str(store.root / OPTIMAL_PARAMS),
             **cost.metadata(),
         },
+    )
+
+
+def _table_of(candidates: Sequence[Candidate]) -> dg.MetadataValue:
+    return markdown_table(
+        pl.DataFrame(
+            [
+                {
+                    "candidate": one.name,
+                    "predicted": one.predicted,
+                    "standard_deviation": one.standard_deviation,
+                }
+                for one in candidates
+            ]
+        )
     )
 
 
