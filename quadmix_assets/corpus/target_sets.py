@@ -1,16 +1,41 @@
 """Reads target sets (text that the mix should make a model good at), and splits and orders them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 from upath import UPath
 
+from quadmix_assets.corpus.near_duplicates import near_duplicates
 from quadmix_assets.corpus.readers import MissingTextColumnError
 from quadmix_assets.corpus.target_documents import target_documents
 from quadmix_assets.hashing import hash_number
 
+FIT = "fit"
+"""Part of a target set that criteria may be fitted to."""
+SEARCH = "search"
+"""Part on which proxies are scored: regressors learn from it, and thetas are chosen by it."""
+PROOF = "proof"
+"""Part that is only ever evaluated on: nothing is fitted to it, and nothing is chosen by it."""
+PARTS = (FIT, SEARCH, PROOF)
+EVALUATED = (SEARCH, PROOF)
+"""The parts that losses are measured on."""
+
 _SCHEMA = {"id": pl.String, "text": pl.String}
+
+
+@dataclass(frozen=True)
+class TargetParts:
+    """The three parts of a target set, each a frame with at least the columns id and text."""
+
+    fit: pl.DataFrame
+    search: pl.DataFrame
+    proof: pl.DataFrame
+
+    def __getitem__(self, part: str) -> pl.DataFrame:
+        """The part of that name, one of PARTS."""
+        return {FIT: self.fit, SEARCH: self.search, PROOF: self.proof}[part]
 
 
 def read_target_set(
@@ -72,30 +97,49 @@ def read_target_set(
 
 
 def split_target_set(
-    frame: pl.DataFrame, *, fit_share: float, seed: int
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Split (id, text) into (fit, held_out): each text is in `fit` with probability `fit_share`.
+    frame: pl.DataFrame, *, fit_share: float, proof_share: float, seed: int
+) -> TargetParts:
+    """Split a target set, a frame with at least the columns id and text, into its three parts.
 
-    The part is a function of the text and the seed alone, so it depends neither on the order nor
-    on the other documents, and equal texts are in the same part: a criterion that is fitted to
-    one part has never seen a text of the other.
+    A text is in `fit` with probability `fit_share`, and of the others in `proof` with probability
+    `proof_share`. Near-duplicates (see `near_duplicates`) are in the same part, so that nothing
+    that a criterion or a search has seen stands in another part in slightly other words. The part
+    is a function of the group's texts and the seed alone, and not of the order.
 
     Raises:
-        ValueError: `fit_share` is not in [0, 1], or it is neither 0 nor 1 and a part is empty.
+        ValueError: a share is not in [0, 1], or one is neither 0 nor 1 and a part is empty.
     """
-    if not 0.0 <= fit_share <= 1.0:
-        raise ValueError(f"targets: fit_share is {fit_share}, expected a share between 0 and 1.")
+    for name, share in (("fit_share", fit_share), ("proof_share", proof_share)):
+        if not 0.0 <= share <= 1.0:
+            raise ValueError(f"targets: {name} is {share}, expected a share between 0 and 1.")
+    groups = near_duplicates(frame["text"])
+    n_groups = int(groups.max(initial=-1)) + 1
+    least = np.full(n_groups, np.iinfo(np.uint64).max)
+    np.minimum.at(least, groups, np.array([_hash(text, 0) for text in frame["text"]], np.uint64))
+    numbers = [hash_number(int(value).to_bytes(8, "little"), seed) for value in least]
     # The upper 53 bits, which a float holds exactly, as a number in [0, 1).
-    uniform = [(_hash(text, seed) >> 11) / 2.0**53 for text in frame["text"]]
-    in_fit = pl.Series(uniform, dtype=pl.Float64) < fit_share
-    fit, held_out = frame.filter(in_fit), frame.filter(~in_fit)
-    if 0.0 < fit_share < 1.0 and (fit.is_empty() or held_out.is_empty()):
+    uniform = np.array([(number >> 11) / 2.0**53 for number in numbers], np.float64)[groups]
+    in_fit = uniform < fit_share
+    in_proof = ~in_fit & (uniform < fit_share + (1.0 - fit_share) * proof_share)
+    parts = TargetParts(
+        fit=frame.filter(in_fit),
+        search=frame.filter(~in_fit & ~in_proof),
+        proof=frame.filter(in_proof),
+    )
+    shares = {
+        FIT: fit_share,
+        SEARCH: (1.0 - fit_share) * (1.0 - proof_share),
+        PROOF: (1.0 - fit_share) * proof_share,
+    }
+    if any(parts[part].is_empty() for part, share in shares.items() if share > 0.0):
+        sizes = ", ".join(f"{part} {parts[part].height}" for part in PARTS)
         raise ValueError(
-            f"targets: a fit_share of {fit_share} with seed {seed} splits {frame.height} documents "
-            f"({frame['text'].n_unique()} different texts) into {fit.height} to fit criteria and "
-            f"{held_out.height} to evaluate; both need some. Add documents or change fit_share."
+            f"targets: a fit_share of {fit_share} and a proof_share of {proof_share} with seed "
+            f"{seed} split {frame.height} documents ({n_groups} different ones, near-duplicates "
+            f"counted once) into the parts {sizes}; all of them need some. Add documents or change "
+            "the shares."
         )
-    return fit, held_out
+    return parts
 
 
 def evaluation_order(frame: pl.DataFrame) -> pl.DataFrame:

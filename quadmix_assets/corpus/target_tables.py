@@ -1,7 +1,7 @@
-"""Writes and reads the outputs of `target_sets`: per target the text of both parts, and the tokens
-of the held-out part.
+"""Writes and reads the outputs of `target_sets`: per target the text of its three parts, and the
+tokens of the two that losses are measured on.
 
-The held-out part is ordered and tokenised here once, so that batches of proxies need not do so.
+These are ordered and tokenised here once, so that batches of proxies need not do so.
 """
 
 from dataclasses import dataclass
@@ -9,9 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from tokenizers import Tokenizer
+from upath import UPath
 
 from quadmix_assets.corpus.inputs import target_files
 from quadmix_assets.corpus.target_sets import (
+    EVALUATED,
+    FIT,
     evaluation_order,
     n_evaluated,
     read_target_set,
@@ -25,7 +28,7 @@ from quadmix_assets.store import MissingOutputError, Store
 
 @dataclass(frozen=True)
 class TargetTokens:
-    """The held-out documents of a target set, in the order in which they are evaluated.
+    """The documents of a part of a target set, in the order in which they are evaluated.
 
     Attributes:
         documents: D arrays of int32, the token ids of each document.
@@ -49,7 +52,7 @@ def write_target_tables(store: Store, settings: Settings, tokenizer: Tokenizer) 
     """
     rows = []
     for target in settings.targets:
-        fit, held_out = split_target_set(
+        parts = split_target_set(
             read_target_set(
                 target_files(settings, store, target),
                 name=target.name,
@@ -60,23 +63,30 @@ def write_target_tables(store: Store, settings: Settings, tokenizer: Tokenizer) 
                 seed=settings.seed,
             ),
             fit_share=target.fit_share,
+            proof_share=target.proof_share,
             seed=settings.seed,
         )
-        store.write_table(store.table_path(TARGET_SETS, f"{target.name}.fit"), fit)
-        n_tokens = count_tokens(tokenizer, fit["text"].to_list())
-        rows.append(_summary(target, "fit", fit, n_tokens, n_used=0))
-        held_out = evaluation_order(held_out)
-        store.write_table(store.table_path(TARGET_SETS, f"{target.name}.held_out"), held_out)
-        n_tokens = write_target_tokens(store, target.name, held_out, tokenizer)
-        n_used = n_evaluated(n_tokens, settings.proxies.max_target_tokens)
-        rows.append(_summary(target, "held_out", held_out, n_tokens, n_used=n_used))
+        store.write_table(part_path(store, target.name, FIT), parts.fit)
+        n_tokens = count_tokens(tokenizer, parts.fit["text"].to_list())
+        rows.append(_summary(target, FIT, parts.fit, n_tokens, n_used=0))
+        for part in EVALUATED:
+            documents = evaluation_order(parts[part])
+            store.write_table(part_path(store, target.name, part), documents)
+            n_tokens = write_target_tokens(store, target.name, documents, tokenizer, part=part)
+            n_used = n_evaluated(n_tokens, settings.proxies.max_target_tokens)
+            rows.append(_summary(target, part, documents, n_tokens, n_used=n_used))
     return pl.DataFrame(rows)
 
 
+def part_path(store: Store, target: str, part: str) -> UPath:
+    """Where the documents of one part of a target set lie."""
+    return store.table_path(TARGET_SETS, f"{target}.{part}")
+
+
 def write_target_tokens(
-    store: Store, target: str, documents: pl.DataFrame, tokenizer: Tokenizer
+    store: Store, target: str, documents: pl.DataFrame, tokenizer: Tokenizer, *, part: str
 ) -> np.ndarray:
-    """Tokenise and store the held-out documents (id, text) of a target, in the order given.
+    """Tokenise and store the documents (id, text) of a part of a target, in the order given.
 
     Returns:
         (D,) int64, number of tokens of each document.
@@ -90,18 +100,20 @@ def write_target_tokens(
         },
         schema_overrides={"tokens": pl.List(pl.Int32)},
     )
-    path = store.table_path(TARGET_SETS, _tokens_name(target))
+    path = store.table_path(TARGET_SETS, _tokens_name(target, part))
     store.write_table(path, table, {"tokenizer": tokenizer_fingerprint(tokenizer)})
     return np.fromiter(map(len, encoded), np.int64, len(encoded))
 
 
-def read_target_tokens(store: Store, target: str, tokenizer: Tokenizer) -> TargetTokens:
+def read_target_tokens(
+    store: Store, target: str, tokenizer: Tokenizer, *, part: str
+) -> TargetTokens:
     """The documents that `write_target_tokens` stored.
 
     Raises:
         MissingOutputError: they have not been written, or were encoded with another tokenizer.
     """
-    path = store.table_path(TARGET_SETS, _tokens_name(target))
+    path = store.table_path(TARGET_SETS, _tokens_name(target, part))
     if store.summary(path).get("tokenizer") != tokenizer_fingerprint(tokenizer):
         raise MissingOutputError(
             f"{path} was encoded with another tokenizer than the lake's current one: "
@@ -112,8 +124,8 @@ def read_target_tokens(store: Store, target: str, tokenizer: Tokenizer) -> Targe
     return TargetTokens(documents, table["n_bytes"].to_numpy())
 
 
-def _tokens_name(target: str) -> str:
-    return f"{target}.held_out_tokens"
+def _tokens_name(target: str, part: str) -> str:
+    return f"{target}.{part}_tokens"
 
 
 def _summary(

@@ -25,10 +25,10 @@ class ProxiesSettings(Section):
         default_factory=TrainingSettings, description="the recipe that all proxies share"
     )
     max_target_tokens: PositiveInt = Field(
-        default=50_000,
-        description="maximum tokens of each target set that losses are measured on; whole "
-        "documents, in the order of a hash of their ids. Evaluation then costs little compared "
-        "with a short training",
+        default=150_000,
+        description="maximum tokens of each part of a target set that losses are measured on; "
+        "whole documents, in the order of a hash of their ids. With fewer, another choice of "
+        "documents would change the order of thetas",
     )
     repeated_thetas: Annotated[int, Field(ge=0)] = Field(
         default=6,

@@ -59,9 +59,15 @@ class TargetSettings(Section):
         "paper's number for OpenHermes; null: all",
     )
     fit_share: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
-        default=0.5,
+        default=1 / 3,
         description="share of the documents that criteria may be fitted to; losses are measured on "
         "the others only, which no criterion has been fitted to",
+    )
+    proof_share: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        default=0.5,
+        description="share of the others that is kept for proof: the search scores proxies on the "
+        "rest and never sees these, on which optimum_check and random_comparison measure what was "
+        "chosen",
     )
 
     @model_validator(mode="after")

@@ -1,4 +1,4 @@
-"""Held-out target sets cut to the windows that proxies are evaluated on."""
+"""Parts of target sets cut to the windows that proxies are evaluated on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,9 +37,9 @@ class TargetWindows:
 
 
 def read_targets(
-    store: Store, settings: Settings, tokenizer: Tokenizer, context: int
+    store: Store, settings: Settings, tokenizer: Tokenizer, context: int, *, part: str
 ) -> dict[str, TargetWindows]:
-    """The held-out part of every target set, up to `proxies.max_target_tokens`, in windows.
+    """One part of every target set, up to `proxies.max_target_tokens`, in windows.
 
     Raises:
         MissingOutputError: a target set is not there, or was encoded with another tokenizer.
@@ -47,7 +47,7 @@ def read_targets(
     """
     windows = {}
     for name in settings.target_names:
-        target = read_target_tokens(store, name, tokenizer)
+        target = read_target_tokens(store, name, tokenizer, part=part)
         windows[name] = pack_target(
             target.documents,
             target.n_bytes,

@@ -42,7 +42,7 @@ def look_at_target(
     if not report.n_rows:
         findings.problems.append(
             f"{key}.path: {files[0]} holds no document: a target set needs at least one for each "
-            "of its parts, fit and held-out"
+            "of its parts, fit, search and proof"
         )
     scale = len(files) / min(len(files), _N_FILES)
     report.n_rows = round(report.n_rows * scale)
