@@ -62,12 +62,17 @@ def compare_with_random(store: Store, shards: Sequence[str], settings: Settings)
                 chosen = used[(pool["shard"] == shard).to_numpy()]
                 append_tokens(store, shard, chosen, tokenizer, writer)
         _LOG.info("%d documents tokenised, training %d models", used.sum(), len(mixes))
+        seeds = [
+            derive_seed(settings.seed, f"{RANDOM_COMPARISON}:model:{k}")
+            for k in range(settings.comparison.n_seeds)
+        ]
         samples = [
             Sample(
                 number,
                 position[mix.copies > 0],
                 mix.copies[mix.copies > 0],
-                derive_seed(settings.seed, f"{RANDOM_COMPARISON}:model:{mix.seed}"),
+                seed=seeds[mix.seed],
+                order_seed=seeds[mix.seed],
             )
             for number, mix in enumerate(mixes)
         ]

@@ -17,6 +17,9 @@ from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store
 
+# The rules by which a proxy reads its sample; raised when they change.
+_READING = "2"
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -85,6 +88,7 @@ def evidence_version(store: Store, settings: Settings, batch: str) -> dict[str, 
         **pool_version(store, batch),
         TARGET_SETS: store.fingerprint(store.root / TARGET_SETS),
         "training": training,
+        "reading": _READING,
         "max_target_tokens": str(settings.proxies.max_target_tokens),
     }
 

@@ -33,7 +33,10 @@ def train_batch(
         RuntimeError: a worker process died, or a single proxy does not fit in memory.
     """
     subset = read_current(store, SAMPLED_SUBSET, batch)
-    theta_ids = list(read_batch(store, settings, batch))
+    order_seeds = {
+        theta_id: derive_seed(settings.seed, f"{PROXY_METRICS}:{theta_id}")
+        for theta_id in read_batch(store, settings, batch)
+    }
     version = evidence_version(store, settings, batch)
     unfinished_folder = store.root / UNFINISHED_PROXIES / batch
     with store.local_folder(store.root / PROXY_POOL) as folder:
@@ -42,7 +45,7 @@ def train_batch(
             settings,
             token_folder(folder),
             read_documents(folder, ["id_hash"])["id_hash"],
-            samples_of_subset(subset, theta_ids, seed=derive_seed(settings.seed, PROXY_METRICS)),
+            samples_of_subset(subset, order_seeds, seed=derive_seed(settings.seed, PROXY_METRICS)),
             n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
             on_progress=on_progress,
             unfinished_folder=unfinished_folder,

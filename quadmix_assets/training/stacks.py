@@ -24,13 +24,15 @@ class Sample:
         sample_id: the theta_id, or the number of whatever else chose the sample.
         documents: (n,) their indices in the token file.
         copies: (n,) how often each is taken.
-        seed: of the initial weights and of the order of documents.
+        seed: of the initial weights.
+        order_seed: of what it reads, and in which order.
     """
 
     sample_id: int
     documents: np.ndarray
     copies: np.ndarray
     seed: int
+    order_seed: int
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,8 @@ def stack_key(job: StackJob, stack: Stack) -> str:
     """A hash of all inputs that the results of a stack depend on."""
     digest = Digest()
     for sample, hashes in stack:
-        digest.update(f"{sample.sample_id},{sample.seed},{len(sample.documents)};".encode())
+        seeds = f"{sample.seed},{sample.order_seed}"
+        digest.update(f"{sample.sample_id},{seeds},{len(sample.documents)};".encode())
         for array in (sample.documents, sample.copies, hashes):
             digest.update(np.asarray(array, np.uint64).tobytes())
     settings = (job.architecture, job.recipe, job.vocab_size, job.separator_id, job.inputs_version)

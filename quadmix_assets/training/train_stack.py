@@ -149,7 +149,7 @@ def _streams(job: StackJob, stack: Stack) -> list[WindowStream]:
             sample.documents,
             sample.copies,
             hashes,
-            seed=sample.seed,
+            seed=sample.order_seed,
             context=job.architecture.context,
             separator_id=job.separator_id,
         )
