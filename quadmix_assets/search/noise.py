@@ -172,11 +172,10 @@ def weighed_by_reliability(
     """
     if not any(objective.weigh_by_reliability for objective in settings.objectives):
         return settings
-    noise = noise_of_targets(evidence, repeats, settings.target_names)
-    if not noise:
-        return settings
     adjusted = tuple(
-        _adjusted(objective, noise) if objective.weigh_by_reliability else objective
+        _adjusted(objective, noise_of_targets(evidence, repeats, list(objective.targets)))
+        if objective.weigh_by_reliability
+        else objective
         for objective in settings.objectives
     )
     search = settings.search.model_copy(update={"objectives": adjusted})
@@ -184,6 +183,8 @@ def weighed_by_reliability(
 
 
 def _adjusted(objective: ObjectiveSettings, noise: Mapping[str, Noise]) -> ObjectiveSettings:
+    if not noise:
+        return objective
     weights = {
         target: weight * noise[target].reliability.value
         for target, weight in objective.targets.items()
