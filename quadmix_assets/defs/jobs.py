@@ -25,16 +25,18 @@ train_swarm = dg.define_asset_job(
 )
 refit_and_search = dg.define_asset_job(
     "refit_and_search",
-    dg.AssetSelection.assets("regressor", "optimal_params", "optimum_check"),
+    dg.AssetSelection.assets("regressor", "optimal_params", "verification", "optimum_check"),
     description="Fits the regressors to all proxies that are trained, searches theta* again, and "
-    "measures it with proxies of its own. The mix stays as it is until `make_mix` is run.",
+    "measures its candidates and what wins with proxies of their own. The mix stays as it is until "
+    "`make_mix` is run.",
 )
 refine = dg.define_asset_job(
     "refine",
-    dg.AssetSelection.assets("refinement", "regressor", "optimal_params"),
+    dg.AssetSelection.assets("refinement", "regressor", "optimal_params", "verification"),
     config={"ops": {"refinement": {"config": {"further_rounds": 1}}}},
     description="Trains a further round of proxies, near the optima and where the regressor is "
-    "least certain, then fits and searches again. `further_rounds` in the launchpad says how many.",
+    "least certain, then fits, searches and measures candidates again. `further_rounds` in the "
+    "launchpad says how many.",
 )
 refresh_reports = dg.define_asset_job(
     "refresh_reports",

@@ -37,7 +37,7 @@ from quadmix_assets.defs.resources import (
     ProjectResource,
     version_of,
 )
-from quadmix_assets.defs.search import optimal_params
+from quadmix_assets.defs.verification import verification
 from quadmix_assets.features.scored_reference_pool import read_scored_reference_pool
 from quadmix_assets.mix.calibrate_pool import calibrate_pool, calibration_drift
 from quadmix_assets.mix.changes import changes_since
@@ -101,7 +101,7 @@ class MixChoice(dg.Config):
     kinds={"polars", "parquet"},
     owners=OWNERS,
     code_version=version_of(RANK_CALIBRATION, 3),
-    deps=[score_normalizers, scored_reference_pool, optimal_params],
+    deps=[score_normalizers, scored_reference_pool, verification],
     automation_condition=PINNED,
 )
 @faults_in_words
@@ -334,7 +334,7 @@ def _commit(manifest: Mapping[str, Any]) -> str:
 
 @dg.asset_check(
     asset=mix_manifest,
-    additional_deps=[rank_calibration, score_normalizers, proxy_metrics, optimal_params],
+    additional_deps=[rank_calibration, score_normalizers, proxy_metrics, verification],
     automation_condition=ON_CHANGES,
 )
 @faults_in_words
@@ -421,5 +421,6 @@ def mix_meets_its_constraints(project: ProjectResource) -> dg.AssetCheckResult:
         description="the mix meets all constraints"
         if not unmet
         else "; ".join(unmet)
-        + ". Materialise optimal_params and rank_calibration again if the pool has changed since",
+        + ". Materialise optimal_params, verification and rank_calibration again if the pool has "
+        "changed since",
     )

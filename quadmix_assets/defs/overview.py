@@ -20,6 +20,7 @@ from quadmix_assets.outputs import (
     PROXY_METRICS,
     RAW_SHARDS,
     SCORE_REPORT,
+    VERIFICATION,
 )
 from quadmix_assets.proxies.swarm_progress import swarm_progress
 from quadmix_assets.report.next_steps import next_steps
@@ -41,6 +42,7 @@ overview = dg.AssetSpec(
         SCORE_REPORT,
         PROXY_METRICS,
         OPTIMAL_PARAMS,
+        VERIFICATION,
         OPTIMUM_CHECK,
         FINAL_MIX,
         MIX_MANIFEST,

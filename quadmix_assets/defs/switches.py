@@ -75,10 +75,11 @@ search_missing = _switch(
     "search_missing",
     "regressor",
     "optimal_params",
+    "verification",
     "optimum_check",
     "rank_calibration",
     "random_comparison",
     on=BUILD_ENABLED,
-    description="Fits regressors, searches theta*, measures it and calibrates the mix where that "
-    "is missing. A theta* that is there stays.",
+    description="Fits regressors, searches theta*, measures candidates for it and calibrates the mix "
+    "where that is missing. A theta* that is there stays.",
 )

@@ -101,7 +101,7 @@ def _regressor(store: Store, settings: Settings, objective: str) -> FailedGuard 
         f"the regressor is no better than a constant on held-out proxies of {errors}, so that "
         f"theta* of {objective!r} is arbitrary: train more proxies (parameters.n), each of them "
         "longer (proxies.training.n_tokens_per_proxy), or choose another search.regressor; then "
-        "materialise regressor and optimal_params again",
+        "materialise regressor, optimal_params and verification again",
     )
 
 

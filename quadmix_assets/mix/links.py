@@ -32,6 +32,7 @@ from quadmix_assets.outputs import (
     SCORED_SHARDS,
     TARGET_SETS,
     TOKENIZER,
+    VERIFICATION,
 )
 from quadmix_assets.report.markdown import plain_text
 from quadmix_assets.store import Store
@@ -51,6 +52,7 @@ LINKED = (
     REFINEMENT,
     REGRESSOR,
     OPTIMAL_PARAMS,
+    VERIFICATION,
     OPTIMUM_CHECK,
     RANK_CALIBRATION,
     RAW_SHARDS,

@@ -21,6 +21,7 @@ from quadmix_assets.outputs import (
     REGRESSOR,
     SCORED_REFERENCE_POOL,
     TARGET_SETS,
+    VERIFICATION,
 )
 from quadmix_assets.proxies.parameter_sets import batch_names, n_rounds
 from quadmix_assets.store import MissingOutputError, Store
@@ -36,6 +37,7 @@ _ASSETS = (
     PROXY_REPEATS,
     REGRESSOR,
     OPTIMAL_PARAMS,
+    VERIFICATION,
 )
 
 
@@ -43,8 +45,8 @@ def upstream_fingerprints(store: Store) -> dict[str, Any]:
     """Fingerprints of what theta* depends on, as it is in the lake now.
 
     One for each of `target_sets`, `proxy_pool`, `parameter_sets`, `refinement`,
-    `proxy_repeats`, `regressor`,
-    `optimal_params` and the reference pools that is there, and for `proxy_metrics` one per batch.
+    `proxy_repeats`, `regressor`, `optimal_params`, `verification` and the reference pools that is
+    there, and for `proxy_metrics` one per batch.
     """
     found: dict[str, Any] = {
         asset: store.fingerprint(store.root / asset)

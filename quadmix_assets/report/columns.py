@@ -26,6 +26,7 @@ from quadmix_assets.outputs import (
     SCORED_SHARDS,
     TARGET_OVERLAP,
     TARGET_SETS,
+    VERIFICATION,
 )
 from quadmix_assets.sampling import feature_names
 from quadmix_assets.settings import Settings
@@ -64,6 +65,7 @@ _THETA_ID = Column("number of the theta, through all rounds", "number from 0")
 _TARGET = Column("name of the target set")
 _PART = Column("part of the target set: search or proof")
 _TARGET_ID = Column("id of the document in the target set")
+_OBJECTIVE = Column("objective whose theta* is measured, with what it is compared with")
 _COPIES = Column("how often the document is taken", "copies")
 _MERGED = Column("merged score under theta (Eq. 1), smaller is better", "normalized score, 0 to 1")
 _SHARE_BELOW = Column("tokens that score better than this", "share of tokens, 0 to 1")
@@ -165,10 +167,18 @@ _FIXED: dict[str, dict[str, Column]] = {
     },
     PROXY_METRICS: {"theta_id": _THETA_ID, **_TRAINING},
     PROXY_REPEATS: {"theta_id": _THETA_ID, "seed": _SEED, **_TRAINING},
+    VERIFICATION: {
+        "objective": _OBJECTIVE,
+        "candidate": Column("how the theta was chosen that the proxy was trained for"),
+        "heat": Column("heat of the successive halving", "number from 1"),
+        "seed": _SEED,
+        **_TRAINING,
+    },
     OPTIMUM_CHECK: {
+        "objective": _OBJECTIVE,
         "sample": Column(
-            "what the proxy was trained on: theta*, the best theta of round 0, documents at "
-            "random, or the best documents by one criterion"
+            "what the proxy was trained on: theta*, the paper's theta, the best theta of round 0, "
+            "documents at random, or the best documents by one criterion"
         ),
         "seed": _SEED,
         **_TRAINING,

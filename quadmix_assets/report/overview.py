@@ -6,13 +6,14 @@ from typing import Protocol
 
 import polars as pl
 
+from quadmix_assets.corpus.target_sets import PROOF
 from quadmix_assets.outputs import (
     FINAL_MIX,
     MIX_MANIFEST,
-    OPTIMAL_PARAMS,
     OPTIMUM_CHECK,
     RAW_SHARDS,
     SCORE_REPORT,
+    VERIFICATION,
 )
 from quadmix_assets.settings import UNKNOWN_DOMAIN, Settings
 from quadmix_assets.store import Described, Store, described_tables
@@ -150,8 +151,8 @@ class ThetaStar:
         predicted: objective that the regressors predict.
         standard_deviation: of the prediction.
         best_proxy: lowest objective that was measured in the swarm.
-        measured: columns sample, target, loss_nats (mean of the seeds), seeds; empty until
-            `optimum_check` is made.
+        measured: columns sample, target, loss_nats (mean of the seeds on the proof part), seeds;
+            empty until `optimum_check` is made.
     """
 
     objective: str
@@ -308,7 +309,7 @@ def _mix(store: Store, mixes: Mapping[str, Described]) -> Mix | None:
 
 
 def _theta_star(store: Store, settings: Settings) -> ThetaStar | None:
-    path = store.path(OPTIMAL_PARAMS, f"{settings.mix_objective}.json")
+    path = store.path(VERIFICATION, f"{settings.mix_objective}.json")
     if not path.exists():
         return None
     prediction = store.read_json(path)["prediction"]
@@ -318,11 +319,11 @@ def _theta_star(store: Store, settings: Settings) -> ThetaStar | None:
         predicted=prediction["predicted"],
         standard_deviation=prediction["standard_deviation"],
         best_proxy=prediction["best_proxy_measured"],
-        measured=_measured(store),
+        measured=_measured(store, settings.mix_objective),
     )
 
 
-def _measured(store: Store) -> pl.DataFrame:
+def _measured(store: Store, objective: str) -> pl.DataFrame:
     path = store.table_path(OPTIMUM_CHECK)
     schema = pl.Schema(
         {
@@ -334,9 +335,14 @@ def _measured(store: Store) -> pl.DataFrame:
     )
     if not path.exists():
         return pl.DataFrame(schema=schema)
-    trained = store.read_table(path, ["sample", "seed", "target", "status", "loss_nats"])
+    names = ["objective", "part", "sample", "seed", "target", "status", "loss_nats"]
+    trained = store.read_table(path, names)
     return (
-        trained.filter(pl.col("status") == "trained")
+        trained.filter(
+            pl.col("objective") == objective,
+            pl.col("part") == PROOF,
+            pl.col("status") == "trained",
+        )
         .group_by("sample", "target", maintain_order=True)
         .agg(pl.col("loss_nats").mean(), pl.col("seed").n_unique().alias("seeds"))
         .cast(schema)

@@ -9,6 +9,7 @@ from quadmix_assets.outputs import (
     PROXY_POOL,
     PROXY_REPEATS,
     SAMPLED_SUBSET,
+    VERIFICATION,
 )
 from quadmix_assets.report.view import (
     View,
@@ -93,9 +94,15 @@ def proxy_views(domains: Sequence[str]) -> list[View]:
             f"SELECT * FROM {read_files(PROXY_REPEATS)}",
         ),
         View(
+            "verification",
+            (VERIFICATION,),
+            "One row per proxy and target set of the measurement of the candidates for theta*.",
+            f"SELECT * FROM {read_files(VERIFICATION)}",
+        ),
+        View(
             "optimum_check",
             (OPTIMUM_CHECK,),
-            "One row per proxy and target set of the comparison of theta* with baselines.",
+            "One row per proxy, target set and part of the comparison of theta* with baselines.",
             f"SELECT * FROM {read_files(OPTIMUM_CHECK)}",
         ),
     ]

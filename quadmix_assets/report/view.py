@@ -22,6 +22,7 @@ from quadmix_assets.outputs import (
     SCORED_SHARDS,
     TARGET_OVERLAP,
     TARGET_SETS,
+    VERIFICATION,
 )
 from quadmix_assets.report.columns import columns_of, describe
 from quadmix_assets.settings import Settings
@@ -45,6 +46,7 @@ FILES = {
             SAMPLED_SUBSET,
             PROXY_METRICS,
             PROXY_REPEATS,
+            VERIFICATION,
             OPTIMUM_CHECK,
             RANK_CALIBRATION,
             FINAL_MIX,

@@ -186,4 +186,3 @@ def _read(store: Store, settings: Settings, asset: str, objective: str) -> dict[
                 f"{names}: materialise everything from scored_shards on again"
             )
     return stored
-

@@ -1,73 +1,124 @@
 """Compares theta* with baselines by training proxies on the sample of each.
 
-All train on the proxy pool with the proxies' recipe, with several seeds each: theta* of every
-objective, the best theta of the first round (trained again, as the lowest of many noisy
-measurements is too low), documents drawn at random, and the best documents by each single
-criterion. The last two have as many tokens as the sample of the theta* that the mix is made with.
+For every objective: theta*, the paper's theta, the best theta of the first round by the losses of
+the swarm, documents drawn at random, and the best documents by each single criterion. All have as
+many expected tokens as theta* (omegas are scaled), and all train on the proxy pool with the
+proxies' recipe. Draws, orders and initial weights are fresh for each seed and common to all. What
+decides is measured on the proof part of the target sets, by which nothing has been chosen.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy.stats import t as student
 
+from quadmix_assets.corpus.target_sets import EVALUATED, PROOF, SEARCH
+from quadmix_assets.outputs import OPTIMUM_CHECK
 from quadmix_assets.proxies.evidence import Evidence, read_evidence
-from quadmix_assets.sampling import PoolDraw, Theta, uniform_of_ids
-from quadmix_assets.sampling.validation import FloatArray, IntArray
-from quadmix_assets.search.objective import Objective, objective_losses
-from quadmix_assets.search.optimum import read_optimum
+from quadmix_assets.proxies.repeats import read_repeats
+from quadmix_assets.sampling import Theta, uniform_of_ids
+from quadmix_assets.sampling.validation import FloatArray
+from quadmix_assets.search.by_seed import objective_by_seed, values_by_sample
+from quadmix_assets.search.candidates import QUADMIX_PAPER
+from quadmix_assets.search.equal_tokens import expected_tokens, with_expected_tokens
+from quadmix_assets.search.fresh_proxies import FreshProxies, Selection, fresh_proxies
+from quadmix_assets.search.intervals import Mean, Verdict
+from quadmix_assets.search.noise import noise_of_objective, weighed_by_reliability
+from quadmix_assets.search.objective import Objective, objective_losses, objective_named
+from quadmix_assets.search.optimum import read_optimum, read_paper
 from quadmix_assets.settings import ObjectiveSettings, Settings
-from quadmix_assets.store import Store
+from quadmix_assets.store import MissingOutputError, Store
+from quadmix_assets.training.progress import BatchProgress
 from quadmix_assets.training.stacks import Sample
+from quadmix_assets.training.train_samples import METRICS_SCHEMA
 
+THETA_STAR = "theta*"
+BEST_OF_FIRST_ROUND = "best of the first round"
 UNIFORM = "uniform"
-_CONFIDENCE = 0.9
+UNFINISHED_CHECK = f"{OPTIMUM_CHECK}_unfinished"
+_BEST_BY = "best by "
+_NAMES = {
+    "sample_id": pl.Int32,
+    "objective": pl.String,
+    "sample": pl.String,
+    "seed": pl.Int32,
+}
+CHECK_SCHEMA = {
+    **{name: dtype for name, dtype in _NAMES.items() if name != "sample_id"},
+    **{name: dtype for name, dtype in METRICS_SCHEMA.items() if name != "sample_id"},
+}
 
 
-def theta_star(objective: str) -> str:
-    """The name of the sample of an objective's theta*."""
-    return f"theta* ({objective})"
-
-
-def best_of_first_round(objective: str) -> str:
-    """The name of the sample of the theta of the first round with the lowest objective."""
-    return f"best of the first round ({objective})"
-
-
-def top_of(criterion: str) -> str:
+def best_by(criterion: str) -> str:
     """The name of the sample of the best documents by one criterion."""
-    return f"best by {criterion}"
+    return f"{_BEST_BY}{criterion}"
 
 
-@dataclass(frozen=True)
-class Selection:
-    """Documents (d,) of the proxy pool, ascending, and how often each is taken (d,)."""
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """What is compared for one objective.
 
-    documents: IntArray
-    copies: IntArray
+    Attributes:
+        thetas: by name, theta* first; those that are the same theta as theta* are left out.
+        predicted: by name, the prediction for other seeds than the swarm's; for the best theta of
+            the first round the objective of its proxy, corrected likewise.
+        same_as_theta_star: the names that were left out for it.
+        tokens: expected tokens of every sample.
+    """
+
+    thetas: Mapping[str, Theta]
+    predicted: Mapping[str, float]
+    same_as_theta_star: tuple[str, ...]
+    tokens: float
 
 
-def compared_thetas(store: Store, settings: Settings) -> tuple[dict[str, Theta], dict[str, float]]:
-    """theta* and the best theta of the first round for every objective, with predicted objectives.
+def compared_thetas(
+    store: Store, settings: Settings, name: str, n_tokens_per_domain: FloatArray
+) -> Compared:
+    """theta* of the objective of that name and what it is compared with, at one size.
 
-    The first round is Algorithm 1 alone, so that what search and refinement gain over it is
-    measured. The prediction for its best theta is the objective of its proxy in the swarm.
+    Args:
+        store, settings: of the project.
+        name: of the objective.
+        n_tokens_per_domain: (M,) tokens of the proxy pool.
 
     Raises:
-        MissingOutputError: there is no evidence, or the search has not been done.
+        MissingOutputError: there is no evidence, or the candidates have not been verified.
+        ValueError: that was done for other criteria or domains.
     """
     evidence = read_evidence(store, settings)
-    thetas, predicted = {}, {}
-    for wanted in settings.objectives:
-        theta, prediction = read_optimum(store, settings, wanted.name)
-        thetas[theta_star(wanted.name)] = theta
-        predicted[theta_star(wanted.name)] = float(prediction["predicted"])
-        best, measured = best_proxy_of_first_round(evidence, wanted)
-        thetas[best_of_first_round(wanted.name)] = evidence.parameters[best]
-        predicted[best_of_first_round(wanted.name)] = measured
-    return thetas, predicted
+    wanted = weighed_objective(store, settings, name)
+    noise = noise_of_objective(evidence, read_repeats(store, settings), wanted)
+    offset = noise.offset.value if noise is not None else 0.0
+    theta_star, prediction = read_optimum(store, settings, name)
+    paper, of_paper = read_paper(store, settings, name)
+    best, measured = best_proxy_of_first_round(evidence, wanted)
+    predicted = {
+        THETA_STAR: float(prediction["predicted_for_other_seeds"]),
+        QUADMIX_PAPER: float(of_paper["predicted_for_other_seeds"]),
+        BEST_OF_FIRST_ROUND: measured + offset,
+    }
+    others = {QUADMIX_PAPER: paper, BEST_OF_FIRST_ROUND: evidence.parameters[best]}
+    same = tuple(other for other, theta in others.items() if _same(theta, theta_star))
+    tokens = expected_tokens(theta_star, n_tokens_per_domain)
+    thetas = {THETA_STAR: theta_star} | {
+        other: with_expected_tokens(theta, n_tokens_per_domain, tokens)
+        for other, theta in others.items()
+        if other not in same
+    }
+    return Compared(thetas, {name: predicted[name] for name in thetas}, same, tokens)
+
+
+def weighed_objective(store: Store, settings: Settings, name: str) -> ObjectiveSettings:
+    """The objective of that name, its weights adjusted where it asks for it.
+
+    Raises:
+        MissingOutputError: there is no evidence.
+        ValueError: no target set of an objective that asks for it can tell thetas apart.
+    """
+    evidence, repeats = read_evidence(store, settings), read_repeats(store, settings)
+    return objective_named(weighed_by_reliability(settings, evidence, repeats).objectives, name)
 
 
 def best_proxy_of_first_round(
@@ -80,158 +131,211 @@ def best_proxy_of_first_round(
     return best, float(losses[best])
 
 
-def selections(
-    draw: PoolDraw,
-    id_hashes: np.ndarray,
-    n_tokens: IntArray,
-    sigma: Mapping[str, FloatArray],
-    thetas: Mapping[str, Theta],
-    *,
-    reference: str,
-    seed: int,
-) -> dict[str, Selection]:
-    """The documents that are trained on, by the name of the sample.
+def _same(mine: Theta, other: Theta) -> bool:
+    return all(np.array_equal(a, b) for a, b in zip(mine[:5], other[:5], strict=True)) and bool(
+        (np.asarray(mine.scale) == np.asarray(other.scale)).all()
+    )
 
-    Args:
-        draw: over the proxy pool.
-        id_hashes, n_tokens: (D,) of its documents.
-        sigma: by criterion, (D,) normalized scores, smaller is better.
-        thetas: by name.
-        reference: the name of the theta whose sample has as many tokens as the random sample and
-            the samples by one criterion get.
-        seed: of the random sample.
+
+def selections(proxies: FreshProxies, compared: Compared, k: int) -> dict[str, Selection]:
+    """The documents that are trained on with the k-th seeds, by the name of the sample.
+
+    Random documents and the best by each criterion are whole documents, once each, up to the tokens
+    of theta*.
     """
-    found = {name: Selection(*draw.copies(theta)) for name, theta in thetas.items()}
-    size = int((n_tokens[found[reference].documents] * found[reference].copies).sum())
-    orders = {UNIFORM: uniform_of_ids(id_hashes, seed)}
-    orders |= {top_of(criterion): scores for criterion, scores in sigma.items()}
+    found = {name: proxies.select(theta, k) for name, theta in compared.thetas.items()}
+    documents = proxies.documents
+    hashes, n_tokens = documents["id_hash"], documents["n_tokens"]
+    orders = {UNIFORM: uniform_of_ids(hashes, proxies.seed_of(UNIFORM, k))}
+    orders |= {
+        best_by(name): documents[f"sigma_{name}"] for name in proxies.settings.criterion_names
+    }
     for name, scores in orders.items():
-        order = np.lexsort((id_hashes, scores))
-        n = int(np.searchsorted(np.cumsum(n_tokens[order]), size, side="right"))
-        documents = np.sort(order[: max(n, 1)])
-        found[name] = Selection(documents, np.ones(len(documents), np.int64))
+        order = np.lexsort((hashes, scores))
+        n = int(np.searchsorted(np.cumsum(n_tokens[order]), compared.tokens, side="right"))
+        chosen = np.sort(order[: max(n, 1)])
+        found[name] = Selection(chosen, np.ones(len(chosen), np.int64))
     return found
 
 
-def samples_of(
-    chosen: Mapping[str, Selection], seeds: list[int]
-) -> tuple[list[Sample], pl.DataFrame]:
-    """Every selection with every seed, as samples to train on.
+def train_check(
+    store: Store, settings: Settings, on_progress: Callable[[BatchProgress], None]
+) -> pl.DataFrame:
+    """Train `search.check_seeds` proxies on every sample of every objective, and store the losses.
 
     Returns:
-        The samples, and a table of their names: sample_id, sample, seed, which counts from 0.
+        One row per objective, sample, seed, target set and part: columns of CHECK_SCHEMA.
+
+    Raises:
+        MissingOutputError: an input is not there.
+        ValueError: theta* is of other criteria or domains, or a target set holds no tokens.
+        RuntimeError: a worker process died, or a single proxy does not fit in memory.
     """
-    pairs = [(name, k) for name in chosen for k in range(len(seeds))]
-    samples = [
-        Sample(number, chosen[name].documents, chosen[name].copies, seeds[k], seeds[k])
-        for number, (name, k) in enumerate(pairs)
-    ]
-    table = pl.DataFrame(
-        {
-            "sample_id": range(len(pairs)),
-            "sample": [name for name, _ in pairs],
-            "seed": [k for _, k in pairs],
-        },
-        schema_overrides={"sample_id": pl.Int32, "seed": pl.Int32},
-    )
-    return samples, table
-
-
-def objective_by_seed(losses: pl.DataFrame, objective: Objective) -> pl.DataFrame:
-    """The objective of every sample and seed: columns sample, seed, value.
-
-    Trainings that failed are left out.
-
-    Args:
-        losses: columns sample, seed, target, status, loss_nats.
-        objective: fitted to the swarm.
-    """
-    wide = losses.filter(pl.col("status") == "trained").pivot(
-        "target", index=["sample", "seed"], values="loss_nats", maintain_order=True
-    )
-    value = objective.value({t: wide[t].to_numpy() for t in objective.factors})
-    return wide.select("sample", "seed").with_columns(value=pl.Series(value, dtype=pl.Float64))
-
-
-def interval_of_mean(values: FloatArray) -> tuple[float, float, float]:
-    """Mean of values (n,), low and high of its 90 % interval by Student's t; infinite for n = 1."""
-    mean = float(values.mean())
-    if len(values) < 2:
-        return mean, -np.inf, np.inf
-    half = student.ppf((1 + _CONFIDENCE) / 2, len(values) - 1) * values.std(ddof=1)
-    half /= np.sqrt(len(values))
-    return mean, mean - float(half), mean + float(half)
-
-
-def check_table(by_seed: pl.DataFrame, predicted: Mapping[str, float]) -> pl.DataFrame:
-    """The mean objective of each sample with its 90 % interval, and its prediction.
-
-    Columns sample, mean, low, high, seeds (their number), predicted (NaN where there is none).
-    """
-    rows = []
-    for name in by_seed["sample"].unique(maintain_order=True):
-        values = by_seed.filter(pl.col("sample") == name)["value"].to_numpy()
-        mean, low, high = interval_of_mean(values)
-        rows.append(
-            {
-                "sample": name,
-                "mean": mean,
-                "low": low,
-                "high": high,
-                "seeds": len(values),
-                "predicted": predicted.get(name, float("nan")),
+    names: list[tuple[int, str, str, int]] = []
+    samples: list[Sample] = []
+    footer: dict[str, dict[str, object]] = {}
+    with fresh_proxies(store, settings, OPTIMUM_CHECK) as proxies:
+        for wanted in settings.objectives:
+            compared = compared_thetas(store, settings, wanted.name, proxies.n_tokens_per_domain)
+            footer[wanted.name] = {
+                "predicted": dict(compared.predicted),
+                "same_as_theta_star": list(compared.same_as_theta_star),
+                "tokens": compared.tokens,
             }
+            for k in range(settings.search.check_seeds):
+                for name, selection in selections(proxies, compared, k).items():
+                    samples.append(proxies.sample(len(samples), selection, k))
+                    names.append((len(names), wanted.name, name, k))
+        metrics = proxies.train(
+            samples,
+            parts=EVALUATED,
+            unfinished_folder=store.root / UNFINISHED_CHECK,
+            on_progress=on_progress,
         )
-    return pl.DataFrame(rows)
+    table = (
+        pl.DataFrame(names, schema=_NAMES, orient="row")
+        .join(metrics, on="sample_id", maintain_order="left_right")
+        .select(CHECK_SCHEMA)
+    )
+    store.write_table(store.table_path(OPTIMUM_CHECK), table, footer)
+    store.remove_folder(store.root / UNFINISHED_CHECK)
+    return table
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """Whether one sample has a lower objective than another, seed by seed.
+class CheckResult:
+    """What was measured for one objective.
 
     Attributes:
-        gain: by how much it is lower, mean over the seeds.
-        low, high: 90 % interval of `gain`.
-        won: in how many seeds it is lower.
-        n: seeds that both were trained with.
+        objective: fitted to the swarm.
+        on_search, on_proof: by sample and seed, the objective on that part of the target sets.
+        predicted: by sample, for other seeds than the swarm's.
+        same_as_theta_star: what was not trained, because theta* is that very theta.
+        tokens: expected tokens of every sample.
     """
 
-    gain: float
-    low: float
-    high: float
-    won: int
-    n: int
+    objective: Objective
+    on_search: Mapping[str, Mapping[int, float]]
+    on_proof: Mapping[str, Mapping[int, float]]
+    predicted: Mapping[str, float]
+    same_as_theta_star: tuple[str, ...]
+    tokens: float
 
-    def in_words(self, unit: str) -> str:
-        """theta* against the best theta of the first round; `unit` is the objective's."""
-        if self.n == 0:
-            return "cannot be compared with the best theta of the first round: trainings failed"
-        pairs = f"lower in {self.won} of {self.n} seeds"
-        low, high = (self.low, self.high) if self.gain > 0 else (-self.high, -self.low)
-        amount = (
-            f"by {abs(self.gain):.4f} {unit} in the mean (90 % interval {low:.4f} to {high:.4f})"
+    def mean(self, sample: str, part: str = PROOF) -> Mean:
+        """The mean of a sample over its seeds, on one part."""
+        values = {SEARCH: self.on_search, PROOF: self.on_proof}[part].get(sample, {})
+        return Mean.of(np.array(list(values.values())))
+
+    def gain_over(self, sample: str) -> Verdict:
+        """How much lower theta* is than another sample, on the proof part."""
+        return Verdict.of(self.on_proof.get(THETA_STAR, {}), self.on_proof.get(sample, {}))
+
+    @property
+    def best_criterion(self) -> str | None:
+        """The sample of the best single criterion, chosen on the search part; None without any."""
+        means = {
+            name: self.mean(name, SEARCH).value
+            for name in self.on_search
+            if name.startswith(_BEST_BY)
+        }
+        return min(means, key=lambda name: means[name]) if means else None
+
+    @property
+    def optimism(self) -> float | None:
+        """Predicted less measured of theta* on the search part; None if trainings failed."""
+        mean = self.mean(THETA_STAR, SEARCH)
+        return self.predicted[THETA_STAR] - mean.value if mean.seeds else None
+
+    def table(self) -> pl.DataFrame:
+        """One row per sample: its means with 90 % intervals, and what theta* gains over it.
+
+        Columns sample, predicted (null where there is none), mean, low, high (on the proof part),
+        search (on the search part, with its interval), gain, gain_low, gain_high (of theta* over
+        it, on the proof part; null for theta* itself), seeds.
+        """
+        rows = []
+        for name in self.on_proof:
+            proof, gain = self.mean(name), self.gain_over(name).gain
+            has_gain = name != THETA_STAR and gain.seeds > 0
+            rows.append(
+                {
+                    "sample": name,
+                    "predicted": self.predicted.get(name),
+                    "mean": proof.value,
+                    "low": _finite(proof.low),
+                    "high": _finite(proof.high),
+                    "search": str(self.mean(name, SEARCH)),
+                    "gain": gain.value if has_gain else None,
+                    "gain_low": _finite(gain.low) if has_gain else None,
+                    "gain_high": _finite(gain.high) if has_gain else None,
+                    "seeds": proof.seeds,
+                }
+            )
+        return pl.DataFrame(rows, infer_schema_length=None)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the interval of the gain over the best of the first round is above zero."""
+        return self.gain_over(BEST_OF_FIRST_ROUND).is_better
+
+    def in_words(self) -> str:
+        """theta* against everything that it was compared with, the first round first."""
+        unit = self.objective.unit
+        first = (
+            f"is itself the {BEST_OF_FIRST_ROUND}"
+            if BEST_OF_FIRST_ROUND in self.same_as_theta_star
+            else self.gain_over(BEST_OF_FIRST_ROUND).in_words(
+                "the best theta of the first round", unit
+            )
         )
-        if self.low > 0:
-            return f"is better than the best theta of the first round: {pairs}, {amount}"
-        if self.high < 0:
-            return f"is worse than the best theta of the first round: {pairs}, higher {amount}"
-        tendency = "lower" if self.gain > 0 else "higher"
-        return (
-            f"cannot be distinguished from the best theta of the first round: {pairs}, {tendency} "
-            f"{amount}; more seeds (search.check_seeds) or longer training may decide it"
+        words = [f"theta* of {self.objective.name!r} {first}"]
+        others = [QUADMIX_PAPER, UNIFORM, *(name for name in self.on_proof if _is_criterion(name))]
+        for name in others:
+            if name in self.same_as_theta_star:
+                words.append(f"it is {name}")
+            elif name in self.on_proof:
+                shown = "random documents" if name == UNIFORM else name
+                if name == self.best_criterion:
+                    shown = f"{name}, the best single criterion,"
+                words.append(f"it {self.gain_over(name).in_words(shown, unit)}")
+        return "; ".join(words)
+
+
+def _is_criterion(sample: str) -> bool:
+    return sample.startswith(_BEST_BY)
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def read_check(store: Store, settings: Settings, name: str) -> CheckResult:
+    """What was measured for the objective of that name.
+
+    Raises:
+        MissingOutputError: `optimum_check` has not been made, or not for this objective.
+    """
+    path = store.table_path(OPTIMUM_CHECK)
+    footer = store.summary(path).get(name)
+    if footer is None:
+        raise MissingOutputError(
+            f"{path} holds no comparison for the objective {name!r}: materialise the asset "
+            "'optimum_check' again"
         )
+    losses = store.read_table(path).filter(pl.col("objective") == name)
+    metrics = read_evidence(store, settings).metrics
+    objective = Objective.of(weighed_objective(store, settings, name), metrics)
 
+    def on(part: str) -> dict[str, dict[int, float]]:
+        of_part = losses.filter(pl.col("part") == part)
+        found = values_by_sample(objective_by_seed(of_part, objective))
+        return {name: found.get(name, {}) for name in losses["sample"].unique(maintain_order=True)}
 
-def compare(by_seed: pl.DataFrame, mine: str, other: str) -> Verdict:
-    """Compare two samples by the seeds that both were trained with."""
-    wide = by_seed.filter(pl.col("sample").is_in([mine, other])).pivot(
-        "sample", index="seed", values="value"
+    return CheckResult(
+        objective,
+        on(SEARCH),
+        on(PROOF),
+        footer["predicted"],
+        tuple(footer["same_as_theta_star"]),
+        float(footer["tokens"]),
     )
-    if mine not in wide.columns or other not in wide.columns:
-        return Verdict(0.0, -np.inf, np.inf, 0, 0)
-    wide = wide.drop_nulls()
-    gains = (wide[other] - wide[mine]).to_numpy()
-    if not len(gains):
-        return Verdict(0.0, -np.inf, np.inf, 0, 0)
-    mean, low, high = interval_of_mean(gains)
-    return Verdict(mean, low, high, int((gains > 0).sum()), len(gains))

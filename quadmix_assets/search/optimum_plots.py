@@ -176,33 +176,30 @@ def plot_weights_of_optima(
 
 @styled
 def plot_optimum_check(table: pl.DataFrame, *, unit: str, title: str) -> Figure:
-    """Measured objectives with their intervals, next to predictions.
+    """Measured objectives with their intervals, next to predictions, and what theta* gains.
 
     Args:
-        table: one row per sample, with the columns sample, mean, low, high, predicted.
+        table: one row per sample, with the columns sample, predicted, mean, low, high, gain,
+            gain_low, gain_high.
         unit: of the objective.
         title: name of the objective.
     """
-    figure = Figure(figsize=(7.2, 0.5 * table.height + 1.6))
-    axes = figure.subplots()
+    figure = Figure(figsize=(9.6, 0.5 * table.height + 1.6))
+    axes, gains = figure.subplots(1, 2, sharey=True, width_ratios=(3, 2))
     rows = np.arange(table.height)[::-1]
-    mean, low, high = (table[name].to_numpy() for name in ("mean", "low", "high"))
-    axes.errorbar(
-        mean,
-        rows,
-        xerr=[mean - low, high - mean],
-        fmt="o",
-        color=BLUE,
-        capsize=4,
-        label="measured, 90 % interval of the mean",
+    columns = ("predicted", "mean", "low", "high", "gain", "gain_low", "gain_high")
+    predicted, mean, low, high, gain, gain_low, gain_high = (
+        table[name].cast(pl.Float64).to_numpy() for name in columns
     )
-    predicted = table["predicted"].to_numpy().astype(float)
-    known = np.isfinite(predicted)
-    axes.scatter(
-        predicted[known], rows[known], marker="D", color=ORANGE, zorder=3, label="predicted"
-    )
+    axes.scatter(mean, rows, color=BLUE, zorder=3, label="measured, 90 % interval of the mean")
+    axes.hlines(rows, low, high, color=BLUE)
+    axes.scatter(predicted, rows, marker="D", color=ORANGE, zorder=2, label="predicted")
     axes.set_yticks(rows, table["sample"].to_list())
     axes.set_xlabel(f"objective ({unit}), lower is better")
     axes.set_title(f"theta* and baselines: {title}")
+    gains.scatter(gain, rows, color=GREEN, label="gain of theta*, seed by seed, 90 % interval")
+    gains.hlines(rows, gain_low, gain_high, color=GREEN)
+    gains.axvline(0.0, color=LIGHT_GREY, linewidth=0.8)
+    gains.set_xlabel(f"gain of theta* over it ({unit})")
     legend_below(figure, n_columns=2)
     return figure

@@ -27,6 +27,7 @@ from quadmix_assets.search.optimum import Chosen, read_candidates, write_chosen
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
 from quadmix_assets.training.progress import BatchProgress
+from quadmix_assets.training.stacks import Sample
 from quadmix_assets.training.train_samples import METRICS_SCHEMA
 
 _LOG = logging.getLogger(__name__)
@@ -142,9 +143,7 @@ def verify(
         ValueError: the search was done for other criteria or domains.
         RuntimeError: a worker process died, or a single proxy does not fit in memory.
     """
-    contests = {
-        wanted.name: _open(store, settings, wanted.name) for wanted in settings.objectives
-    }
+    contests = {wanted.name: _open(store, settings, wanted.name) for wanted in settings.objectives}
     tables = [pl.DataFrame(schema=VERIFICATION_SCHEMA)]
     n_heats = max(len(contest.heats) for contest in contests.values())
     if n_heats:
@@ -189,7 +188,8 @@ def _heat(
     on_progress: Callable[[BatchProgress], None],
 ) -> pl.DataFrame:
     """Train the candidates of one heat, and take their objectives over into the contests."""
-    names, samples = [], []
+    names: list[tuple[int, str, str, int, int]] = []
+    samples: list[Sample] = []
     for objective, contest in contests.items():
         thetas = {one.name: one.theta for one in contest.candidates}
         alive, seeds = contest.start_heat(number)

@@ -276,6 +276,21 @@ def _regressor(settings: Settings) -> Used:
     }
 
 
+def _optimal_params(settings: Settings) -> Used:
+    return _search(settings) | _section(settings, "search.verify", "candidates")
+
+
+def _verification(settings: Settings) -> Used:
+    return (
+        _section(settings, "search.verify")
+        | _objectives(settings)
+        | _recipe(settings)
+        | _criterion_names(settings)
+        | _domain_names(settings)
+        | _seed(settings)
+    )
+
+
 def _optimum_check(settings: Settings) -> Used:
     return (
         _section(settings, "search", "check_seeds")
@@ -357,7 +372,8 @@ _USED: dict[str, Callable[[Settings], Used]] = {
     outputs.PROXY_REPEATS: _proxy_repeats,
     outputs.REGRESSOR: _regressor,
     outputs.REFINEMENT: _refinement,
-    outputs.OPTIMAL_PARAMS: _search,
+    outputs.OPTIMAL_PARAMS: _optimal_params,
+    outputs.VERIFICATION: _verification,
     outputs.OPTIMUM_CHECK: _optimum_check,
     outputs.RANK_CALIBRATION: _rank_calibration,
     outputs.FINAL_MIX: _final_mix,
