@@ -15,6 +15,7 @@ from quadmix_assets.proxies.evidence import Evidence
 from quadmix_assets.proxies.proxy_pool import open_index
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.validation import FloatArray
+from quadmix_assets.search.choice_metrics import out_of_fold
 from quadmix_assets.search.metrics import (
     RegressionMetrics,
     evaluate,
@@ -49,6 +50,8 @@ class TargetFit:
         predicted: (k,) predictions of `evaluated` for the held-out part.
         metrics: errors of `evaluated` on the held-out part.
         others: the same errors of the regressors that it is compared with, by their settings.
+        out_of_fold: (n,) predictions for all proxies, each by a regressor that was fitted without
+            it; None where there are too few.
     """
 
     settings: RegressorSettings
@@ -61,6 +64,7 @@ class TargetFit:
     predicted: FloatArray
     metrics: RegressionMetrics
     others: dict[RegressorSettings, RegressionMetrics]
+    out_of_fold: FloatArray | None
 
     def learning_curve(self, settings: Settings) -> pl.DataFrame:
         """Errors against training size of this regressor and those of the paper's Figure 3."""
@@ -185,6 +189,14 @@ def fit_target_regressors(
                 for other in dict.fromkeys(settings.search.compared)
                 if other != chosen
             },
+            out_of_fold=out_of_fold(
+                chosen,
+                inputs,
+                inputs,
+                losses,
+                seed=seed,
+                n_threads=settings.search.n_threads,
+            ),
         )
         with carded_file(store.path(REGRESSOR, f"{target}.json")) as file:
             file.write(json.dumps(fits[target].regressor.to_json()).encode())
