@@ -28,6 +28,7 @@ from quadmix_assets.search.regressor_inputs import MixtureInputs, RegressorInput
 from quadmix_assets.search.regressors.base import Regressor
 from quadmix_assets.search.regressors.fitting import fit_regressor, regressor_from_json
 from quadmix_assets.search.strategies.base import Predict, Prediction
+from quadmix_assets.search.support import Support
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import RegressorSettings, Settings
 from quadmix_assets.store import MissingOutputError, Store, carded_file
@@ -284,15 +285,29 @@ def load_regressors(store: Store, settings: Settings) -> dict[str, Regressor]:
 
 
 def objective_predictor(
-    objective: Objective, regressors: Mapping[str, Regressor], inputs_of: RegressorInputs
+    objective: Objective,
+    regressors: Mapping[str, Regressor],
+    inputs_of: RegressorInputs,
+    support: Support | None = None,
 ) -> Predict:
-    """A function that predicts an objective of thetas with the regressors of its target sets."""
+    """A function that predicts an objective of thetas with the regressors of its target sets.
+
+    Args:
+        objective: fitted to the proxies.
+        regressors: by target set.
+        inputs_of: what they see of a theta.
+        support: where there is evidence: thetas outside are predicted as worse than the regressors
+            say. None: what the regressors say, everywhere.
+    """
 
     def predict(thetas: Parameters) -> Prediction:
         inputs = inputs_of(thetas)
         used = {target: regressors[target] for target in objective.factors}
         losses = {target: r.predict(inputs) for target, r in used.items()}
         errors = {target: r.standard_deviation(inputs) for target, r in used.items()}
-        return Prediction(objective.value(losses), objective.standard_deviation(errors))
+        mean = objective.value(losses)
+        if support is not None:
+            mean = mean + support.penalty(objective, support.excess(inputs, thetas, inputs_of))
+        return Prediction(mean, objective.standard_deviation(errors))
 
     return predict
