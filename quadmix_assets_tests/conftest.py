@@ -60,6 +60,8 @@ TINY: dict[str, Any] = {
             "warmup_steps": 1,
         },
         "max_target_tokens": 2_000,
+        "repeated_thetas": 3,
+        "repeats": 1,
         "n_workers": 1,
     },
     "search": {

@@ -9,6 +9,7 @@ import polars as pl
 from pydantic import Field
 from threadpoolctl import threadpool_limits
 
+from quadmix_assets.defs.choice import choice_metadata
 from quadmix_assets.defs.conditions import PINNED, PINNED_AFTER_ALL
 from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
@@ -116,6 +117,7 @@ def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
             "n_regressor_inputs": len(inputs.names),
             "rounds": markdown_table(table_of_rounds(evidence, settings.objectives)),
             "held_out": markdown_table(pl.DataFrame(rows)),
+            **choice_metadata(settings, evidence, fitted),
             **noise_metadata(store, settings, evidence),
             **metadata,
             "dagster/uri": str(store.root / REGRESSOR),

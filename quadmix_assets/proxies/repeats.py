@@ -57,15 +57,18 @@ def train_repeats(
     unfinished_folder = store.root / f"{PROXY_REPEATS}_unfinished"
     with store.local_folder(store.root / PROXY_POOL) as folder:
         documents = read_documents(folder, ["id_hash"])
-        index = open_index(folder, settings)
-        max_epsilon = max(float(theta.epsilon.max()) for theta in thetas.values())
+        draw = PoolDraw(
+            open_index(folder, settings),
+            documents["id_hash"],
+            settings.seed,
+            max_epsilon=max(float(theta.epsilon.max()) for theta in thetas.values()),
+        )
         samples = []
         for number, (theta_id, repeat) in enumerate(pairs):
             own = derive_seed(settings.seed, f"{PROXY_REPEATS}:{repeat}:{theta_id}")
-            draw = PoolDraw(index, documents["id_hash"], own, max_epsilon=max_epsilon)
-            taken = draw.copies(thetas[theta_id])
             weights = derive_seed(settings.seed, f"{PROXY_REPEATS}:{repeat}")
-            samples.append(Sample(number, taken.documents, taken.copies, weights))
+            taken = draw.with_seed(own).copies(thetas[theta_id])
+            samples.append(Sample(number, *taken, seed=weights, order_seed=own))
         result = train_samples(
             store,
             settings,

@@ -15,6 +15,7 @@ from quadmix_assets.proxies.evidence import Evidence
 from quadmix_assets.proxies.proxy_pool import open_index
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.validation import FloatArray
+from quadmix_assets.search.choice_metrics import out_of_fold
 from quadmix_assets.search.metrics import (
     RegressionMetrics,
     evaluate,
@@ -27,6 +28,7 @@ from quadmix_assets.search.regressor_inputs import MixtureInputs, RegressorInput
 from quadmix_assets.search.regressors.base import Regressor
 from quadmix_assets.search.regressors.fitting import fit_regressor, regressor_from_json
 from quadmix_assets.search.strategies.base import Predict, Prediction
+from quadmix_assets.search.support import Support
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import RegressorSettings, Settings
 from quadmix_assets.store import MissingOutputError, Store, carded_file
@@ -49,6 +51,8 @@ class TargetFit:
         predicted: (k,) predictions of `evaluated` for the held-out part.
         metrics: errors of `evaluated` on the held-out part.
         others: the same errors of the regressors that it is compared with, by their settings.
+        out_of_fold: (n,) predictions for all proxies, each by a regressor that was fitted without
+            it; None where there are too few.
     """
 
     settings: RegressorSettings
@@ -61,6 +65,7 @@ class TargetFit:
     predicted: FloatArray
     metrics: RegressionMetrics
     others: dict[RegressorSettings, RegressionMetrics]
+    out_of_fold: FloatArray | None
 
     def learning_curve(self, settings: Settings) -> pl.DataFrame:
         """Errors against training size of this regressor and those of the paper's Figure 3."""
@@ -185,6 +190,14 @@ def fit_target_regressors(
                 for other in dict.fromkeys(settings.search.compared)
                 if other != chosen
             },
+            out_of_fold=out_of_fold(
+                chosen,
+                inputs,
+                inputs,
+                losses,
+                seed=seed,
+                n_threads=settings.search.n_threads,
+            ),
         )
         with carded_file(store.path(REGRESSOR, f"{target}.json")) as file:
             file.write(json.dumps(fits[target].regressor.to_json()).encode())
@@ -272,15 +285,29 @@ def load_regressors(store: Store, settings: Settings) -> dict[str, Regressor]:
 
 
 def objective_predictor(
-    objective: Objective, regressors: Mapping[str, Regressor], inputs_of: RegressorInputs
+    objective: Objective,
+    regressors: Mapping[str, Regressor],
+    inputs_of: RegressorInputs,
+    support: Support | None = None,
 ) -> Predict:
-    """A function that predicts an objective of thetas with the regressors of its target sets."""
+    """A function that predicts an objective of thetas with the regressors of its target sets.
+
+    Args:
+        objective: fitted to the proxies.
+        regressors: by target set.
+        inputs_of: what they see of a theta.
+        support: where there is evidence: thetas outside are predicted as worse than the regressors
+            say. None: what the regressors say, everywhere.
+    """
 
     def predict(thetas: Parameters) -> Prediction:
         inputs = inputs_of(thetas)
         used = {target: regressors[target] for target in objective.factors}
         losses = {target: r.predict(inputs) for target, r in used.items()}
         errors = {target: r.standard_deviation(inputs) for target, r in used.items()}
-        return Prediction(objective.value(losses), objective.standard_deviation(errors))
+        mean = objective.value(losses)
+        if support is not None:
+            mean = mean + support.penalty(objective, support.excess(inputs, thetas, inputs_of))
+        return Prediction(mean, objective.standard_deviation(errors))
 
     return predict

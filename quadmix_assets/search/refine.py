@@ -14,6 +14,7 @@ from quadmix_assets.search.find import find_optima
 from quadmix_assets.search.fit import fit_regressors, make_regressor_inputs, objective_predictor
 from quadmix_assets.search.space import ThetaSpace, make_space
 from quadmix_assets.search.strategies.base import Predict
+from quadmix_assets.search.support import make_support
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
@@ -113,8 +114,9 @@ def propose_round(store: Store, settings: Settings, number: int) -> Round:
         space = make_space(store, settings)
         regressors = fit_regressors(settings, evidence, inputs_of(evidence.parameters))
         optima = find_optima(settings, evidence, space, regressors, inputs_of)
+        support = make_support(settings, evidence, inputs_of, space.n_tokens)
         predicts = [
-            objective_predictor(optimum.objective, regressors, inputs_of)
+            objective_predictor(optimum.objective, regressors, inputs_of, support)
             for optimum in optima.values()
         ]
         thetas = propose(

@@ -140,7 +140,9 @@ def _regressor_inputs(settings: Settings) -> Used:
 
 def _search(settings: Settings) -> Used:
     return (
-        _section(settings, "search", "strategy", "n_points", "top", "n_threads")
+        _section(
+            settings, "search", "strategy", "n_points", "top", "n_threads", "stay_within_evidence"
+        )
         | _objectives(settings)
         | _constraints(settings)
         | _prior(settings)
