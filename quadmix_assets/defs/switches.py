@@ -80,6 +80,6 @@ search_missing = _switch(
     "rank_calibration",
     "random_comparison",
     on=BUILD_ENABLED,
-    description="Fits regressors, searches theta*, measures candidates for it and calibrates the mix "
-    "where that is missing. A theta* that is there stays.",
+    description="Fits regressors, searches theta*, measures candidates for it and calibrates the "
+    "mix where that is missing. A theta* that is there stays.",
 )

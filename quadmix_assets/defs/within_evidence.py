@@ -5,12 +5,12 @@ from threadpoolctl import threadpool_limits
 
 from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.resources import ProjectResource
-from quadmix_assets.outputs import OPTIMAL_PARAMS
+from quadmix_assets.outputs import VERIFICATION
 from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.search.within_evidence import WHAT_TO_DO, outside_evidence
 
 
-@dg.asset_check(asset=dg.AssetKey(OPTIMAL_PARAMS))
+@dg.asset_check(asset=dg.AssetKey(VERIFICATION))
 @faults_in_words
 def theta_star_is_within_evidence(project: ProjectResource) -> dg.AssetCheckResult:
     """Whether theta* lies within the range of the trained thetas, in every regressor input."""

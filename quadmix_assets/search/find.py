@@ -91,6 +91,7 @@ def find_candidates(
         InfeasibleError: a theta cannot satisfy the constraints.
         ValueError: there are too few proxies to fit a regressor to.
     """
+    support = make_support(settings, evidence, inputs_of, space.n_tokens)
     paper = paper_of(settings)
     papers = optima
     of_paper = regressors
@@ -103,7 +104,7 @@ def find_candidates(
             optimum.result,
             papers[name].result,
             Swarm(evidence.theta_ids.tolist(), evidence.parameters, optimum.measured),
-            objective_predictor(optimum.objective, regressors, inputs_of),
+            objective_predictor(optimum.objective, regressors, inputs_of, support),
             space,
             settings.search.strategy,
             n=settings.search.verify.candidates,

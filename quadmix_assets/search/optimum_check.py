@@ -195,7 +195,7 @@ def train_check(
     table = (
         pl.DataFrame(names, schema=_NAMES, orient="row")
         .join(metrics, on="sample_id", maintain_order="left_right")
-        .select(CHECK_SCHEMA)
+        .select(list(CHECK_SCHEMA))
     )
     store.write_table(store.table_path(OPTIMUM_CHECK), table, footer)
     store.remove_folder(store.root / UNFINISHED_CHECK)

@@ -221,4 +221,4 @@ def _heat(
                 contest.chosen(best).measured,
                 contest.objective.unit,
             )
-    return table.select(VERIFICATION_SCHEMA)
+    return table.select(list(VERIFICATION_SCHEMA))
