@@ -62,7 +62,7 @@ class SearchSettings(Section):
         description="what every theta* must satisfy; by default nothing",
     )
     refine: RefineSettings = Field(
-        default=RefineSettings(), description="further rounds of proxies; by default none"
+        default_factory=RefineSettings, description="further rounds of proxies; by default none"
     )
     check_seeds: PositiveInt = Field(
         default=3,
