@@ -68,7 +68,7 @@ class SearchSettings(Section):
         "further they lie outside",
     )
     refine: RefineSettings = Field(
-        default=RefineSettings(), description="further rounds of proxies; by default none"
+        default_factory=RefineSettings, description="further rounds of proxies; by default none"
     )
     check_seeds: PositiveInt = Field(
         default=3,
