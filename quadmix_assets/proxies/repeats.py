@@ -90,7 +90,7 @@ def train_repeats(
     )
     table = (
         names.join(result.metrics, on="sample_id")
-        .select(REPEATS_SCHEMA)
+        .select(list(REPEATS_SCHEMA))
         .sort("theta_id", "seed", "target")
     )
     store.write_table(path, table, {"version": version})
