@@ -45,6 +45,7 @@ LEAVES = {
     "quadmix_assets.features.domains.registry",
     "quadmix_assets.search.regressors.registry",
     "quadmix_assets.search.strategies.registry",
+    "quadmix_assets.search.acquisitions.registry",
     "quadmix_assets.corpus.target_formats.registry",
     "quadmix_assets.training.architectures",
 }

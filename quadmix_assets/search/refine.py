@@ -1,4 +1,4 @@
-"""Proposes a further round of thetas: near the optima, and where regressors are least certain."""
+"""Proposes a further round of thetas: by an acquisition, and where regressors are uncertain."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,26 +9,24 @@ from threadpoolctl import threadpool_limits
 
 from quadmix_assets.outputs import REFINEMENT
 from quadmix_assets.proxies.evidence import read_evidence
+from quadmix_assets.proxies.repeats import read_repeats
 from quadmix_assets.sampling import Parameters
+from quadmix_assets.search.acquisitions.base import CANDIDATES, Known, lowest
 from quadmix_assets.search.find import find_optima
 from quadmix_assets.search.fit import fit_regressors, make_regressor_inputs, objective_predictor
+from quadmix_assets.search.noise import weighed_by_reliability
 from quadmix_assets.search.space import ThetaSpace, make_space
-from quadmix_assets.search.strategies.base import Predict
 from quadmix_assets.search.support import make_support
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings
+from quadmix_assets.settings.acquisition import AcquisitionSettings
 from quadmix_assets.store import Store
-
-# Candidates for every theta that is chosen.
-_CANDIDATES = 40
-# Standard deviations of candidates around an optimum, per coordinate of the unit cube.
-_RADII = (0.05, 0.1, 0.2)
 
 
 def propose(
-    predicts: Sequence[Predict],
-    optima: Parameters,
+    known: Sequence[Known],
     space: ThetaSpace,
+    acquisition: AcquisitionSettings,
     *,
     n: int,
     explore: float,
@@ -38,42 +36,41 @@ def propose(
     """n feasible thetas for further proxies.
 
     A share `explore` of them are those of many random thetas whose predictions have the largest
-    standard deviation. The others are chosen among candidates around the optima by the lowest
-    prediction less its standard deviation (lower confidence bound). Both parts are divided evenly
-    among the objectives.
+    standard deviation; the acquisition chooses the others. Both parts are divided evenly among the
+    objectives.
 
     Args:
-        predicts: one per objective.
-        optima: theta* of each objective, in the same order.
+        known: what is known of each objective.
         space: of feasible thetas.
+        acquisition: chooses thetas for an objective.
         n: how many.
         explore: share in [0, 1].
         seed: of the candidates.
         start: number of the first random candidate in the search's stream of thetas, past all that
             were drawn before.
+
+    Raises:
+        InfeasibleError: a theta cannot satisfy the constraints.
+        ValueError: there are too few proxies for the acquisition.
     """
     n_explore = round(n * explore)
-    n_near = n - n_explore
     rng = np.random.default_rng([seed, start])
     chosen: list[Parameters] = []
-    centres = space.to_cube(optima)
-    for k, predict in enumerate(predicts):
-        wanted = n_near // len(predicts) + (k < n_near % len(predicts))
+    for of_objective, wanted in zip(known, _shares(n - n_explore, len(known)), strict=True):
         if wanted:
-            steps = rng.normal(size=(_CANDIDATES * wanted, space.dimension))
-            radii = rng.choice(_RADII, size=(len(steps), 1))
-            near = space.from_cube(centres[k] + radii * steps)
-            found = predict(near)
-            best = np.argsort(found.mean - found.standard_deviation, kind="stable")[:wanted]
-            chosen.append(near[np.sort(best)])
-    for k, predict in enumerate(predicts):
-        wanted = n_explore // len(predicts) + (k < n_explore % len(predicts))
+            chosen.append(acquisition.choose(of_objective, space, n=wanted, rng=rng))
+    for k, wanted in enumerate(_shares(n_explore, len(known))):
         if wanted:
-            first = start + k * _CANDIDATES * n
-            far = space.draw(_CANDIDATES * wanted, seed=seed, start=first)
-            unsure = np.argsort(-predict(far).standard_deviation, kind="stable")[:wanted]
-            chosen.append(far[np.sort(unsure)])
+            first = start + k * CANDIDATES * n
+            far = space.draw(CANDIDATES * wanted, seed=seed, start=first)
+            unsure = known[k].predict(far).standard_deviation
+            chosen.append(far[lowest(-unsure, wanted)])
     return Parameters.concatenate(chosen)
+
+
+def _shares(n: int, k: int) -> list[int]:
+    """n divided into k whole numbers, as evenly as possible."""
+    return [n // k + (i < n % k) for i in range(k)]
 
 
 class Round(NamedTuple):
@@ -110,25 +107,35 @@ def propose_round(store: Store, settings: Settings, number: int) -> Round:
     # The number of threads can change the last bits of linear algebra.
     with threadpool_limits(settings.search.n_threads):
         evidence = read_evidence(store, settings)
+        settings = weighed_by_reliability(settings, evidence, read_repeats(store, settings))
         inputs_of = make_regressor_inputs(store, settings)
         space = make_space(store, settings)
-        regressors = fit_regressors(settings, evidence, inputs_of(evidence.parameters))
+        inputs = inputs_of(evidence.parameters)
+        regressors = fit_regressors(settings, evidence, inputs)
         optima = find_optima(settings, evidence, space, regressors, inputs_of)
         support = make_support(settings, evidence, inputs_of, space.n_tokens)
-        predicts = [
-            objective_predictor(optimum.objective, regressors, inputs_of, support)
+        known = [
+            Known(
+                predict=objective_predictor(optimum.objective, regressors, inputs_of, support),
+                optimum=optimum.result.theta,
+                trained=evidence.parameters,
+                inputs=inputs,
+                measured=optimum.measured,
+                inputs_of=inputs_of,
+            )
             for optimum in optima.values()
         ]
+        refine = settings.search.refine
         thetas = propose(
-            predicts,
-            Parameters.concatenate([optimum.result.theta for optimum in optima.values()]),
+            known,
             space,
+            refine.acquisition,
             n=n_thetas_of_round(settings),
-            explore=settings.search.refine.explore,
+            explore=refine.explore,
             seed=derive_seed(settings.seed, f"{REFINEMENT}:{number}") % 2**31,
             start=settings.search.n_points,
         )
-        means = [predict(thetas).mean for predict in predicts]
+        means = [of_objective.predict(thetas).mean for of_objective in known]
     predicted = pl.DataFrame(
         {
             "round": [number] * len(means),

@@ -6,6 +6,7 @@ for example `QUADMIX_PROXIES__BATCH_SIZE=16`. Nothing else is read from the envi
 `QUADMIX_FROZEN`, in which a process hands its settings to its children (`frozen.py`).
 """
 
+from quadmix_assets.settings.acquisition import AcquisitionSettings
 from quadmix_assets.settings.automation import AutomationSettings
 from quadmix_assets.settings.changes import changed_settings
 from quadmix_assets.settings.comparison import ComparisonSettings
@@ -52,6 +53,7 @@ __all__ = [
     "PROFILES_FOLDER",
     "PROFILE_VARIABLE",
     "UNKNOWN_DOMAIN",
+    "AcquisitionSettings",
     "AutomationSettings",
     "ComparisonSettings",
     "ConstraintsSettings",

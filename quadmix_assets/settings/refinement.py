@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from quadmix_assets.settings.acquisition import AcquisitionChoice
 from quadmix_assets.settings.base import Section, Share
 
 
@@ -18,8 +19,15 @@ class RefineSettings(Section):
         description="thetas of a round, as a share of parameters.n; a quarter costs a quarter of "
         "the first round",
     )
+    acquisition: AcquisitionChoice = Field(
+        default="lcb",
+        validate_default=True,
+        description="how a round's thetas are chosen: the name of a kind, or a mapping with its "
+        "options; lcb: near the predicted optima, thompson and noisy_ei: by joint samples of a "
+        "Gaussian process, genetic: crossings of trained thetas",
+    )
     explore: Share = Field(
         default=0.3,
-        description="share of a round's thetas where the regressor is most uncertain; the others "
-        "are near the predicted optima, where its errors matter most",
+        description="share of a round's thetas where the regressor is most uncertain; the "
+        "acquisition chooses the others",
     )

@@ -69,7 +69,7 @@ class SearchSettings(Section):
         "further they lie outside",
     )
     refine: RefineSettings = Field(
-        default=RefineSettings(), description="further rounds of proxies; by default none"
+        default_factory=RefineSettings, description="further rounds of proxies; by default none"
     )
     verify: VerifySettings = Field(
         default=VerifySettings(),

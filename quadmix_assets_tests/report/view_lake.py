@@ -14,6 +14,7 @@ from quadmix_assets.outputs import (
     PARAMETER_SETS,
     PROXY_METRICS,
     PROXY_POOL,
+    PROXY_REPEATS,
     RANDOM_COMPARISON,
     RANK_CALIBRATION,
     REFINEMENT,
@@ -119,6 +120,8 @@ def put_swarm(store: Store) -> None:
         metrics = losses({"theta_id": numbers}, [5.0 - n / 10 for n in numbers])
         version = {"version": {"recipe": batch}}
         store.write_table(store.table_path(PROXY_METRICS, batch), metrics, version)
+    repeats = {"theta_id": [0, 0, 1], "seed": [0, 1, 0]}
+    store.write_table(store.table_path(PROXY_REPEATS), losses(repeats, [5.0, 5.1, 4.8]))
     check = {"sample": ["theta* (planted)"] * 2 + ["uniform"] * 2, "seed": [0, 1, 0, 1]}
     store.write_table(store.table_path(OPTIMUM_CHECK), losses(check, [4.0, 4.2, 5.0, 5.2]))
 

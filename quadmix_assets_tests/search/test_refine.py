@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from quadmix_assets.sampling import Parameters
+from quadmix_assets.search.acquisitions.base import Known
+from quadmix_assets.search.acquisitions.lcb import LcbSettings
 from quadmix_assets.search.refine import propose
+from quadmix_assets.search.regressor_inputs import ThetaInputs
 from quadmix_assets.search.space import ThetaSpace
 from quadmix_assets.search.strategies.base import Prediction
 from quadmix_assets_tests.search.limits import constraints
@@ -19,9 +22,16 @@ def predict(thetas: Parameters) -> Prediction:
     return Prediction(true_losses(thetas), thetas.eta[:, 0].copy())
 
 
+def known_of(optimum: Parameters) -> Known:
+    trained = SPACE.draw(40, seed=6)
+    inputs_of = ThetaInputs(("a", "b"), ("w", "x", "y", "z"), scaled=False)
+    return Known(predict, optimum, trained, inputs_of(trained), true_losses(trained), inputs_of)
+
+
 def round_of(**changes: Any) -> Parameters:
     options: dict[str, Any] = {"n": 20, "explore": 0.5, "seed": 0, "start": 100}
-    return propose([predict, predict], OPTIMA, changes.pop("space", SPACE), **(options | changes))
+    known = [known_of(OPTIMA[[k]]) for k in range(2)]
+    return propose(known, changes.pop("space", SPACE), LcbSettings(), **(options | changes))
 
 
 def test_half_of_a_round_is_near_the_optima_and_half_where_it_is_unsure() -> None:

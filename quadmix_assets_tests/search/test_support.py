@@ -1,8 +1,10 @@
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import ArrayLike
 
 from quadmix_assets.proxies.evidence import Evidence
 from quadmix_assets.sampling import Parameters, PoolIndex, sample_parameters
@@ -13,6 +15,7 @@ from quadmix_assets.search.regressors.fitting import fit_regressor
 from quadmix_assets.search.space import ThetaSpace
 from quadmix_assets.search.strategies.registry import STRATEGIES
 from quadmix_assets.search.support import LIMIT, TOLERANCE, Support
+from quadmix_assets.settings.strategy import StrategySettings
 from quadmix_assets_tests.search.swarm import (
     N_CRITERIA,
     N_DOMAINS,
@@ -114,15 +117,18 @@ def test_no_strategy_leaves_the_evidence_for_a_promise(kind: str) -> None:
     class Promise:
         kind, training_mean = "promise", 0.0
 
-        def predict(self, inputs: np.ndarray) -> np.ndarray:
-            return inputs[:, column]
+        def predict(self, inputs: ArrayLike) -> np.ndarray:
+            return np.asarray(inputs)[:, column]
 
-        def standard_deviation(self, inputs: np.ndarray) -> np.ndarray:
-            return np.zeros(len(inputs))
+        def standard_deviation(self, inputs: ArrayLike) -> np.ndarray:
+            return np.zeros(len(np.asarray(inputs)))
+
+        def to_json(self) -> dict[str, Any]:
+            return {}
 
     space = ThetaSpace(N_CRITERIA, N_DOMAINS, N_TOKENS, OMEGA_MAX)
     support = Support.of(evidence, MIXTURE, N_TOKENS)
-    strategy = STRATEGIES.settings_class(kind)(kind=kind)
+    strategy = cast(StrategySettings, STRATEGIES.settings_class(kind)(kind=kind))
 
     def outside(support_or_none: Support | None) -> float:
         predict = objective_predictor(OBJECTIVE, {"planted": Promise()}, MIXTURE, support_or_none)

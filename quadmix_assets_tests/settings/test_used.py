@@ -14,11 +14,12 @@ from quadmix_assets.settings import (
 )
 from quadmix_assets_tests.conftest import write_profile
 
-TRAINING = {"proxy_metrics", "refinement", "optimum_check", "random_comparison"}
+TRAINING = {*("proxy_metrics", "proxy_repeats", "refinement", "optimum_check", "random_comparison")}
 WITH_CRITERION_NAMES = {
     *("scored_shards", "score_normalizers", "score_report", "proxy_pool", "parameter_sets"),
     *("merged_ranks", "sampled_subset", "regressor", "refinement", "optimal_params"),
     *("optimum_check", "rank_calibration", "final_mix", "mix_manifest", "catalog"),
+    "proxy_repeats",
 }
 WITH_SEED = {
     *("planted_corpus", "tokenizer", "target_sets", "fitted_models", "proxy_pool"),
@@ -98,6 +99,8 @@ def affected(folder: Path, before: dict[str, Any], after: dict[str, Any]) -> set
         ({"search.n_points": 1_000}, {"optimal_params"}),
         ({"search.constraints.max_copies": 2.0}, {"optimal_params"}),
         ({"search.constraints.domains": {"law": {"off": True}}}, {"optimal_params"}),
+        ({"search.stay_within_evidence": False}, {"optimal_params"}),
+        ({"proxies.repeats": 2}, {"proxy_repeats"}),
         ({"search.check_seeds": 2}, {"optimum_check"}),
         ({"search.objectives": OBJECTIVES}, {"optimal_params", "optimum_check"}),
         ({"search.refine.rounds": 1}, {"refinement"}),

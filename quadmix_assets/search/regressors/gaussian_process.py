@@ -122,6 +122,23 @@ class GaussianProcessRegressor:
         floor = _FLOOR_SHARE * self.losses.min()
         return np.asarray((_unwarp(mean, self.losses) - floor) * _spread(self.losses) * latent)
 
+    def sample(self, inputs: ArrayLike, n: int, *, rng: np.random.Generator) -> FloatArray:
+        """n joint samples (n, m) in nats of the expected losses at inputs (m, F).
+
+        O(m^3): all m losses are drawn together, with their correlations.
+
+        Raises:
+            ValueError: as `predict`.
+        """
+        matrix = check_floats("inputs", inputs, (None, self.scaler.n_columns))
+        mean, covariance = self.process.predict(self.scaler(matrix), return_cov=True)
+        # The covariance holds the noise of single proxies, which expected losses have not.
+        covariance[np.diag_indices(len(covariance))] -= np.exp(self.hyper[-1])
+        values, vectors = np.linalg.eigh(covariance)
+        root = vectors * np.sqrt(np.maximum(values, 0.0))
+        drawn = mean + rng.normal(size=(n, len(mean))) @ root.T
+        return _unwarp(drawn, self.losses)
+
     def to_json(self) -> dict[str, Any]:
         """As in `Regressor`: the rows and the kernel's parameters, which determine the process."""
         return {
