@@ -6,9 +6,10 @@ So each names its choice, and `verification` measures them.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quadmix_assets.sampling import Parameters, Theta
 from quadmix_assets.sampling.theta_json import theta_from_json, theta_to_json
@@ -41,12 +42,14 @@ class Candidate:
         theta: feasible.
         predicted: its predicted objective.
         standard_deviation: of that prediction.
+        is_within_evidence: whether it lies in the range of the trained thetas, or may lie anywhere.
     """
 
     name: str
     theta: Theta
     predicted: float
     standard_deviation: float
+    is_within_evidence: bool
 
     def to_json(self) -> dict[str, Any]:
         """The candidate as values that JSON can hold."""
@@ -55,6 +58,7 @@ class Candidate:
             "theta": theta_to_json(self.theta),
             "predicted": self.predicted,
             "standard_deviation": self.standard_deviation,
+            "is_within_evidence": self.is_within_evidence,
         }
 
     @classmethod
@@ -65,7 +69,15 @@ class Candidate:
             theta_from_json(values["theta"]),
             values["predicted"],
             values["standard_deviation"],
+            values["is_within_evidence"],
         )
+
+
+class IsWithin(Protocol):
+    """Thetas -> whether each lies in the range of the trained thetas."""
+
+    def __call__(self, thetas: Parameters) -> NDArray[np.bool_]:
+        """One truth value (n,) per theta."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +100,11 @@ def make_candidates(
     paper: SearchResult,
     swarm: Swarm,
     predict: Predict,
+    cautious: Predict,
     space: ThetaSpace,
     strategy: StrategySettings,
     *,
+    is_within: IsWithin,
     n: int,
     n_points: int,
     top: int,
@@ -104,14 +118,17 @@ def make_candidates(
     trained thetas: one in four the best by their measured objective, the others by the prediction,
     which smooths the noise of single proxies. The previous theta* takes the place of the last one,
     unless it is among them: so a search that finds the same thetas again names the same candidates.
+    But for the first two no candidate lies outside the range of the trained thetas.
 
     Args:
         found: by the configured strategy and regressors.
         paper: by LightGBM and the mean of the best random thetas.
         swarm: the trained thetas with their measured objective.
         predict: thetas -> predicted objectives, by the configured regressors.
+        cautious: the same with what the search adds for thetas outside the evidence.
         space: of feasible thetas.
         strategy: the configured one; CMA-ES keeps its options but for the caution.
+        is_within: whether thetas lie in the range of the trained ones.
         n: how many candidates.
         n_points: thetas that a search predicts, in each stage.
         top: how many random thetas with the best predictions are averaged.
@@ -122,19 +139,18 @@ def make_candidates(
         InfeasibleError: a theta cannot satisfy the constraints.
         ValueError: a prediction is NaN, infinite or of a wrong shape.
     """
-    chosen = _Distinct(space, predict)
+    chosen = _Distinct(space, predict, is_within)
     if np.array_equal(space.to_cube(found.theta), space.to_cube(paper.theta)):
-        chosen.add(QUADMIX_PAPER, paper.theta)
+        chosen.add(QUADMIX_PAPER, paper.theta, anywhere=True)
     else:
-        chosen.add(f"{SEARCHED} ({found.strategy})", found.theta)
-        chosen.add(QUADMIX_PAPER, paper.theta)
+        chosen.add(f"{SEARCHED} ({found.strategy})", found.theta, anywhere=True)
+        chosen.add(QUADMIX_PAPER, paper.theta, anywhere=True)
     points = min(n_points, _N_POINTS)
     cma_es = strategy if isinstance(strategy, CmaEsSettings) else CmaEsSettings()
     for caution in _CAUTIONS:
         if len(chosen.candidates) < n:
-            cautious = cma_es.model_copy(update={"caution": caution})
-            result = cautious.search(
-                predict, space, n_points=points, top=min(top, points), seed=seed
+            result = cma_es.model_copy(update={"caution": caution}).search(
+                cautious, space, n_points=points, top=min(top, points), seed=seed
             )
             chosen.add(f"CMA-ES, caution {caution:g}", result.theta)
     by_measurement = np.argsort(swarm.measured, kind="stable")
@@ -179,13 +195,19 @@ def _alternating(measured: np.ndarray, smoothed: np.ndarray) -> Iterator[tuple[i
 class _Distinct:
     """Candidates, of which no two are the same theta."""
 
-    def __init__(self, space: ThetaSpace, predict: Predict) -> None:
+    def __init__(self, space: ThetaSpace, predict: Predict, is_within: IsWithin) -> None:
         self.candidates: list[Candidate] = []
         self._points: list[FloatArray] = []
-        self._space, self._predict = space, predict
+        self._space, self._predict, self._is_within = space, predict, is_within
 
-    def add(self, name: str, theta: Parameters) -> bool:
-        """Add a theta of one row, unless it is there already; return whether it was added."""
+    def add(self, name: str, theta: Parameters, *, anywhere: bool = False) -> bool:
+        """Add a theta of one row, unless it is there already; return whether it was added.
+
+        A theta outside the range of the trained ones is added only if it may lie `anywhere`.
+        """
+        is_within = bool(self._is_within(theta)[0])
+        if not (is_within or anywhere):
+            return False
         # The cube is clipped where a feasible neighbour lies beyond it, so it alone does not tell.
         point = np.concatenate([self._space.to_cube(theta)[0], theta.omega[0], theta.scale[0]])
         if any(np.abs(point - other).max() < _SAME for other in self._points):
@@ -198,6 +220,7 @@ class _Distinct:
                 theta[0],
                 float(prediction.mean[0]),
                 float(prediction.standard_deviation[0]),
+                is_within,
             )
         )
         return True

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quadmix_assets.outputs import OPTIMAL_PARAMS
 from quadmix_assets.proxies.evidence import Evidence
-from quadmix_assets.sampling import Theta, expectation
+from quadmix_assets.sampling import Parameters, Theta, expectation
 from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.candidates import Candidate, Swarm, make_candidates, paper_of
 from quadmix_assets.search.fit import fit_regressors, objective_predictor
@@ -16,7 +17,7 @@ from quadmix_assets.search.regressor_inputs import RegressorInputs
 from quadmix_assets.search.regressors.base import Regressor
 from quadmix_assets.search.space import ThetaSpace
 from quadmix_assets.search.strategies.base import SearchResult
-from quadmix_assets.search.support import make_support
+from quadmix_assets.search.support import LIMIT, make_support
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings
 
@@ -92,6 +93,13 @@ def find_candidates(
         ValueError: there are too few proxies to fit a regressor to.
     """
     support = make_support(settings, evidence, inputs_of, space.n_tokens)
+
+    def is_within(thetas: Parameters) -> NDArray[np.bool_]:
+        if support is None:
+            return np.ones(len(thetas), bool)
+        excess = support.excess(inputs_of(thetas), thetas, inputs_of)
+        return np.asarray((excess < LIMIT).all(axis=1))
+
     paper = paper_of(settings)
     papers = optima
     of_paper = regressors
@@ -104,9 +112,11 @@ def find_candidates(
             optimum.result,
             papers[name].result,
             Swarm(evidence.theta_ids.tolist(), evidence.parameters, optimum.measured),
+            objective_predictor(optimum.objective, regressors, inputs_of),
             objective_predictor(optimum.objective, regressors, inputs_of, support),
             space,
             settings.search.strategy,
+            is_within=is_within,
             n=settings.search.verify.candidates,
             n_points=settings.search.n_points,
             top=settings.search.top,

@@ -73,6 +73,8 @@ class Contest:
         if number >= len(self.heats):
             return [], ()
         heat = self.heats[number]
+        if number:
+            self.alive = self._eligible
         self.alive = best_of(self.alive, self.measured, heat.n_candidates)
         self.heat_of |= dict.fromkeys(self.alive, number + 1)
         return self.alive, heat.seeds
@@ -84,9 +86,15 @@ class Contest:
             self.measured.setdefault(name, {}).update(values)
 
     @property
+    def _eligible(self) -> list[str]:
+        """Those that are left and may win: those within the evidence, unless there is none."""
+        within = {one.name for one in self.candidates if one.is_within_evidence}
+        return [name for name in self.alive if name in within] or self.alive
+
+    @property
     def winner(self) -> str:
-        """The best of the candidates that are left."""
-        return best_of(self.alive, self.measured, 1)[0]
+        """The best of the candidates that are left; without a measurement the search's own."""
+        return best_of(self._eligible, self.measured, 1)[0] if self.heats else self.alive[0]
 
     def chosen(self, name: str) -> Chosen:
         """A candidate with its measurement; its prediction is corrected by the repeats."""
@@ -100,7 +108,8 @@ class Contest:
 
         Columns candidate, heat (the last one), seeds, mean, low, high (null with fewer than two
         seeds), behind (by how much it is worse than the winner over the seeds that both have),
-        predicted (for other seeds than the swarm's), optimism.
+        predicted (for other seeds than the swarm's), optimism, outside (of the range of the
+        trained thetas, so that it cannot win).
         """
         by_heat = sorted(
             (one.name for one in self.candidates), key=lambda name: -self.heat_of.get(name, 0)
@@ -127,6 +136,7 @@ class Contest:
             "behind": float(np.mean(behind)) if behind else None,
             "predicted": chosen.predicted,
             "optimism": chosen.optimism,
+            "outside": not chosen.candidate.is_within_evidence,
         }
 
 

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 from quadmix_assets.mix.model import load_mix_model
-from quadmix_assets.outputs import OPTIMAL_PARAMS
+from quadmix_assets.outputs import VERIFICATION
 from quadmix_assets.search.optimum import read_optimum
 from quadmix_assets_tests.conftest import Project
 
@@ -11,7 +11,7 @@ def test_mix_is_made_with_the_theta_of_the_calibration(tiny: Project, tmp_path: 
     project = tiny.copy(tmp_path / "copy")
     store, settings = project.store, project.settings
     before = load_mix_model(store, settings)
-    path = store.path(OPTIMAL_PARAMS, "planted.json")
+    path = store.path(VERIFICATION, "planted.json")
     optimum = store.read_json(path)
     optimum["theta"]["omega"] = [0.123] * len(settings.domain_names)
     store.write_json(path, optimum)

@@ -33,12 +33,20 @@ FOUND, PAPER = search(predict, seed=1), search(predict, seed=2)
 
 
 def candidates(**changes: Any) -> list[Candidate]:
-    values: dict[str, Any] = {"n": 16, "n_points": 300, "top": 5, "seed": 3} | changes
+    values: dict[str, Any] = {
+        "is_within": lambda thetas: np.ones(len(thetas), bool),
+        "n": 16,
+        "n_points": 300,
+        "top": 5,
+        "seed": 3,
+        **changes,
+    }
     found, paper = values.pop("found", FOUND), values.pop("paper", PAPER)
     return make_candidates(
         found,
         paper,
         Swarm(range(100, 140), THETAS, MEASURED),
+        predict,
         predict,
         values.pop("space", space()),
         values.pop("strategy", CmaEsSettings()),
@@ -109,6 +117,18 @@ def test_the_previous_theta_star_takes_the_last_place_unless_it_is_there() -> No
     for known in (before[0], before[-1]):
         again = candidates(previous=known.theta)
         assert [one.name for one in again] == [one.name for one in before]
+
+
+def test_only_what_the_searches_found_may_lie_outside_the_evidence() -> None:
+    def is_within(thetas: Parameters) -> np.ndarray:
+        return thetas.omega[:, 0] > OMEGA_MAX / 2
+
+    found = candidates(is_within=is_within)
+    assert [one.name for one in found[:2]] == ["search (random_top_mean)", QUADMIX_PAPER]
+    for one in found:
+        assert one.is_within_evidence == (one.theta.omega[0] > OMEGA_MAX / 2)
+    assert all(one.is_within_evidence for one in found[2:])
+    assert len(found) == 16
 
 
 def test_candidates_survive_json_bit_by_bit() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from quadmix_assets.outputs import OPTIMAL_PARAMS
+from quadmix_assets.outputs import VERIFICATION
 from quadmix_assets.search.optimum import read_optimum
 from quadmix_assets.store import MissingOutputError
 from quadmix_assets_tests.conftest import Project
@@ -16,14 +16,14 @@ def test_optimum_of_other_criteria_or_domains_is_refused(
     tiny: Project, tmp_path: Path, key: str
 ) -> None:
     project = tiny.copy(tmp_path / "copy")
-    path = project.store.path(OPTIMAL_PARAMS, "planted.json")
+    path = project.store.path(VERIFICATION, "planted.json")
     optimum: dict[str, Any] = project.store.read_json(path)
     optimum[key] = optimum[key][::-1]
     project.store.write_json(path, optimum)
-    with pytest.raises(ValueError, match=f"searched for the {key}"):
+    with pytest.raises(ValueError, match=f"was made for the {key}"):
         read_optimum(project.store, project.settings, "planted")
 
 
 def test_an_objective_that_was_not_searched_is_named(tiny: Project) -> None:
-    with pytest.raises(MissingOutputError, match=f"{OPTIMAL_PARAMS}/nothing"):
+    with pytest.raises(MissingOutputError, match=f"{VERIFICATION}/nothing"):
         read_optimum(tiny.store, tiny.settings, "nothing")

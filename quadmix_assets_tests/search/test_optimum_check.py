@@ -1,128 +1,139 @@
-import re
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
-from scipy.stats import ttest_1samp
 
 from quadmix_assets.proxies.evidence import Evidence
 from quadmix_assets.sampling import PoolDraw, PoolIndex, sample_parameters
+from quadmix_assets.search.by_seed import objective_by_seed, values_by_sample
+from quadmix_assets.search.fresh_proxies import FreshProxies
 from quadmix_assets.search.objective import Objective
 from quadmix_assets.search.optimum_check import (
+    BEST_OF_FIRST_ROUND,
+    THETA_STAR,
     UNIFORM,
-    best_of_first_round,
+    CheckResult,
+    Compared,
+    best_by,
     best_proxy_of_first_round,
-    check_table,
-    compare,
-    interval_of_mean,
-    objective_by_seed,
-    samples_of,
     selections,
-    theta_star,
-    top_of,
 )
 from quadmix_assets.settings import ObjectiveSettings
+from quadmix_assets_tests.conftest import Project
 from quadmix_assets_tests.sampling.pools import large_pool
 
 POOL = large_pool(np.random.default_rng(0), 3_000, 3, ties=False)
-MINE, BEST = theta_star("bmk"), best_of_first_round("bmk")
-
-
-def test_all_but_the_thetas_have_the_tokens_of_theta_star() -> None:
-    index = PoolIndex.build(POOL.sigma, POOL.domains, POOL.tokens, 3)
-    draw = PoolDraw(index, POOL.hashes, 1, max_epsilon=0.001)
-    thetas = dict(zip((MINE, BEST), sample_parameters(2, 3, 3, seed=0, omega_max=0.4), strict=True))
-    sigma = {"worth": POOL.sigma[:, 0], "fame": POOL.sigma[:, 1]}
-    found = selections(draw, POOL.hashes, POOL.tokens, sigma, thetas, reference=MINE, seed=7)
-    assert list(found) == [MINE, BEST, UNIFORM, top_of("worth"), top_of("fame")]
-    for name, theta in thetas.items():
-        copies = POOL.copies(theta, 1)
-        np.testing.assert_array_equal(found[name].documents, np.flatnonzero(copies))
-        np.testing.assert_array_equal(found[name].copies, copies[copies > 0])
-    size = (POOL.tokens[found[MINE].documents] * found[MINE].copies).sum()
-    for name in (UNIFORM, top_of("worth"), top_of("fame")):
-        documents = found[name].documents
-        tokens = POOL.tokens[documents].sum()
-        assert size - POOL.tokens.max() < tokens <= size
-        assert len(set(documents)) == len(documents)
-        assert (found[name].copies == 1).all()
-    kept = np.isin(np.arange(3_000), found[top_of("worth")].documents)
-    assert sigma["worth"][kept].max() <= sigma["worth"][~kept].min()
-    quality = sigma["worth"][found[UNIFORM].documents].mean()
-    assert quality == pytest.approx(sigma["worth"].mean(), abs=0.05)
-    again = selections(draw, POOL.hashes, POOL.tokens, sigma, thetas, reference=MINE, seed=8)
-    assert set(again[UNIFORM].documents) != set(found[UNIFORM].documents)
-
-    samples, table = samples_of(found, [11, 12, 13])
-    assert (
-        [sample.sample_id for sample in samples] == table["sample_id"].to_list() == list(range(15))
-    )
-    assert [sample.seed for sample in samples] == [11, 12, 13] * 5
-    assert table["seed"].to_list() == [0, 1, 2] * 5
-    assert table["sample"].to_list()[::3] == list(found)
-
-
-def losses_of(values: dict[str, list[float | None]]) -> pl.DataFrame:
-    rows = [
-        (name, seed, target, "failed" if loss is None else "trained", loss)
-        for name, by_seed in values.items()
-        for seed, loss in enumerate(by_seed)
-        for target in ("one", "two")
-    ]
-    columns = ["sample", "seed", "target", "status", "loss_nats"]
-    return pl.DataFrame(rows, schema=columns, orient="row")
-
-
+CRITERIA = ("target_fasttext", "importance", "heuristics")
 OBJECTIVE = Objective("bmk", "nats", {"one": 0.5, "two": 0.5}, 1.0)
 
 
-def by_seed(mine: list[float | None], best: list[float | None]) -> pl.DataFrame:
-    return objective_by_seed(losses_of({MINE: mine, BEST: best}), OBJECTIVE)
+@pytest.fixture
+def proxies(tmp_path: Path) -> FreshProxies:
+    """A pool of 3,000 documents in three domains, with the criteria of the tiny profile."""
+    project = Project(tmp_path)
+    index = PoolIndex.build(POOL.sigma, POOL.domains, POOL.tokens, 3)
+    sigma = {f"sigma_{name}": POOL.sigma[:, k] for k, name in enumerate(CRITERIA)}
+    return FreshProxies(
+        project.store,
+        project.settings,
+        "check",
+        tmp_path,
+        PoolDraw(index, POOL.hashes, 1, max_epsilon=0.001),
+        {"id_hash": POOL.hashes, "n_tokens": POOL.tokens, **sigma},
+    )
+
+
+def test_all_but_the_thetas_have_the_expected_tokens(proxies: FreshProxies) -> None:
+    theta, other = sample_parameters(2, 3, 3, seed=0, omega_max=0.4)
+    tokens = 0.1 * float(POOL.tokens.sum())
+    compared = Compared({THETA_STAR: theta, BEST_OF_FIRST_ROUND: other}, {}, (), tokens)
+    found = selections(proxies, compared, 0)
+    assert list(found) == [THETA_STAR, BEST_OF_FIRST_ROUND, UNIFORM, *map(best_by, CRITERIA)]
+    for name, drawn in compared.thetas.items():
+        copies = POOL.copies(drawn, proxies.seed_of("draw", 0))
+        np.testing.assert_array_equal(found[name].documents, np.flatnonzero(copies))
+        np.testing.assert_array_equal(found[name].copies, copies[copies > 0])
+    for name in (UNIFORM, *map(best_by, CRITERIA)):
+        documents = found[name].documents
+        assert tokens - POOL.tokens.max() < POOL.tokens[documents].sum() <= tokens
+        assert len(set(documents)) == len(documents)
+        assert (found[name].copies == 1).all()
+    best = found[best_by("importance")].documents
+    kept = np.isin(np.arange(3_000), best)
+    assert POOL.sigma[kept, 1].max() <= POOL.sigma[~kept, 1].min()
+    again = selections(proxies, compared, 1)
+    for name in (THETA_STAR, UNIFORM):
+        assert set(again[name].documents) != set(found[name].documents)
+    np.testing.assert_array_equal(again[best_by("importance")].documents, best)
+
+
+def test_samples_of_one_seed_share_all_random_numbers(proxies: FreshProxies) -> None:
+    chosen = proxies.select(sample_parameters(1, 3, 3, seed=0)[0], 0)
+    first, second, later = (
+        proxies.sample(number, chosen, k) for number, k in ((0, 0), (1, 0), (2, 1))
+    )
+    assert (first.seed, first.order_seed) == (second.seed, second.order_seed)
+    assert len({first.seed, first.order_seed, later.seed, later.order_seed}) == 4
 
 
 def test_objective_of_every_sample_and_seed_that_was_trained() -> None:
-    found = by_seed([3.0, None, 5.0], [4.0, 4.5, 6.0])
-    assert found.rows() == [
-        (MINE, 0, 4.0), (MINE, 2, 6.0), (BEST, 0, 5.0), (BEST, 1, 5.5), (BEST, 2, 7.0),
-    ]  # fmt: skip
-    table = check_table(found, {MINE: 3.9})
-    assert table["seeds"].to_list() == [2, 3]
-    assert table["predicted"].to_list()[0] == 3.9
-    assert np.isnan(table["predicted"].to_list()[1])
+    rows = [
+        (name, seed, target, "failed" if loss is None else "trained", loss)
+        for name, losses in {"mine": [3.0, None, 5.0], "best": [4.0, 4.5, 6.0]}.items()
+        for seed, loss in enumerate(losses)
+        for target in ("one", "two", "of another objective")
+    ]
+    columns = ["sample", "seed", "target", "status", "loss_nats"]
+    losses = pl.DataFrame(rows, schema=columns, orient="row")
+    found = objective_by_seed(losses, OBJECTIVE)
+    assert values_by_sample(found) == {
+        "mine": {0: 4.0, 2: 6.0},
+        "best": {0: 5.0, 1: 5.5, 2: 7.0},
+    }
+    failed = losses.with_columns(status=pl.lit("failed"))
+    assert values_by_sample(objective_by_seed(failed, OBJECTIVE)) == {}
 
 
-def test_intervals_are_students() -> None:
-    values = np.array([4.0, 4.3, 4.1, 4.6])
-    mean, low, high = interval_of_mean(values)
-    expected = ttest_1samp(values, 0.0).confidence_interval(0.9)
-    assert (mean, low, high) == pytest.approx((values.mean(), expected.low, expected.high))
-    assert interval_of_mean(np.array([2.0])) == (2.0, -np.inf, np.inf)
+def result(proof: dict[str, list[float]], *same: str) -> CheckResult:
+    """The same values on both parts, but that the second criterion is best on the search part."""
+    on_proof = {name: dict(enumerate(values)) for name, values in proof.items()}
+    on_search = on_proof | {best_by("importance"): {0: 1.0, 1: 1.0}}
+    return CheckResult(OBJECTIVE, on_search, on_proof, {THETA_STAR: 3.5}, same, 1e6)
 
 
-@pytest.mark.parametrize(
-    ("mine", "best", "words"),
-    [
-        ([3.0, 3.1, 3.2], [4.0, 4.11, 4.19], "is better than .*: lower in 3 of 3 seeds, by 1.00"),
-        ([4.0, 4.11, 4.19], [3.0, 3.1, 3.2], "is worse than .*: lower in 0 of 3 seeds, higher by"),
-        (
-            [3.0, 3.5, 3.2],
-            [3.2, 3.3, 3.3],
-            "cannot be distinguished .*: lower in 2 of 3 seeds, lower by",
-        ),
-        ([3.0, None, 3.2], [4.0, 3.0, None], "cannot be distinguished .*: lower in 1 of 1 seeds"),
-        ([None, None, None], [4.0, 3.0, 2.0], "cannot be compared .*: trainings failed"),
-    ],
-)
-def test_a_verdict_in_words(mine: list[float | None], best: list[float | None], words: str) -> None:
-    verdict = compare(by_seed(mine, best), MINE, BEST)
-    assert re.search(words, verdict.in_words("nats")), verdict.in_words("nats")
+VALUES = {
+    THETA_STAR: [3.0, 3.2, 3.1],
+    BEST_OF_FIRST_ROUND: [3.5, 3.71, 3.6],
+    UNIFORM: [4.0, 4.21, 4.12],
+    best_by("heuristics"): [3.3, 3.4, 3.41],
+    best_by("importance"): [3.9, 3.9, 4.0],
+}
 
 
-def test_pairs_are_compared_seed_by_seed() -> None:
-    """Seeds differ by far more than samples; within each the difference is small and sure."""
-    verdict = compare(by_seed([1.0, 5.0, 9.0], [1.11, 5.1, 9.09]), MINE, BEST)
-    assert verdict.gain == pytest.approx(0.1)
-    assert verdict.low > 0
+def test_passes_on_the_interval_of_the_proof_part_alone() -> None:
+    assert result(VALUES).passed
+    uncertain = VALUES | {BEST_OF_FIRST_ROUND: [3.05, 3.21, 3.09]}
+    assert result(uncertain).gain_over(BEST_OF_FIRST_ROUND).gain.value > 0
+    assert not result(uncertain).passed
+
+
+def test_the_best_criterion_is_not_chosen_on_the_proof_part() -> None:
+    found = result(VALUES)
+    assert found.best_criterion == best_by("importance")
+    words = found.in_words()
+    assert "is better than best by importance, the best single criterion" in words
+    assert words.index("the best theta of the first round") < words.index("random documents")
+    assert found.optimism == pytest.approx(3.5 - 3.1)
+    table = found.table()
+    assert table["gain"].to_list() == pytest.approx([None, 0.5033333, 1.01, 0.27, 0.8333333])
+
+
+def test_a_theta_star_of_the_first_round_does_not_beat_it() -> None:
+    values = {name: seeds for name, seeds in VALUES.items() if name != BEST_OF_FIRST_ROUND}
+    found = result(values, BEST_OF_FIRST_ROUND, "quadmix_paper")
+    assert not found.passed
+    assert "is itself the best of the first round; it is quadmix_paper" in found.in_words()
 
 
 def test_theta_star_has_to_beat_the_best_of_the_first_round() -> None:
