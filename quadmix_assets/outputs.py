@@ -66,7 +66,8 @@ FILES_OF_A_SHARD = (
 VIEWS = frozenset(
     {
         "calibration", "documents", "domains", "losses", "mix", "mix_shards", "normalizers",
-        "optimum_check", "proxy_pool", "proxy_repeats", "quarantine", "random_comparison",
+        "optimum_check", "proxy_fidelity", "proxy_pool", "proxy_repeats", "quarantine",
+        "random_comparison",
         "samples", "scored_documents", "scores", "shards", "sigma", "target_overlap", "targets",
         "thetas", "verification",
     }

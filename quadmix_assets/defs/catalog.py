@@ -9,6 +9,7 @@ from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table
 from quadmix_assets.defs.mix import mix_manifest
 from quadmix_assets.defs.optimum_check import optimum_check
+from quadmix_assets.defs.proxy_fidelity import proxy_fidelity
 from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
 from quadmix_assets.defs.target_overlap import target_overlap
 from quadmix_assets.outputs import CATALOG
@@ -33,7 +34,7 @@ WITH_THE_MANIFEST = (
     owners=OWNERS,
     code_version=version_of(CATALOG, 1),
     # All other tables that views read are upstream of these.
-    deps=[target_overlap, optimum_check, mix_manifest, random_comparison],
+    deps=[target_overlap, optimum_check, proxy_fidelity, mix_manifest, random_comparison],
     automation_condition=WITH_THE_MANIFEST,
 )
 @faults_in_words

@@ -77,6 +77,7 @@ search_missing = _switch(
     "optimal_params",
     "verification",
     "optimum_check",
+    "proxy_fidelity",
     "rank_calibration",
     "random_comparison",
     on=BUILD_ENABLED,

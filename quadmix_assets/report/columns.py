@@ -13,6 +13,7 @@ from quadmix_assets.outputs import (
     MERGED_RANKS,
     OPTIMUM_CHECK,
     PARAMETER_SETS,
+    PROXY_FIDELITY,
     PROXY_METRICS,
     PROXY_POOL,
     PROXY_REPEATS,
@@ -174,6 +175,7 @@ _FIXED: dict[str, dict[str, Column]] = {
         "seed": _SEED,
         **_TRAINING,
     },
+    PROXY_FIDELITY: {"theta_id": _THETA_ID, "seed": _SEED, **_TRAINING},
     OPTIMUM_CHECK: {
         "objective": _OBJECTIVE,
         "sample": Column(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from quadmix_assets.outputs import (
     OPTIMUM_CHECK,
     PARAMETER_SETS,
+    PROXY_FIDELITY,
     PROXY_METRICS,
     PROXY_POOL,
     PROXY_REPEATS,
@@ -98,6 +99,12 @@ def proxy_views(domains: Sequence[str]) -> list[View]:
             (VERIFICATION,),
             "One row per proxy and target set of the measurement of the candidates for theta*.",
             f"SELECT * FROM {read_files(VERIFICATION)}",
+        ),
+        View(
+            "proxy_fidelity",
+            (PROXY_FIDELITY,),
+            "One row per theta, seed, target set and part that was trained at the second scale.",
+            f"SELECT * FROM {read_files(PROXY_FIDELITY)}",
         ),
         View(
             "optimum_check",

@@ -293,6 +293,20 @@ def _verification(settings: Settings) -> Used:
     )
 
 
+def _proxy_fidelity(settings: Settings) -> Used:
+    used = _section(settings, "search.fidelity")
+    if not settings.search.fidelity.n_thetas:
+        return used
+    return (
+        used
+        | _objectives(settings)
+        | _mix_objective(settings)
+        | _recipe(settings)
+        | _regressor_inputs(settings)
+        | _seed(settings)
+    )
+
+
 def _optimum_check(settings: Settings) -> Used:
     return (
         _section(settings, "search", "check_seeds")
@@ -376,6 +390,7 @@ _USED: dict[str, Callable[[Settings], Used]] = {
     outputs.REFINEMENT: _refinement,
     outputs.OPTIMAL_PARAMS: _optimal_params,
     outputs.VERIFICATION: _verification,
+    outputs.PROXY_FIDELITY: _proxy_fidelity,
     outputs.OPTIMUM_CHECK: _optimum_check,
     outputs.RANK_CALIBRATION: _rank_calibration,
     outputs.FINAL_MIX: _final_mix,
