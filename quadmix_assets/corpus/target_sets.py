@@ -1,7 +1,7 @@
 """Reads target sets (text that the mix should make a model good at), and splits and orders them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import polars as pl
@@ -9,7 +9,10 @@ from upath import UPath
 
 from quadmix_assets.corpus.near_duplicates import near_duplicates
 from quadmix_assets.corpus.readers import MissingTextColumnError
+from quadmix_assets.corpus.target_document import TargetDocument
 from quadmix_assets.corpus.target_documents import target_documents
+from quadmix_assets.corpus.template import Span
+from quadmix_assets.corpus.template_labels import common_labels, label_spans
 from quadmix_assets.hashing import hash_number
 
 FIT = "fit"
@@ -22,7 +25,14 @@ PARTS = (FIT, SEARCH, PROOF)
 EVALUATED = (SEARCH, PROOF)
 """The parts that losses are measured on."""
 
-_SCHEMA = {"id": pl.String, "text": pl.String}
+_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "id": pl.String,
+    "text": pl.String,
+    "template": pl.List(pl.Struct({"start": pl.Int64, "stop": pl.Int64})),
+    "choices": pl.List(
+        pl.Struct({"text": pl.String, "start": pl.Int64, "stop": pl.Int64, "is_right": pl.Boolean})
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -49,13 +59,20 @@ def read_target_set(
     max_documents: int | None = None,
     seed: int = 0,
 ) -> pl.DataFrame:
-    """The documents of a target set as (id, text), in the order of the files and their rows.
+    """The documents of a target set, in the order of the files and their rows.
+
+    Columns are id, text, template (where in the text words of a template stand, in characters) and
+    choices (of a multiple-choice question: the text with each of them, where in it the choice
+    stands, and whether it is the right one; else empty).
 
     The text is `text_column`, or `template` filled in with the columns of each row (see
     `template.py`), for example "{prompt}\\n\\n{response}", or with the fields that the target
-    format named `format` makes of the row. A row without an id gets "<name>:<row>" (in the
-    second and later files "<name>-<file>:<row>"). A set of more than `max_documents` is sampled
-    down; the sample depends on the ids and `seed` alone.
+    format named `format` makes of the row. Of a text that is complete already, the template are
+    the labels that nearly all texts have (see `template_labels`).
+
+    A row without an id gets "<name>:<row>" (in the second and later files "<name>-<file>:<row>"). A
+    set of more than `max_documents` is sampled down; the sample depends on the ids and `seed`
+    alone.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -82,7 +99,7 @@ def read_target_set(
                 template=template,
                 format=format,
             )
-            frames.append(pl.DataFrame(list(documents), schema=_SCHEMA, orient="row"))
+            frames.append(_frame(documents))
         except MissingTextColumnError as error:
             raise ValueError(
                 f"{error.path}: {error.reason} Set targets[{name}].text_column to the one that "
@@ -90,6 +107,10 @@ def read_target_set(
             ) from error
     frame = pl.concat(frames)
     _check(frame, paths[0])
+    if template is None and format is None:
+        labels = common_labels(frame["text"].to_list())
+        spans = [_spans(label_spans(text, labels)) for text in frame["text"]]
+        frame = frame.with_columns(pl.Series("template", spans, _SCHEMA["template"]))
     if max_documents is not None and frame.height > max_documents:
         keys = pl.Series([_hash(id_, seed) for id_ in frame["id"]])
         frame = frame.filter(keys.rank("ordinal") <= max_documents)
@@ -158,6 +179,23 @@ def n_evaluated(n_tokens: np.ndarray, max_tokens: int | None) -> int:
     if max_tokens is None:
         return len(n_tokens)
     return max(1, int(np.searchsorted(np.cumsum(n_tokens), max_tokens, side="right")))
+
+
+def _frame(documents: Iterable[TargetDocument]) -> pl.DataFrame:
+    rows = [
+        {
+            "id": document.id,
+            "text": document.text,
+            "template": _spans(document.template),
+            "choices": [asdict(choice) for choice in document.choices],
+        }
+        for document in documents
+    ]
+    return pl.DataFrame(rows, schema=_SCHEMA)
+
+
+def _spans(spans: Sequence[Span]) -> list[dict[str, int]]:
+    return [{"start": start, "stop": stop} for start, stop in spans]
 
 
 def _hash(value: str, seed: int) -> int:

@@ -15,6 +15,7 @@ from quadmix_assets.device import choose_device, training_precision
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
 from quadmix_assets.training.capacity import stack_size
+from quadmix_assets.training.evaluation import Measured
 from quadmix_assets.training.progress import BatchProgress, ProgressBoard
 from quadmix_assets.training.recipe import architecture_of, n_tokens_trained
 from quadmix_assets.training.stacks import ProxyResult, Sample, StackJob
@@ -27,8 +28,7 @@ METRICS_SCHEMA = {
     "sample_id": pl.Int32,
     "target": pl.String,
     "part": pl.String,
-    "loss_nats": pl.Float64,
-    "bits_per_byte": pl.Float64,
+    **dict.fromkeys(Measured._fields, pl.Float64),
     "status": pl.String,
     "reason": pl.String,
     "n_tokens": pl.Int64,
@@ -105,7 +105,7 @@ def train_samples(
         update={"n_tokens_per_proxy": n_tokens_per_proxy, "precision": precision}
     )
     tokenizer = project_tokenizer(store)
-    measured = {
+    windows_by_key = {
         f"{name}.{part}": ((name, part), windows)
         for part in parts
         for name, windows in read_targets(
@@ -118,7 +118,7 @@ def train_samples(
         recipe=recipe,
         vocab_size=tokenizer.get_vocab_size(),
         separator_id=separator_id(tokenizer),
-        targets={key: windows for key, (_, windows) in measured.items()},
+        targets={key: windows for key, (_, windows) in windows_by_key.items()},
         device=str(device),
         compiled=proxies.compile,
         n_threads=proxies.n_threads,
@@ -148,7 +148,7 @@ def train_samples(
     ]
     board.tell_if_due(at_once=True)
     return BatchResult(
-        _metrics(results, precision, {key: names for key, (names, _) in measured.items()}),
+        _metrics(results, precision, {key: names for key, (names, _) in windows_by_key.items()}),
         [result.training for result in sorted(results, key=lambda result: result.sample_id)],
         board.progress().tokens_per_second,
         size,
@@ -164,8 +164,7 @@ def _metrics(
             "sample_id": result.sample_id,
             "target": names[key][0],
             "part": names[key][1],
-            "loss_nats": loss_nats,
-            "bits_per_byte": bits_per_byte,
+            **measured._asdict(),
             "status": result.training.status,
             "reason": result.training.reason,
             "n_tokens": result.training.n_tokens,
@@ -174,6 +173,6 @@ def _metrics(
             "precision": precision,
         }
         for result in results
-        for key, (loss_nats, bits_per_byte) in result.losses.items()
+        for key, measured in result.losses.items()
     ]
     return pl.DataFrame(rows, schema=METRICS_SCHEMA).sort("sample_id", "target", "part")

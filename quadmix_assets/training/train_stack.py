@@ -136,7 +136,9 @@ def _train_and_evaluate(
         for k, sample_id in enumerate(sample_ids)
     ]
     if curves is not None:
-        target_nats = [{t: loss[0] for t, loss in result.losses.items()} for result in results]
+        target_nats = [
+            {t: measured.loss_nats for t, measured in result.losses.items()} for result in results
+        ]
         curves.close(target_nats, n_steps(job.recipe, job.architecture.context))
     return results, reports[-1]
 
@@ -166,13 +168,8 @@ def _result(
 ) -> ProxyResult:
     """The result of the k-th proxy of the stack."""
     training = trained.proxies[k]
-    of_proxy: dict[str, tuple[float | None, float | None]] = {
-        target: (float(loss.loss_nats[k]), float(loss.bits_per_byte[k]))
-        if training.status == "trained"
-        else (None, None)
-        for target, loss in losses.items()
-    }
-    return ProxyResult(sample_id, training, n_tokens_sample, of_proxy)
+    measured = {target: loss.of_proxy(k) for target, loss in losses.items()}
+    return ProxyResult(sample_id, training, n_tokens_sample, measured)
 
 
 def _cut(stack: Stack, size: int) -> list[Stack]:

@@ -24,16 +24,22 @@ def write(path: Path, rows: list[dict[str, Any]]) -> UPath:
     return UPath(path)
 
 
+def words_of(documents: pl.DataFrame) -> list[list[str]]:
+    """The words of the template in every document."""
+    return [
+        [row["text"][span["start"] : span["stop"]] for span in row["template"]]
+        for row in documents.iter_rows(named=True)
+    ]
+
+
 def test_text_column(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", [{"id": 7, "text": "x"}, {"text": "y"}])
-    assert read_target_set(path, name="t").to_dicts() == [
-        {"id": "7", "text": "x"},
-        {"id": "t:2", "text": "y"},
+    expected = [
+        {"id": "7", "text": "x", "template": [], "choices": []},
+        {"id": "t:2", "text": "y", "template": [], "choices": []},
     ]
-    assert read_target_set(path, name="t", text_column="text").schema == {
-        "id": pl.String,
-        "text": pl.String,
-    }
+    assert read_target_set(path, name="t").to_dicts() == expected
+    assert read_target_set(path, name="t", text_column="text").to_dicts() == expected
 
 
 def test_templates_in_every_format(tmp_path: Path) -> None:
@@ -44,10 +50,11 @@ def test_templates_in_every_format(tmp_path: Path) -> None:
         found = read_target_set(
             UPath(tmp_path / name), name="oh", template="Q: {prompt}\n\nA: {response} {choices[1]}"
         )
-        assert found.to_dict(as_series=False) == {
+        assert found.select("id", "text").to_dict(as_series=False) == {
             "id": ["oh:1", "oh:2"],
             "text": ["Q: 2 + 2?\n\nA: 4 4", "Q: {braces}\n\nA: kept b"],
         }
+        assert words_of(found) == [["Q: ", "\n\nA: ", " "]] * 2
 
 
 @pytest.mark.parametrize(
@@ -98,6 +105,19 @@ def test_broken_lines_are_an_error_with_a_template_too(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": "x"}\n{"text": ')
     with pytest.raises(ValueError, match="row 2: broken_json"):
         read_target_set(UPath(tmp_path / "a.jsonl"), name="t", template="{text}")
+
+
+def test_labels_that_nearly_all_texts_have_are_a_template(tmp_path: Path) -> None:
+    rows = [{"text": f"Question: what is {n}?\n\nThe short answer: Note: {n}"} for n in range(40)]
+    rows[7] = {"text": "Free text: with labels of its own.\nThe short answer: none"}
+    found = words_of(read_target_set(write(tmp_path / "a.jsonl", rows), name="t"))
+    # "Note:" does not begin a line, and "Free text:" begins one only once.
+    assert found[0] == ["Question: ", "\n\nThe short answer: "]
+    assert found[7] == ["\nThe short answer: "]
+    few = words_of(read_target_set(write(tmp_path / "b.jsonl", rows[:10]), name="t"))
+    assert few == [[]] * 10
+    mixed = rows[:20] + [{"text": f"text {n}"} for n in range(20)]
+    assert words_of(read_target_set(write(tmp_path / "c.jsonl", mixed), name="t")) == [[]] * 40
 
 
 def test_what_is_wrong_with_the_file(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def _look_at_file(path: UPath, target: TargetSettings, report: TargetReport) -> 
             template=target.template,
             format=target.format,
         )
-        texts = [text for _, text in islice(documents, _N_ROWS)]
+        texts = [document.text for document in islice(documents, _N_ROWS)]
     except MissingTextColumnError as error:
         return (
             f"text_column: {error.path}: {error.reason} Set it to the one that holds the text, or "
