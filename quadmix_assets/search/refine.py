@@ -11,7 +11,12 @@ from quadmix_assets.outputs import REFINEMENT
 from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.search.find import find_optima
-from quadmix_assets.search.fit import fit_regressors, make_regressor_inputs, objective_predictor
+from quadmix_assets.search.fit import (
+    fit_regressors,
+    make_regressor_inputs,
+    measured_inputs,
+    objective_predictor,
+)
 from quadmix_assets.search.space import ThetaSpace, make_space
 from quadmix_assets.search.strategies.base import Predict
 from quadmix_assets.seeds import derive_seed
@@ -111,7 +116,8 @@ def propose_round(store: Store, settings: Settings, number: int) -> Round:
         evidence = read_evidence(store, settings)
         inputs_of = make_regressor_inputs(store, settings)
         space = make_space(store, settings)
-        regressors = fit_regressors(settings, evidence, inputs_of(evidence.parameters))
+        measured = measured_inputs(store, settings, evidence, inputs_of)
+        regressors = fit_regressors(settings, evidence, measured)
         optima = find_optima(settings, evidence, space, regressors, inputs_of)
         predicts = [
             objective_predictor(optimum.objective, regressors, inputs_of)
