@@ -24,6 +24,7 @@ MERGED_RANKS = "merged_ranks"
 SAMPLED_SUBSET = "sampled_subset"
 PROXY_METRICS = "proxy_metrics"
 UNFINISHED_PROXIES = "proxy_metrics_unfinished"
+PROXY_READS = "proxy_reads"
 PROXY_SECONDS = "proxy_metrics_seconds"
 PROXY_REPEATS = "proxy_repeats"
 TENSORBOARD = "tensorboard"
@@ -67,7 +68,7 @@ VIEWS = frozenset(
     {
         "calibration", "documents", "domains", "losses", "mix", "mix_shards", "normalizers",
         "optimum_check", "proxy_fidelity", "proxy_pool", "proxy_repeats", "quarantine",
-        "random_comparison",
+        "random_comparison", "reads",
         "samples", "scored_documents", "scores", "shards", "sigma", "target_overlap", "targets",
         "thetas", "verification",
     }

@@ -26,6 +26,7 @@ from quadmix_assets.outputs import (
 )
 from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.proxies.parameter_sets import batch_names, read_batch, write_parameter_sets
+from quadmix_assets.proxies.piece_share import regime_in_words
 from quadmix_assets.proxies.proxy_pool import build_proxy_pool
 from quadmix_assets.proxies.sample_batch import rank_batch, sample_batch
 from quadmix_assets.proxies.swarm_progress import swarm_progress
@@ -253,6 +254,9 @@ def proxy_metrics(
             "failed": markdown_table(failed.select("theta_id", "reason").unique().sort("theta_id")),
             "mean_epochs": float(np.mean(epochs)),
             "max_epochs": float(np.max(epochs)),
+            "repetition": regime_in_words(settings, result.piece_share),
+            "share_of_samples_read": result.piece_share,
+            "documents_read": int(result.reads["id_hash"].n_unique()),
             "tokens_per_second": result.tokens_per_second,
             "proxies_at_once": result.stack_size,
             "swarm": str(swarm),

@@ -18,7 +18,7 @@ from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store
 
 # The rules by which a proxy reads its sample; raised when they change.
-_READING = "2"
+_READING = 2
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,13 @@ class Evidence:
     parameters: Parameters
     n_failed: int
     n_stale: int
+
+    @property
+    def samples(self) -> pl.DataFrame:
+        """theta_id and n_tokens_sample, the tokens of its sample, of `theta_ids` in order."""
+        trained = self.metrics.filter(pl.col("theta_id").is_in(self.theta_ids.tolist()))
+        rows = trained.unique("theta_id", keep="first", maintain_order=True)
+        return rows.select("theta_id", "n_tokens_sample")
 
     def losses(self, target: str) -> FloatArray:
         """Losses (n,) of `theta_ids` on one target set, in nats per token."""
@@ -84,11 +91,15 @@ def evidence_version(store: Store, settings: Settings, batch: str) -> dict[str, 
         MissingOutputError: one of the inputs has not been made.
     """
     training = json.dumps(settings.proxies.training.model_dump(mode="json"), sort_keys=True)
+    reading = {
+        "rules": _READING,
+        **settings.proxies.model_dump(include={"target_epochs", "max_document_share"}),
+    }
     return {
         **pool_version(store, batch),
         TARGET_SETS: store.fingerprint(store.root / TARGET_SETS),
         "training": training,
-        "reading": _READING,
+        "reading": json.dumps(reading, sort_keys=True),
         "max_target_tokens": str(settings.proxies.max_target_tokens),
     }
 

@@ -12,6 +12,7 @@ import polars as pl
 from quadmix_assets.outputs import PROXY_POOL, PROXY_REPEATS
 from quadmix_assets.proxies.evidence import evidence_version, read_evidence
 from quadmix_assets.proxies.parameter_sets import batch_key
+from quadmix_assets.proxies.piece_share import piece_share
 from quadmix_assets.proxies.proxy_pool import open_index, read_documents, token_folder
 from quadmix_assets.sampling import PoolDraw
 from quadmix_assets.seeds import derive_seed
@@ -76,6 +77,7 @@ def train_repeats(
             documents["id_hash"],
             samples,
             n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
+            piece_share=piece_share(store, settings),
             on_progress=on_progress,
             unfinished_folder=unfinished_folder,
             inputs_version=version,

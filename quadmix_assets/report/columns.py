@@ -16,6 +16,7 @@ from quadmix_assets.outputs import (
     PROXY_FIDELITY,
     PROXY_METRICS,
     PROXY_POOL,
+    PROXY_READS,
     PROXY_REPEATS,
     QUARANTINE,
     RANDOM_COMPARISON,
@@ -82,9 +83,9 @@ _TRAINING = {
     "reason": Column("why the training failed; null where it did not", nullable=True),
     "n_tokens": Column("tokens that the model was trained on, repetitions included", "tokens"),
     "n_tokens_sample": Column(
-        "tokens of the sample that it was trained on, copies included", "tokens"
+        "tokens of the sample that it was trained on a part of, copies included", "tokens"
     ),
-    "epochs": Column("n_tokens / n_tokens_sample", "passes over the sample"),
+    "epochs": Column("how often it read its part of the sample", "passes"),
     "precision": Column("number format of the training"),
 }
 _RAW = {
@@ -167,6 +168,15 @@ _FIXED: dict[str, dict[str, Column]] = {
         "copies": _COPIES,
     },
     PROXY_METRICS: {"theta_id": _THETA_ID, **_TRAINING},
+    PROXY_READS: {
+        "theta_id": _THETA_ID,
+        "id_hash": Column("hash of the document's id", "64-bit number"),
+        "n_tokens": Column(
+            "tokens of the document that the proxy read, through all copies and epochs; of more "
+            "than 20,000 documents a sample, scaled to keep the sum",
+            "tokens",
+        ),
+    },
     PROXY_REPEATS: {"theta_id": _THETA_ID, "seed": _SEED, **_TRAINING},
     VERIFICATION: {
         "objective": _OBJECTIVE,

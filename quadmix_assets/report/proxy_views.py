@@ -8,6 +8,7 @@ from quadmix_assets.outputs import (
     PROXY_FIDELITY,
     PROXY_METRICS,
     PROXY_POOL,
+    PROXY_READS,
     PROXY_REPEATS,
     SAMPLED_SUBSET,
     VERIFICATION,
@@ -70,6 +71,17 @@ def proxy_views(domains: Sequence[str]) -> list[View]:
             "SELECT proxy_batch, theta_id, id, shard, domain, n_tokens, copies "
             f"FROM ({read_partitions(SAMPLED_SUBSET, 'proxy_batch', ())}) "
             "JOIN proxy_pool USING (document)",
+            {"domain": "domain of the document"},
+            is_table=False,
+        ),
+        View(
+            "reads",
+            (PROXY_READS, PROXY_POOL),
+            "One row per theta and document that its proxy has read a part of.",
+            "SELECT proxy_batch, theta_id, id, shard, "
+            f"{name_at(domains, 'pool.domain')} AS domain, reads.n_tokens "
+            f"FROM ({read_partitions(PROXY_READS, 'proxy_batch', ())}) reads "
+            f"JOIN {read_files(PROXY_POOL)} pool USING (id_hash)",
             {"domain": "domain of the document"},
             is_table=False,
         ),

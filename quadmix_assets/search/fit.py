@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 
 from quadmix_assets.hashing import Digest
-from quadmix_assets.outputs import PROXY_POOL, REGRESSOR
+from quadmix_assets.outputs import PROXY_POOL, PROXY_READS, REGRESSOR
 from quadmix_assets.proxies.evidence import Evidence
-from quadmix_assets.proxies.proxy_pool import open_index
+from quadmix_assets.proxies.parameter_sets import read_parameter_sets
+from quadmix_assets.proxies.proxy_pool import open_index, read_documents
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.choice_metrics import out_of_fold
@@ -24,7 +25,12 @@ from quadmix_assets.search.metrics import (
     split_held_out,
 )
 from quadmix_assets.search.objective import Objective
-from quadmix_assets.search.regressor_inputs import MixtureInputs, RegressorInputs, ThetaInputs
+from quadmix_assets.search.regressor_inputs import (
+    MixtureInputs,
+    PoolDocuments,
+    RegressorInputs,
+    ThetaInputs,
+)
 from quadmix_assets.search.regressors.base import Regressor
 from quadmix_assets.search.regressors.fitting import fit_regressor, regressor_from_json
 from quadmix_assets.search.strategies.base import Predict, Prediction
@@ -44,15 +50,15 @@ class TargetFit:
         settings: of the regressor.
         evaluated: fitted to the training part alone; reported errors are of this one.
         regressor: the same kind fitted to all rows; the search uses this one.
-        inputs: (n, F) of all proxies.
+        inputs: (n, F) of all proxies, see `measured_inputs`.
         losses: (n,) losses of all proxies in nats per token.
         train: indices of the training part.
         held_out: indices of the part that is used for evaluation only.
         predicted: (k,) predictions of `evaluated` for the held-out part.
         metrics: errors of `evaluated` on the held-out part.
         others: the same errors of the regressors that it is compared with, by their settings.
-        out_of_fold: (n,) predictions for all proxies, each by a regressor that was fitted without
-            it; None where there are too few.
+        out_of_fold: (n,) predictions for all proxies from the expected inputs of their thetas, each
+            by a regressor that was fitted without it; None where there are too few.
     """
 
     settings: RegressorSettings
@@ -110,6 +116,37 @@ def make_regressor_inputs(store: Store, settings: Settings) -> RegressorInputs:
         return MixtureInputs.of(open_index(Path(folder), settings), criteria, domains)
 
 
+def measured_inputs(
+    store: Store, settings: Settings, evidence: Evidence, inputs_of: RegressorInputs
+) -> FloatArray:
+    """The regressor inputs (n, F) that belong to the measured losses of n proxies.
+
+    Of a mix, the documents that each proxy read; of theta, its entries.
+
+    Raises:
+        MissingOutputError: the proxy pool is not there, or the record of what a batch read.
+    """
+    if not isinstance(inputs_of, MixtureInputs):
+        return inputs_of(evidence.parameters)
+    columns = ["id_hash", "domain", *(f"sigma_{name}" for name in settings.criterion_names)]
+    with store.local_folder(store.root / PROXY_POOL) as folder:
+        documents = PoolDocuments.of(
+            read_documents(Path(folder), columns), settings.criterion_names
+        )
+    table, _ = read_parameter_sets(store, settings)
+    samples = evidence.samples.join(table, on="theta_id", maintain_order="left")
+    # By batch: the records of a whole swarm can be larger than memory. theta_ids ascend with them.
+    parts = [
+        inputs_of.realised(
+            documents,
+            store.read_table(store.table_path(PROXY_READS, of_batch["proxy_batch"][0])),
+            of_batch.select("theta_id", "n_tokens_sample"),
+        )
+        for of_batch in samples.partition_by("proxy_batch", maintain_order=True)
+    ]
+    return np.concatenate(parts)
+
+
 def fit_regressors(
     settings: Settings, evidence: Evidence, inputs: FloatArray
 ) -> dict[str, Regressor]:
@@ -118,7 +155,7 @@ def fit_regressors(
     Args:
         settings: kind of the regressors, seed, threads.
         evidence: the measured losses of n proxies.
-        inputs: (n, F) the regressor inputs of their thetas.
+        inputs: (n, F) of `measured_inputs`.
 
     Raises:
         ValueError: there are too few proxies to fit a regressor to.
@@ -149,7 +186,9 @@ def fit_target_regressors(
     Raises:
         ValueError: there are too few proxies to fit a regressor to.
     """
-    inputs = inputs_of(evidence.parameters)
+    inputs = measured_inputs(store, settings, evidence, inputs_of)
+    # What the search asks about, whatever the proxies of these thetas happened to read.
+    expected = inputs_of(evidence.parameters)
     in_use = fit_regressors(settings, evidence, inputs)
     train, held_out = split_held_out(
         len(inputs),
@@ -193,7 +232,7 @@ def fit_target_regressors(
             out_of_fold=out_of_fold(
                 chosen,
                 inputs,
-                inputs,
+                expected,
                 losses,
                 seed=seed,
                 n_threads=settings.search.n_threads,

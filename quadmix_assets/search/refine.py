@@ -13,7 +13,12 @@ from quadmix_assets.proxies.repeats import read_repeats
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.search.acquisitions.base import CANDIDATES, Known, lowest
 from quadmix_assets.search.find import find_optima
-from quadmix_assets.search.fit import fit_regressors, make_regressor_inputs, objective_predictor
+from quadmix_assets.search.fit import (
+    fit_regressors,
+    make_regressor_inputs,
+    measured_inputs,
+    objective_predictor,
+)
 from quadmix_assets.search.noise import weighed_by_reliability
 from quadmix_assets.search.space import ThetaSpace, make_space
 from quadmix_assets.search.support import make_support
@@ -110,7 +115,7 @@ def propose_round(store: Store, settings: Settings, number: int) -> Round:
         settings = weighed_by_reliability(settings, evidence, read_repeats(store, settings))
         inputs_of = make_regressor_inputs(store, settings)
         space = make_space(store, settings)
-        inputs = inputs_of(evidence.parameters)
+        inputs = measured_inputs(store, settings, evidence, inputs_of)
         regressors = fit_regressors(settings, evidence, inputs)
         optima = find_optima(settings, evidence, space, regressors, inputs_of)
         support = make_support(settings, evidence, inputs_of, space.n_tokens)

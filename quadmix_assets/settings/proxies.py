@@ -24,6 +24,19 @@ class ProxiesSettings(Section):
     training: TrainingSettings = Field(
         default_factory=TrainingSettings, description="the recipe that all proxies share"
     )
+    target_epochs: Annotated[float, Field(gt=0)] | None = Field(
+        default=1.0,
+        description="epochs that the final training makes over a mix of median size. Proxies then "
+        "read such a part of their samples that a sample of median size is repeated as often, and "
+        "a smaller one more often, so that their losses show what repetition costs. null: they "
+        "read all of their samples, a small part of an epoch, and repetition is not seen",
+    )
+    max_document_share: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.005,
+        description="share of a proxy's training tokens that one document gives it in an epoch, "
+        "but for its copies; two pieces of `training.context` tokens at least. A long document "
+        "gives a part of its pieces, so that it does not decide a loss",
+    )
     max_target_tokens: PositiveInt = Field(
         default=150_000,
         description="maximum tokens of each part of a target set that losses are measured on; "

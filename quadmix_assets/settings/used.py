@@ -112,9 +112,13 @@ def _recipe(settings: Settings) -> Used:
     """How a small language model is trained and evaluated."""
     return (
         _section(settings, "proxies.training")
-        | _section(settings, "proxies", "max_target_tokens", "n_threads")
+        | _section(settings, "proxies", "max_target_tokens", "max_document_share", "n_threads")
         | _target_names(settings)
     )
+
+
+def _target_epochs(settings: Settings) -> Used:
+    return _section(settings, "proxies", "target_epochs")
 
 
 def _prior(settings: Settings) -> Used:
@@ -246,7 +250,8 @@ def _parameter_sets(settings: Settings) -> Used:
 def _refinement(settings: Settings) -> Used:
     # Rounds that are there already stay only while they were trained by the present recipe.
     rounds = _section(settings, "search.refine", "rounds")
-    used = rounds | _recipe(settings) | _names(settings) | _seed(settings)
+    used = rounds | _recipe(settings) | _target_epochs(settings)
+    used |= _names(settings) | _seed(settings)
     if settings.search.refine.rounds:
         used |= (
             _section(settings, "search.refine")
@@ -264,6 +269,7 @@ def _proxy_repeats(settings: Settings) -> Used:
     return (
         _section(settings, "proxies", "repeated_thetas", "repeats")
         | _recipe(settings)
+        | _target_epochs(settings)
         | _names(settings)
         | _seed(settings)
     )
@@ -384,7 +390,7 @@ _USED: dict[str, Callable[[Settings], Used]] = {
     outputs.PARAMETER_SETS: _parameter_sets,
     outputs.MERGED_RANKS: _names,
     outputs.SAMPLED_SUBSET: _together((_names, _seed)),
-    outputs.PROXY_METRICS: _together((_recipe, _seed)),
+    outputs.PROXY_METRICS: _together((_recipe, _target_epochs, _seed)),
     outputs.PROXY_REPEATS: _proxy_repeats,
     outputs.REGRESSOR: _regressor,
     outputs.REFINEMENT: _refinement,

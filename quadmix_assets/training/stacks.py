@@ -13,6 +13,7 @@ from quadmix_assets.hashing import Digest
 from quadmix_assets.settings import TrainingSettings
 from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.evaluation import Measured
+from quadmix_assets.training.reads import Reads
 from quadmix_assets.training.targets import TargetWindows
 from quadmix_assets.training.trainer import ProxyTraining
 
@@ -44,6 +45,7 @@ class StackJob:
         token_folder: local folder of the token file.
         architecture, recipe, vocab_size, separator_id: what is trained, and how.
         targets: the target sets it is evaluated on, by name.
+        piece_share, max_pieces: what of a sample is read, see `WindowStream`.
         device: a device name of torch, or "auto".
         compiled: "auto", "on" or "off": whether torch.compile fuses the training step.
         n_threads: CPU threads of a process.
@@ -61,6 +63,8 @@ class StackJob:
     vocab_size: int
     separator_id: int
     targets: Mapping[str, TargetWindows]
+    piece_share: float = 1.0
+    max_pieces: int | None = None
     device: str = "auto"
     compiled: str = "off"
     n_threads: int = 1
@@ -75,16 +79,24 @@ class ProxyResult:
     """One proxy: its training, and what it reaches on each target set.
 
     What does not exist is None, because Polars does not treat NaN as missing.
+
+    Attributes:
+        sample_id: of the sample.
+        training: the record of the training.
+        n_tokens_sample: tokens of the sample, copies included; it may have read a part of them.
+        losses: by target set.
+        reads: what it read, or a sample of that.
     """
 
     sample_id: int
     training: ProxyTraining
     n_tokens_sample: int
     losses: dict[str, Measured]
+    reads: Reads
 
     def to_json(self) -> dict[str, Any]:
         """The result as values that JSON can hold."""
-        return asdict(self)
+        return {**asdict(self), "reads": self.reads.to_json()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "ProxyResult":
@@ -93,7 +105,11 @@ class ProxyResult:
         training["train_loss"] = tuple(tuple(point) for point in training["train_loss"])
         losses = {target: Measured(*of_target) for target, of_target in values["losses"].items()}
         return cls(
-            values["sample_id"], ProxyTraining(**training), values["n_tokens_sample"], losses
+            values["sample_id"],
+            ProxyTraining(**training),
+            values["n_tokens_sample"],
+            losses,
+            Reads.from_json(values["reads"]),
         )
 
 
@@ -109,7 +125,10 @@ def stack_key(job: StackJob, stack: Stack) -> str:
         digest.update(f"{sample.sample_id},{seeds},{len(sample.documents)};".encode())
         for array in (sample.documents, sample.copies, hashes):
             digest.update(np.asarray(array, np.uint64).tobytes())
-    settings = (job.architecture, job.recipe, job.vocab_size, job.separator_id, job.inputs_version)
+    settings = (
+        *(job.architecture, job.recipe, job.vocab_size, job.separator_id),
+        *(job.piece_share, job.max_pieces, job.inputs_version),
+    )
     targets = {name: target.fingerprint() for name, target in sorted(job.targets.items())}
     digest.update(repr((settings, targets, torch.__version__)).encode())
     return digest.hexdigest()

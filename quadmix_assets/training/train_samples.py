@@ -36,6 +36,7 @@ METRICS_SCHEMA = {
     "epochs": pl.Float64,
     "precision": pl.String,
 }
+READS_SCHEMA = {"sample_id": pl.Int32, "id_hash": pl.UInt64, "n_tokens": pl.Float64}
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,18 @@ class BatchResult:
     Attributes:
         metrics: one row per proxy, target set and part, columns of METRICS_SCHEMA.
         trainings: one record per proxy, ordered by sample_id.
+        reads: what each proxy read, columns of READS_SCHEMA: one row per proxy and document.
         tokens_per_second: of all proxies together.
         stack_size: largest number of proxies in one stack.
+        piece_share: share of their samples that the proxies read.
     """
 
     metrics: pl.DataFrame
     trainings: list[ProxyTraining]
+    reads: pl.DataFrame
     tokens_per_second: float
     stack_size: int
+    piece_share: float = 1.0
 
 
 def train_samples(
@@ -63,6 +68,7 @@ def train_samples(
     samples: Sequence[Sample],
     *,
     n_tokens_per_proxy: int,
+    piece_share: float = 1.0,
     on_progress: Callable[[BatchProgress], None] | None = None,
     one_by_one: bool = False,
     unfinished_folder: UPath | None = None,
@@ -83,6 +89,7 @@ def train_samples(
         id_hashes: (D,) uint64 hashes of the ids of its documents.
         samples: one per proxy.
         n_tokens_per_proxy: training tokens of each proxy.
+        piece_share: share of a sample that a proxy reads, see `WindowStream`.
         on_progress: called with the progress every `proxies.progress_seconds`, and at the end.
         one_by_one: train every proxy as a stack of its own.
         unfinished_folder: for results and checkpoints of stacks, so that a killed run can be
@@ -119,6 +126,8 @@ def train_samples(
         vocab_size=tokenizer.get_vocab_size(),
         separator_id=separator_id(tokenizer),
         targets={key: windows for key, (_, windows) in windows_by_key.items()},
+        piece_share=piece_share,
+        max_pieces=_max_pieces(settings, n_tokens_per_proxy, architecture.context),
         device=str(device),
         compiled=proxies.compile,
         n_threads=proxies.n_threads,
@@ -141,18 +150,44 @@ def train_samples(
         proxies.progress_seconds,
     )
     n_workers = 1 if device.type == "cuda" else proxies.n_workers
-    results = [
-        result
-        for of_stack in run_stacks(job, stacks, n_workers=n_workers, board=board)
-        for result in of_stack
-    ]
+    results = sorted(
+        (
+            result
+            for of_stack in run_stacks(job, stacks, n_workers=n_workers, board=board)
+            for result in of_stack
+        ),
+        key=lambda result: result.sample_id,
+    )
     board.tell_if_due(at_once=True)
     return BatchResult(
         _metrics(results, precision, {key: names for key, (names, _) in windows_by_key.items()}),
-        [result.training for result in sorted(results, key=lambda result: result.sample_id)],
+        [result.training for result in results],
+        _reads(results),
         board.progress().tokens_per_second,
         size,
+        piece_share,
     )
+
+
+def _max_pieces(settings: Settings, n_tokens_per_proxy: int, context: int) -> int:
+    """Pieces of one document in a proxy's sample, at least two."""
+    most = settings.proxies.max_document_share * n_tokens_per_proxy
+    return max(2, int(most // context))
+
+
+def _reads(results: Sequence[ProxyResult]) -> pl.DataFrame:
+    frames = [
+        pl.DataFrame(
+            {
+                "sample_id": np.full(len(result.reads.id_hashes), result.sample_id),
+                "id_hash": result.reads.id_hashes,
+                "n_tokens": result.reads.n_tokens,
+            },
+            schema=READS_SCHEMA,
+        )
+        for result in results
+    ]
+    return pl.concat(frames) if frames else pl.DataFrame(schema=READS_SCHEMA)
 
 
 def _metrics(

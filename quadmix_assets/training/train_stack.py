@@ -132,8 +132,7 @@ def _train_and_evaluate(
         )
         losses = evaluate_stack(trained, job.targets)
     results = [
-        _result(sample_id, k, streams[k].n_tokens_sample, trained, losses)
-        for k, sample_id in enumerate(sample_ids)
+        _result(sample_id, k, streams[k], trained, losses) for k, sample_id in enumerate(sample_ids)
     ]
     if curves is not None:
         target_nats = [
@@ -154,6 +153,8 @@ def _streams(job: StackJob, stack: Stack) -> list[WindowStream]:
             seed=sample.order_seed,
             context=job.architecture.context,
             separator_id=job.separator_id,
+            piece_share=job.piece_share,
+            max_pieces=job.max_pieces,
         )
         for sample, hashes in stack
     ]
@@ -162,14 +163,15 @@ def _streams(job: StackJob, stack: Stack) -> list[WindowStream]:
 def _result(
     sample_id: int,
     k: int,
-    n_tokens_sample: int,
+    stream: WindowStream,
     trained: TrainedStack,
     losses: dict[str, TargetLoss],
 ) -> ProxyResult:
     """The result of the k-th proxy of the stack."""
     training = trained.proxies[k]
     measured = {target: loss.of_proxy(k) for target, loss in losses.items()}
-    return ProxyResult(sample_id, training, n_tokens_sample, measured)
+    reads = stream.tokens_read().sample()
+    return ProxyResult(sample_id, training, stream.n_tokens_sample, measured, reads)
 
 
 def _cut(stack: Stack, size: int) -> list[Stack]:

@@ -45,9 +45,7 @@ def test_the_regressor_shows_the_noise_and_a_check_judges_it(tiny: Project) -> N
     with tiny.instance() as instance:
         record = instance.fetch_materializations(dg.AssetKey(REGRESSOR), limit=1).records[0]
         key = dg.AssetCheckKey(dg.AssetKey(REGRESSOR), "targets_tell_thetas_apart")
-        (check,) = instance.event_log_storage.get_latest_asset_check_execution_by_key(
-            [key]
-        ).values()
+        (check,) = instance.event_log_storage.get_asset_check_execution_history(key, 1)
     assert record.asset_materialization is not None
     shown = record.asset_materialization.metadata
     assert str(noise.reliability) in str(shown["noise"].value)
@@ -55,7 +53,8 @@ def test_the_regressor_shows_the_noise_and_a_check_judges_it(tiny: Project) -> N
     assert "near the optimum" in str(shown["choice"].value)
     assert "round 0" in str(shown["choice_planted"].value)
     assert check.event is not None
-    evaluation = check.event.dagster_event_or_raise.asset_check_evaluation_data
+    evaluation = check.event.asset_check_evaluation
+    assert evaluation is not None
     assert evaluation.passed == noise.tells_thetas_apart
 
 

@@ -7,6 +7,8 @@ import pytest
 
 from quadmix_assets.mix.guards import GuardsFailedError, check_guards
 from quadmix_assets.outputs import DOMAIN_LABELS, OPTIMAL_PARAMS, PROXY_METRICS, REGRESSOR
+from quadmix_assets.proxies.evidence import read_evidence
+from quadmix_assets.sampling.theta_json import theta_to_json
 from quadmix_assets.settings.mix import Guard
 from quadmix_assets.store import Store
 from quadmix_assets_tests.conftest import Project
@@ -53,6 +55,11 @@ def project(tiny: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     """A lake in which all guards pass, and settings that accept none."""
     copied = tiny.copy(tmp_path / "copy")
     set_errors(copied.store, 0.1, 0.2)
+    # The theta of a proxy is within the evidence, whichever other proxies fail.
+    trained = read_evidence(copied.store, copied.settings).parameters[15]
+    path = copied.store.path(OPTIMAL_PARAMS, "planted.json")
+    found = copied.store.read_json(path)
+    copied.store.write_json(path, {**found, "theta": theta_to_json(trained)})
     monkeypatch.setenv("QUADMIX_MIX__ACCEPT", "[]")
     return copied
 

@@ -14,6 +14,7 @@ from quadmix_assets.outputs import (
     PARAMETER_SETS,
     PROXY_METRICS,
     PROXY_POOL,
+    PROXY_READS,
     PROXY_REPEATS,
     RANDOM_COMPARISON,
     RANK_CALIBRATION,
@@ -117,6 +118,12 @@ def put_swarm(store: Store) -> None:
         rows = [row for n in numbers for row in ((n, n, 2), (n, n + 1, 1))]
         subset = pl.DataFrame(rows, schema=["theta_id", "document", "copies"], orient="row")
         store.write_table(store.table_path(SAMPLED_SUBSET, batch), subset)
+        reads = pl.DataFrame(
+            [(n, n + k, 3.0) for n in numbers for k in range(2)],
+            schema={"theta_id": pl.Int32, "id_hash": pl.UInt64, "n_tokens": pl.Float64},
+            orient="row",
+        )
+        store.write_table(store.table_path(PROXY_READS, batch), reads)
         metrics = losses({"theta_id": numbers}, [5.0 - n / 10 for n in numbers])
         version = {"version": {"recipe": batch}}
         store.write_table(store.table_path(PROXY_METRICS, batch), metrics, version)
