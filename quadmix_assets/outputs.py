@@ -68,9 +68,8 @@ VIEWS = frozenset(
     {
         "calibration", "documents", "domains", "losses", "mix", "mix_shards", "normalizers",
         "optimum_check", "proxy_fidelity", "proxy_pool", "proxy_repeats", "quarantine",
-        "random_comparison", "reads",
-        "samples", "scored_documents", "scores", "shards", "sigma", "target_overlap", "targets",
-        "thetas", "verification",
+        "random_comparison", "reads", "samples", "scored_documents", "scores", "shards", "sigma",
+        "target_overlap", "targets", "thetas", "verification",
     }
 )  # fmt: skip
 """The tables that SQL queries see."""
@@ -80,10 +79,9 @@ COLUMNS = frozenset(
         "bits_per_byte", "candidate", "centre", "confidence", "copies", "criterion", "detail",
         "document", "domain", "epochs", "excerpt", "heat", "id", "id_hash", "kind", "loss_nats",
         "merged_score", "mix", "n_bytes", "n_runs", "n_tokens", "n_tokens_sample", "objective",
-        "part", "precision", "proxy_batch",
-        "rank", "reason", "row", "sample", "sampling_value", "scale", "score", "seed",
-        "shard", "share", "share_below", "sigma", "source", "status", "target", "target_id",
-        "text", "theta_id", "tokens", "value",
+        "part", "precision", "proxy_batch", "rank", "reason", "row", "sample", "sampling_value",
+        "scale", "score", "seed", "shard", "share", "share_below", "sigma", "source", "status",
+        "target", "target_id", "text", "theta_id", "tokens", "value",
     }
 )  # fmt: skip
 """The columns of all tables that do not depend on the settings."""

@@ -15,6 +15,7 @@ import polars as pl
 from upath import UPath
 
 from quadmix_assets.outputs import PROXY_POOL, TARGET_SETS
+from quadmix_assets.proxies.piece_share import piece_share
 from quadmix_assets.proxies.proxy_pool import open_index, read_documents, token_folder
 from quadmix_assets.sampling import PoolDraw, Theta
 from quadmix_assets.sampling.validation import FloatArray, IntArray
@@ -111,6 +112,7 @@ class FreshProxies:
             self.documents["id_hash"],
             samples,
             n_tokens_per_proxy=self.settings.proxies.training.n_tokens_per_proxy,
+            piece_share=piece_share(store, self.settings),
             parts=parts,
             on_progress=on_progress,
             unfinished_folder=unfinished_folder,

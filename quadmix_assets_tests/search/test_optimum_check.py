@@ -78,10 +78,11 @@ def test_samples_of_one_seed_share_all_random_numbers(proxies: FreshProxies) -> 
 
 
 def test_objective_of_every_sample_and_seed_that_was_trained() -> None:
+    measured: dict[str, list[float | None]] = {"mine": [3.0, None, 5.0], "best": [4.0, 4.5, 6.0]}
     rows = [
         (name, seed, target, "failed" if loss is None else "trained", loss)
-        for name, losses in {"mine": [3.0, None, 5.0], "best": [4.0, 4.5, 6.0]}.items()
-        for seed, loss in enumerate(losses)
+        for name, by_seed in measured.items()
+        for seed, loss in enumerate(by_seed)
         for target in ("one", "two", "of another objective")
     ]
     columns = ["sample", "seed", "target", "status", "loss_nats"]
