@@ -33,6 +33,7 @@ from quadmix_assets.outputs import (
     REGRESSOR,
     SAMPLED_SUBSET,
     SCORED_SHARDS,
+    VERIFICATION,
 )
 from quadmix_assets.store.temporaries import is_temporary
 from quadmix_assets_tests.conftest import instance_in, write_profile
@@ -43,7 +44,7 @@ UNKIND = Path(__file__).with_name("unkind")
 # What decides on the mix, and the mix; all of it is the same, byte for byte, however it was made.
 COMPARED = (
     RAW_SHARDS, SCORED_SHARDS, DOMAIN_LABELS, PROXY_POOL, SAMPLED_SUBSET, PROXY_METRICS, REGRESSOR,
-    OPTIMAL_PARAMS, OPTIMUM_CHECK, RANK_CALIBRATION, FINAL_MIX, EXPORT, MIX_MANIFEST,
+    OPTIMAL_PARAMS, VERIFICATION, OPTIMUM_CHECK, RANK_CALIBRATION, FINAL_MIX, EXPORT, MIX_MANIFEST,
 )  # fmt: skip
 _MOMENTS = ("before", "after")
 
@@ -156,7 +157,7 @@ def new_project(folder: Path) -> KilledProject:
 def random_points(seed: int) -> Iterator[str]:
     """Points without an end, a fifth of them of each kind."""
     rng = random.Random(seed)
-    pooled = (SCORED_SHARDS, DOMAIN_LABELS, PROXY_METRICS, OPTIMUM_CHECK)
+    pooled = (SCORED_SHARDS, DOMAIN_LABELS, PROXY_METRICS, VERIFICATION, OPTIMUM_CHECK)
     while True:
         kinds = [
             f"rename {rng.randint(1, 40)} {rng.choice(_MOMENTS)}",

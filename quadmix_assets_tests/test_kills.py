@@ -1,4 +1,4 @@
-"""One lake that is killed at twelve points in turn, and taken up each time as a user would."""
+"""One lake that is killed at thirteen points in turn, and taken up each time as a user would."""
 
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from quadmix_assets.outputs import (
     PROXY_POOL,
     RAW_SHARDS,
     SCORED_SHARDS,
+    VERIFICATION,
 )
 from quadmix_assets_tests.conftest import Project
 from quadmix_assets_tests.kills import differences, new_project, outputs_of
@@ -30,6 +31,7 @@ POINTS = (
     "report 1 before",
     f"rename 1 before {PROXY_METRICS}/",
     f"rename 1 after {OPTIMAL_PARAMS}/",
+    f"rename 1 after {VERIFICATION}/",
     f"rename 1 after {OPTIMUM_CHECK}/",
     f"rename 2 before {FINAL_MIX}/",
 )

@@ -20,7 +20,7 @@ from quadmix_assets.mix.manifest import read_manifest
 from quadmix_assets.outputs import PER_SHARD
 from quadmix_assets.proxies.proxy_pool import open_index, read_documents, token_folder
 from quadmix_assets.search.fit import load_regressors
-from quadmix_assets.search.optimum import read_optimum
+from quadmix_assets.search.optimum import read_candidates, read_optimum
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import DamagedOutputError, Store
 from quadmix_assets.training.token_file import TokenFile
@@ -157,7 +157,9 @@ KINDS: dict[str, Read] = {
     "proxy_pool/index/sigma.npy": open_pool,
     "proxy_pool/documents.parquet": open_pool,
     "regressor/planted.json": load_regressors,
-    "optimal_params/planted.json": lambda store, chosen: read_optimum(store, chosen, "planted"),
+    "optimal_params/planted.json": lambda store, chosen: read_candidates(store, chosen, "planted"),
+    "verification/planted.json": lambda store, chosen: read_optimum(store, chosen, "planted"),
+    "verification/verification.parquet": read_table_of("verification", "verification"),
     "rank_calibration/rank_calibration.parquet": read_calibration,
     "mix_manifest/mix_manifest.json": lambda store, _: read_manifest(store),
     f"final_mix_export/{SHARDS[0]}.parquet": hash_of(f"final_mix_export/{SHARDS[0]}.parquet"),

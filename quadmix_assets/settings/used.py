@@ -317,7 +317,6 @@ def _optimum_check(settings: Settings) -> Used:
     return (
         _section(settings, "search", "check_seeds")
         | _objectives(settings)
-        | _mix_objective(settings)
         | _recipe(settings)
         | _criterion_names(settings)
         | _seed(settings)

@@ -147,7 +147,7 @@ def test_manifest_adds_up_and_names_every_input(tiny: Project) -> None:
     assert manifest["packages"]["polars"] == pl.__version__
     assert manifest["objective"] == "planted"
     assert manifest["guards"]["accepted"] == ["regressor_learned_something"]
-    for asset in ("target_sets", "parameter_sets", "regressor", "optimal_params"):
+    for asset in ("target_sets", "parameter_sets", "regressor", "optimal_params", "verification"):
         assert manifest["calibrated_from"][asset] == store.fingerprint(store.root / asset)
     assert set(manifest["calibrated_from"][PROXY_METRICS]) == {"batch-00000", "batch-00001"}
     assert manifest["optimum_check"] == store.fingerprint(store.table_path("optimum_check"))
@@ -182,7 +182,7 @@ def test_summary_names_places_and_numbers(tiny: Project) -> None:
         text=True,
         check=True,
     )
-    for words in ("final mix", "manifest", "plots", "tokens", "theta*, predicted", "best of 16"):
+    for words in ("final mix", "manifest", "plots", "tokens", "theta* (", "best of 16"):
         assert words in result.stdout
     assert "checks failed" not in result.stdout, "the profile has no instance of its own"
 

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from quadmix_assets.mix.guards import GuardsFailedError, check_guards
-from quadmix_assets.outputs import DOMAIN_LABELS, OPTIMAL_PARAMS, PROXY_METRICS, REGRESSOR
+from quadmix_assets.outputs import DOMAIN_LABELS, PROXY_METRICS, REGRESSOR, VERIFICATION
 from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.sampling.theta_json import theta_to_json
 from quadmix_assets.settings.mix import Guard
@@ -44,7 +44,7 @@ def fail_proxies(store: Store, n: int) -> None:
 
 def shrink_mix(store: Store) -> None:
     """theta* takes a hundredth of what it took."""
-    path = store.path(OPTIMAL_PARAMS, "planted.json")
+    path = store.path(VERIFICATION, "planted.json")
     found = store.read_json(path)
     found["theta"]["omega"] = [omega / 100 for omega in found["theta"]["omega"]]
     store.write_json(path, found)
@@ -57,7 +57,7 @@ def project(tiny: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     set_errors(copied.store, 0.1, 0.2)
     # The theta of a proxy is within the evidence, whichever other proxies fail.
     trained = read_evidence(copied.store, copied.settings).parameters[15]
-    path = copied.store.path(OPTIMAL_PARAMS, "planted.json")
+    path = copied.store.path(VERIFICATION, "planted.json")
     found = copied.store.read_json(path)
     copied.store.write_json(path, {**found, "theta": theta_to_json(trained)})
     monkeypatch.setenv("QUADMIX_MIX__ACCEPT", "[]")

@@ -17,6 +17,7 @@ from quadmix_assets.outputs import (
     RANK_CALIBRATION,
     REGRESSOR,
     TARGET_SETS,
+    VERIFICATION,
 )
 from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets_tests.conftest import Project
@@ -30,7 +31,7 @@ def store(tiny: Project, tmp_path: Path) -> Store:
 def test_record_names_the_bytes_in_the_lake(store: Store) -> None:
     record = read_made_from(store)
     found = record["fingerprints"]
-    assets = {TARGET_SETS, PROXY_POOL, PARAMETER_SETS, REGRESSOR, OPTIMAL_PARAMS}
+    assets = {TARGET_SETS, PROXY_POOL, PARAMETER_SETS, REGRESSOR, OPTIMAL_PARAMS, VERIFICATION}
     assert assets <= set(found)
     for asset in assets:
         assert found[asset] == store.fingerprint(store.root / asset)

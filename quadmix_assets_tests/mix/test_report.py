@@ -6,6 +6,7 @@ import pytest
 from quadmix_assets.mix.manifest import read_manifest, write_manifest
 from quadmix_assets.mix.report import FailedCheck, failed_checks_text, summary_text
 from quadmix_assets.outputs import PROXY_METRICS, RANDOM_COMPARISON
+from quadmix_assets.search.optimum_check import read_check
 from quadmix_assets_tests.conftest import Project
 
 
@@ -21,7 +22,9 @@ def test_numbers_are_those_of_manifest_and_proxies(tiny: Project) -> None:
         store.read_table(store.table_path(PROXY_METRICS, f"batch-{n:05d}")) for n in range(2)
     )
     expected = {
-        "theta*, predicted": manifest["prediction"]["predicted"],
+        f"theta* ({manifest['prediction']['candidate']}), predicted": manifest["prediction"][
+            "predicted_for_other_seeds"
+        ],
         "best of 16 proxies": metrics["loss_nats"].min(),
         "mean of the proxies": metrics["loss_nats"].mean(),
     }
@@ -37,6 +40,23 @@ def test_numbers_are_those_of_manifest_and_proxies(tiny: Project) -> None:
         assert line.split()[-1] == f"{n_tokens / totals:.1%}"
         shown.append((text.index(line), -n_tokens))
     assert [n for _, n in sorted(shown)] == sorted(n for _, n in shown), "largest first"
+
+
+def test_theta_star_is_shown_beside_what_it_has_to_beat(tiny: Project) -> None:
+    text = summary_text(tiny.settings, tiny.store)
+    check = read_check(tiny.store, tiny.settings, "planted")
+    for sample in ("theta*", "quadmix_paper", "best of the first round"):
+        (line,) = [line for line in lines_with(text, f"  {sample} ") if "predicted" not in line]
+        if sample in check.same_as_theta_star:
+            assert line.endswith("the same as theta*")
+        else:
+            assert f"{check.mean(sample)}" in line
+        if sample in check.on_proof and sample != "theta*":
+            assert line.endswith(str(check.gain_over(sample).gain))
+    (line,) = lines_with(text, "best single criterion")
+    assert str(check.best_criterion) in line
+    (line,) = lines_with(text, "random documents")
+    assert str(check.mean("uniform")) in line
 
 
 def test_every_place_that_is_named_is_there(tiny: Project) -> None:

@@ -12,6 +12,7 @@ from quadmix_assets.outputs import (
     FINAL_MIX,
     OPTIMUM_CHECK,
     PARAMETER_SETS,
+    PROXY_FIDELITY,
     PROXY_METRICS,
     PROXY_POOL,
     PROXY_READS,
@@ -23,6 +24,7 @@ from quadmix_assets.outputs import (
     SCORE_NORMALIZERS,
     TARGET_OVERLAP,
     TARGET_SETS,
+    VERIFICATION,
 )
 from quadmix_assets.sampling import feature_names
 from quadmix_assets.store import Store
@@ -129,7 +131,16 @@ def put_swarm(store: Store) -> None:
         store.write_table(store.table_path(PROXY_METRICS, batch), metrics, version)
     repeats = {"theta_id": [0, 0, 1], "seed": [0, 1, 0]}
     store.write_table(store.table_path(PROXY_REPEATS), losses(repeats, [5.0, 5.1, 4.8]))
-    check = {"sample": ["theta* (planted)"] * 2 + ["uniform"] * 2, "seed": [0, 1, 0, 1]}
+    candidates = {"objective": ["planted"] * 2, "candidate": ["search", "quadmix_paper"]}
+    heat = {**candidates, "heat": [1, 1], "seed": [0, 0]}
+    store.write_table(store.table_path(VERIFICATION), losses(heat, [4.1, 4.3]))
+    second = {"theta_id": [0, 1], "seed": [0, 0]}
+    store.write_table(store.table_path(PROXY_FIDELITY), losses(second, [3.1, 3.3]))
+    check = {
+        "objective": ["planted"] * 4,
+        "sample": ["theta*"] * 2 + ["uniform"] * 2,
+        "seed": [0, 1, 0, 1],
+    }
     store.write_table(store.table_path(OPTIMUM_CHECK), losses(check, [4.0, 4.2, 5.0, 5.2]))
 
 

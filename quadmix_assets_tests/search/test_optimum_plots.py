@@ -12,6 +12,7 @@ from quadmix_assets.search.optimum_plots import (
     plot_weights_of_optima,
     quantiles_in_swarm,
 )
+from quadmix_assets.search.verification_plots import plot_heats
 from quadmix_assets_tests.mix.test_plots import rendered
 
 CRITERIA, DOMAINS = ["a", "b"], ["law", "food", "unknown"]
@@ -30,9 +31,26 @@ CHECK = pl.DataFrame(
         "mean": [3.5, 4.0],
         "low": [3.4, 3.9],
         "high": [3.6, 4.1],
+        "gain": [None, 0.5],
+        "gain_low": [None, 0.4],
+        "gain_high": [None, 0.6],
         "seeds": [3, 3],
-        "predicted": [3.45, float("nan")],
+        "predicted": [3.45, None],
     }
+)
+RANKING = pl.DataFrame(
+    {
+        "candidate": ["theta 3, best measured", "quadmix_paper", "CMA-ES, caution 1"],
+        "heat": [2, 2, 1],
+        "seeds": [2, 2, 1],
+        "mean": [3.5, 3.6, 3.7],
+        "low": [3.4, 3.5, None],
+        "high": [3.6, 3.7, None],
+        "predicted": [3.45, 3.3, 3.35],
+    }
+)
+UNMEASURED = RANKING.with_columns(
+    heat=pl.lit(0), seeds=pl.lit(0), **{name: pl.lit(None) for name in ("mean", "low", "high")}
 )
 
 
@@ -44,6 +62,8 @@ def figures() -> dict[str, Figure]:
         "shares": plot_shares_of_optima(SHARES, np.array([0.2, 0.2, 0.6]), DOMAINS),
         "weights": plot_weights_of_optima(thetas, SHARES, CRITERIA),
         "check": plot_optimum_check(CHECK, unit="nats", title="bmk"),
+        "heats": plot_heats(RANKING, unit="nats", title="bmk"),
+        "no heats": plot_heats(UNMEASURED, unit="nats", title="bmk"),
     }
 
 

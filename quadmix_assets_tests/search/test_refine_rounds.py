@@ -24,6 +24,7 @@ from quadmix_assets.proxies.parameter_sets import (
     write_parameter_sets,
 )
 from quadmix_assets.sampling import Parameters
+from quadmix_assets.sampling.theta_json import theta_from_json
 from quadmix_assets.search import refine_rounds
 from quadmix_assets.search.find import find_optima
 from quadmix_assets.search.fit import (
@@ -33,7 +34,7 @@ from quadmix_assets.search.fit import (
     objective_predictor,
 )
 from quadmix_assets.search.objective import Objective
-from quadmix_assets.search.optimum import read_optimum, write_optimum
+from quadmix_assets.search.optimum import write_optimum
 from quadmix_assets.search.refine import propose
 from quadmix_assets.search.refine_rounds import (
     RefinementSummary,
@@ -110,14 +111,17 @@ def as_the_stored_search_proposes(project: Project, number: int) -> Parameters:
     inputs_of = make_regressor_inputs(store, settings)
     fit_target_regressors(store, settings, evidence, inputs_of)
     regressors = load_regressors(store, settings)
+    optima = []
     for name, found in find_optima(settings, evidence, space, regressors, inputs_of).items():
-        write_optimum(store, settings, name, found)
+        write_optimum(store, settings, name, found, [])
+        stored = store.read_json(store.path(OPTIMAL_PARAMS, f"{name}.json"))
+        optima.append(theta_from_json(stored["theta"]))
     return propose(
         [
             objective_predictor(Objective.of(wanted, evidence.metrics), regressors, inputs_of)
             for wanted in settings.objectives
         ],
-        Parameters.stack([read_optimum(store, settings, o.name)[0] for o in settings.objectives]),
+        Parameters.stack(optima),
         space,
         n=12,
         explore=0.3,

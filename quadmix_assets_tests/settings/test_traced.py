@@ -73,7 +73,9 @@ WITHOUT_EFFECT_ON = {
     "regressor": {**_EVIDENCE, "search.objectives*": "a table in the metadata"},
     "refinement": {**_THETAS, **_NO_BUDGET},
     "optimal_params": {**_EVIDENCE, **_NO_BUDGET, "targets*.name": "whose regressors are read"},
-    "optimum_check": {**_THETAS, "search.strategy*": "whether theta* was searched as asked"},
+    "verification": _EVIDENCE,
+    "optimum_check": _EVIDENCE,
+    "proxy_fidelity": _EVIDENCE,
     "rank_calibration": {
         **_EVIDENCE,
         "mix.accept": "decides whether it is made, not what it holds",

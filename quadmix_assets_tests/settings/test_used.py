@@ -14,12 +14,15 @@ from quadmix_assets.settings import (
 )
 from quadmix_assets_tests.conftest import write_profile
 
-TRAINING = {*("proxy_metrics", "proxy_repeats", "refinement", "optimum_check", "random_comparison")}
+TRAINING = {
+    *("proxy_metrics", "proxy_repeats", "refinement", "verification", "optimum_check"),
+    "random_comparison",
+}
 WITH_CRITERION_NAMES = {
     *("scored_shards", "score_normalizers", "score_report", "proxy_pool", "parameter_sets"),
     *("merged_ranks", "sampled_subset", "regressor", "refinement", "optimal_params"),
     *("optimum_check", "rank_calibration", "final_mix", "mix_manifest", "catalog"),
-    "proxy_repeats",
+    *("proxy_repeats", "verification"),
 }
 WITH_SEED = {
     *("planted_corpus", "tokenizer", "target_sets", "fitted_models", "proxy_pool"),
@@ -102,7 +105,10 @@ def affected(folder: Path, before: dict[str, Any], after: dict[str, Any]) -> set
         ({"search.stay_within_evidence": False}, {"optimal_params"}),
         ({"proxies.repeats": 2}, {"proxy_repeats"}),
         ({"search.check_seeds": 2}, {"optimum_check"}),
-        ({"search.objectives": OBJECTIVES}, {"optimal_params", "optimum_check"}),
+        ({"search.objectives": OBJECTIVES}, {"optimal_params", "verification", "optimum_check"}),
+        ({"search.verify.candidates": 3}, {"optimal_params", "verification"}),
+        ({"search.verify.heats": [{"candidates": 4, "seeds": 2}]}, {"verification"}),
+        ({"search.fidelity.n_thetas": 5}, {"proxy_fidelity"}),
         ({"search.refine.rounds": 1}, {"refinement"}),
         ({"search.refine.explore": 0.5}, set()),
         ({"search.constraints.budget": "scaled"}, set()),
@@ -199,7 +205,7 @@ HEURISTICS = {"kind": "heuristics"}
         (
             {"search.objectives": OBJECTIVES, "mix.objective": "planted"},
             {"mix.objective": "other"},
-            {"optimum_check", "rank_calibration", "mix_manifest"},
+            {"rank_calibration", "mix_manifest"},
         ),
     ],
 )
