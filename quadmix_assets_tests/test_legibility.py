@@ -99,18 +99,16 @@ def ranking() -> pl.DataFrame:
         "search (cma_es)",
     ]
     mean = np.sort(RNG.normal(3.5, 0.05, len(names)))
-    is_single = np.arange(len(names)) >= 8
     return pl.DataFrame(
         {
             "candidate": names,
             "heat": [4, 4, 3, 3, 2, 2, 2, 2, *[1] * 8],
             "seeds": [8, 8, 4, 4, 2, 2, 2, 2, *[1] * 8],
             "mean": mean,
-            "low": np.where(is_single, None, mean - 0.02),
-            "high": np.where(is_single, None, mean + 0.02),
+            "low": [*mean[:8] - 0.02, *[None] * 8],
+            "high": [*mean[:8] + 0.02, *[None] * 8],
             "predicted": mean - 0.1,
-        },
-        strict=False,
+        }
     )
 
 

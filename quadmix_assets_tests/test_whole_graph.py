@@ -297,8 +297,8 @@ def test_a_later_round_is_trained_and_everything_after_it_is_made_again(
     new = {name: n - before.get(name, 0) for name, n in counts.items() if n != before.get(name, 0)}
     assert new == {
         "refinement": 1, "regressor": 1, "optimal_params": 1, "verification": 1,
-        "optimum_check": 1, "proxy_fidelity": 1, "rank_calibration": 1, "final_mix": 4, "mix_manifest": 1, "random_comparison": 1,
-        "catalog": 1,
+        "optimum_check": 1, "proxy_fidelity": 1, "rank_calibration": 1, "final_mix": 4,
+        "mix_manifest": 1, "random_comparison": 1, "catalog": 1,
     }  # fmt: skip
     assert regressed.asset_materialization is not None
     rounds = str(regressed.asset_materialization.metadata["rounds"].value)
