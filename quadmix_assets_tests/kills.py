@@ -44,8 +44,8 @@ UNKIND = Path(__file__).with_name("unkind")
 # What decides on the mix, and the mix; all of it is the same, byte for byte, however it was made.
 COMPARED = (
     RAW_SHARDS, SCORED_SHARDS, DOMAIN_LABELS, PROXY_POOL, SAMPLED_SUBSET, PROXY_METRICS,
-    PROXY_REPEATS, REGRESSOR,
-    OPTIMAL_PARAMS, OPTIMUM_CHECK, RANK_CALIBRATION, FINAL_MIX, EXPORT, MIX_MANIFEST,
+    PROXY_REPEATS, REGRESSOR, OPTIMAL_PARAMS, OPTIMUM_CHECK, RANK_CALIBRATION, FINAL_MIX, EXPORT,
+    MIX_MANIFEST,
 )  # fmt: skip
 _MOMENTS = ("before", "after")
 
