@@ -51,6 +51,7 @@ from quadmix_assets.search.plots import (
     plot_theta,
 )
 from quadmix_assets.search.regressors.base import ExplainsInputs
+from quadmix_assets.search.reuse import read_reused
 from quadmix_assets.search.rounds import table_of_rounds
 from quadmix_assets.search.space import make_space
 from quadmix_assets.search.strategies.registry import STRATEGIES
@@ -99,7 +100,9 @@ def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
     with clear_errors(MissingOutputError, ValueError), _threads(settings):
         evidence = read_evidence(store, settings)
         inputs = make_regressor_inputs(store, settings)
-        fitted = fit_target_regressors(store, settings, evidence, inputs)
+        reused = read_reused(store, settings, evidence, inputs)
+        fitted = fit_target_regressors(store, settings, evidence, inputs, reused)
+    context.log.info(f"reused: {reused}")
     rows: list[dict[str, Any]] = []
     metadata: dict[str, Any] = {}
     for target, fit in fitted.items():
@@ -116,6 +119,8 @@ def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
             "n_proxies": len(evidence.theta_ids),
             "n_failed_left_out": evidence.n_failed,
             "n_stale_left_out": evidence.n_stale,
+            "n_reused": len(reused),
+            "reused": str(reused),
             "n_regressor_inputs": len(inputs.names),
             "rounds": markdown_table(table_of_rounds(evidence, settings.objectives)),
             "held_out": markdown_table(pl.DataFrame(rows)),

@@ -14,6 +14,7 @@ from quadmix_assets.outputs import PARAMETER_SETS, PROXY_METRICS, PROXY_POOL, TA
 from quadmix_assets.proxies.parameter_sets import read_parameter_sets, round_of, round_path
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.validation import FloatArray
+from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store
 
@@ -99,6 +100,7 @@ def evidence_version(store: Store, settings: Settings, batch: str) -> dict[str, 
         **pool_version(store, batch),
         TARGET_SETS: store.fingerprint(store.root / TARGET_SETS),
         "training": training,
+        "initial_weights": str(derive_seed(settings.seed, PROXY_METRICS)),
         "reading": json.dumps(reading, sort_keys=True),
         "max_target_tokens": str(settings.proxies.max_target_tokens),
     }

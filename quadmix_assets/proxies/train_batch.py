@@ -10,6 +10,7 @@ from quadmix_assets.outputs import (
     SAMPLED_SUBSET,
     UNFINISHED_PROXIES,
 )
+from quadmix_assets.proxies.archive import archive_batch
 from quadmix_assets.proxies.evidence import evidence_version, pool_version, read_current
 from quadmix_assets.proxies.parameter_sets import read_batch
 from quadmix_assets.proxies.piece_share import piece_share
@@ -28,7 +29,8 @@ def train_batch(
 ) -> BatchResult:
     """Train one proxy per theta of the batch, on theta's sample, and store their losses.
 
-    What the proxies read and the seconds that it took are recorded beside the losses.
+    Losses that are there of other thetas are kept where they can still be of use. What the proxies
+    read and the seconds that it took are recorded beside the losses.
 
     Returns:
         The result; its metrics and reads are the stored tables, with theta_id for sample_id.
@@ -61,6 +63,7 @@ def train_batch(
         )
     metrics = result.metrics.rename({"sample_id": "theta_id"})
     reads = result.reads.rename({"sample_id": "theta_id"})
+    archive_batch(store, settings, batch)
     # The losses come last: where they are, the rest is.
     store.write_table(
         store.table_path(PROXY_READS, batch), reads, {"version": pool_version(store, batch)}

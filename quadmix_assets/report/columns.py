@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from quadmix_assets.outputs import (
+    ARCHIVED_METRICS,
+    ARCHIVED_READS,
     DOMAIN_LABELS,
     EXPORT,
     FINAL_MIX,
@@ -64,6 +66,7 @@ _SHARD = Column("partition key of the input file")
 _DOMAIN = Column("domain of the document; 'unknown' below the confidence floor")
 _DOMAIN_INDEX = Column("domain, as its place among the settings' domains", "index from 0")
 _THETA_ID = Column("number of the theta, through all rounds", "number from 0")
+_OLD_THETA_ID = Column("number of the theta when it was trained", _THETA_ID.unit)
 _TARGET = Column("name of the target set")
 _PART = Column("part of the target set: search or proof")
 _TARGET_ID = Column("id of the document in the target set")
@@ -87,6 +90,14 @@ _TRAINING = {
     ),
     "epochs": Column("how often it read its part of the sample", "passes"),
     "precision": Column("number format of the training"),
+}
+_READS = {
+    "id_hash": Column("hash of the document's id", "64-bit number"),
+    "n_tokens": Column(
+        "tokens of the document that the proxy read, through all copies and epochs; of more "
+        "than 20,000 documents a sample, scaled to keep the sum",
+        "tokens",
+    ),
 }
 _RAW = {
     "id": _ID,
@@ -168,15 +179,9 @@ _FIXED: dict[str, dict[str, Column]] = {
         "copies": _COPIES,
     },
     PROXY_METRICS: {"theta_id": _THETA_ID, **_TRAINING},
-    PROXY_READS: {
-        "theta_id": _THETA_ID,
-        "id_hash": Column("hash of the document's id", "64-bit number"),
-        "n_tokens": Column(
-            "tokens of the document that the proxy read, through all copies and epochs; of more "
-            "than 20,000 documents a sample, scaled to keep the sum",
-            "tokens",
-        ),
-    },
+    ARCHIVED_METRICS: {"theta_id": _OLD_THETA_ID, **_TRAINING},
+    ARCHIVED_READS: {"theta_id": _OLD_THETA_ID, **_READS},
+    PROXY_READS: {"theta_id": _THETA_ID, **_READS},
     PROXY_REPEATS: {"theta_id": _THETA_ID, "seed": _SEED, **_TRAINING},
     VERIFICATION: {
         "objective": _OBJECTIVE,

@@ -33,6 +33,7 @@ def out_of_fold(
     *,
     seed: int,
     n_threads: int,
+    further: tuple[FloatArray, FloatArray] | None = None,
 ) -> FloatArray | None:
     """Predictions (n,) for all rows, each by a regressor fitted to four fifths without that row.
 
@@ -43,6 +44,7 @@ def out_of_fold(
         losses: (n,).
         seed: of the folds and the regressors.
         n_threads: of LightGBM.
+        further: inputs (r, F) and losses (r,) of rows that every fold is fitted to as well.
 
     Returns:
         The predictions; None where four fifths are fewer rows than a regressor needs.
@@ -50,11 +52,16 @@ def out_of_fold(
     folds = folds_of(len(losses), seed)
     if len(losses) - max(map(len, folds)) < max(MIN_ROWS, N_FOLDS):
         return None
+    more_inputs, more_losses = further or (learnt[:0], losses[:0])
     predicted = np.empty(len(losses))
     for fold in folds:
         rows = others(len(losses), fold)
         fitted = fit_regressor(
-            regressor, learnt[rows], losses[rows], seed=seed, n_threads=n_threads
+            regressor,
+            np.concatenate([learnt[rows], more_inputs]),
+            np.concatenate([losses[rows], more_losses]),
+            seed=seed,
+            n_threads=n_threads,
         )
         predicted[fold] = fitted.predict(asked[fold])
     return predicted

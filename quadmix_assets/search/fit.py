@@ -13,7 +13,7 @@ from quadmix_assets.hashing import Digest
 from quadmix_assets.outputs import PROXY_POOL, PROXY_READS, REGRESSOR
 from quadmix_assets.proxies.evidence import Evidence
 from quadmix_assets.proxies.parameter_sets import read_parameter_sets
-from quadmix_assets.proxies.proxy_pool import open_index, read_documents
+from quadmix_assets.proxies.proxy_pool import open_index
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.choice_metrics import out_of_fold
@@ -27,12 +27,13 @@ from quadmix_assets.search.metrics import (
 from quadmix_assets.search.objective import Objective
 from quadmix_assets.search.regressor_inputs import (
     MixtureInputs,
-    PoolDocuments,
     RegressorInputs,
     ThetaInputs,
+    read_pool_documents,
 )
 from quadmix_assets.search.regressors.base import Regressor
 from quadmix_assets.search.regressors.fitting import fit_regressor, regressor_from_json
+from quadmix_assets.search.reuse import Reused, nothing_reused
 from quadmix_assets.search.strategies.base import Predict, Prediction
 from quadmix_assets.search.support import Support
 from quadmix_assets.seeds import derive_seed
@@ -128,11 +129,7 @@ def measured_inputs(
     """
     if not isinstance(inputs_of, MixtureInputs):
         return inputs_of(evidence.parameters)
-    columns = ["id_hash", "domain", *(f"sigma_{name}" for name in settings.criterion_names)]
-    with store.local_folder(store.root / PROXY_POOL) as folder:
-        documents = PoolDocuments.of(
-            read_documents(Path(folder), columns), settings.criterion_names
-        )
+    documents = read_pool_documents(store, settings)
     table, _ = read_parameter_sets(store, settings)
     samples = evidence.samples.join(table, on="theta_id", maintain_order="left")
     # By batch: the records of a whole swarm can be larger than memory. theta_ids ascend with them.
@@ -148,7 +145,7 @@ def measured_inputs(
 
 
 def fit_regressors(
-    settings: Settings, evidence: Evidence, inputs: FloatArray
+    settings: Settings, evidence: Evidence, inputs: FloatArray, reused: Reused | None = None
 ) -> dict[str, Regressor]:
     """The regressor of every target set, fitted to all proxies.
 
@@ -156,15 +153,16 @@ def fit_regressors(
         settings: kind of the regressors, seed, threads.
         evidence: the measured losses of n proxies.
         inputs: (n, F) of `measured_inputs`.
+        reused: further rows; None without any.
 
     Raises:
         ValueError: there are too few proxies to fit a regressor to.
     """
+    further = reused or nothing_reused(inputs.shape[1], settings.target_names)
     return {
         target: fit_regressor(
             settings.search.regressor,
-            inputs,
-            evidence.losses(target),
+            *further.rows(target, inputs, evidence.losses(target)),
             seed=_seed_of(settings, target),
             n_threads=settings.search.n_threads,
         )
@@ -177,11 +175,22 @@ def _seed_of(settings: Settings, target: str) -> int:
 
 
 def fit_target_regressors(
-    store: Store, settings: Settings, evidence: Evidence, inputs_of: RegressorInputs
+    store: Store,
+    settings: Settings,
+    evidence: Evidence,
+    inputs_of: RegressorInputs,
+    reused: Reused | None = None,
 ) -> dict[str, TargetFit]:
     """Fit a regressor per target set, evaluate it on the held-out proxies, and store it.
 
     The stored one is fitted to all proxies, those of the held-out part included.
+
+    Args:
+        store: the lake.
+        settings: kinds of regressors, held-out part, seed, threads.
+        evidence: the measured losses.
+        inputs_of: what regressors see of a theta.
+        reused: further rows to fit to, never to evaluate on; None without any.
 
     Raises:
         ValueError: there are too few proxies to fit a regressor to.
@@ -189,7 +198,8 @@ def fit_target_regressors(
     inputs = measured_inputs(store, settings, evidence, inputs_of)
     # What the search asks about, whatever the proxies of these thetas happened to read.
     expected = inputs_of(evidence.parameters)
-    in_use = fit_regressors(settings, evidence, inputs)
+    further = reused or nothing_reused(inputs.shape[1], settings.target_names)
+    in_use = fit_regressors(settings, evidence, inputs, further)
     train, held_out = split_held_out(
         len(inputs),
         share=settings.search.held_out_share,
@@ -204,11 +214,13 @@ def fit_target_regressors(
         def fit(
             regressor: RegressorSettings,
             rows: np.ndarray,
+            target: str = target,
             y: FloatArray = losses,
             seed: int = seed,
         ) -> Regressor:
+            learnt, known = further.rows(target, inputs[rows], y[rows])
             n_threads = settings.search.n_threads
-            return fit_regressor(regressor, inputs[rows], y[rows], seed=seed, n_threads=n_threads)
+            return fit_regressor(regressor, learnt, known, seed=seed, n_threads=n_threads)
 
         def errors(regressor: Regressor, y: FloatArray = losses) -> RegressionMetrics:
             return evaluate(regressor, inputs[held_out], y[held_out])
@@ -234,6 +246,7 @@ def fit_target_regressors(
                 inputs,
                 expected,
                 losses,
+                further=(further.inputs, further.losses[target]),
                 seed=seed,
                 n_threads=settings.search.n_threads,
             ),
@@ -243,7 +256,7 @@ def fit_target_regressors(
     store.write_json(
         store.path(REGRESSOR, _METRICS),
         {
-            **_fitted_to(store, settings, evidence),
+            **_fitted_to(store, settings, evidence, further),
             "n_proxies": len(inputs),
             "targets": {target: asdict(fit.metrics) for target, fit in fits.items()},
         },
@@ -276,12 +289,15 @@ def poor_regressors(metrics: Mapping[str, Any], targets: Sequence[str]) -> list[
     ]
 
 
-def _fitted_to(store: Store, settings: Settings, evidence: Evidence) -> dict[str, Any]:
+def _fitted_to(
+    store: Store, settings: Settings, evidence: Evidence, reused: Reused
+) -> dict[str, Any]:
     """A record of the inputs that determine the regressors."""
     return {
         **_inputs_version(store, settings),
         "regressor": settings.search.regressor.model_dump(mode="json"),
-        "evidence": _evidence_hash(evidence),
+        "evidence": _evidence_hash(evidence, reused),
+        "n_reused": len(reused),
     }
 
 
@@ -293,12 +309,14 @@ def _inputs_version(store: Store, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _evidence_hash(evidence: Evidence) -> str:
-    """A hash of the thetas that were trained and of their losses."""
+def _evidence_hash(evidence: Evidence, reused: Reused) -> str:
+    """A hash of the thetas that were trained, of their losses, and of the rows that are reused."""
     digest = Digest()
     digest.update(evidence.parameters.as_features(scaled=True).tobytes())
     losses = evidence.metrics.select("theta_id", "target", "status", "loss_nats")
     digest.update(losses.sort("theta_id", "target").write_csv().encode())
+    for rows in (reused.inputs, *reused.losses.values()):
+        digest.update(rows.tobytes())
     return digest.hexdigest()
 
 

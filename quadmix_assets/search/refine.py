@@ -20,6 +20,7 @@ from quadmix_assets.search.fit import (
     objective_predictor,
 )
 from quadmix_assets.search.noise import weighed_by_reliability
+from quadmix_assets.search.reuse import read_reused
 from quadmix_assets.search.space import ThetaSpace, make_space
 from quadmix_assets.search.support import make_support
 from quadmix_assets.seeds import derive_seed
@@ -116,7 +117,8 @@ def propose_round(store: Store, settings: Settings, number: int) -> Round:
         inputs_of = make_regressor_inputs(store, settings)
         space = make_space(store, settings)
         inputs = measured_inputs(store, settings, evidence, inputs_of)
-        regressors = fit_regressors(settings, evidence, inputs)
+        reused = read_reused(store, settings, evidence, inputs_of)
+        regressors = fit_regressors(settings, evidence, inputs, reused)
         optima = find_optima(settings, evidence, space, regressors, inputs_of)
         support = make_support(settings, evidence, inputs_of, space.n_tokens)
         known = [

@@ -10,13 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import polars as pl
 
+from quadmix_assets.outputs import PROXY_POOL
+from quadmix_assets.proxies.proxy_pool import read_documents
 from quadmix_assets.sampling import Parameters, PoolIndex, feature_names
 from quadmix_assets.sampling.validation import FloatArray, IntArray
+from quadmix_assets.settings import Settings
+from quadmix_assets.store import Store
 
 # Documents on which the mean sigma of a mix is estimated, in total and per domain at least.
 _SAMPLE = 8_192
@@ -231,3 +236,15 @@ class MixtureInputs:
         total = taken.sum(axis=1, keepdims=True)
         means = np.stack([(taken * sigma[order, k]).sum(axis=1) for k in range(sigma.shape[1])], 1)
         return np.where(total > 0, means / np.where(total > 0, total, 1.0), self._domain_means[m])
+
+
+def read_pool_documents(store: Store, settings: Settings) -> PoolDocuments:
+    """The documents of the proxy pool.
+
+    Raises:
+        MissingOutputError: the proxy pool is not there.
+    """
+    columns = ["id_hash", "domain", *(f"sigma_{name}" for name in settings.criterion_names)]
+    with store.local_folder(store.root / PROXY_POOL) as folder:
+        documents = read_documents(Path(folder), columns)
+    return PoolDocuments.of(documents, settings.criterion_names)

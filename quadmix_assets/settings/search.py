@@ -69,6 +69,12 @@ class SearchSettings(Section):
         "trained for, in any regressor input or in the size of the mix, count as worse the "
         "further they lie outside",
     )
+    reuse_proxies: bool = Field(
+        default=True,
+        description="whether regressors learn from proxies of earlier thetas too, trained before "
+        "criteria, domains or proxy pool changed: by what those proxies read, as far as the proxy "
+        "pool holds it, and with regressor_inputs: mixture alone",
+    )
     refine: RefineSettings = Field(
         default_factory=RefineSettings, description="further rounds of proxies; by default none"
     )

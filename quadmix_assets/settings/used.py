@@ -157,7 +157,7 @@ def _search(settings: Settings) -> Used:
 
 def _fit(settings: Settings) -> Used:
     return (
-        _section(settings, "search", "regressor", "n_threads")
+        _section(settings, "search", "regressor", "n_threads", "reuse_proxies")
         | _regressor_inputs(settings)
         | _target_names(settings)
         | _seed(settings)

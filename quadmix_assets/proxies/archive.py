@@ -1,0 +1,110 @@
+"""Keeps the losses of proxies whose thetas are no more, for as long as they were measured alike.
+
+With a criterion or a domain more or less, all thetas are drawn anew and all proxies trained again.
+The old ones say as much as before about what they read: where recipe, initial weights, tokenizer
+and target sets are the same, `search/reuse.py` computes present regressor inputs for them.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+from upath import UPath
+
+from quadmix_assets.hashing import hash_bytes
+from quadmix_assets.outputs import (
+    ARCHIVED_METRICS,
+    ARCHIVED_READS,
+    PARAMETER_SETS,
+    PROXY_METRICS,
+    PROXY_POOL,
+    PROXY_READS,
+)
+from quadmix_assets.proxies.evidence import evidence_version
+from quadmix_assets.proxies.parameter_sets import round_of
+from quadmix_assets.proxies.swarm_progress import batches_of_swarm
+from quadmix_assets.settings import Settings
+from quadmix_assets.store import Store, output_names
+
+# What may have changed: how a proxy was chosen, not how its loss was measured.
+_CHOICE = frozenset({PARAMETER_SETS, PROXY_POOL})
+
+
+@dataclass(frozen=True, eq=False)
+class OldBatch:
+    """Proxies of other thetas or another proxy pool, measured like the present ones.
+
+    Attributes:
+        metrics: as in `proxy_metrics`.
+        reads: theta_id, id_hash, n_tokens; None where no record is left.
+    """
+
+    metrics: pl.DataFrame
+    reads: pl.DataFrame | None
+
+
+def archive_batch(store: Store, settings: Settings, batch: str) -> bool:
+    """Keep the losses of a batch that is about to be replaced, if they can be of use.
+
+    Returns:
+        Whether they were kept: not if there are none, none that were measured as the present ones
+        would be, or the same thetas are trained again.
+
+    Raises:
+        MissingOutputError: an input of the proxies is not there.
+    """
+    path = store.table_path(PROXY_METRICS, batch)
+    if not path.exists():
+        return False
+    version = store.summary(path).get("version")
+    reads = _reads_of(store, store.table_path(PROXY_READS, batch), version)
+    if reads is None or not _is_of_other_thetas(version, evidence_version(store, settings, batch)):
+        return False
+    key = hash_bytes(json.dumps([version, batch], sort_keys=True).encode())
+    # The losses come last: where they are, the record of what was read is.
+    store.write_table(store.table_path(ARCHIVED_READS, key), reads, {"version": version})
+    metrics = store.read_table(path)
+    store.write_table(store.table_path(ARCHIVED_METRICS, key), metrics, {"version": version})
+    return True
+
+
+def old_batches(store: Store, settings: Settings) -> Iterator[OldBatch]:
+    """All that was measured like the present proxies, for other thetas or another proxy pool.
+
+    Kept ones in the order of their keys, then batches of the swarm that are still to be trained
+    again.
+
+    Raises:
+        MissingOutputError: an input of the proxies is not there.
+    """
+    swarm = batches_of_swarm(store, settings)
+    kept = output_names(store.root / ARCHIVED_METRICS)
+    places = [
+        *((store.path(ARCHIVED_METRICS, name), store.path(ARCHIVED_READS, name)) for name in kept),
+        *((store.table_path(PROXY_METRICS, b), store.table_path(PROXY_READS, b)) for b in swarm),
+    ]
+    first_of_rounds = {round_of(batch): batch for batch in reversed(swarm)}
+    now = [evidence_version(store, settings, batch) for batch in first_of_rounds.values()]
+    for path, reads in places:
+        if not path.exists():
+            continue
+        version = store.summary(path).get("version")
+        if version not in now and _is_of_other_thetas(version, now[0]):
+            yield OldBatch(store.read_table(path), _reads_of(store, reads, version))
+
+
+def _reads_of(store: Store, path: UPath, version: object) -> pl.DataFrame | None:
+    """What the proxies of losses of that version read; None where that is not recorded."""
+    # Of an interrupted batch the new record may lie beside the old losses.
+    if not path.exists() or store.summary(path).get("version") != version:
+        return None
+    return store.read_table(path)
+
+
+def _is_of_other_thetas(version: object, now: Mapping[str, str]) -> bool:
+    """Whether losses of a version were measured as now, for other thetas or another pool."""
+    if not isinstance(version, Mapping) or set(version) != set(now):
+        return False
+    changed = {key for key, value in now.items() if version[key] != value}
+    return bool(changed) and changed <= _CHOICE
