@@ -32,6 +32,7 @@ from quadmix_assets.search.fit import (
     fit_target_regressors,
     load_regressors,
     make_regressor_inputs,
+    measured_inputs,
     poor_regressors,
     read_metrics,
 )
@@ -240,6 +241,7 @@ def optimal_params(
             space,
             regressors,
             inputs_of,
+            measured_inputs(store, settings, evidence, inputs_of),
             optima,
             previous_optima(store, settings),
         )

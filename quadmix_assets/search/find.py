@@ -79,6 +79,7 @@ def find_candidates(
     space: ThetaSpace,
     regressors: Mapping[str, Regressor],
     inputs_of: RegressorInputs,
+    measured: FloatArray,
     optima: Mapping[str, Optimum],
     previous: Mapping[str, Theta],
 ) -> dict[str, list[Candidate]]:
@@ -86,7 +87,8 @@ def find_candidates(
 
     Args:
         settings, evidence, space, regressors, inputs_of: as in `find_optima`.
-        optima: what that gives for them.
+        measured: (n, F) of `measured_inputs`, which the paper's regressors are fitted to.
+        optima: what `find_optima` gives.
         previous: by objective, the theta* that was chosen before, where there is one.
 
     Raises:
@@ -105,7 +107,7 @@ def find_candidates(
     papers = optima
     of_paper = regressors
     if paper.search.regressor != settings.search.regressor:
-        of_paper = fit_regressors(paper, evidence, inputs_of(evidence.parameters))
+        of_paper = fit_regressors(paper, evidence, measured)
     if paper.search != settings.search:
         papers = find_optima(paper, evidence, space, of_paper, inputs_of)
     return {
