@@ -20,7 +20,9 @@ from quadmix_assets_tests.conftest import Project, write_profile
 def test_heats_train_fewer_candidates_with_seeds_of_their_own(tiny: Project) -> None:
     table = tiny.store.read_table(tiny.store.table_path(VERIFICATION))
     assert dict(table.schema) == VERIFICATION_SCHEMA
-    assert table.group_by("heat", "seed").len().sort("heat").rows() == [(1, 0, 4), (2, 1, 2)]
+    heats = table.group_by("heat", "seed").len().sort("heat", "seed").rows()
+    # The second heat has one further seed, or two where noise hides what thetas differ by.
+    assert heats in ([(1, 0, 4), (2, 1, 2)], [(1, 0, 4), (2, 1, 2), (2, 2, 2)])
     assert set(table["part"]) == {"search"}
     candidates, _ = read_candidates(tiny.store, tiny.settings, "planted")
     first = table.filter(heat=1)
@@ -32,7 +34,7 @@ def test_theta_star_is_the_best_of_the_last_heat_and_follows_to_the_calibration(
     tiny: Project,
 ) -> None:
     table = tiny.store.read_table(tiny.store.table_path(VERIFICATION))
-    last = table.filter(heat=2)["candidate"]
+    last = table.filter(heat=2)["candidate"].unique()
     mean = (
         table.filter(pl.col("candidate").is_in(last.to_list()))
         .group_by("candidate")
@@ -42,7 +44,7 @@ def test_theta_star_is_the_best_of_the_last_heat_and_follows_to_the_calibration(
     theta, prediction = read_optimum(tiny.store, tiny.settings, "planted")
     assert prediction["candidate"] == mean["candidate"][0]
     assert prediction["measured"] == pytest.approx(mean["loss_nats"][0])
-    assert prediction["measured_seeds"] == 2
+    assert prediction["measured_seeds"] == table["seed"].n_unique()
     optimism = prediction["predicted_for_other_seeds"] - prediction["measured"]
     assert prediction["optimism"] == pytest.approx(optimism)
     candidates, _ = read_candidates(tiny.store, tiny.settings, "planted")
