@@ -57,13 +57,14 @@ def archive_batch(store: Store, settings: Settings, batch: str) -> bool:
     path = store.table_path(PROXY_METRICS, batch)
     if not path.exists():
         return False
-    version = store.summary(path).get("version")
+    version = store.summary(path)["version"]
     reads = _reads_of(store, store.table_path(PROXY_READS, batch), version)
     if reads is None or not _is_of_other_thetas(version, evidence_version(store, settings, batch)):
         return False
     key = hash_bytes(json.dumps([version, batch], sort_keys=True).encode())
     # The losses come last: where they are, the record of what was read is.
-    store.write_table(store.table_path(ARCHIVED_READS, key), reads, {"version": version})
+    summary = {"version": _choice_of(version)}
+    store.write_table(store.table_path(ARCHIVED_READS, key), reads, summary)
     metrics = store.read_table(path)
     store.write_table(store.table_path(ARCHIVED_METRICS, key), metrics, {"version": version})
     return True
@@ -96,8 +97,10 @@ def old_batches(store: Store, settings: Settings) -> Iterator[OldBatch]:
 
 def _reads_of(store: Store, path: UPath, version: object) -> pl.DataFrame | None:
     """What the proxies of losses of that version read; None where that is not recorded."""
+    if not path.exists() or not isinstance(version, Mapping):
+        return None
     # Of an interrupted batch the new record may lie beside the old losses.
-    if not path.exists() or store.summary(path).get("version") != version:
+    if store.summary(path).get("version") != _choice_of(version):
         return None
     return store.read_table(path)
 
@@ -108,3 +111,8 @@ def _is_of_other_thetas(version: object, now: Mapping[str, str]) -> bool:
         return False
     changed = {key for key, value in now.items() if version[key] != value}
     return bool(changed) and changed <= _CHOICE
+
+
+def _choice_of(version: Mapping[str, str]) -> dict[str, str]:
+    """The part of a version that says how proxies were chosen, which their records have."""
+    return {key: value for key, value in version.items() if key in _CHOICE}
