@@ -62,6 +62,7 @@ _DOMAIN = Column("domain of the document; 'unknown' below the confidence floor")
 _DOMAIN_INDEX = Column("domain, as its place among the settings' domains", "index from 0")
 _THETA_ID = Column("number of the theta, through all rounds", "number from 0")
 _TARGET = Column("name of the target set")
+_PART = Column("part of the target set: search or proof")
 _TARGET_ID = Column("id of the document in the target set")
 _COPIES = Column("how often the document is taken", "copies")
 _MERGED = Column("merged score under theta (Eq. 1), smaller is better", "normalized score, 0 to 1")
@@ -71,6 +72,7 @@ _SEED = Column("repetition with random numbers of its own", "number from 0")
 
 _TRAINING = {
     "target": _TARGET,
+    "part": _PART,
     "loss_nats": Column("mean loss on the target set", "nats per token", nullable=True),
     "bits_per_byte": Column("mean loss on the target set", "bits per byte of text", nullable=True),
     "status": Column("trained or failed"),

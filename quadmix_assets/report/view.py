@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from quadmix_assets.corpus.target_sets import PARTS
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FINAL_MIX,
@@ -50,7 +51,7 @@ FILES = {
             RANDOM_COMPARISON,
         )
     },
-    TARGET_SETS: (f"{TARGET_SETS}/*.fit.parquet", f"{TARGET_SETS}/*.held_out.parquet"),
+    TARGET_SETS: tuple(f"{TARGET_SETS}/*.{part}.parquet" for part in PARTS),
     # Rounds of refinement have files of their own.
     PARAMETER_SETS: (f"{PARAMETER_SETS}/*.parquet", f"{REFINEMENT}/*.parquet"),
 }

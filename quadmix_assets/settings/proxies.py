@@ -38,10 +38,10 @@ class ProxiesSettings(Section):
         "gives a part of its pieces, so that it does not decide a loss",
     )
     max_target_tokens: PositiveInt = Field(
-        default=50_000,
-        description="maximum tokens of each target set that losses are measured on; whole "
-        "documents, in the order of a hash of their ids. Evaluation then costs little compared "
-        "with a short training",
+        default=150_000,
+        description="maximum tokens of each part of a target set that losses are measured on; "
+        "whole documents, in the order of a hash of their ids. With fewer, another choice of "
+        "documents would change the order of thetas",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="where proxies are trained; auto: on a GPU where there is one"

@@ -1,6 +1,6 @@
 """Settings of the target sets."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
@@ -59,9 +59,29 @@ class TargetSettings(Section):
         "paper's number for OpenHermes; null: all",
     )
     fit_share: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
-        default=0.5,
+        default=1 / 3,
         description="share of the documents that criteria may be fitted to; losses are measured on "
         "the others only, which no criterion has been fitted to",
+    )
+    proof_share: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        default=0.5,
+        description="share of the others that is kept for proof: the search scores proxies on the "
+        "rest and never sees these, on which optimum_check and random_comparison measure what was "
+        "chosen",
+    )
+
+    mask_template: bool = Field(
+        default=True,
+        description="whether losses leave out the words of the template that all documents share, "
+        "such as `Question:` and `Answer:`: what `template` or `format` adds to the columns, or, "
+        "where the text is one column, the labels at the start of a line that at least 90 % of the "
+        "documents have",
+    )
+    measure: Literal["loss", "choice"] = Field(
+        default="loss",
+        description="what regressors and objectives learn from. loss: loss_nats, of the text; "
+        "choice: choice_nats, minus the logarithm of the right choice's probability among the "
+        "choices of a multiple-choice question, which needs a format that gives choices",
     )
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from upath import UPath
 from quadmix_assets.hashing import Digest
 from quadmix_assets.settings import TrainingSettings
 from quadmix_assets.training.architectures import Architecture
+from quadmix_assets.training.evaluation import Measured
 from quadmix_assets.training.reads import Reads
 from quadmix_assets.training.targets import TargetWindows
 from quadmix_assets.training.trainer import ProxyTraining
@@ -75,22 +76,22 @@ class StackJob:
 
 @dataclass(frozen=True)
 class ProxyResult:
-    """One proxy: its training, and per target set (loss in nats, bits per byte).
+    """One proxy: its training, and what it reaches on each target set.
 
-    The losses of a failed proxy are None, because Polars does not treat NaN as missing.
+    What does not exist is None, because Polars does not treat NaN as missing.
 
     Attributes:
         sample_id: of the sample.
         training: the record of the training.
         n_tokens_sample: tokens of the sample, copies included; it may have read a part of them.
-        losses: by target set.
+        losses: what it reaches, by target set.
         reads: what it read, or a sample of that.
     """
 
     sample_id: int
     training: ProxyTraining
     n_tokens_sample: int
-    losses: dict[str, tuple[float | None, float | None]]
+    losses: dict[str, Measured]
     reads: Reads
 
     def to_json(self) -> dict[str, Any]:
@@ -102,7 +103,7 @@ class ProxyResult:
         """The inverse of `to_json`."""
         training = dict(values["training"])
         training["train_loss"] = tuple(tuple(point) for point in training["train_loss"])
-        losses = {target: (loss[0], loss[1]) for target, loss in values["losses"].items()}
+        losses = {target: Measured(*of_target) for target, of_target in values["losses"].items()}
         return cls(
             values["sample_id"],
             ProxyTraining(**training),
@@ -128,6 +129,6 @@ def stack_key(job: StackJob, stack: Stack) -> str:
         *(job.architecture, job.recipe, job.vocab_size, job.separator_id),
         *(job.piece_share, job.max_pieces, job.inputs_version),
     )
-    targets = {name: (t.n_tokens, t.inputs.shape) for name, t in sorted(job.targets.items())}
+    targets = {name: target.fingerprint() for name, target in sorted(job.targets.items())}
     digest.update(repr((settings, targets, torch.__version__)).encode())
     return digest.hexdigest()

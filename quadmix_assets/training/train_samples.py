@@ -9,11 +9,13 @@ import numpy as np
 import polars as pl
 from upath import UPath
 
+from quadmix_assets.corpus.target_sets import SEARCH
 from quadmix_assets.corpus.tokenizer import project_tokenizer, separator_id
 from quadmix_assets.device import choose_device, training_precision
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
 from quadmix_assets.training.capacity import stack_size
+from quadmix_assets.training.evaluation import Measured
 from quadmix_assets.training.progress import BatchProgress, ProgressBoard
 from quadmix_assets.training.recipe import architecture_of, n_tokens_trained
 from quadmix_assets.training.stacks import ProxyResult, Sample, StackJob
@@ -25,8 +27,8 @@ from quadmix_assets.training.workers import run_stacks
 METRICS_SCHEMA = {
     "sample_id": pl.Int32,
     "target": pl.String,
-    "loss_nats": pl.Float64,
-    "bits_per_byte": pl.Float64,
+    "part": pl.String,
+    **dict.fromkeys(Measured._fields, pl.Float64),
     "status": pl.String,
     "reason": pl.String,
     "n_tokens": pl.Int64,
@@ -42,7 +44,7 @@ class BatchResult:
     """The trainings and losses of a batch of proxies.
 
     Attributes:
-        metrics: one row per proxy and target set, columns of METRICS_SCHEMA.
+        metrics: one row per proxy, target set and part, columns of METRICS_SCHEMA.
         trainings: one record per proxy, ordered by sample_id.
         reads: what each proxy read, columns of READS_SCHEMA: one row per proxy and document.
         tokens_per_second: of all proxies together.
@@ -71,8 +73,9 @@ def train_samples(
     one_by_one: bool = False,
     unfinished_folder: UPath | None = None,
     inputs_version: Mapping[str, str] | None = None,
+    parts: Sequence[str] = (SEARCH,),
 ) -> BatchResult:
-    """Train one proxy on each sample and measure its loss on every target set.
+    """Train one proxy on each sample and measure its loss on parts of every target set.
 
     The samples are grouped into stacks of `proxies.stack_size`, each trained as one batched model
     by one of `proxies.n_workers` processes. Other programs on the machine slow down several
@@ -93,6 +96,7 @@ def train_samples(
             resumed; None writes none.
         inputs_version: identifies token file and target sets; results and checkpoints of another
             version are not used.
+        parts: of the target sets, one or both of EVALUATED.
 
     Raises:
         MissingOutputError: tokenizer or target sets are not there, or the target sets were encoded
@@ -108,13 +112,20 @@ def train_samples(
         update={"n_tokens_per_proxy": n_tokens_per_proxy, "precision": precision}
     )
     tokenizer = project_tokenizer(store)
+    windows_by_key = {
+        f"{name}.{part}": ((name, part), windows)
+        for part in parts
+        for name, windows in read_targets(
+            store, settings, tokenizer, architecture.context, part=part
+        ).items()
+    }
     job = StackJob(
         token_folder=token_folder,
         architecture=architecture,
         recipe=recipe,
         vocab_size=tokenizer.get_vocab_size(),
         separator_id=separator_id(tokenizer),
-        targets=read_targets(store, settings, tokenizer, architecture.context),
+        targets={key: windows for key, (_, windows) in windows_by_key.items()},
         piece_share=piece_share,
         max_pieces=_max_pieces(settings, n_tokens_per_proxy, architecture.context),
         device=str(device),
@@ -149,7 +160,7 @@ def train_samples(
     )
     board.tell_if_due(at_once=True)
     return BatchResult(
-        _metrics(results, precision),
+        _metrics(results, precision, {key: names for key, (names, _) in windows_by_key.items()}),
         [result.training for result in results],
         _reads(results),
         board.progress().tokens_per_second,
@@ -179,13 +190,16 @@ def _reads(results: Sequence[ProxyResult]) -> pl.DataFrame:
     return pl.concat(frames) if frames else pl.DataFrame(schema=READS_SCHEMA)
 
 
-def _metrics(results: Sequence[ProxyResult], precision: str) -> pl.DataFrame:
+def _metrics(
+    results: Sequence[ProxyResult], precision: str, names: Mapping[str, tuple[str, str]]
+) -> pl.DataFrame:
+    """The rows of METRICS_SCHEMA; `names` are target and part of each key of the losses."""
     rows = [
         {
             "sample_id": result.sample_id,
-            "target": target,
-            "loss_nats": loss_nats,
-            "bits_per_byte": bits_per_byte,
+            "target": names[key][0],
+            "part": names[key][1],
+            **measured._asdict(),
             "status": result.training.status,
             "reason": result.training.reason,
             "n_tokens": result.training.n_tokens,
@@ -194,6 +208,6 @@ def _metrics(results: Sequence[ProxyResult], precision: str) -> pl.DataFrame:
             "precision": precision,
         }
         for result in results
-        for target, (loss_nats, bits_per_byte) in result.losses.items()
+        for key, measured in result.losses.items()
     ]
-    return pl.DataFrame(rows, schema=METRICS_SCHEMA).sort("sample_id", "target")
+    return pl.DataFrame(rows, schema=METRICS_SCHEMA).sort("sample_id", "target", "part")

@@ -135,7 +135,9 @@ def _train_and_evaluate(
         _result(sample_id, k, streams[k], trained, losses) for k, sample_id in enumerate(sample_ids)
     ]
     if curves is not None:
-        target_nats = [{t: loss[0] for t, loss in result.losses.items()} for result in results]
+        target_nats = [
+            {t: measured.loss_nats for t, measured in result.losses.items()} for result in results
+        ]
         curves.close(target_nats, n_steps(job.recipe, job.architecture.context))
     return results, reports[-1]
 
@@ -167,14 +169,9 @@ def _result(
 ) -> ProxyResult:
     """The result of the k-th proxy of the stack."""
     training = trained.proxies[k]
-    of_proxy: dict[str, tuple[float | None, float | None]] = {
-        target: (float(loss.loss_nats[k]), float(loss.bits_per_byte[k]))
-        if training.status == "trained"
-        else (None, None)
-        for target, loss in losses.items()
-    }
+    measured = {target: loss.of_proxy(k) for target, loss in losses.items()}
     reads = stream.tokens_read().sample()
-    return ProxyResult(sample_id, training, stream.n_tokens_sample, of_proxy, reads)
+    return ProxyResult(sample_id, training, stream.n_tokens_sample, measured, reads)
 
 
 def _cut(stack: Stack, size: int) -> list[Stack]:

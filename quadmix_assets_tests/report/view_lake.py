@@ -83,8 +83,8 @@ def put_normalizers(
 
 
 def put_targets(store: Store) -> None:
-    """A target set, of which one held-out document shares words with the first document."""
-    for part, ids in (("fit", ["t-0"]), ("held_out", ["t-1", "t-2"])):
+    """A target set, of which one evaluated document shares words with the first document."""
+    for part, ids in (("fit", ["t-0"]), ("search", ["t-1"]), ("proof", ["t-2"])):
         documents = pl.DataFrame({"id": ids, "text": ["Words of a target."] * len(ids)})
         store.write_table(store.table_path(TARGET_SETS, f"planted.{part}"), documents)
     found = {"target": ["planted"], "target_id": ["t-1"], "id": [f"{SHARDS[0]}/0"], "n_runs": [3]}

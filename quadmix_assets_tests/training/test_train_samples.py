@@ -1,4 +1,5 @@
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     put_tokenizer(store, tokenizer)
     for name, texts in HELD_OUT.items():
         frame = pl.DataFrame({"id": [f"{name}-{n}" for n in range(8)], "text": texts})
-        write_target_tokens(store, name, frame, tokenizer)
+        write_target_tokens(store, name, frame, tokenizer, part="search")
+        write_target_tokens(store, name, frame.tail(4), tokenizer, part="proof")
     with TokenFileWriter(folder / "tokens", vocab_size=300) as writer:
         writer.append(encode(tokenizer, TEXTS))
     return folder
@@ -71,6 +73,7 @@ def train(
     samples: list[Sample],
     *,
     heard: list[BatchProgress] | None = None,
+    parts: Sequence[str] = ("search",),
     **proxies: Any,
 ) -> BatchResult:
     settings = make_settings(folder, **{"stack_size": 2, **proxies})
@@ -82,6 +85,7 @@ def train(
         samples,
         n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
         on_progress=(heard if heard is not None else []).append,
+        parts=parts,
     )
 
 
@@ -108,6 +112,18 @@ def test_one_row_per_proxy_and_target(result: BatchResult) -> None:
         "trained", "trained", "failed", "trained",
     ]  # fmt: skip
     assert result.tokens_per_second > 0
+
+
+def test_each_part_has_a_row_of_its_own(folder: Path, result: BatchResult) -> None:
+    both = train(folder, SAMPLES[:2], n_workers=1, parts=("search", "proof")).metrics
+    columns = ["sample_id", "target", "part"]
+    expected = [(n, target, part) for n in (3, 4) for target in ("other", "planted") for part in
+                ("proof", "search")]  # fmt: skip
+    assert both.select(columns).rows() == expected
+    search = both.filter(pl.col("part") == "search")
+    assert_frame_equal(search, result.metrics.filter(pl.col("sample_id") < 5))
+    proof = both.filter(pl.col("part") == "proof")
+    assert not set(proof["loss_nats"]) & set(search["loss_nats"])
 
 
 def test_empty_sample_fails_with_a_reason_and_without_a_loss(result: BatchResult) -> None:
