@@ -66,6 +66,7 @@ train_missing = _switch(
     "merged_ranks",
     "sampled_subset",
     "proxy_metrics",
+    "proxy_evaluation",
     "refinement",
     on=BUILD_ENABLED,
     description="Trains the proxies that are missing, batch by batch; with many proxies for days.",

@@ -12,6 +12,7 @@ from quadmix_assets.outputs import (
     OPTIMAL_PARAMS,
     OPTIMUM_CHECK,
     PARAMETER_SETS,
+    PROXY_EVALUATION,
     PROXY_METRICS,
     PROXY_POOL,
     RANK_CALIBRATION,
@@ -31,6 +32,7 @@ _ASSETS = (
     TARGET_SETS,
     PROXY_POOL,
     PARAMETER_SETS,
+    PROXY_EVALUATION,
     REFINEMENT,
     REGRESSOR,
     OPTIMAL_PARAMS,
@@ -40,8 +42,9 @@ _ASSETS = (
 def upstream_fingerprints(store: Store) -> dict[str, Any]:
     """Fingerprints of what theta* depends on, as it is in the lake now.
 
-    One for each of `target_sets`, `proxy_pool`, `parameter_sets`, `refinement`, `regressor`,
-    `optimal_params` and the reference pools that is there, and for `proxy_metrics` one per batch.
+    One for each of `target_sets`, `proxy_pool`, `parameter_sets`, `proxy_evaluation`, `refinement`,
+    `regressor`, `optimal_params` and the reference pools that is there, and for `proxy_metrics` one
+    per batch.
     """
     found: dict[str, Any] = {
         asset: store.fingerprint(store.root / asset)

@@ -13,6 +13,7 @@ from quadmix_assets.outputs import (
     MERGED_RANKS,
     OPTIMUM_CHECK,
     PARAMETER_SETS,
+    PROXY_EVALUATION,
     PROXY_METRICS,
     PROXY_POOL,
     PROXY_READS,
@@ -164,6 +165,7 @@ _FIXED: dict[str, dict[str, Column]] = {
         "copies": _COPIES,
     },
     PROXY_METRICS: {"theta_id": _THETA_ID, **_TRAINING},
+    PROXY_EVALUATION: {"theta_id": _THETA_ID, **_TRAINING},
     PROXY_READS: {
         "theta_id": _THETA_ID,
         "id_hash": Column("hash of the document's id", "64-bit number"),

@@ -123,8 +123,10 @@ def test_everything_that_a_launch_can_change_has_a_default_and_a_sentence(tiny: 
         key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys}
         for key in graph.materializable_asset_keys
     }
-    assert parents[REFINEMENT] == {"proxy_metrics", "proxy_pool", "target_sets", "tokenizer"}
-    wanted = {"parameter_sets", "proxy_metrics", REFINEMENT, "proxy_pool"}
+    assert parents[REFINEMENT] == {
+        *("proxy_metrics", "proxy_evaluation", "proxy_pool", "target_sets", "tokenizer")
+    }
+    wanted = {"parameter_sets", "proxy_metrics", "proxy_evaluation", REFINEMENT, "proxy_pool"}
     assert parents["regressor"] == wanted
     assert parents[OPTIMAL_PARAMS] == {"regressor", "proxy_pool"}
     job = definitions.resolve_implicit_global_asset_job_def()

@@ -12,6 +12,7 @@ from quadmix_assets.outputs import (
     FINAL_MIX,
     OPTIMUM_CHECK,
     PARAMETER_SETS,
+    PROXY_EVALUATION,
     PROXY_METRICS,
     PROXY_POOL,
     PROXY_READS,
@@ -125,7 +126,8 @@ def put_swarm(store: Store) -> None:
         store.write_table(store.table_path(PROXY_READS, batch), reads)
         metrics = losses({"theta_id": numbers}, [5.0 - n / 10 for n in numbers])
         version = {"version": {"recipe": batch}}
-        store.write_table(store.table_path(PROXY_METRICS, batch), metrics, version)
+        for output in (PROXY_METRICS, PROXY_EVALUATION):
+            store.write_table(store.table_path(output, batch), metrics, version)
     check = {"sample": ["theta* (planted)"] * 2 + ["uniform"] * 2, "seed": [0, 1, 0, 1]}
     store.write_table(store.table_path(OPTIMUM_CHECK), losses(check, [4.0, 4.2, 5.0, 5.2]))
 
