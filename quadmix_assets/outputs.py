@@ -25,6 +25,8 @@ SAMPLED_SUBSET = "sampled_subset"
 PROXY_METRICS = "proxy_metrics"
 UNFINISHED_PROXIES = "proxy_metrics_unfinished"
 PROXY_READS = "proxy_reads"
+PROXY_WEIGHTS = "proxy_weights"
+PROXY_EVALUATION = "proxy_evaluation"
 PROXY_SECONDS = "proxy_metrics_seconds"
 PROXY_REPEATS = "proxy_repeats"
 ARCHIVED_METRICS = "proxy_archive"
@@ -66,8 +68,9 @@ FILES_OF_A_SHARD = (
 VIEWS = frozenset(
     {
         "calibration", "documents", "domains", "losses", "mix", "mix_shards", "normalizers",
-        "optimum_check", "proxy_pool", "proxy_repeats", "quarantine", "random_comparison", "reads",
-        "samples", "scored_documents", "scores", "shards", "sigma", "target_overlap", "targets",
+        "optimum_check", "proxy_evaluation", "proxy_pool", "proxy_repeats", "quarantine",
+        "random_comparison", "reads", "samples", "scored_documents", "scores", "shards", "sigma",
+        "target_overlap", "targets",
         "thetas",
     }
 )  # fmt: skip

@@ -57,9 +57,10 @@ def archive_batch(store: Store, settings: Settings, batch: str) -> bool:
     path = store.table_path(PROXY_METRICS, batch)
     if not path.exists():
         return False
-    version = store.summary(path)["version"]
+    version = store.summary(path).get("version")
     reads = _reads_of(store, store.table_path(PROXY_READS, batch), version)
-    if reads is None or not _is_of_other_thetas(version, evidence_version(store, settings, batch)):
+    is_other = _is_of_other_thetas(version, evidence_version(store, settings, batch))
+    if reads is None or not isinstance(version, Mapping) or not is_other:
         return False
     key = hash_bytes(json.dumps([version, batch], sort_keys=True).encode())
     # The losses come last: where they are, the record of what was read is.

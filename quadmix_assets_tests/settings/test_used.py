@@ -15,6 +15,7 @@ from quadmix_assets.settings import (
 from quadmix_assets_tests.conftest import write_profile
 
 TRAINING = {*("proxy_metrics", "proxy_repeats", "refinement", "optimum_check", "random_comparison")}
+MEASURED = {*TRAINING, "proxy_evaluation"}
 WITH_CRITERION_NAMES = {
     *("scored_shards", "score_normalizers", "score_report", "proxy_pool", "parameter_sets"),
     *("merged_ranks", "sampled_subset", "regressor", "refinement", "optimal_params"),
@@ -86,10 +87,13 @@ def affected(folder: Path, before: dict[str, Any], after: dict[str, Any]) -> set
         ({"proxies.batch_size": 4}, {"parameter_sets"}),
         ({"parameters.n": 12}, {"parameter_sets"}),
         ({"parameters.omega_max": 0.4}, {"parameter_sets", "optimal_params"}),
-        ({"proxies.training.learning_rate": 1e-3}, TRAINING),
-        ({"proxies.max_target_tokens": 1_000}, TRAINING),
-        ({"proxies.n_threads": 2}, TRAINING),
-        ({"proxies.training.n_tokens_per_proxy": 8_192}, TRAINING),
+        ({"proxies.training.learning_rate": 1e-3}, MEASURED),
+        ({"proxies.max_target_tokens": 1_000}, MEASURED),
+        ({"proxies.n_threads": 2}, MEASURED),
+        ({"proxies.max_document_share": 0.1}, MEASURED),
+        ({"proxies.target_epochs": 2.0}, MEASURED - {"optimum_check", "random_comparison"}),
+        ({"proxies.keep_weights_gb": 0.0}, set()),
+        ({"proxies.training.n_tokens_per_proxy": 8_192}, MEASURED),
         ({"search.held_out_share": 0.3}, {"regressor"}),
         ({"search.compared": ["ridge_log"]}, {"regressor"}),
         ({"search.regressor": {"kind": "lightgbm", "n_leaves": 6}}, {"regressor"}),
@@ -186,7 +190,7 @@ HEURISTICS = {"kind": "heuristics"}
         (
             {"comparison.n_tokens": 4_096},
             {"proxies.training.n_tokens_per_proxy": 8_192},
-            TRAINING - {"random_comparison"},
+            MEASURED - {"random_comparison"},
         ),
         # What stands for a default is the same as the default.
         ({"comparison.n_tokens": None}, {"comparison.n_tokens": 4_096}, set()),
