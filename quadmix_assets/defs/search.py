@@ -75,7 +75,7 @@ class SearchConfig(dg.Config):
     group_name=GROUP,
     kinds={"lightgbm", "scikitlearn"},
     owners=OWNERS,
-    code_version=version_of(REGRESSOR, 3),
+    code_version=version_of(REGRESSOR, 4),
     deps=[parameter_sets, proxy_metrics, refinement, proxy_pool],
     automation_condition=PINNED_AFTER_ALL,
 )
@@ -189,7 +189,7 @@ def evidence_is_current(project: ProjectResource) -> dg.AssetCheckResult:
     group_name=GROUP,
     kinds={"numpy"},
     owners=OWNERS,
-    code_version=version_of(OPTIMAL_PARAMS, 3),
+    code_version=version_of(OPTIMAL_PARAMS, 4),
     deps=[regressor, proxy_pool],
     automation_condition=PINNED,
 )
