@@ -180,8 +180,8 @@ def rounds(
 ) -> Iterator[tuple[str, Parameters]]:
     """What is chosen after one round of N proxies, and after rounds that sum to N."""
     n, kind = options.proxies, options.kinds[-1]
-    plans: dict[str, tuple[int, ...]] = {"halves": (n // 2, n // 2)}
-    plans["half and two quarters"] = (n // 2, n // 4, n // 4)
+    every = {"halves": (n // 2, n // 2), "half and two quarters": (n // 2, n // 4, n // 4)}
+    plans = {name: every[name] for name in options.plans}
     yield from endings("one round", Swarm.train(world, noise, seed, n), kind, options)
     for plan, sizes in plans.items():
         for acquisition in ACQUISITIONS.kinds:
@@ -298,6 +298,7 @@ def main() -> None:
     parser.add_argument("--worlds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--noises", type=float, nargs="+", default=list(NOISES))
     parser.add_argument("--kinds", nargs="+", default=["lightgbm", "auto"])
+    parser.add_argument("--plans", nargs="+", default=["halves", "half and two quarters"])
     parser.add_argument("--explore", type=float, nargs="+", default=[0.0, 0.3])
     options = parser.parse_args()
     run(options.contest, options)
