@@ -34,6 +34,8 @@ Fit = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 _RESAMPLES = 2_000
 _FLOORS = (0.0, 0.3, 0.6, 0.8, 0.9, 0.97)
+# Of the coefficients of the log-linear form; without it they are not determined by few rows.
+_PENALTY = 0.003
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +71,9 @@ def log_linear(x: np.ndarray, y: np.ndarray, x_test: np.ndarray) -> np.ndarray:
         start = np.linalg.lstsq(design, np.log(y - floor * y.min()), rcond=None)[0]
         first = np.concatenate([[np.log(max(floor, 1e-3) * y.min())], start])
         found = least_squares(
-            lambda p: np.exp(p[0]) + np.exp(np.clip(design @ p[1:], -30, 30)) - y,
+            lambda p: np.append(
+                np.exp(p[0]) + np.exp(np.clip(design @ p[1:], -30, 30)) - y, _PENALTY * p[2:]
+            ),
             first,
             loss="huber",
             f_scale=0.02,

@@ -64,7 +64,11 @@ TINY: dict[str, Any] = {
         "repeats": 1,
         "n_workers": 1,
     },
-    "search": {"objectives": [{"name": "planted", "targets": {"planted": 1.0}}], "n_points": 2_000},
+    "search": {
+        "objectives": [{"name": "planted", "targets": {"planted": 1.0}}],
+        "regressor": "lightgbm",
+        "n_points": 2_000,
+    },
     # Sixteen proxies of some thousand tokens are too few to learn from.
     "mix": {"objective": "planted", "accept": ["regressor_learned_something"]},
     "comparison": {"n_seeds": 1},

@@ -38,7 +38,7 @@ class RefinementConfig(dg.Config):
     group_name=GROUP,
     kinds={"pytorch", "parquet"},
     owners=OWNERS,
-    code_version=version_of(REFINEMENT, 2),
+    code_version=version_of(REFINEMENT, 3),
     deps=[proxy_metrics, proxy_evaluation, proxy_repeats, proxy_pool, target_sets, tokenizer],
     automation_condition=PINNED_AFTER_ALL,
     pool="training",

@@ -203,7 +203,7 @@ def evidence_is_current(project: ProjectResource) -> dg.AssetCheckResult:
     group_name=GROUP,
     kinds={"numpy"},
     owners=OWNERS,
-    code_version=version_of(OPTIMAL_PARAMS, 3),
+    code_version=version_of(OPTIMAL_PARAMS, 4),
     deps=[regressor, proxy_pool],
     automation_condition=PINNED,
 )

@@ -64,6 +64,7 @@ def find_optima(
             n_points=settings.search.n_points,
             top=settings.search.top,
             seed=derive_seed(settings.seed, OPTIMAL_PARAMS),
+            trained=evidence.parameters,
         )
         measured = objective_losses(evidence.metrics, wanted)
         found[wanted.name] = Optimum(objective, result, measured)

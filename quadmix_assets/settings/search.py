@@ -26,13 +26,14 @@ class SearchSettings(Section):
         "the paper holds out 200 of 3,000",
     )
     regressor: RegressorChoice = Field(
-        default="lightgbm",
+        default="auto",
         validate_default=True,
         description="what predicts losses of thetas: the name of a kind, or a mapping with its "
-        "options; lightgbm is the paper's, ensemble is more accurate below some hundred proxies",
+        "options; auto is the best of the others and their mean by cross-validation, lightgbm is "
+        "the paper's",
     )
     compared: tuple[RegressorChoice, ...] = Field(
-        default=("svr_linear", "svr_rbf", "ridge_log", "gaussian_process", "ensemble"),
+        default=("lightgbm", "svr_linear", "svr_rbf", "ridge_log", "gaussian_process"),
         validate_default=True,
         description="further regressors, whose errors are reported for comparison; the search does "
         "not use them",

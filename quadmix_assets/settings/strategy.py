@@ -9,6 +9,7 @@ from quadmix_assets.search.strategies.registry import STRATEGIES
 from quadmix_assets.settings.base import Section
 
 if TYPE_CHECKING:
+    from quadmix_assets.sampling import Parameters
     from quadmix_assets.search.space import ThetaSpace
     from quadmix_assets.search.strategies.base import Predict, SearchResult
 
@@ -23,7 +24,14 @@ class StrategySettings(Section):
 
     @abstractmethod
     def search(
-        self, predict: "Predict", space: "ThetaSpace", *, n_points: int, top: int, seed: int
+        self,
+        predict: "Predict",
+        space: "ThetaSpace",
+        *,
+        n_points: int,
+        top: int,
+        seed: int,
+        trained: "Parameters | None" = None,
     ) -> "SearchResult":
         """Search for theta*.
 
@@ -33,6 +41,7 @@ class StrategySettings(Section):
             n_points: number of thetas to predict, in each stage.
             top: how many thetas with the best predictions are averaged, at most n_points.
             seed: of all random numbers.
+            trained: the thetas that `predict` was fitted to, where a strategy stays near them.
 
         Raises:
             ValueError: `top` out of range, or a prediction that is NaN, infinite or of a wrong

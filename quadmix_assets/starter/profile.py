@@ -93,12 +93,9 @@ def _search(used: Sequence[TargetGuess]) -> list[str]:
             "  ",
         )
     lines += ["  objectives:", f"    - {shown}"]
-    lines += comment(
-        ["Some hundred proxies are too few for LightGBM alone, the paper's regressor."], "  "
-    )
     return [
         *lines,
-        "  regressor: ensemble",
+        "  regressor: auto",
         "  compared: [lightgbm, svr_linear, svr_rbf, ridge_log, gaussian_process]",
         "  held_out_share: 0.2  # of the proxies, to evaluate regressors on",
         "  strategy: cma_es",

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
+from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.space import ThetaSpace
 from quadmix_assets.search.strategies.base import TRACE_SCHEMA, Predict, SearchResult, checked
@@ -65,7 +66,14 @@ class FirstSettings(StrategySettings):
     kind: Literal["first"] = "first"
 
     def search(
-        self, predict: Predict, space: ThetaSpace, *, n_points: int, top: int, seed: int
+        self,
+        predict: Predict,
+        space: ThetaSpace,
+        *,
+        n_points: int,
+        top: int,
+        seed: int,
+        trained: Parameters | None = None,
     ) -> SearchResult:
         theta = space.draw(1, seed=seed)
         mean, standard_deviation = checked(predict, theta)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field
 
-from quadmix_assets.sampling.validation import FloatArray
+from quadmix_assets.sampling.validation import FloatArray, IntArray
 from quadmix_assets.search.regressors.base import Regressor, folds_of, others, training_part
 from quadmix_assets.search.regressors.fitting import regressor_from_json
 from quadmix_assets.search.regressors.registry import MEMBERS
@@ -74,16 +74,13 @@ class EnsembleRegressor:
         members: fitted to all rows.
         weights: (k,) theirs, which sum to 1.
         training_mean: mean loss of the training part, in nats.
+        kind: of the settings that it was fitted by.
     """
 
     members: tuple[Regressor, ...]
     weights: FloatArray
     training_mean: float
-
-    @property
-    def kind(self) -> str:
-        """As in `Regressor`."""
-        return "ensemble"
+    kind: str = "ensemble"
 
     @classmethod
     def fit(
@@ -95,25 +92,24 @@ class EnsembleRegressor:
         Raises:
             ValueError: as in `training_part`.
         """
-        # Imported here: settings are also read where nothing is fitted.
-        from scipy.optimize import nnls
-
         matrix, target = training_part(inputs, losses)
-        out_of_fold = np.empty((len(target), len(fits)))
-        for fold in folds_of(len(target), seed):
-            rest = others(len(target), fold)
-            for k, fit in enumerate(fits):
-                out_of_fold[fold, k] = fit(matrix[rest], target[rest]).predict(matrix[fold])
-        mean = target.mean()
-        weights, _ = nnls(out_of_fold - mean, target - mean)
-        if weights.sum() <= 0:
-            weights = np.ones(len(fits))
-        weights /= weights.sum()
-        weights[weights < _LEAST_WEIGHT] = 0.0
-        weights /= weights.sum()
+        predicted = out_of_fold(fits, matrix, target, folds_of(len(target), seed))
+        return cls.of(fits, stacked_weights(predicted, target), matrix, target)
+
+    @classmethod
+    def of(
+        cls,
+        fits: Sequence[Fit],
+        weights: FloatArray,
+        matrix: FloatArray,
+        target: FloatArray,
+        *,
+        kind: str = "ensemble",
+    ) -> "EnsembleRegressor":
+        """Fit the members of weights (k,) above 0 to all rows."""
         chosen = np.flatnonzero(weights).tolist()
         members = tuple(fits[k](matrix, target) for k in chosen)
-        return cls(members, weights[chosen], float(mean))
+        return cls(members, weights[chosen], float(target.mean()), kind)
 
     def predict(self, inputs: ArrayLike) -> FloatArray:
         """As in `Regressor`."""
@@ -135,3 +131,29 @@ class EnsembleRegressor:
             "training_mean": self.training_mean,
             "members": [member.to_json() for member in self.members],
         }
+
+
+def out_of_fold(
+    fits: Sequence[Fit], matrix: FloatArray, target: FloatArray, folds: Sequence[IntArray]
+) -> FloatArray:
+    """Predictions (n, k) of k regressors for rows of folds that they were not fitted to."""
+    predicted = np.empty((len(target), len(fits)))
+    for fold in folds:
+        rest = others(len(target), fold)
+        for k, fit in enumerate(fits):
+            predicted[fold, k] = fit(matrix[rest], target[rest]).predict(matrix[fold])
+    return predicted
+
+
+def stacked_weights(predicted: FloatArray, target: FloatArray) -> FloatArray:
+    """Non-negative weights (k,) of sum 1, by least squares on predictions (n, k) of losses (n,)."""
+    # Imported here: settings are also read where nothing is fitted.
+    from scipy.optimize import nnls
+
+    mean = target.mean()
+    weights, _ = nnls(predicted - mean, target - mean)
+    if weights.sum() <= 0:
+        weights = np.ones(predicted.shape[1])
+    weights /= weights.sum()
+    weights[weights < _LEAST_WEIGHT] = 0.0
+    return np.asarray(weights / weights.sum())

@@ -18,22 +18,29 @@ if TYPE_CHECKING:
 PATIENCE_ROUNDS = 100
 _N_BAGS = 8
 
-# Shallow trees with random thresholds: on mixes of a known loss (48 to 512 rows, 35 to 77 inputs)
-# and on 60 and 512 of RegMix's published proxies they were within a few percent of the least error
-# of all settings tried. Deeper trees fit the noise of so few rows.
 _PARAMETERS = {
     "objective": "regression",
     "metric": "l2",
-    "extra_trees": True,
-    "feature_fraction": 0.8,
-    "bagging_fraction": 0.8,
-    "bagging_freq": 1,
     "lambda_l2": 1.0,
     "deterministic": True,
     "force_row_wise": True,
     "feature_pre_filter": False,
     "verbosity": -1,
 }
+# Two ways to grow trees, of which cross-validation chooses: random thresholds on samples of rows
+# and inputs, which average noise out, and exact ones on all of them, which resolve more.
+_GROWN = (
+    {
+        "extra_trees": True,
+        "feature_fraction": 0.8,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+    },
+    {"extra_trees": False},
+)
+# From so many rows on trees have so many leaves: the least errors on 32 to 512 published proxies of
+# RegMix and Olmix (`benchmarks/RESULTS.md`). More leaves fit the noise of fewer rows.
+_LEAVES_FROM_ROWS = ((512, 16), (128, 8), (0, 4))
 
 
 class LightGBMSettings(RegressorSettings):
@@ -41,10 +48,10 @@ class LightGBMSettings(RegressorSettings):
 
     kind: Literal["lightgbm"] = "lightgbm"
     label: ClassVar[str] = "LightGBM"
-    n_leaves: Annotated[int, Field(ge=2)] = Field(
-        default=4,
-        description="leaves of a tree; few, since larger trees fit the noise of some hundred "
-        "proxies",
+    n_leaves: Annotated[int, Field(ge=2)] | Literal["auto"] = Field(
+        default="auto",
+        description="leaves of a tree; auto: 4, from 128 proxies on 8, from 512 on 16, since "
+        "larger trees fit the noise of few proxies",
     )
     learning_rate: Annotated[float, Field(gt=0.0, le=1.0)] = Field(
         default=0.05,
@@ -66,6 +73,12 @@ class LightGBMSettings(RegressorSettings):
     def from_json(cls, values: dict[str, Any]) -> "LightGBMRegressor":
         """As in `RegressorSettings`."""
         return LightGBMRegressor.from_json(values)
+
+
+def _n_leaves(options: LightGBMSettings, n_rows: int) -> int:
+    if options.n_leaves != "auto":
+        return options.n_leaves
+    return next(leaves for rows, leaves in _LEAVES_FROM_ROWS if n_rows >= rows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +112,10 @@ class LightGBMRegressor:
         n_threads: int = 1,
         settings: LightGBMSettings | None = None,
     ) -> "LightGBMRegressor":
-        """Fit boosted trees; cross-validation inside these rows chooses the number of rounds.
+        """Fit boosted trees.
+
+        Cross-validation inside these rows chooses the number of rounds, and whether thresholds are
+        random or exact.
 
         Args:
             inputs: (n, F), n at least 10.
@@ -118,22 +134,29 @@ class LightGBMRegressor:
         matrix, target = training_part(inputs, losses)
         n = len(target)
         options = settings or LightGBMSettings()
-        parameters = {
+        common = {
             **_PARAMETERS,
-            "num_leaves": options.n_leaves,
+            "num_leaves": _n_leaves(options, n),
             "learning_rate": options.learning_rate,
             "min_data_in_leaf": int(np.clip(n // 20, 3, 10)),
             "num_threads": n_threads,
             "seed": int(np.random.default_rng(seed).integers(2**31)),
         }
-        history: dict[str, Any] = lgb.cv(
-            parameters,
-            lgb.Dataset(matrix, target),
-            num_boost_round=options.max_rounds,
-            folds=[(others(n, fold), fold) for fold in folds_of(n, seed)],
-            callbacks=[lgb.early_stopping(PATIENCE_ROUNDS, verbose=False)],
-        )
-        n_rounds = len(history["valid l2-mean"])
+        folds = [(others(n, fold), fold) for fold in folds_of(n, seed)]
+        least = np.inf
+        for grown in _GROWN:
+            tried = {**common, **grown}
+            history: dict[str, Any] = lgb.cv(
+                tried,
+                lgb.Dataset(matrix, target),
+                num_boost_round=options.max_rounds,
+                folds=folds,
+                callbacks=[lgb.early_stopping(PATIENCE_ROUNDS, verbose=False)],
+            )
+            # The history ends with the best round.
+            errors = history["valid l2-mean"]
+            if errors[-1] < least:
+                least, n_rounds, parameters = errors[-1], len(errors), tried
         rng = np.random.default_rng([seed, 1])
         bags = []
         for _ in range(_N_BAGS):

@@ -13,4 +13,11 @@ _SINGLE = {
 
 # What an ensemble may be made of.
 MEMBERS = Registry("regressor", _SINGLE)
-REGRESSORS = Registry("regressor", {**_SINGLE, "ensemble": f"{_HERE}.ensemble:EnsembleSettings"})
+REGRESSORS = Registry(
+    "regressor",
+    {
+        **_SINGLE,
+        "ensemble": f"{_HERE}.ensemble:EnsembleSettings",
+        "auto": f"{_HERE}.auto:AutoSettings",
+    },
+)

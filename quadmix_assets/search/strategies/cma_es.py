@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
+from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.space import ThetaSpace
 from quadmix_assets.search.strategies.base import (
@@ -17,10 +18,13 @@ from quadmix_assets.search.strategies.base import (
     checked,
 )
 from quadmix_assets.search.strategies.random_top_mean import random_top_mean
+from quadmix_assets.search.strategies.trust import TrustRegion
 from quadmix_assets.settings.strategy import StrategySettings
 
 # The standard deviation that CMA-ES starts with: a fifth of the width of every coordinate.
 _SIGMA = 0.2
+# What a radius outside the trust region costs, in standard deviations of predictions.
+_OUTSIDE = 100.0
 
 
 class CmaEsSettings(StrategySettings):
@@ -32,16 +36,47 @@ class CmaEsSettings(StrategySettings):
         description="how many standard deviations of a prediction are added to it when thetas are "
         "compared; one keeps the search near the thetas that proxies were trained for",
     )
+    trust: Annotated[float, Field(gt=0.0)] | None = Field(
+        default=None,
+        description="how far theta* may be from the nearest theta that was trained, as a multiple "
+        "of the usual distance of trained thetas to their nearest; null: as far as the prior's "
+        "bounds",
+    )
 
     def search(
-        self, predict: Predict, space: ThetaSpace, *, n_points: int, top: int, seed: int
+        self,
+        predict: Predict,
+        space: ThetaSpace,
+        *,
+        n_points: int,
+        top: int,
+        seed: int,
+        trained: Parameters | None = None,
     ) -> SearchResult:
         """As in `StrategySettings`."""
-        return cma_es(predict, space, n_points=n_points, top=top, seed=seed, caution=self.caution)
+        region = None
+        if self.trust is not None and trained is not None:
+            region = TrustRegion.of(trained, space, self.trust)
+        return cma_es(
+            predict,
+            space,
+            n_points=n_points,
+            top=top,
+            seed=seed,
+            caution=self.caution,
+            region=region,
+        )
 
 
 def cma_es(
-    predict: Predict, space: ThetaSpace, *, n_points: int, top: int, seed: int, caution: float
+    predict: Predict,
+    space: ThetaSpace,
+    *,
+    n_points: int,
+    top: int,
+    seed: int,
+    caution: float,
+    region: TrustRegion | None = None,
 ) -> SearchResult:
     """CMA-ES (Hansen 2016) over the unit cube of thetas, started from the paper's search.
 
@@ -57,6 +92,7 @@ def cma_es(
         top: how many of the best random thetas are averaged for the start, at most n_points.
         seed: of the random thetas and of CMA-ES.
         caution: standard deviations that are added to predictions when thetas are compared.
+        region: points outside are worse the farther they lie; None is the whole cube.
 
     Raises:
         ValueError: `top` out of range, or a prediction that is NaN, infinite or of a wrong shape.
@@ -67,8 +103,14 @@ def cma_es(
 
     first = random_top_mean(predict, space, n_points=n_points, top=top, seed=seed, caution=caution)
 
-    def cautious(prediction: Prediction) -> FloatArray:
-        return prediction.mean + caution * prediction.standard_deviation
+    outside_costs = _OUTSIDE * float(first.drawn_predicted.std())
+
+    def measure(thetas: Parameters, prediction: Prediction) -> FloatArray:
+        cautious = prediction.mean + caution * prediction.standard_deviation
+        if region is None:
+            return cautious
+        # Different points can be the same theta: distances are between the inverse images.
+        return cautious + outside_costs * region.excess(space.to_cube(thetas))
 
     start = space.to_cube(first.theta)[0]
     options = {
@@ -79,9 +121,11 @@ def cma_es(
     }
     strategy = cma.CMAEvolutionStrategy(start, _SIGMA, options)
     rows: list[tuple[int, float, float]] = []
-    for points, prediction in _generations(strategy, predict, space, cautious):
-        best = int(np.argmin(cautious(prediction)))
-        if not rows or cautious(prediction)[best] < rows[-1][1] + caution * rows[-1][2]:
+    least = np.inf
+    for points, prediction, measured in _generations(strategy, predict, space, measure):
+        best = int(np.argmin(measured))
+        if measured[best] < least:
+            least = measured[best]
             n = n_points + int(strategy.countevals)
             rows.append(
                 (n, float(prediction.mean[best]), float(prediction.standard_deviation[best]))
@@ -90,10 +134,11 @@ def cma_es(
     candidates = space.from_cube(np.stack([best_point, strategy.result.xfavorite]))
     predictions = [checked(predict, first.theta), checked(predict, candidates)]
     everything = Prediction(*(np.concatenate(parts) for parts in zip(*predictions, strict=True)))
-    chosen = int(np.argmin(cautious(everything)))
+    thetas = Parameters.concatenate([first.theta, candidates])
+    chosen = int(np.argmin(measure(thetas, everything)))
     cma_trace = pl.DataFrame(rows, schema=TRACE_SCHEMA, orient="row")
     return SearchResult(
-        theta=first.theta if chosen == 0 else candidates[[chosen - 1]],
+        theta=thetas[[chosen]],
         predicted=float(everything.mean[chosen]),
         standard_deviation=float(everything.standard_deviation[chosen]),
         strategy="cma_es",
@@ -109,10 +154,12 @@ def _generations(
     strategy: Any,
     predict: Predict,
     space: ThetaSpace,
-    cautious: Callable[[Prediction], FloatArray],
-) -> Iterator[tuple[FloatArray, Prediction]]:
+    measure: Callable[[Parameters, Prediction], FloatArray],
+) -> Iterator[tuple[FloatArray, Prediction, FloatArray]]:
     while not strategy.stop():
         points = np.stack(strategy.ask())
-        prediction = checked(predict, space.from_cube(points))
-        strategy.tell(list(points), cautious(prediction).tolist())
-        yield points, prediction
+        thetas = space.from_cube(points)
+        prediction = checked(predict, thetas)
+        measured = measure(thetas, prediction)
+        strategy.tell(list(points), measured.tolist())
+        yield points, prediction, measured

@@ -19,7 +19,14 @@ class RandomTopMeanSettings(StrategySettings):
     kind: Literal["random_top_mean"] = "random_top_mean"
 
     def search(
-        self, predict: Predict, space: ThetaSpace, *, n_points: int, top: int, seed: int
+        self,
+        predict: Predict,
+        space: ThetaSpace,
+        *,
+        n_points: int,
+        top: int,
+        seed: int,
+        trained: Parameters | None = None,
     ) -> SearchResult:
         """As in `StrategySettings`."""
         return random_top_mean(predict, space, n_points=n_points, top=top, seed=seed)
