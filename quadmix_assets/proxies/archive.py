@@ -23,6 +23,7 @@ from quadmix_assets.outputs import (
     PROXY_READS,
 )
 from quadmix_assets.proxies.evidence import evidence_version
+from quadmix_assets.proxies.measure import with_measure
 from quadmix_assets.proxies.parameter_sets import round_of
 from quadmix_assets.proxies.swarm_progress import batches_of_swarm
 from quadmix_assets.settings import Settings
@@ -37,7 +38,7 @@ class OldBatch:
     """Proxies of other thetas or another proxy pool, measured like the present ones.
 
     Attributes:
-        metrics: as in `proxy_metrics`.
+        metrics: as in `Evidence`.
         reads: theta_id, id_hash, n_tokens; None where no record is left.
     """
 
@@ -95,7 +96,8 @@ def old_batches(store: Store, settings: Settings) -> Iterator[OldBatch]:
     for path, reads in places:
         version = _version_of(store, path)
         if version not in now and _is_of_other_thetas(version, now[0]):
-            yield OldBatch(store.read_table(path), _reads_of(store, reads, version))
+            metrics = with_measure(store.read_table(path), settings)
+            yield OldBatch(metrics, _reads_of(store, reads, version))
 
 
 def _places(store: Store, batch: str) -> list[UPath]:
