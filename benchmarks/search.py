@@ -148,12 +148,13 @@ def strategies(
         smoothed.append(swarm.thetas[order[:4]])
         result = random_top_mean(predict, space, n_points=options.points, top=_TOP, seed=5)
         found[f"{kind}: random_top_mean"] = result.theta
-        for caution in (0.0, 1.0, 2.0):
+        is_last = kind == options.kinds[-1]
+        for caution in (0.0, 1.0, 2.0) if is_last else (1.0,):
             result = cma_es(
                 predict, space, n_points=options.points, top=_TOP, seed=5, caution=caution
             )
             found[f"{kind}: cma_es, caution {caution:.0f}"] = result.theta
-        for trust in (1.0, 1.3):
+        for trust in (1.0, 1.2) if is_last else ():
             settings = CmaEsSettings(caution=1.0, trust=trust)
             result = settings.search(
                 predict, space, n_points=options.points, top=_TOP, seed=5, trained=swarm.thetas
@@ -179,8 +180,8 @@ def rounds(
 ) -> Iterator[tuple[str, Parameters]]:
     """What is chosen after one round of N proxies, and after rounds that sum to N."""
     n, kind = options.proxies, options.kinds[-1]
-    plans: dict[str, tuple[int, ...]] = {"halves": (n // 2, n // 2)}
-    plans["half and two quarters"] = (n // 2, n // 4, n // 4)
+    every = {"halves": (n // 2, n // 2), "half and two quarters": (n // 2, n // 4, n // 4)}
+    plans = {name: every[name] for name in options.plans}
     yield from endings("one round", Swarm.train(world, noise, seed, n), kind, options)
     for plan, sizes in plans.items():
         for acquisition in ACQUISITIONS.kinds:
@@ -278,8 +279,9 @@ def lines_of(results: pl.DataFrame) -> list[str]:
     ordered = results.group_by("name").agg(pl.col("regret").mean()).sort("regret")
     for name in ordered["name"]:
         of_name = results.filter(pl.col("name") == name)
-        means = [of_name.filter(pl.col("noise") == noise)["regret"].mean() for noise in noises]
-        means += [of_name.filter(pl.col("world") == world)["regret"].mean() for world in worlds]
+        parts = [of_name.filter(pl.col("noise") == noise) for noise in noises]
+        parts += [of_name.filter(pl.col("world") == world) for world in worlds]
+        means = [float(part["regret"].to_numpy().mean()) for part in parts]
         cells = " | ".join(f"{mean:.2f}" for mean in means)
         lines.append(f"| {name} | {interval(of_name['regret'].to_numpy())} | {cells} |")
     return lines
@@ -296,6 +298,7 @@ def main() -> None:
     parser.add_argument("--worlds", nargs="+", choices=KINDS, default=list(KINDS))
     parser.add_argument("--noises", type=float, nargs="+", default=list(NOISES))
     parser.add_argument("--kinds", nargs="+", default=["lightgbm", "auto"])
+    parser.add_argument("--plans", nargs="+", default=["halves", "half and two quarters"])
     parser.add_argument("--explore", type=float, nargs="+", default=[0.0, 0.3])
     options = parser.parse_args()
     run(options.contest, options)

@@ -8,7 +8,13 @@ from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
 from quadmix_assets.defs.progress import observe_progress
-from quadmix_assets.defs.proxies import GROUP, parameter_sets, proxy_metrics, proxy_pool
+from quadmix_assets.defs.proxies import (
+    GROUP,
+    parameter_sets,
+    proxy_evaluation,
+    proxy_metrics,
+    proxy_pool,
+)
 from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
 from quadmix_assets.defs.retries import RETRY_ONCE
 from quadmix_assets.outputs import PROXY_REPEATS
@@ -21,7 +27,7 @@ from quadmix_assets.store import MissingOutputError
     kinds={"pytorch", "parquet"},
     owners=OWNERS,
     code_version=version_of(PROXY_REPEATS, 1),
-    deps=[parameter_sets, proxy_metrics, proxy_pool, target_sets, tokenizer],
+    deps=[parameter_sets, proxy_metrics, proxy_evaluation, proxy_pool, target_sets, tokenizer],
     automation_condition=PINNED_AFTER_ALL,
     pool="training",
     retry_policy=RETRY_ONCE,

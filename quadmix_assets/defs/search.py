@@ -15,7 +15,7 @@ from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table
 from quadmix_assets.defs.noise import noise_metadata
-from quadmix_assets.defs.proxies import parameter_sets, proxy_metrics, proxy_pool
+from quadmix_assets.defs.proxies import parameter_sets, proxy_evaluation, proxy_metrics, proxy_pool
 from quadmix_assets.defs.proxy_repeats import proxy_repeats
 from quadmix_assets.defs.refinement import GROUP, refinement
 from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
@@ -84,7 +84,9 @@ class SearchConfig(dg.Config):
     kinds={"lightgbm", "scikitlearn"},
     owners=OWNERS,
     code_version=version_of(REGRESSOR, 4),
-    deps=[parameter_sets, proxy_metrics, proxy_repeats, refinement, proxy_pool],
+    deps=[
+        *(parameter_sets, proxy_metrics, proxy_evaluation, proxy_repeats, refinement, proxy_pool)
+    ],
     automation_condition=PINNED_AFTER_ALL,
 )
 @faults_in_words

@@ -66,6 +66,7 @@ train_missing = _switch(
     "merged_ranks",
     "sampled_subset",
     "proxy_metrics",
+    "proxy_evaluation",
     "proxy_repeats",
     "refinement",
     on=BUILD_ENABLED,

@@ -12,6 +12,7 @@ from quadmix_assets.outputs import (
     OPTIMAL_PARAMS,
     OPTIMUM_CHECK,
     PARAMETER_SETS,
+    PROXY_EVALUATION,
     PROXY_METRICS,
     PROXY_POOL,
     PROXY_REPEATS,
@@ -33,6 +34,7 @@ _ASSETS = (
     TARGET_SETS,
     PROXY_POOL,
     PARAMETER_SETS,
+    PROXY_EVALUATION,
     REFINEMENT,
     PROXY_REPEATS,
     REGRESSOR,
@@ -44,9 +46,9 @@ _ASSETS = (
 def upstream_fingerprints(store: Store) -> dict[str, Any]:
     """Fingerprints of what theta* depends on, as it is in the lake now.
 
-    One for each of `target_sets`, `proxy_pool`, `parameter_sets`, `refinement`,
-    `proxy_repeats`, `regressor`, `optimal_params`, `verification` and the reference pools that is
-    there, and for `proxy_metrics` one per batch.
+    One for each of `target_sets`, `proxy_pool`, `parameter_sets`, `proxy_evaluation`,
+    `proxy_repeats`, `refinement`, `regressor`, `optimal_params`, `verification` and the reference
+    pools that is there, and for `proxy_metrics` one per batch.
     """
     found: dict[str, Any] = {
         asset: store.fingerprint(store.root / asset)

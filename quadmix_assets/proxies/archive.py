@@ -17,11 +17,13 @@ from quadmix_assets.outputs import (
     ARCHIVED_METRICS,
     ARCHIVED_READS,
     PARAMETER_SETS,
+    PROXY_EVALUATION,
     PROXY_METRICS,
     PROXY_POOL,
     PROXY_READS,
 )
 from quadmix_assets.proxies.evidence import evidence_version
+from quadmix_assets.proxies.measure import with_measure
 from quadmix_assets.proxies.parameter_sets import round_of
 from quadmix_assets.proxies.swarm_progress import batches_of_swarm
 from quadmix_assets.settings import Settings
@@ -36,7 +38,7 @@ class OldBatch:
     """Proxies of other thetas or another proxy pool, measured like the present ones.
 
     Attributes:
-        metrics: as in `proxy_metrics`.
+        metrics: as in `Evidence`.
         reads: theta_id, id_hash, n_tokens; None where no record is left.
     """
 
@@ -54,19 +56,20 @@ def archive_batch(store: Store, settings: Settings, batch: str) -> bool:
     Raises:
         MissingOutputError: an input of the proxies is not there.
     """
-    path = store.table_path(PROXY_METRICS, batch)
-    if not path.exists():
-        return False
-    version = store.summary(path).get("version")
-    reads = _reads_of(store, store.table_path(PROXY_READS, batch), version)
-    if reads is None or not _is_of_other_thetas(version, evidence_version(store, settings, batch)):
-        return False
-    key = hash_bytes(json.dumps([version, batch], sort_keys=True).encode())
-    # The losses come last: where they are, the record of what was read is.
-    store.write_table(store.table_path(ARCHIVED_READS, key), reads, {"version": version})
-    metrics = store.read_table(path)
-    store.write_table(store.table_path(ARCHIVED_METRICS, key), metrics, {"version": version})
-    return True
+    now = evidence_version(store, settings, batch)
+    for path in _places(store, batch):
+        version = _version_of(store, path)
+        reads = _reads_of(store, store.table_path(PROXY_READS, batch), version)
+        if reads is not None and _is_of_other_thetas(version, now):
+            key = hash_bytes(json.dumps([version, batch], sort_keys=True).encode())
+            # The losses come last: where they are, the record of what was read is.
+            summary = {"version": _choice_of(version)}
+            store.write_table(store.table_path(ARCHIVED_READS, key), reads, summary)
+            metrics = store.read_table(path)
+            summary = {"version": version}
+            store.write_table(store.table_path(ARCHIVED_METRICS, key), metrics, summary)
+            return True
+    return False
 
 
 def old_batches(store: Store, settings: Settings) -> Iterator[OldBatch]:
@@ -82,29 +85,48 @@ def old_batches(store: Store, settings: Settings) -> Iterator[OldBatch]:
     kept = output_names(store.root / ARCHIVED_METRICS)
     places = [
         *((store.path(ARCHIVED_METRICS, name), store.path(ARCHIVED_READS, name)) for name in kept),
-        *((store.table_path(PROXY_METRICS, b), store.table_path(PROXY_READS, b)) for b in swarm),
+        *(
+            (path, store.table_path(PROXY_READS, batch))
+            for batch in swarm
+            for path in _places(store, batch)
+        ),
     ]
     first_of_rounds = {round_of(batch): batch for batch in reversed(swarm)}
     now = [evidence_version(store, settings, batch) for batch in first_of_rounds.values()]
     for path, reads in places:
-        if not path.exists():
-            continue
-        version = store.summary(path).get("version")
+        version = _version_of(store, path)
         if version not in now and _is_of_other_thetas(version, now[0]):
-            yield OldBatch(store.read_table(path), _reads_of(store, reads, version))
+            metrics = with_measure(store.read_table(path), settings)
+            yield OldBatch(metrics, _reads_of(store, reads, version))
 
 
-def _reads_of(store: Store, path: UPath, version: object) -> pl.DataFrame | None:
+def _places(store: Store, batch: str) -> list[UPath]:
+    """Where losses of a batch may be: measured after its training, or on kept weights since."""
+    return [store.table_path(asset, batch) for asset in (PROXY_METRICS, PROXY_EVALUATION)]
+
+
+def _version_of(store: Store, path: UPath) -> dict[str, str]:
+    """The version of the losses in a table; empty where there is none."""
+    version = store.summary(path).get("version") if path.exists() else None
+    return version if isinstance(version, dict) else {}
+
+
+def _reads_of(store: Store, path: UPath, version: Mapping[str, str]) -> pl.DataFrame | None:
     """What the proxies of losses of that version read; None where that is not recorded."""
     # Of an interrupted batch the new record may lie beside the old losses.
-    if not path.exists() or store.summary(path).get("version") != version:
+    if not path.exists() or store.summary(path).get("version") != _choice_of(version):
         return None
     return store.read_table(path)
 
 
-def _is_of_other_thetas(version: object, now: Mapping[str, str]) -> bool:
+def _is_of_other_thetas(version: Mapping[str, str], now: Mapping[str, str]) -> bool:
     """Whether losses of a version were measured as now, for other thetas or another pool."""
-    if not isinstance(version, Mapping) or set(version) != set(now):
+    if set(version) != set(now):
         return False
     changed = {key for key, value in now.items() if version[key] != value}
     return bool(changed) and changed <= _CHOICE
+
+
+def _choice_of(version: Mapping[str, str]) -> dict[str, str]:
+    """The part of a version that says how proxies were chosen, which their records have."""
+    return {key: value for key, value in version.items() if key in _CHOICE}

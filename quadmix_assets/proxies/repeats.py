@@ -11,6 +11,7 @@ import polars as pl
 
 from quadmix_assets.outputs import PROXY_POOL, PROXY_REPEATS
 from quadmix_assets.proxies.evidence import evidence_version, read_evidence
+from quadmix_assets.proxies.measure import with_measure
 from quadmix_assets.proxies.parameter_sets import batch_key
 from quadmix_assets.proxies.piece_share import piece_share
 from quadmix_assets.proxies.proxy_pool import open_index, read_documents, token_folder
@@ -103,6 +104,8 @@ def train_repeats(
 def read_repeats(store: Store, settings: Settings) -> pl.DataFrame:
     """The repeats that were trained on the current inputs, as `train_repeats` gives them.
 
+    loss_nats is what the settings measure each target by, as in `Evidence`.
+
     The table is empty where there are none, or none that were trained on these inputs.
 
     Raises:
@@ -111,7 +114,7 @@ def read_repeats(store: Store, settings: Settings) -> pl.DataFrame:
     path = store.table_path(PROXY_REPEATS)
     if not path.exists() or store.summary(path).get("version") != repeats_version(store, settings):
         return pl.DataFrame(schema=REPEATS_SCHEMA)
-    return store.read_table(path)
+    return with_measure(store.read_table(path), settings)
 
 
 def repeats_version(store: Store, settings: Settings) -> dict[str, str]:

@@ -11,6 +11,7 @@ from quadmix_assets.outputs import (
     UNFINISHED_PROXIES,
 )
 from quadmix_assets.proxies.archive import archive_batch
+from quadmix_assets.proxies.batch_weights import evaluate_batch, room_for_weights
 from quadmix_assets.proxies.evidence import evidence_version, pool_version, read_current
 from quadmix_assets.proxies.parameter_sets import read_batch
 from quadmix_assets.proxies.piece_share import piece_share
@@ -29,6 +30,8 @@ def train_batch(
 ) -> BatchResult:
     """Train one proxy per theta of the batch, on theta's sample, and store their losses.
 
+    Proxies that were trained on these samples before, and whose weights were kept, are evaluated.
+
     Losses that are there of other thetas are kept where they can still be of use. What the proxies
     read and the seconds that it took are recorded beside the losses.
 
@@ -41,26 +44,31 @@ def train_batch(
         ValueError: a target set holds no tokens, or TensorBoard files cannot be written.
         RuntimeError: a worker process died, or a single proxy does not fit in memory.
     """
-    subset = read_current(store, SAMPLED_SUBSET, batch)
     order_seeds = {
         theta_id: derive_seed(settings.seed, f"{PROXY_METRICS}:{theta_id}")
         for theta_id in read_batch(store, settings, batch)
     }
     version = evidence_version(store, settings, batch)
     unfinished_folder = store.root / UNFINISHED_PROXIES / batch
-    with store.local_folder(store.root / PROXY_POOL) as folder:
-        result = train_samples(
-            store,
-            settings,
-            token_folder(folder),
-            read_documents(folder, ["id_hash"])["id_hash"],
-            samples_of_subset(subset, order_seeds, seed=derive_seed(settings.seed, PROXY_METRICS)),
-            n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
-            piece_share=piece_share(store, settings),
-            on_progress=on_progress,
-            unfinished_folder=unfinished_folder,
-            inputs_version=version,
-        )
+    result = evaluate_batch(store, settings, batch)
+    if result is None:
+        subset = read_current(store, SAMPLED_SUBSET, batch)
+        with store.local_folder(store.root / PROXY_POOL) as folder:
+            result = train_samples(
+                store,
+                settings,
+                token_folder(folder),
+                read_documents(folder, ["id_hash"])["id_hash"],
+                samples_of_subset(
+                    subset, order_seeds, seed=derive_seed(settings.seed, PROXY_METRICS)
+                ),
+                n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
+                piece_share=piece_share(store, settings),
+                on_progress=on_progress,
+                unfinished_folder=unfinished_folder,
+                inputs_version=version,
+                keep=room_for_weights(store, settings, batch),
+            )
     metrics = result.metrics.rename({"sample_id": "theta_id"})
     reads = result.reads.rename({"sample_id": "theta_id"})
     archive_batch(store, settings, batch)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from quadmix_assets.outputs import (
     OPTIMUM_CHECK,
     PARAMETER_SETS,
+    PROXY_EVALUATION,
     PROXY_FIDELITY,
     PROXY_METRICS,
     PROXY_POOL,
@@ -99,6 +100,15 @@ def proxy_views(domains: Sequence[str]) -> list[View]:
                 "evidence_version": "hash of the proxy pool, thetas, target sets and recipe that "
                 "the loss was measured with",
             },
+        ),
+        View(
+            "proxy_evaluation",
+            (PROXY_EVALUATION,),
+            "One row per proxy and target set that was measured after the training, by kept "
+            "weights; stands for those in `losses`.",
+            f"SELECT theta_id, {_ROUND} AS round, proxy_batch, * EXCLUDE (theta_id, proxy_batch) "
+            f"FROM ({read_partitions(PROXY_EVALUATION, 'proxy_batch', ())})",
+            {"round": _ROUND_COMMENT},
         ),
         View(
             "proxy_repeats",

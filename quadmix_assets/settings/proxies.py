@@ -43,6 +43,12 @@ class ProxiesSettings(Section):
         "whole documents, in the order of a hash of their ids. With fewer, another choice of "
         "documents would change the order of thetas",
     )
+    keep_weights_gb: Annotated[float, Field(ge=0)] = Field(
+        default=10.0,
+        description="weights of the proxies are kept in the lake if those of the whole swarm take "
+        "no more gigabytes than this; 0 keeps none. With them a new target set is an evaluation "
+        "of the swarm (`proxy_evaluation`), and not a new swarm",
+    )
     repeated_thetas: Annotated[int, Field(ge=0)] = Field(
         default=6,
         description="how many thetas are trained again with other seeds, to measure how much of "

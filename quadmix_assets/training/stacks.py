@@ -1,7 +1,7 @@
 """The inputs and results of a stack: the proxies one process trains as one batched model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,19 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class KeepWeights:
+    """Where the weights of stacks are kept.
+
+    Attributes:
+        folder: of their files.
+        version: of all that their training depends on.
+    """
+
+    folder: UPath
+    version: str
+
+
+@dataclass(frozen=True)
 class StackJob:
     """The inputs that all stacks of a batch share; it can be pickled for worker processes.
 
@@ -54,6 +67,7 @@ class StackJob:
         unfinished_folder: for the results and checkpoints of stacks while the batch is unfinished;
             None writes none.
         checkpoint_seconds: time between two checkpoints of a stack.
+        keep: where the weights of trained stacks are kept; None keeps none.
         tensorboard_folder: local folder of TensorBoard files; None writes none.
     """
 
@@ -72,6 +86,7 @@ class StackJob:
     unfinished_folder: UPath | None = None
     checkpoint_seconds: float = 60.0
     tensorboard_folder: Path | None = None
+    keep: KeepWeights | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +99,7 @@ class ProxyResult:
         sample_id: of the sample.
         training: the record of the training.
         n_tokens_sample: tokens of the sample, copies included; it may have read a part of them.
-        losses: by target set.
+        losses: what it reaches, by target set.
         reads: what it read, or a sample of that.
     """
 
@@ -93,6 +108,10 @@ class ProxyResult:
     n_tokens_sample: int
     losses: dict[str, Measured]
     reads: Reads
+
+    def with_losses(self, losses: dict[str, Measured]) -> "ProxyResult":
+        """The same proxy measured on other target sets."""
+        return replace(self, losses=losses)
 
     def to_json(self) -> dict[str, Any]:
         """The result as values that JSON can hold."""

@@ -4,9 +4,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from tokenizers import Tokenizer
 from upath import UPath
 
 from quadmix_assets.corpus.target_sets import SEARCH
@@ -16,10 +18,11 @@ from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
 from quadmix_assets.training.capacity import stack_size
 from quadmix_assets.training.evaluation import Measured
+from quadmix_assets.training.kept_weights import evaluate_kept, kept_stacks
 from quadmix_assets.training.progress import BatchProgress, ProgressBoard
 from quadmix_assets.training.recipe import architecture_of, n_tokens_trained
-from quadmix_assets.training.stacks import ProxyResult, Sample, StackJob
-from quadmix_assets.training.targets import read_targets
+from quadmix_assets.training.stacks import KeepWeights, ProxyResult, Sample, StackJob
+from quadmix_assets.training.targets import TargetWindows, read_targets
 from quadmix_assets.training.tensorboard import tensorboard_folder
 from quadmix_assets.training.trainer import ProxyTraining
 from quadmix_assets.training.workers import run_stacks
@@ -74,6 +77,7 @@ def train_samples(
     unfinished_folder: UPath | None = None,
     inputs_version: Mapping[str, str] | None = None,
     parts: Sequence[str] = (SEARCH,),
+    keep: KeepWeights | None = None,
 ) -> BatchResult:
     """Train one proxy on each sample and measure its loss on parts of every target set.
 
@@ -97,6 +101,7 @@ def train_samples(
         inputs_version: identifies token file and target sets; results and checkpoints of another
             version are not used.
         parts: of the target sets, one or both of EVALUATED.
+        keep: where the weights of the proxies are kept; None keeps none.
 
     Raises:
         MissingOutputError: tokenizer or target sets are not there, or the target sets were encoded
@@ -112,20 +117,14 @@ def train_samples(
         update={"n_tokens_per_proxy": n_tokens_per_proxy, "precision": precision}
     )
     tokenizer = project_tokenizer(store)
-    windows_by_key = {
-        f"{name}.{part}": ((name, part), windows)
-        for part in parts
-        for name, windows in read_targets(
-            store, settings, tokenizer, architecture.context, part=part
-        ).items()
-    }
+    targets = _read_parts(store, settings, tokenizer, architecture.context, parts)
     job = StackJob(
         token_folder=token_folder,
         architecture=architecture,
         recipe=recipe,
         vocab_size=tokenizer.get_vocab_size(),
         separator_id=separator_id(tokenizer),
-        targets={key: windows for key, (_, windows) in windows_by_key.items()},
+        targets=targets.windows,
         piece_share=piece_share,
         max_pieces=_max_pieces(settings, n_tokens_per_proxy, architecture.context),
         device=str(device),
@@ -135,6 +134,7 @@ def train_samples(
         unfinished_folder=unfinished_folder,
         checkpoint_seconds=proxies.checkpoint_seconds,
         tensorboard_folder=tensorboard_folder(store) if proxies.tensorboard else None,
+        keep=keep,
     )
     size = 1 if one_by_one else proxies.stack_size
     if size == "auto":
@@ -160,13 +160,88 @@ def train_samples(
     )
     board.tell_if_due(at_once=True)
     return BatchResult(
-        _metrics(results, precision, {key: names for key, (names, _) in windows_by_key.items()}),
+        _metrics(results, precision, targets.names),
         [result.training for result in results],
         _reads(results),
         board.progress().tokens_per_second,
         size,
         piece_share,
     )
+
+
+def evaluate_samples(
+    store: Store,
+    settings: Settings,
+    keep: KeepWeights,
+    sample_ids: Sequence[int],
+    *,
+    piece_share: float,
+    parts: Sequence[str] = (SEARCH,),
+) -> BatchResult | None:
+    """Measure kept proxies on the present target sets, without training.
+
+    Args:
+        store: the lake, for tokenizer and target sets.
+        settings: recipe and device.
+        keep: where the weights of the proxies were kept, and by which version they were trained.
+        sample_ids: the proxies.
+        piece_share: the share of their samples that they read.
+        parts: of the target sets, one or both of EVALUATED.
+
+    Returns:
+        What their training would have given, with a rate of 0 tokens per second; None if the
+        weights of a proxy were not kept, or are damaged.
+
+    Raises:
+        MissingOutputError, ValueError: as in `train_samples`.
+    """
+    stacks = kept_stacks(keep)
+    if not {result.sample_id for stack in stacks for result in stack.results} >= set(sample_ids):
+        return None
+    device = choose_device(settings.proxies.device)
+    architecture = architecture_of(settings.proxies.training)
+    tokenizer = project_tokenizer(store)
+    targets = _read_parts(store, settings, tokenizer, architecture.context, parts)
+    by_id: dict[int, ProxyResult] = {}
+    for stack in stacks:
+        results = evaluate_kept(
+            stack,
+            architecture,
+            tokenizer.get_vocab_size(),
+            targets.windows,
+            device=device,
+            n_threads=settings.proxies.n_threads,
+        )
+        if results is None:
+            return None
+        by_id = {result.sample_id: result for result in results} | by_id
+    found = [by_id[sample_id] for sample_id in sorted(sample_ids)]
+    return BatchResult(
+        _metrics(found, stacks[0].recipe.precision, targets.names),
+        [result.training for result in found],
+        _reads(found),
+        0.0,
+        max(len(stack.results) for stack in stacks),
+        piece_share,
+    )
+
+
+class _Parts(NamedTuple):
+    """Parts of target sets by a key of their own, and target and part of each key."""
+
+    windows: dict[str, TargetWindows]
+    names: dict[str, tuple[str, str]]
+
+
+def _read_parts(
+    store: Store, settings: Settings, tokenizer: Tokenizer, context: int, parts: Sequence[str]
+) -> _Parts:
+    found = _Parts({}, {})
+    for part in parts:
+        for name, windows in read_targets(store, settings, tokenizer, context, part=part).items():
+            found.windows[f"{name}.{part}"] = windows
+            found.names[f"{name}.{part}"] = name, part
+    return found
 
 
 def _max_pieces(settings: Settings, n_tokens_per_proxy: int, context: int) -> int:

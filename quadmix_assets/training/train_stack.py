@@ -17,6 +17,7 @@ from quadmix_assets.store import carded_file, read_carded, read_reusable
 from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.checkpoint import Checkpoint
 from quadmix_assets.training.evaluation import TargetLoss, evaluate_stack
+from quadmix_assets.training.kept_weights import keep_stack
 from quadmix_assets.training.loop import StackProgress, TrainedStack, train_on_streams
 from quadmix_assets.training.progress import StackReport
 from quadmix_assets.training.recipe import n_steps
@@ -134,6 +135,8 @@ def _train_and_evaluate(
     results = [
         _result(sample_id, k, streams[k], trained, losses) for k, sample_id in enumerate(sample_ids)
     ]
+    if job.keep is not None:
+        keep_stack(job.keep, stack_key(job, stack), trained, results)
     if curves is not None:
         target_nats = [
             {t: measured.loss_nats for t, measured in result.losses.items()} for result in results

@@ -124,9 +124,13 @@ def test_everything_that_a_launch_can_change_has_a_default_and_a_sentence(tiny: 
         for key in graph.materializable_asset_keys
     }
     assert parents[REFINEMENT] == {
-        *("proxy_metrics", "proxy_repeats", "proxy_pool", "target_sets", "tokenizer")
+        *("proxy_metrics", "proxy_evaluation", "proxy_repeats", "proxy_pool"),
+        *("target_sets", "tokenizer"),
     }
-    wanted = {"parameter_sets", "proxy_metrics", "proxy_repeats", REFINEMENT, "proxy_pool"}
+    wanted = {
+        *("parameter_sets", "proxy_metrics", "proxy_evaluation", "proxy_repeats", REFINEMENT),
+        "proxy_pool",
+    }
     assert parents["regressor"] == wanted
     assert parents[OPTIMAL_PARAMS] == {"regressor", "proxy_pool"}
     job = definitions.resolve_implicit_global_asset_job_def()

@@ -12,6 +12,7 @@ from quadmix_assets.outputs import (
     FINAL_MIX,
     OPTIMUM_CHECK,
     PARAMETER_SETS,
+    PROXY_EVALUATION,
     PROXY_FIDELITY,
     PROXY_METRICS,
     PROXY_POOL,
@@ -128,7 +129,8 @@ def put_swarm(store: Store) -> None:
         store.write_table(store.table_path(PROXY_READS, batch), reads)
         metrics = losses({"theta_id": numbers}, [5.0 - n / 10 for n in numbers])
         version = {"version": {"recipe": batch}}
-        store.write_table(store.table_path(PROXY_METRICS, batch), metrics, version)
+        for output in (PROXY_METRICS, PROXY_EVALUATION):
+            store.write_table(store.table_path(output, batch), metrics, version)
     repeats = {"theta_id": [0, 0, 1], "seed": [0, 1, 0]}
     store.write_table(store.table_path(PROXY_REPEATS), losses(repeats, [5.0, 5.1, 4.8]))
     candidates = {"objective": ["planted"] * 2, "candidate": ["search", "quadmix_paper"]}

@@ -15,6 +15,7 @@ from quadmix_assets.search.fit import (
     objective_predictor,
 )
 from quadmix_assets.search.objective import Objective
+from quadmix_assets.search.regressors.auto import AutoSettings
 from quadmix_assets.search.regressors.ensemble import EnsembleSettings
 from quadmix_assets.search.regressors.fitting import fit_regressor, regressor_settings
 from quadmix_assets.search.regressors.lightgbm import LightGBMSettings
@@ -87,7 +88,7 @@ def test_a_name_stands_for_a_kind_and_a_mapping_for_its_options() -> None:
     )
     assert search.strategy == CmaEsSettings(caution=0.5)
     assert SearchSettings(**search.model_dump(mode="json")) == search
-    assert SearchSettings().regressor == LightGBMSettings()
+    assert SearchSettings().regressor == AutoSettings()
     with pytest.raises(ValueError, match="no regressor is named 'forest'; there are: lightgbm"):
         regressor_settings("forest")
 

@@ -89,7 +89,7 @@ def test_threads_of_lightgbm_change_no_bit() -> None:
     )
     np.testing.assert_array_equal(two.predict(INPUTS), one.predict(INPUTS))
     other = LightGBMRegressor.fit(x, y, seed=4, settings=LightGBMSettings(max_rounds=10))
-    assert (other.predict(INPUTS) != one.predict(INPUTS)).any()
+    assert (other.standard_deviation(INPUTS) != one.standard_deviation(INPUTS)).any()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -226,6 +226,49 @@ def test_weights_of_an_ensemble_follow_what_members_predict_unseen() -> None:
     # The useless one is a constant but for noise, and may pull the other towards the mean.
     assert weights["gaussian_process"] > weights.get("ridge_log", 0.0)
     np.testing.assert_allclose(sum(weights.values()), 1.0)
+
+
+@pytest.mark.parametrize(("n", "leaves"), [(60, 4), (130, 8)])
+def test_trees_grow_with_the_rows(n: int, leaves: int) -> None:
+    settings = LightGBMSettings(max_rounds=5)
+    booster = LightGBMRegressor.fit(INPUTS[:n], LOSSES[:n], seed=0, settings=settings).booster
+    assert booster.params["num_leaves"] == leaves
+    fixed = LightGBMSettings(max_rounds=5, n_leaves=3)
+    booster = LightGBMRegressor.fit(INPUTS[:n], LOSSES[:n], seed=0, settings=fixed).booster
+    assert booster.params["num_leaves"] == 3
+
+
+def test_a_step_is_cut_exactly_and_noise_at_random_thresholds() -> None:
+    """Cross-validation chooses how trees are grown."""
+    rng = np.random.default_rng(0)
+    x = rng.random((200, 6))
+    step = 5.0 + (x[:, 0] > 0.5) + (x[:, 1] > 0.3)
+    settings = LightGBMSettings(max_rounds=200)
+    exact = LightGBMRegressor.fit(x, step, seed=0, settings=settings)
+    assert not exact.booster.params["extra_trees"]
+    smooth = 5.0 + x @ np.linspace(0, 1, 6) + rng.normal(size=200)
+    averaged = LightGBMRegressor.fit(x, smooth, seed=0, settings=settings)
+    assert averaged.booster.params["extra_trees"]
+
+
+def test_auto_is_about_as_good_as_the_best_single_one(fitted: dict[str, Regressor]) -> None:
+    singles = [kind for kind in KINDS if kind not in ("auto", "ensemble")]
+    errors = {
+        kind: np.abs(fitted[kind].predict(INPUTS[120:]) - LOSSES[120:]).mean()
+        for kind in [*singles, "auto"]
+    }
+    assert errors["auto"] < 1.05 * min(errors[kind] for kind in singles)
+
+
+def test_auto_takes_one_alone_where_it_predicts_best() -> None:
+    """A line in log-loss with noise: nothing is better than the ridge, and no mean with it."""
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=(60, 12))
+    losses = np.exp(1.0 + 0.1 * x @ np.linspace(-1, 1, 12) + 0.02 * rng.normal(size=60))
+    found = fit_regressor("auto", x, losses, seed=0)
+    assert isinstance(found, EnsembleRegressor)
+    weights = {m.kind: w for m, w in zip(found.members, found.weights, strict=True)}
+    assert weights.get("ridge_log", 0.0) + weights.get("gaussian_process", 0.0) > 0.9
 
 
 @pytest.mark.corpus

@@ -18,6 +18,7 @@ TRAINING = {
     *("proxy_metrics", "proxy_repeats", "refinement", "verification", "optimum_check"),
     "random_comparison",
 }
+MEASURED = {*TRAINING, "proxy_evaluation"}
 WITH_CRITERION_NAMES = {
     *("scored_shards", "score_normalizers", "score_report", "proxy_pool", "parameter_sets"),
     *("merged_ranks", "sampled_subset", "regressor", "refinement", "optimal_params"),
@@ -83,16 +84,21 @@ def affected(folder: Path, before: dict[str, Any], after: dict[str, Any]) -> set
         ({"tokenizer.vocab_size": 600}, {"tokenizer"}),
         ({"targets": [{"name": "planted", "fit_share": 0.4}]}, {"target_sets"}),
         ({"targets": [{"name": "planted", "max_documents": 9}]}, {"target_sets"}),
+        ({"targets": [{"name": "planted", "proof_share": 0.4}]}, {"target_sets"}),
+        ({"targets": [{"name": "planted", "mask_template": False}]}, {"target_sets"}),
         ({"features.normalizer": {"max_breakpoints": 50}}, {"score_normalizers"}),
         ({"features.domains": CLASSIFIER | {"epochs": 9}}, {"fitted_models", "domain_labels"}),
         ({"proxies.pool_tokens": 99_000}, {"proxy_pool"}),
         ({"proxies.batch_size": 4}, {"parameter_sets"}),
         ({"parameters.n": 12}, {"parameter_sets"}),
         ({"parameters.omega_max": 0.4}, {"parameter_sets", "optimal_params"}),
-        ({"proxies.training.learning_rate": 1e-3}, TRAINING),
-        ({"proxies.max_target_tokens": 1_000}, TRAINING),
-        ({"proxies.n_threads": 2}, TRAINING),
-        ({"proxies.training.n_tokens_per_proxy": 8_192}, TRAINING),
+        ({"proxies.training.learning_rate": 1e-3}, MEASURED),
+        ({"proxies.max_target_tokens": 1_000}, MEASURED),
+        ({"proxies.n_threads": 2}, MEASURED),
+        ({"proxies.max_document_share": 0.1}, MEASURED),
+        ({"proxies.target_epochs": 2.0}, MEASURED - {"optimum_check", "random_comparison"}),
+        ({"proxies.keep_weights_gb": 0.0}, set()),
+        ({"proxies.training.n_tokens_per_proxy": 8_192}, MEASURED),
         ({"search.held_out_share": 0.3}, {"regressor"}),
         ({"search.compared": ["ridge_log"]}, {"regressor"}),
         ({"search.regressor": {"kind": "lightgbm", "n_leaves": 6}}, {"regressor"}),
@@ -192,7 +198,7 @@ HEURISTICS = {"kind": "heuristics"}
         (
             {"comparison.n_tokens": 4_096},
             {"proxies.training.n_tokens_per_proxy": 8_192},
-            TRAINING - {"random_comparison"},
+            MEASURED - {"random_comparison"},
         ),
         # What stands for a default is the same as the default.
         ({"comparison.n_tokens": None}, {"comparison.n_tokens": 4_096}, set()),

@@ -24,7 +24,7 @@ from quadmix_assets.settings.strategy import StrategySettings
 # The standard deviation that CMA-ES starts with: a fifth of the width of every coordinate.
 _SIGMA = 0.2
 # What a radius outside the trust region costs, in standard deviations of predictions.
-_OUTSIDE = 10.0
+_OUTSIDE = 100.0
 
 
 class CmaEsSettings(StrategySettings):
@@ -105,9 +105,12 @@ def cma_es(
 
     outside_costs = _OUTSIDE * float(first.drawn_predicted.std())
 
-    def measure(points: FloatArray, prediction: Prediction) -> FloatArray:
+    def measure(thetas: Parameters, prediction: Prediction) -> FloatArray:
         cautious = prediction.mean + caution * prediction.standard_deviation
-        return cautious if region is None else cautious + outside_costs * region.excess(points)
+        if region is None:
+            return cautious
+        # Different points can be the same theta: distances are between the inverse images.
+        return cautious + outside_costs * region.excess(space.to_cube(thetas))
 
     start = space.to_cube(first.theta)[0]
     options = {
@@ -128,14 +131,14 @@ def cma_es(
                 (n, float(prediction.mean[best]), float(prediction.standard_deviation[best]))
             )
             best_point = points[best]
-    last = np.stack([best_point, strategy.result.xfavorite])
-    candidates = space.from_cube(last)
+    candidates = space.from_cube(np.stack([best_point, strategy.result.xfavorite]))
     predictions = [checked(predict, first.theta), checked(predict, candidates)]
     everything = Prediction(*(np.concatenate(parts) for parts in zip(*predictions, strict=True)))
-    chosen = int(np.argmin(measure(np.concatenate([start[None], last]), everything)))
+    thetas = Parameters.concatenate([first.theta, candidates])
+    chosen = int(np.argmin(measure(thetas, everything)))
     cma_trace = pl.DataFrame(rows, schema=TRACE_SCHEMA, orient="row")
     return SearchResult(
-        theta=first.theta if chosen == 0 else candidates[[chosen - 1]],
+        theta=thetas[[chosen]],
         predicted=float(everything.mean[chosen]),
         standard_deviation=float(everything.standard_deviation[chosen]),
         strategy="cma_es",
@@ -151,11 +154,12 @@ def _generations(
     strategy: Any,
     predict: Predict,
     space: ThetaSpace,
-    measure: Callable[[FloatArray, Prediction], FloatArray],
+    measure: Callable[[Parameters, Prediction], FloatArray],
 ) -> Iterator[tuple[FloatArray, Prediction, FloatArray]]:
     while not strategy.stop():
         points = np.stack(strategy.ask())
-        prediction = checked(predict, space.from_cube(points))
-        measured = measure(points, prediction)
+        thetas = space.from_cube(points)
+        prediction = checked(predict, thetas)
+        measured = measure(thetas, prediction)
         strategy.tell(list(points), measured.tolist())
         yield points, prediction, measured
