@@ -267,8 +267,10 @@ def run(contest: str, options: argparse.Namespace) -> None:
 
 
 def lines_of(results: pl.DataFrame) -> list[str]:
-    """A Markdown table: mean regret of all cells, how much it is above the best one's, with its 90 %
-    interval over bootstrap samples of the cells, and means by noise and world.
+    """A Markdown table: mean regret of all cells and means by noise and world.
+
+    The second column is how much the regret is above that of the best contestant in the same cells,
+    with its 90 % interval over bootstrap samples of the cells.
     """
     noises = results["noise"].unique().sort().to_list()
     worlds = results["world"].unique(maintain_order=True).to_list()
