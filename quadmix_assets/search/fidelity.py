@@ -14,6 +14,7 @@ from scipy.stats import kendalltau, spearmanr
 from quadmix_assets.corpus.target_sets import EVALUATED
 from quadmix_assets.outputs import PROXY_FIDELITY
 from quadmix_assets.proxies.evidence import Evidence, read_evidence
+from quadmix_assets.proxies.measure import with_measure
 from quadmix_assets.sampling.validation import FloatArray, IntArray
 from quadmix_assets.search.by_seed import objective_by_seed
 from quadmix_assets.search.fit import load_regressors, make_regressor_inputs, objective_predictor
@@ -217,7 +218,7 @@ def fidelity_of(
     path = store.table_path(PROXY_FIDELITY)
     if not path.exists():
         raise MissingOutputError(f"{path} is not there: materialise the asset 'proxy_fidelity'")
-    table = store.read_table(path).filter(part=part)
+    table = with_measure(store.read_table(path).filter(part=part), settings)
     evidence = read_evidence(store, settings)
     losses = table.rename({"theta_id": "sample"})
     objectives: dict[str, Fidelity] = {}

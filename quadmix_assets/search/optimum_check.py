@@ -16,6 +16,7 @@ import polars as pl
 from quadmix_assets.corpus.target_sets import EVALUATED, PROOF, SEARCH
 from quadmix_assets.outputs import OPTIMUM_CHECK
 from quadmix_assets.proxies.evidence import Evidence, read_evidence
+from quadmix_assets.proxies.measure import with_measure
 from quadmix_assets.proxies.repeats import read_repeats
 from quadmix_assets.sampling import Theta, uniform_of_ids
 from quadmix_assets.sampling.validation import FloatArray
@@ -322,7 +323,7 @@ def read_check(store: Store, settings: Settings, name: str) -> CheckResult:
             f"{path} holds no comparison for the objective {name!r}: materialise the asset "
             "'optimum_check' again"
         )
-    losses = store.read_table(path).filter(pl.col("objective") == name)
+    losses = with_measure(store.read_table(path).filter(objective=name), settings)
     metrics = read_evidence(store, settings).metrics
     objective = Objective.of(weighed_objective(store, settings, name), metrics)
 

@@ -15,6 +15,7 @@ import polars as pl
 from quadmix_assets.corpus.target_sets import SEARCH
 from quadmix_assets.outputs import UNFINISHED_VERIFICATION, VERIFICATION
 from quadmix_assets.proxies.evidence import read_evidence
+from quadmix_assets.proxies.measure import with_measure
 from quadmix_assets.proxies.repeats import read_repeats
 from quadmix_assets.search.by_seed import objective_by_seed, values_by_sample
 from quadmix_assets.search.candidates import QUADMIX_PAPER, Candidate
@@ -218,8 +219,9 @@ def _heat(
     table = pl.DataFrame(names, schema=_NAMES, orient="row").join(
         metrics, on="sample_id", maintain_order="left_right"
     )
+    measured = with_measure(table, proxies.settings)
     for objective, contest in contests.items():
-        of_objective = table.filter(pl.col("objective") == objective)
+        of_objective = measured.filter(pl.col("objective") == objective)
         contest.add(of_objective.rename({"candidate": "sample"}))
         if contest.measured:
             _LOG.info(
