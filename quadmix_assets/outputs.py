@@ -66,8 +66,8 @@ VIEWS = frozenset(
     {
         "calibration", "documents", "domains", "losses", "mix", "mix_shards", "normalizers",
         "optimum_check", "proxy_evaluation", "proxy_pool", "quarantine", "random_comparison",
-        "reads", "samples", "scored_documents", "scores", "shards", "sigma", "target_overlap", "targets",
-        "thetas",
+        "reads", "samples", "scored_documents", "scores", "shards", "sigma",
+        "target_overlap", "targets", "thetas",
     }
 )  # fmt: skip
 """The tables that SQL queries see."""
