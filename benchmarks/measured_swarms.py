@@ -172,7 +172,8 @@ def interval(values: np.ndarray) -> str:
     """The mean of values and its 90 % interval, by bootstrap."""
     rows = np.random.default_rng(0).integers(len(values), size=(_RESAMPLES, len(values)))
     low, high = np.quantile(values[rows].mean(axis=1), [0.05, 0.95])
-    return f"{values.mean():.3f} ({low:.3f} to {high:.3f})"
+    digits = 3 if np.abs(values).max() < 1 else 2
+    return f"{values.mean():.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
 def read_table(path: Path) -> tuple[list[str], np.ndarray]:
