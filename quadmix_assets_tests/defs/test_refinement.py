@@ -89,7 +89,7 @@ def test_a_search_takes_its_numbers_from_the_launch(project: Project) -> None:
     config = {"n_points": 300, "strategy": "cma_es"}
     result = materialise(project, OPTIMAL_PARAMS, optimal_params=config)
     assert result.success
-    strategy = {"kind": "cma_es", "caution": 1.0}
+    strategy = {"kind": "cma_es", "caution": 1.0, "trust": None}
     used = {"n_points": 300, "top": 10, "strategy_settings": strategy}
     assert metadata(result, OPTIMAL_PARAMS)["launched_with"] == used
     stored = project.store.read_json(project.store.path(OPTIMAL_PARAMS, "planted.json"))
