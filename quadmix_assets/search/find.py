@@ -108,7 +108,10 @@ def find_candidates(
     of_paper = regressors
     if paper.search.regressor != settings.search.regressor:
         of_paper = fit_regressors(paper, evidence, measured)
-    if paper.search != settings.search:
+    if any(
+        getattr(paper.search, name) != getattr(settings.search, name)
+        for name in ("regressor", "strategy", "stay_within_evidence")
+    ):
         papers = find_optima(paper, evidence, space, of_paper, inputs_of)
     return {
         name: make_candidates(
