@@ -26,14 +26,16 @@ from quadmix_assets.proxies.parameter_sets import (
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.theta_json import theta_from_json
 from quadmix_assets.search import refine_rounds
+from quadmix_assets.search.acquisitions.base import Known
 from quadmix_assets.search.find import find_optima
 from quadmix_assets.search.fit import (
     fit_target_regressors,
     load_regressors,
     make_regressor_inputs,
+    measured_inputs,
     objective_predictor,
 )
-from quadmix_assets.search.objective import Objective
+from quadmix_assets.search.objective import Objective, objective_losses
 from quadmix_assets.search.optimum import write_optimum
 from quadmix_assets.search.refine import propose
 from quadmix_assets.search.refine_rounds import (
@@ -43,6 +45,7 @@ from quadmix_assets.search.refine_rounds import (
     refinement_version,
 )
 from quadmix_assets.search.space import make_space
+from quadmix_assets.search.support import make_support
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import RefineSettings, Settings
 from quadmix_assets_tests.conftest import Project
@@ -111,18 +114,29 @@ def as_the_stored_search_proposes(project: Project, number: int) -> Parameters:
     inputs_of = make_regressor_inputs(store, settings)
     fit_target_regressors(store, settings, evidence, inputs_of)
     regressors = load_regressors(store, settings)
-    optima = []
+    optima = {}
     for name, found in find_optima(settings, evidence, space, regressors, inputs_of).items():
         write_optimum(store, settings, name, found, [])
         stored = store.read_json(store.path(OPTIMAL_PARAMS, f"{name}.json"))
-        optima.append(theta_from_json(stored["theta"]))
+        optima[name] = Parameters.stack([theta_from_json(stored["theta"])])
+    support = make_support(settings, evidence, inputs_of, space.n_tokens)
+    known = [
+        Known(
+            predict=objective_predictor(
+                Objective.of(wanted, evidence.metrics), regressors, inputs_of, support
+            ),
+            optimum=optima[wanted.name],
+            trained=evidence.parameters,
+            inputs=measured_inputs(store, settings, evidence, inputs_of),
+            measured=objective_losses(evidence.metrics, wanted),
+            inputs_of=inputs_of,
+        )
+        for wanted in settings.objectives
+    ]
     return propose(
-        [
-            objective_predictor(Objective.of(wanted, evidence.metrics), regressors, inputs_of)
-            for wanted in settings.objectives
-        ],
-        Parameters.stack(optima),
+        known,
         space,
+        settings.search.refine.acquisition,
         n=12,
         explore=0.3,
         seed=derive_seed(settings.seed, f"refinement:{number}") % 2**31,
