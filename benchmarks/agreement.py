@@ -46,7 +46,11 @@ def main() -> None:
             settings,
             token_folder(folder),
             read_documents(folder, ["id_hash"])["id_hash"],
-            samples_of_subset(subset, theta_ids, seed=derive_seed(settings.seed, PROXY_METRICS)),
+            samples_of_subset(
+                subset,
+                {k: derive_seed(settings.seed, f"{PROXY_METRICS}:{k}") for k in theta_ids},
+                seed=derive_seed(settings.seed, PROXY_METRICS),
+            ),
             n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
             one_by_one=one_by_one,
         )

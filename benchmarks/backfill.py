@@ -27,6 +27,8 @@ from quadmix_assets.corpus.inputs import discover_inputs
 from quadmix_assets.corpus.overlap import SCHEMA, TargetRuns
 from quadmix_assets.corpus.planted import pool_document
 from quadmix_assets.corpus.raw_shard import write_raw_shard
+from quadmix_assets.corpus.target_sets import EVALUATED
+from quadmix_assets.corpus.target_tables import part_path
 from quadmix_assets.corpus.tokenizer import project_tokenizer
 from quadmix_assets.features.inference import Runtime
 from quadmix_assets.features.learned.fit import load_models
@@ -34,7 +36,7 @@ from quadmix_assets.features.score import label_shard, score_shard
 from quadmix_assets.mix.export import export_shard
 from quadmix_assets.mix.final_mix import mix_shard
 from quadmix_assets.mix.model import load_mix_model
-from quadmix_assets.outputs import FINAL_MIX, FITTED_MODELS, RAW_SHARDS, TARGET_OVERLAP, TARGET_SETS
+from quadmix_assets.outputs import FINAL_MIX, FITTED_MODELS, RAW_SHARDS, TARGET_OVERLAP
 from quadmix_assets.settings import load_settings
 from quadmix_assets.store import BATCH_ROWS, Store
 from quadmix_assets_tests.ui.pool import Pool, write_pool
@@ -130,7 +132,7 @@ def plain(pool: Pool, shards: Sequence[Path]) -> Measured:
     counter = project_tokenizer(store)
     model = load_mix_model(store, settings)
     targets = {
-        name: store.read_table(store.table_path(TARGET_SETS, f"{name}.held_out"))
+        name: pl.concat(store.read_table(part_path(store, name, part)) for part in EVALUATED)
         for name in settings.target_names
     }
     runs = TargetRuns.of(targets)

@@ -4,9 +4,9 @@
 
 Reads thetas and losses of a lake and predicts every proxy with regressors fitted on other folds.
 Inputs: the entries of theta (the paper's); per domain its share of the mix, expected epochs and
-mean rank (from the sampling functions); the expected mix (token shares and mean scores); theta and
-mix together. Prints the rank correlation, and the mean absolute error relative to the constant
-baseline's, as means over the target sets.
+mean rank (from the sampling functions); the expected mix (token shares and mean scores); the same
+of what each proxy read; theta and mix together. Prints the rank correlation, and the mean absolute
+error relative to the constant baseline's, as means over the target sets.
 """
 
 import argparse
@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 from quadmix_assets.outputs import PROXY_POOL
 from quadmix_assets.proxies.evidence import Evidence, read_evidence
 from quadmix_assets.proxies.proxy_pool import open_index
+from quadmix_assets.search.fit import measured_inputs
 from quadmix_assets.search.regressor_inputs import MixtureInputs
 from quadmix_assets.search.regressors.fitting import fit_regressor, regressor_settings
 from quadmix_assets.settings import Settings, load_settings
@@ -30,7 +31,8 @@ def input_sets(store: Store, settings: Settings, evidence: Evidence) -> dict[str
     """Inputs (n, F) of all n proxies, by name."""
     thetas = evidence.parameters
     index = open_index(Path(str(store.root / PROXY_POOL)), settings)
-    mixture = MixtureInputs.of(index, settings.criterion_names, settings.domain_names)(thetas)
+    inputs_of = MixtureInputs.of(index, settings.criterion_names, settings.domain_names)
+    mixture = inputs_of(thetas)
     taken = thetas.expectation()
     # The first M columns are the token shares of the domains.
     curves = [mixture[:, : index.n_domains], taken.epochs, taken.mean_rank]
@@ -39,6 +41,7 @@ def input_sets(store: Store, settings: Settings, evidence: Evidence) -> dict[str
         "theta": theta,
         "curves": np.concatenate(curves, axis=1),
         "mixture": mixture,
+        "mixture as read": measured_inputs(store, settings, evidence, inputs_of),
         "theta and mixture": np.concatenate([theta, mixture], axis=1),
     }
 

@@ -90,7 +90,7 @@ def stack_rate(job: StackJob, size: int, n_proxies: int, n_workers: int, n_steps
     documents = np.arange(N_DOCUMENTS)
     hashes = documents.astype(np.uint64)
     proxies = [
-        (Sample(k, documents, np.ones(N_DOCUMENTS, np.int64), seed=k), hashes)
+        (Sample(k, documents, np.ones(N_DOCUMENTS, np.int64), seed=k, order_seed=k), hashes)
         for k in range(n_proxies)
     ]
     stacks: Sequence[Stack] = [proxies[k : k + size] for k in range(0, n_proxies, size)]

@@ -11,11 +11,13 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 
 import numpy as np
 
 from quadmix_assets.sampling import PoolDraw, PoolIndex, Theta, hash_ids, sample_parameters
 from quadmix_assets.sampling.draw import uniform_of_ids
+from quadmix_assets.sampling.pool_draw import Taken
 
 N_CRITERIA, N_DOMAINS = 3, 26
 
@@ -71,6 +73,11 @@ def seconds_per_theta(
     return best
 
 
+def _drawn_anew(draw: PoolDraw) -> Callable[[int, Theta], Taken]:
+    """The copies of a theta with a draw of its own, as in a swarm."""
+    return lambda seed, theta: draw.with_seed(seed).copies(theta)
+
+
 def measure(n: int, options: argparse.Namespace) -> str:
     """Measure on a pool of n documents; returns the line to print."""
     pool = sigma, domains, tokens, hashes = make_pool(n)
@@ -85,7 +92,9 @@ def measure(n: int, options: argparse.Namespace) -> str:
     once = time.perf_counter() - start
     with ThreadPoolExecutor(options.threads) as executor:
         indexed = seconds_per_theta(
-            lambda all_: list(executor.map(draw.copies, all_)), thetas, options.rounds
+            lambda all_: list(executor.map(_drawn_anew(draw), count(), all_)),
+            thetas,
+            options.rounds,
         )
     line = f"{n:>11,} documents: {1 / indexed:8.1f} thetas/s, index built in {once:.2f} s"
     if not options.no_plain:

@@ -24,7 +24,13 @@ MERGED_RANKS = "merged_ranks"
 SAMPLED_SUBSET = "sampled_subset"
 PROXY_METRICS = "proxy_metrics"
 UNFINISHED_PROXIES = "proxy_metrics_unfinished"
+PROXY_READS = "proxy_reads"
+PROXY_WEIGHTS = "proxy_weights"
+PROXY_EVALUATION = "proxy_evaluation"
 PROXY_SECONDS = "proxy_metrics_seconds"
+PROXY_REPEATS = "proxy_repeats"
+ARCHIVED_METRICS = "proxy_archive"
+ARCHIVED_READS = "proxy_archive_reads"
 TENSORBOARD = "tensorboard"
 REGRESSOR = "regressor"
 OPTIMAL_PARAMS = "optimal_params"
@@ -62,8 +68,9 @@ FILES_OF_A_SHARD = (
 VIEWS = frozenset(
     {
         "calibration", "documents", "domains", "losses", "mix", "mix_shards", "normalizers",
-        "optimum_check", "proxy_pool", "quarantine", "random_comparison", "samples",
-        "scored_documents", "scores", "shards", "sigma", "target_overlap", "targets",
+        "optimum_check", "proxy_evaluation", "proxy_pool", "proxy_repeats", "quarantine",
+        "random_comparison", "reads", "samples", "scored_documents", "scores", "shards", "sigma",
+        "target_overlap", "targets",
         "thetas",
     }
 )  # fmt: skip
@@ -71,9 +78,12 @@ VIEWS = frozenset(
 
 COLUMNS = frozenset(
     {
-        "bits_per_byte", "centre", "confidence", "copies", "criterion", "detail", "document",
-        "domain", "epochs", "excerpt", "id", "id_hash", "kind", "loss_nats", "merged_score",
-        "mix", "n_bytes", "n_runs", "n_tokens", "n_tokens_sample", "precision", "proxy_batch",
+        "bits_per_byte", "centre", "choice_nats", "choice_probability", "confidence", "copies",
+        "counted", "criterion", "detail", "document",
+        "domain", "epochs", "excerpt", "id", "id_hash", "is_right", "kind", "loss_nats",
+        "loss_nats_all", "merged_score",
+        "mix", "n_bytes", "n_context", "n_runs", "n_tokens", "n_tokens_sample", "part",
+        "precision", "proxy_batch",
         "rank", "reason", "row", "sample", "sampling_value", "scale", "score", "seed",
         "shard", "share", "share_below", "sigma", "source", "status", "target", "target_id",
         "text", "theta_id", "tokens", "value",

@@ -28,6 +28,7 @@ from quadmix_assets.outputs import (
     OPTIMUM_CHECK,
     PROXY_METRICS,
     PROXY_POOL,
+    PROXY_REPEATS,
     RANK_CALIBRATION,
     RAW_SHARDS,
     REGRESSOR,
@@ -42,8 +43,9 @@ from quadmix_assets_tests.ui.pool import clean_environment
 UNKIND = Path(__file__).with_name("unkind")
 # What decides on the mix, and the mix; all of it is the same, byte for byte, however it was made.
 COMPARED = (
-    RAW_SHARDS, SCORED_SHARDS, DOMAIN_LABELS, PROXY_POOL, SAMPLED_SUBSET, PROXY_METRICS, REGRESSOR,
-    OPTIMAL_PARAMS, OPTIMUM_CHECK, RANK_CALIBRATION, FINAL_MIX, EXPORT, MIX_MANIFEST,
+    RAW_SHARDS, SCORED_SHARDS, DOMAIN_LABELS, PROXY_POOL, SAMPLED_SUBSET, PROXY_METRICS,
+    PROXY_REPEATS, REGRESSOR, OPTIMAL_PARAMS, OPTIMUM_CHECK, RANK_CALIBRATION, FINAL_MIX, EXPORT,
+    MIX_MANIFEST,
 )  # fmt: skip
 _MOMENTS = ("before", "after")
 
@@ -156,7 +158,7 @@ def new_project(folder: Path) -> KilledProject:
 def random_points(seed: int) -> Iterator[str]:
     """Points without an end, a fifth of them of each kind."""
     rng = random.Random(seed)
-    pooled = (SCORED_SHARDS, DOMAIN_LABELS, PROXY_METRICS, OPTIMUM_CHECK)
+    pooled = (SCORED_SHARDS, DOMAIN_LABELS, PROXY_METRICS, PROXY_REPEATS, OPTIMUM_CHECK)
     while True:
         kinds = [
             f"rename {rng.randint(1, 40)} {rng.choice(_MOMENTS)}",

@@ -22,6 +22,9 @@ from quadmix_assets.features.report.plots import (
 )
 from quadmix_assets.mix.plots import plot_domain_shares, plot_sampling_curves
 from quadmix_assets.sampling import feature_names, sample_parameters
+from quadmix_assets.search.metrics import Interval
+from quadmix_assets.search.noise import Noise
+from quadmix_assets.search.noise_plots import plot_noise
 from quadmix_assets.search.optimum_plots import (
     plot_optimum_check,
     plot_shares_of_optima,
@@ -138,6 +141,13 @@ TRACE = pl.DataFrame(
 )
 TOP = {share: RNG.dirichlet(np.full(M, 0.4), N) for share in (0.1, 0.25)}
 
+NOISE = {
+    target: Noise(
+        Interval(0.02, 0.015, 0.03), 0.04, Interval(0.8, 0.6, 0.9), Interval(0, 0, 0), 6, 2
+    )
+    for target in TARGETS
+}
+
 FIGURES: dict[str, Callable[[], Figure]] = {
     "domain_shares": lambda: plot_domain_shares(DOMAINS, POOL, OPTIMA["bmk"]),
     "sampling_curves": lambda: plot_sampling_curves(SWARM[0], DOMAINS, POOL),
@@ -148,6 +158,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "shares_of_optima": lambda: plot_shares_of_optima(OPTIMA, POOL, DOMAINS),
     "weights_of_optima": lambda: plot_weights_of_optima(THETAS, OPTIMA, CRITERIA),
     "optimum_check": lambda: plot_optimum_check(check(), unit="nats", title="openhermes"),
+    "noise": lambda: plot_noise(NOISE),
     "trace": lambda: plot_trace(TRACE, best_measured=3.45, unit="nats", title="openhermes"),
     "importance": lambda: plot_input_importance(
         RNG.exponential(size=(N + 4) * M), feature_names(CRITERIA, DOMAINS), title="arc_challenge"

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from quadmix_assets.comparison.losses import FINAL, RANDOM
+from quadmix_assets.corpus.target_sets import PROOF
 from quadmix_assets.corpus.text_sample import in_sample
 from quadmix_assets.corpus.tokenizer import project_tokenizer
 from quadmix_assets.outputs import FINAL_MIX, RANDOM_COMPARISON, SCORED_SHARDS
@@ -43,7 +44,8 @@ def compare_with_random(store: Store, shards: Sequence[str], settings: Settings)
     All models see the same number of training tokens.
 
     Returns:
-        One row per model and target set: mix, seed, target, loss_nats, bits_per_byte, epochs, ...
+        One row per model and target set, measured on its part for proof: mix, seed, target, part,
+        loss_nats, bits_per_byte, epochs, ...
 
     Raises:
         MissingOutputError: a shard has no scores or no final mix.
@@ -60,12 +62,17 @@ def compare_with_random(store: Store, shards: Sequence[str], settings: Settings)
                 chosen = used[(pool["shard"] == shard).to_numpy()]
                 append_tokens(store, shard, chosen, tokenizer, writer)
         _LOG.info("%d documents tokenised, training %d models", used.sum(), len(mixes))
+        seeds = [
+            derive_seed(settings.seed, f"{RANDOM_COMPARISON}:model:{k}")
+            for k in range(settings.comparison.n_seeds)
+        ]
         samples = [
             Sample(
                 number,
                 position[mix.copies > 0],
                 mix.copies[mix.copies > 0],
-                derive_seed(settings.seed, f"{RANDOM_COMPARISON}:model:{mix.seed}"),
+                seed=seeds[mix.seed],
+                order_seed=seeds[mix.seed],
             )
             for number, mix in enumerate(mixes)
         ]
@@ -77,6 +84,7 @@ def compare_with_random(store: Store, shards: Sequence[str], settings: Settings)
             samples,
             n_tokens_per_proxy=n_tokens,
             one_by_one=True,
+            parts=(PROOF,),
         )
     names = pl.DataFrame(
         {

@@ -12,6 +12,7 @@ from quadmix_assets.corpus.readers.jsonl import read_records
 from quadmix_assets.corpus.readers.limits import MAX_TEXT_BYTES
 from quadmix_assets.corpus.readers.parquet import read_parquet_rows
 from quadmix_assets.corpus.readers.values import id_of
+from quadmix_assets.corpus.target_document import TargetDocument, choices_of, joined
 from quadmix_assets.corpus.target_formats.base import TargetFormat
 from quadmix_assets.corpus.target_formats.registry import target_format
 from quadmix_assets.corpus.template import parse_template
@@ -26,8 +27,8 @@ def target_documents(
     id_column: str,
     template: str | None,
     format: str | None,
-) -> Iterator[tuple[str, str]]:
-    """Id and text of the documents of one file, in order.
+) -> Iterator[TargetDocument]:
+    """The documents of one file, in order.
 
     Args:
         path: the file.
@@ -50,7 +51,7 @@ def target_documents(
 
 def _text_documents(
     path: UPath, key: str, text_column: str, id_column: str
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[TargetDocument]:
     for batch in normalize(
         path,
         shard_key=key,
@@ -63,7 +64,10 @@ def _text_documents(
         for bad in batch.quarantined.slice(0, 1).to_pylist():
             raise _bad_row(path, bad["row"], f"{bad['reason']}: {bad['detail']}")
         documents = batch.documents
-        yield from zip(documents["id"].to_pylist(), documents["text"].to_pylist(), strict=True)
+        for id_, text in zip(
+            documents["id"].to_pylist(), documents["text"].to_pylist(), strict=True
+        ):
+            yield TargetDocument(id_, text)
 
 
 def _filled_documents(
@@ -73,7 +77,7 @@ def _filled_documents(
     template: str | None,
     format: TargetFormat | None,
     id_column: str,
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[TargetDocument]:
     pattern = template if template is not None else (format.template if format else "")
     try:
         filled = parse_template(pattern)
@@ -82,7 +86,9 @@ def _filled_documents(
     for row, record in _records(path):
         try:
             pieces = [record] if format is None else format.fields(record)
-            text = "\n\n".join(map(filled.fill, pieces))
+            text, words = joined([filled.fill(piece) for piece in pieces])
+            is_question = format is not None and format.has_choices
+            choices = choices_of(filled, pieces[0]) if is_question else ()
             id_ = id_of(record.get(id_column))
         except RowError as error:
             raise _bad_row(path, row, error.detail) from error
@@ -99,7 +105,7 @@ def _filled_documents(
             ) from error
         if not text.strip():
             raise _bad_row(path, row, "the filled-in template is empty")
-        yield id_ or f"{key}:{row}", text
+        yield TargetDocument(id_ or f"{key}:{row}", text, words, choices)
 
 
 def _records(path: UPath) -> Iterator[tuple[int, dict[str, Any]]]:

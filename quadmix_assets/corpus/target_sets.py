@@ -1,16 +1,51 @@
 """Reads target sets (text that the mix should make a model good at), and splits and orders them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import polars as pl
 from upath import UPath
 
+from quadmix_assets.corpus.near_duplicates import near_duplicates
 from quadmix_assets.corpus.readers import MissingTextColumnError
+from quadmix_assets.corpus.target_document import TargetDocument
 from quadmix_assets.corpus.target_documents import target_documents
+from quadmix_assets.corpus.template import Span
+from quadmix_assets.corpus.template_labels import common_labels, label_spans
 from quadmix_assets.hashing import hash_number
 
-_SCHEMA = {"id": pl.String, "text": pl.String}
+FIT = "fit"
+"""Part of a target set that criteria may be fitted to."""
+SEARCH = "search"
+"""Part on which proxies are scored: regressors learn from it, and thetas are chosen by it."""
+PROOF = "proof"
+"""Part that is only ever evaluated on: nothing is fitted to it, and nothing is chosen by it."""
+PARTS = (FIT, SEARCH, PROOF)
+EVALUATED = (SEARCH, PROOF)
+"""The parts that losses are measured on."""
+
+_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "id": pl.String,
+    "text": pl.String,
+    "template": pl.List(pl.Struct({"start": pl.Int64, "stop": pl.Int64})),
+    "choices": pl.List(
+        pl.Struct({"text": pl.String, "start": pl.Int64, "stop": pl.Int64, "is_right": pl.Boolean})
+    ),
+}
+
+
+@dataclass(frozen=True)
+class TargetParts:
+    """The three parts of a target set, each a frame with at least the columns id and text."""
+
+    fit: pl.DataFrame
+    search: pl.DataFrame
+    proof: pl.DataFrame
+
+    def __getitem__(self, part: str) -> pl.DataFrame:
+        """The part of that name, one of PARTS."""
+        return {FIT: self.fit, SEARCH: self.search, PROOF: self.proof}[part]
 
 
 def read_target_set(
@@ -24,13 +59,20 @@ def read_target_set(
     max_documents: int | None = None,
     seed: int = 0,
 ) -> pl.DataFrame:
-    """The documents of a target set as (id, text), in the order of the files and their rows.
+    """The documents of a target set, in the order of the files and their rows.
+
+    Columns are id, text, template (where in the text words of a template stand, in characters) and
+    choices (of a multiple-choice question: the text with each of them, where in it the choice
+    stands, and whether it is the right one; else empty).
 
     The text is `text_column`, or `template` filled in with the columns of each row (see
     `template.py`), for example "{prompt}\\n\\n{response}", or with the fields that the target
-    format named `format` makes of the row. A row without an id gets "<name>:<row>" (in the
-    second and later files "<name>-<file>:<row>"). A set of more than `max_documents` is sampled
-    down; the sample depends on the ids and `seed` alone.
+    format named `format` makes of the row. Of a text that is complete already, the template are
+    the labels that nearly all texts have (see `template_labels`).
+
+    A row without an id gets "<name>:<row>" (in the second and later files "<name>-<file>:<row>"). A
+    set of more than `max_documents` is sampled down; the sample depends on the ids and `seed`
+    alone.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -57,7 +99,7 @@ def read_target_set(
                 template=template,
                 format=format,
             )
-            frames.append(pl.DataFrame(list(documents), schema=_SCHEMA, orient="row"))
+            frames.append(_frame(documents))
         except MissingTextColumnError as error:
             raise ValueError(
                 f"{error.path}: {error.reason} Set targets[{name}].text_column to the one that "
@@ -65,6 +107,10 @@ def read_target_set(
             ) from error
     frame = pl.concat(frames)
     _check(frame, paths[0])
+    if template is None and format is None:
+        labels = common_labels(frame["text"].to_list())
+        spans = [_spans(label_spans(text, labels)) for text in frame["text"]]
+        frame = frame.with_columns(pl.Series("template", spans, _SCHEMA["template"]))
     if max_documents is not None and frame.height > max_documents:
         keys = pl.Series([_hash(id_, seed) for id_ in frame["id"]])
         frame = frame.filter(keys.rank("ordinal") <= max_documents)
@@ -72,30 +118,49 @@ def read_target_set(
 
 
 def split_target_set(
-    frame: pl.DataFrame, *, fit_share: float, seed: int
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Split (id, text) into (fit, held_out): each text is in `fit` with probability `fit_share`.
+    frame: pl.DataFrame, *, fit_share: float, proof_share: float, seed: int
+) -> TargetParts:
+    """Split a target set, a frame with at least the columns id and text, into its three parts.
 
-    The part is a function of the text and the seed alone, so it depends neither on the order nor
-    on the other documents, and equal texts are in the same part: a criterion that is fitted to
-    one part has never seen a text of the other.
+    A text is in `fit` with probability `fit_share`, and of the others in `proof` with probability
+    `proof_share`. Near-duplicates (see `near_duplicates`) are in the same part, so that nothing
+    that a criterion or a search has seen stands in another part in slightly other words. The part
+    is a function of the group's texts and the seed alone, and not of the order.
 
     Raises:
-        ValueError: `fit_share` is not in [0, 1], or it is neither 0 nor 1 and a part is empty.
+        ValueError: a share is not in [0, 1], or one is neither 0 nor 1 and a part is empty.
     """
-    if not 0.0 <= fit_share <= 1.0:
-        raise ValueError(f"targets: fit_share is {fit_share}, expected a share between 0 and 1.")
+    for name, share in (("fit_share", fit_share), ("proof_share", proof_share)):
+        if not 0.0 <= share <= 1.0:
+            raise ValueError(f"targets: {name} is {share}, expected a share between 0 and 1.")
+    groups = near_duplicates(frame["text"])
+    n_groups = int(groups.max(initial=-1)) + 1
+    least = np.full(n_groups, np.iinfo(np.uint64).max)
+    np.minimum.at(least, groups, np.array([_hash(text, 0) for text in frame["text"]], np.uint64))
+    numbers = [hash_number(int(value).to_bytes(8, "little"), seed) for value in least]
     # The upper 53 bits, which a float holds exactly, as a number in [0, 1).
-    uniform = [(_hash(text, seed) >> 11) / 2.0**53 for text in frame["text"]]
-    in_fit = pl.Series(uniform, dtype=pl.Float64) < fit_share
-    fit, held_out = frame.filter(in_fit), frame.filter(~in_fit)
-    if 0.0 < fit_share < 1.0 and (fit.is_empty() or held_out.is_empty()):
+    uniform = np.array([(number >> 11) / 2.0**53 for number in numbers], np.float64)[groups]
+    in_fit = uniform < fit_share
+    in_proof = ~in_fit & (uniform < fit_share + (1.0 - fit_share) * proof_share)
+    parts = TargetParts(
+        fit=frame.filter(in_fit),
+        search=frame.filter(~in_fit & ~in_proof),
+        proof=frame.filter(in_proof),
+    )
+    shares = {
+        FIT: fit_share,
+        SEARCH: (1.0 - fit_share) * (1.0 - proof_share),
+        PROOF: (1.0 - fit_share) * proof_share,
+    }
+    if any(parts[part].is_empty() for part, share in shares.items() if share > 0.0):
+        sizes = ", ".join(f"{part} {parts[part].height}" for part in PARTS)
         raise ValueError(
-            f"targets: a fit_share of {fit_share} with seed {seed} splits {frame.height} documents "
-            f"({frame['text'].n_unique()} different texts) into {fit.height} to fit criteria and "
-            f"{held_out.height} to evaluate; both need some. Add documents or change fit_share."
+            f"targets: a fit_share of {fit_share} and a proof_share of {proof_share} with seed "
+            f"{seed} split {frame.height} documents ({n_groups} different ones, near-duplicates "
+            f"counted once) into the parts {sizes}; all of them need some. Add documents or change "
+            "the shares."
         )
-    return fit, held_out
+    return parts
 
 
 def evaluation_order(frame: pl.DataFrame) -> pl.DataFrame:
@@ -114,6 +179,23 @@ def n_evaluated(n_tokens: np.ndarray, max_tokens: int | None) -> int:
     if max_tokens is None:
         return len(n_tokens)
     return max(1, int(np.searchsorted(np.cumsum(n_tokens), max_tokens, side="right")))
+
+
+def _frame(documents: Iterable[TargetDocument]) -> pl.DataFrame:
+    rows = [
+        {
+            "id": document.id,
+            "text": document.text,
+            "template": _spans(document.template),
+            "choices": [asdict(choice) for choice in document.choices],
+        }
+        for document in documents
+    ]
+    return pl.DataFrame(rows, schema=_SCHEMA)
+
+
+def _spans(spans: Sequence[Span]) -> list[dict[str, int]]:
+    return [{"start": start, "stop": stop} for start, stop in spans]
 
 
 def _hash(value: str, seed: int) -> int:

@@ -1,7 +1,7 @@
-"""Writes and reads the outputs of `target_sets`: per target the text of both parts, and the tokens
-of the held-out part.
+"""Writes and reads the outputs of `target_sets`: per target the text of its three parts, and the
+tokens of the two that losses are measured on.
 
-The held-out part is ordered and tokenised here once, so that batches of proxies need not do so.
+These are ordered and tokenised here once, so that batches of proxies need not do so.
 """
 
 from dataclasses import dataclass
@@ -9,15 +9,19 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from tokenizers import Tokenizer
+from upath import UPath
 
 from quadmix_assets.corpus.inputs import target_files
+from quadmix_assets.corpus.target_choices import choice_tokens
 from quadmix_assets.corpus.target_sets import (
+    EVALUATED,
+    PARTS,
     evaluation_order,
     n_evaluated,
     read_target_set,
     split_target_set,
 )
-from quadmix_assets.corpus.tokenizer import count_tokens, encode, tokenizer_fingerprint
+from quadmix_assets.corpus.tokenizer import encode_with_places, tokenizer_fingerprint
 from quadmix_assets.outputs import TARGET_SETS
 from quadmix_assets.settings import Settings, TargetSettings
 from quadmix_assets.store import MissingOutputError, Store
@@ -25,15 +29,20 @@ from quadmix_assets.store import MissingOutputError, Store
 
 @dataclass(frozen=True)
 class TargetTokens:
-    """The held-out documents of a target set, in the order in which they are evaluated.
+    """The documents of a part of a target set, in the order in which they are evaluated.
 
     Attributes:
         documents: D arrays of int32, the token ids of each document.
-        n_bytes: (D,) UTF-8 bytes of each document.
+        counted: D arrays of bool, whether a token counts in the loss: those that lie wholly in
+            words of a template do not.
+        n_bytes: (D,) UTF-8 bytes of each document without the words of its template.
+        choices: those of its multiple-choice questions; without rows where it has none.
     """
 
     documents: list[np.ndarray]
+    counted: list[np.ndarray]
     n_bytes: np.ndarray
+    choices: pl.DataFrame
 
 
 def write_target_tables(store: Store, settings: Settings, tokenizer: Tokenizer) -> pl.DataFrame:
@@ -41,7 +50,9 @@ def write_target_tables(store: Store, settings: Settings, tokenizer: Tokenizer) 
 
     Returns:
         One row per target and part: n_documents, n_tokens, n_tokens_evaluated (that losses are
-        measured on), n_bytes, example.
+        measured on), template_share (the share of the tokens that does not count in a loss,
+        because the template has them), template (its words in the first document), n_questions
+        (of multiple choice), n_bytes, example.
 
     Raises:
         FileNotFoundError: the file of a target set is not there.
@@ -49,82 +60,146 @@ def write_target_tables(store: Store, settings: Settings, tokenizer: Tokenizer) 
     """
     rows = []
     for target in settings.targets:
-        fit, held_out = split_target_set(
-            read_target_set(
-                target_files(settings, store, target),
-                name=target.name,
-                text_column=target.text_column,
-                template=target.template,
-                format=target.format,
-                max_documents=target.max_documents,
-                seed=settings.seed,
-            ),
-            fit_share=target.fit_share,
+        documents = read_target_set(
+            target_files(settings, store, target),
+            name=target.name,
+            text_column=target.text_column,
+            template=target.template,
+            format=target.format,
+            max_documents=target.max_documents,
             seed=settings.seed,
         )
-        store.write_table(store.table_path(TARGET_SETS, f"{target.name}.fit"), fit)
-        n_tokens = count_tokens(tokenizer, fit["text"].to_list())
-        rows.append(_summary(target, "fit", fit, n_tokens, n_used=0))
-        held_out = evaluation_order(held_out)
-        store.write_table(store.table_path(TARGET_SETS, f"{target.name}.held_out"), held_out)
-        n_tokens = write_target_tokens(store, target.name, held_out, tokenizer)
-        n_used = n_evaluated(n_tokens, settings.proxies.max_target_tokens)
-        rows.append(_summary(target, "held_out", held_out, n_tokens, n_used=n_used))
+        if not target.mask_template:
+            documents = documents.drop("template")
+        parts = split_target_set(
+            documents,
+            fit_share=target.fit_share,
+            proof_share=target.proof_share,
+            seed=settings.seed,
+        )
+        for part in PARTS:
+            rows.append(_write_part(store, settings, target, part, parts[part], tokenizer))
     return pl.DataFrame(rows)
 
 
-def write_target_tokens(
-    store: Store, target: str, documents: pl.DataFrame, tokenizer: Tokenizer
-) -> np.ndarray:
-    """Tokenise and store the held-out documents (id, text) of a target, in the order given.
+def _write_part(
+    store: Store,
+    settings: Settings,
+    target: TargetSettings,
+    part: str,
+    documents: pl.DataFrame,
+    tokenizer: Tokenizer,
+) -> dict[str, object]:
+    """Store one part of a target set; a row of the table that `write_target_tables` returns."""
+    if part in EVALUATED:
+        documents = evaluation_order(documents)
+        tokens = write_target_tokens(store, target.name, documents, tokenizer, part=part)
+    else:
+        tokens = tokens_of(documents, tokenizer)
+    store.write_table(part_path(store, target.name, part), documents.select("id", "text"))
+    n_tokens = np.fromiter(map(len, tokens.documents), np.int64, documents.height)
+    n_used = n_evaluated(n_tokens, settings.proxies.max_target_tokens) if part in EVALUATED else 0
+    n_template = n_tokens.sum() - sum(int(counted.sum()) for counted in tokens.counted)
+    return {
+        "target": target.name,
+        "part": part,
+        "n_documents": documents.height,
+        "n_tokens": int(n_tokens.sum()),
+        "n_tokens_evaluated": int(n_tokens[:n_used].sum()),
+        "template_share": round(float(n_template / max(n_tokens.sum(), 1)), 4),
+        "template": _template_words(documents),
+        "n_questions": tokens.choices["id"].n_unique(),
+        "n_bytes": int(documents["text"].str.len_bytes().sum()),
+        "example": documents["text"][0][:120] if documents.height else "",
+    }
 
-    Returns:
-        (D,) int64, number of tokens of each document.
+
+def _template_words(documents: pl.DataFrame) -> str:
+    """The words of the template in the first document, quoted."""
+    if documents.is_empty() or "template" not in documents.columns:
+        return ""
+    text, spans = documents.row(0, named=True)["text"], documents["template"][0].to_list()
+    return ", ".join(repr(text[span["start"] : span["stop"]]) for span in spans[:4])
+
+
+def part_path(store: Store, target: str, part: str) -> UPath:
+    """Where the documents of one part of a target set lie."""
+    return store.table_path(TARGET_SETS, f"{target}.{part}")
+
+
+def tokens_of(documents: pl.DataFrame, tokenizer: Tokenizer) -> TargetTokens:
+    """Tokenise documents: columns id, text, and template and choices where they have any."""
+    texts = documents["text"].to_list()
+    n_bytes = documents["text"].str.len_bytes().cast(pl.Int64).to_numpy().copy()
+    encoded = encode_with_places(tokenizer, texts)
+    counted = [np.ones(len(tokens), bool) for tokens, _ in encoded]
+    if "template" in documents.columns:
+        for n, spans in enumerate(documents["template"].to_list()):
+            for span in spans:
+                start, stop = span["start"], span["stop"]
+                places = encoded[n][1]
+                counted[n] &= (places[:, 0] < start) | (places[:, 1] > stop)
+                n_bytes[n] -= len(texts[n][start:stop].encode())
+    return TargetTokens(
+        [tokens for tokens, _ in encoded], counted, n_bytes, choice_tokens(documents, tokenizer)
+    )
+
+
+def write_target_tokens(
+    store: Store, target: str, documents: pl.DataFrame, tokenizer: Tokenizer, *, part: str
+) -> TargetTokens:
+    """Tokenise and store the documents of a part of a target, in the order given.
+
+    Args:
+        store: the lake.
+        target: the target set's name.
+        documents: columns id, text, and template and choices where they have any, as
+            `read_target_set` returns them.
+        tokenizer: the project's.
+        part: one of EVALUATED.
     """
-    encoded = encode(tokenizer, documents["text"].to_list())
+    tokens = tokens_of(documents, tokenizer)
     table = pl.DataFrame(
         {
             "id": documents["id"],
-            "n_bytes": documents["text"].str.len_bytes().cast(pl.Int64),
-            "tokens": [tokens.tolist() for tokens in encoded],
+            "n_bytes": tokens.n_bytes,
+            "tokens": [ids.tolist() for ids in tokens.documents],
+            "counted": [counted.tolist() for counted in tokens.counted],
         },
-        schema_overrides={"tokens": pl.List(pl.Int32)},
+        schema_overrides={"tokens": pl.List(pl.Int32), "counted": pl.List(pl.Boolean)},
     )
-    path = store.table_path(TARGET_SETS, _tokens_name(target))
-    store.write_table(path, table, {"tokenizer": tokenizer_fingerprint(tokenizer)})
-    return np.fromiter(map(len, encoded), np.int64, len(encoded))
+    summary = {"tokenizer": tokenizer_fingerprint(tokenizer)}
+    store.write_table(_tokens_path(store, target, part), table, summary)
+    store.write_table(_choices_path(store, target, part), tokens.choices, summary)
+    return tokens
 
 
-def read_target_tokens(store: Store, target: str, tokenizer: Tokenizer) -> TargetTokens:
+def read_target_tokens(
+    store: Store, target: str, tokenizer: Tokenizer, *, part: str
+) -> TargetTokens:
     """The documents that `write_target_tokens` stored.
 
     Raises:
         MissingOutputError: they have not been written, or were encoded with another tokenizer.
     """
-    path = store.table_path(TARGET_SETS, _tokens_name(target))
+    path = _tokens_path(store, target, part)
     if store.summary(path).get("tokenizer") != tokenizer_fingerprint(tokenizer):
         raise MissingOutputError(
             f"{path} was encoded with another tokenizer than the lake's current one: "
             "materialise the asset 'target_sets' again"
         )
     table = store.read_table(path)
-    documents = [np.asarray(tokens, np.int32) for tokens in table["tokens"]]
-    return TargetTokens(documents, table["n_bytes"].to_numpy())
+    return TargetTokens(
+        documents=[np.asarray(tokens, np.int32) for tokens in table["tokens"]],
+        counted=[np.asarray(counted, bool) for counted in table["counted"]],
+        n_bytes=table["n_bytes"].to_numpy(),
+        choices=store.read_table(_choices_path(store, target, part)),
+    )
 
 
-def _tokens_name(target: str) -> str:
-    return f"{target}.held_out_tokens"
+def _tokens_path(store: Store, target: str, part: str) -> UPath:
+    return store.table_path(TARGET_SETS, f"{target}.{part}_tokens")
 
 
-def _summary(
-    target: TargetSettings, part: str, frame: pl.DataFrame, n_tokens: np.ndarray, *, n_used: int
-) -> dict[str, object]:
-    return {
-        "target": target.name,
-        "part": part,
-        "n_documents": frame.height,
-        "n_tokens": int(n_tokens.sum()),
-        "n_tokens_evaluated": int(n_tokens[:n_used].sum()),
-        "n_bytes": int(frame["text"].str.len_bytes().sum()),
-        "example": frame["text"][0][:120] if frame.height else "",
-    }
+def _choices_path(store: Store, target: str, part: str) -> UPath:
+    return store.table_path(TARGET_SETS, f"{target}.{part}_choices")

@@ -16,6 +16,9 @@ _FIELD = re.compile(r"(?P<column>[^.\[\]]+)(?P<steps>(\.[^.\[\]]+|\[[^\[\]]+\])*
 _STEP = re.compile(r"\.([^.\[\]]+)|\[([^\[\]]+)\]")
 _SHOWN = (str, int, float, bool, Decimal, date, datetime, time, Mapping, Sequence)
 
+Span = tuple[int, int]
+"""A part of a text: its first character, and the one after its last."""
+
 
 @dataclass(frozen=True)
 class Field:
@@ -31,20 +34,46 @@ class Field:
 
 
 @dataclass(frozen=True)
+class FilledTemplate:
+    """The text of a row.
+
+    Attributes:
+        text: the text.
+        words: where in it the template's own words stand.
+        fields: where the value of each field stands, by name; the last place of one used twice.
+    """
+
+    text: str
+    words: tuple[Span, ...]
+    fields: Mapping[str, Span]
+
+
+@dataclass(frozen=True)
 class Template:
     """Literal parts and fields, in order; `text` is what they were read from."""
 
     text: str
     parts: tuple[str | Field, ...]
 
-    def fill(self, row: Mapping[str, Any]) -> str:
-        """The text of a row.
+    def fill(self, row: Mapping[str, Any]) -> FilledTemplate:
+        """The text of a row, and what of it comes from the template.
 
         Raises:
             LookupError: the row has no such column, field or entry.
             ValueError: a value is null, or bytes.
         """
-        return "".join(part if isinstance(part, str) else _shown(row, part) for part in self.parts)
+        pieces: list[str] = []
+        words: list[Span] = []
+        fields: dict[str, Span] = {}
+        end = 0
+        for part in self.parts:
+            pieces.append(part if isinstance(part, str) else _shown(row, part))
+            start, end = end, end + len(pieces[-1])
+            if isinstance(part, str):
+                words.append((start, end))
+            else:
+                fields[part.name] = (start, end)
+        return FilledTemplate("".join(pieces), tuple(words), fields)
 
 
 def parse_template(text: str) -> Template:

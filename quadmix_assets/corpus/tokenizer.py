@@ -117,6 +117,28 @@ def encode(tokenizer: Tokenizer, texts: Sequence[str]) -> list[np.ndarray]:
     return [pieces[0] if len(pieces) == 1 else np.concatenate(pieces) for pieces in parts]
 
 
+def encode_with_places(
+    tokenizer: Tokenizer, texts: Sequence[str]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Token ids of each text as `encode` gives them, and where in the text each token stands.
+
+    Returns:
+        For each text (n,) int32, the ids, and (n, 2) int64, the first character of each token and
+        the one after its last.
+    """
+    parts: list[list[tuple[np.ndarray, np.ndarray]]] = [[] for _ in texts]
+    starts = (start for text in texts for start in _piece_starts(text))
+    encodings = _encodings(tokenizer, texts, with_places=True)
+    for (owner, encoding), start in zip(encodings, starts, strict=True):
+        ids = np.array(encoding.ids, dtype=np.int32)
+        places = np.array(encoding.offsets, dtype=np.int64).reshape(-1, 2) + start
+        parts[owner].append((ids, places))
+    return [
+        (np.concatenate([ids for ids, _ in pieces]), np.concatenate([at for _, at in pieces]))
+        for pieces in parts
+    ]
+
+
 def tokenizer_fingerprint(tokenizer: Tokenizer) -> str:
     """xxh3-128 of the tokenizer's JSON: tokenizers with the same definition have the same."""
     return hash_bytes(tokenizer.to_str().encode())
@@ -161,7 +183,9 @@ def _download(repository: str, revision: str) -> UPath:
         ) from error
 
 
-def _encodings(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[tuple[int, Encoding]]:
+def _encodings(
+    tokenizer: Tokenizer, texts: Sequence[str], *, with_places: bool = False
+) -> Iterator[tuple[int, Encoding]]:
     """(index of the text, encoding) of every piece, in order."""
     owners: list[int] = []
     pieces: list[str] = []
@@ -172,16 +196,24 @@ def _encodings(tokenizer: Tokenizer, texts: Sequence[str]) -> Iterator[tuple[int
             pieces.append(piece)
             n_characters += len(piece)
             if n_characters >= _MAX_BATCH_CHARACTERS:
-                yield from _encode_batch(tokenizer, owners, pieces)
+                yield from _encode_batch(tokenizer, owners, pieces, with_places)
                 owners, pieces, n_characters = [], [], 0
-    yield from _encode_batch(tokenizer, owners, pieces)
+    yield from _encode_batch(tokenizer, owners, pieces, with_places)
 
 
 def _encode_batch(
-    tokenizer: Tokenizer, owners: list[int], pieces: list[str]
+    tokenizer: Tokenizer, owners: list[int], pieces: list[str], with_places: bool
 ) -> Iterator[tuple[int, Encoding]]:
-    encodings = tokenizer.encode_batch_fast(pieces, add_special_tokens=False)
-    return zip(owners, encodings, strict=True)
+    # The fast way does not say where tokens stand.
+    encode_batch = tokenizer.encode_batch if with_places else tokenizer.encode_batch_fast
+    return zip(owners, encode_batch(pieces, add_special_tokens=False), strict=True)
+
+
+def _piece_starts(text: str) -> Iterator[int]:
+    start = 0
+    for piece in _pieces(text):
+        yield start
+        start += len(piece)
 
 
 def _pieces(text: str) -> Iterator[str]:

@@ -5,7 +5,8 @@ import dagster as dg
 from quadmix_assets.corpus.check import check_inputs
 from quadmix_assets.corpus.pool_tokenizer import named_tokenizer, train_on_pool
 from quadmix_assets.corpus.reference_pool import read_reference_pool
-from quadmix_assets.corpus.target_tables import write_target_tables
+from quadmix_assets.corpus.target_sets import SEARCH
+from quadmix_assets.corpus.target_tables import part_path, write_target_tables
 from quadmix_assets.corpus.tokenizer import (
     project_tokenizer,
     tokenizer_fingerprint,
@@ -67,18 +68,20 @@ def tokenizer(project: ProjectResource) -> dg.MaterializeResult:
     group_name=GROUP,
     kinds={"parquet"},
     owners=OWNERS,
-    code_version=version_of(TARGET_SETS, 1),
+    code_version=version_of(TARGET_SETS, 2),
     deps=[tokenizer, *([PLANTED_CORPUS] if PLANTED else [])],
     automation_condition=PINNED,
 )
 @faults_in_words
 def target_sets(project: ProjectResource) -> dg.MaterializeResult:
-    """Target sets, split in two: one part fits criteria, the other is used for evaluation only.
+    """Target sets, each in three parts: to fit criteria, to search, and to prove what was found.
 
     What the mix should make a model good at: in section 4.1 of the paper OpenHermes and the
-    training sets of five benchmarks. Losses are measured on the first `proxies.max_target_tokens`
-    tokens of the second part, whole documents in the order of a hash; the table gives their number.
-    Look at the check of `target_overlap` before you trust a loss on them.
+    training sets of five benchmarks. Criteria may learn from the first part, proxies are scored on
+    the second, and nothing is fitted to or chosen by the third. Near-duplicates are in one part.
+    Losses are measured on the first `proxies.max_target_tokens` tokens of a part, whole documents
+    in the order of a hash; the table gives their number. Look at the check of `target_overlap`
+    before you trust a loss on them.
     """
     cost = Cost()
     settings, store = project.settings, project.store
@@ -86,13 +89,13 @@ def target_sets(project: ProjectResource) -> dg.MaterializeResult:
         check_inputs(settings, store)
     with clear_errors(MissingOutputError, ValueError, FileNotFoundError):
         table = write_target_tables(store, settings, project_tokenizer(store))
-    held_out = store.table_path(TARGET_SETS, f"{settings.target_names[0]}.held_out")
+    path = part_path(store, settings.target_names[0], SEARCH)
     return materialized(
         project,
         TARGET_SETS,
         {
             "targets": markdown_table(table),
-            **table_metadata(held_out, store.read_schema(held_out)),
+            **table_metadata(path, store.read_schema(path)),
             "dagster/row_count": int(table["n_documents"].sum()),
             "dagster/uri": str(store.root / TARGET_SETS),
             "n_tokens": int(table["n_tokens"].sum()),

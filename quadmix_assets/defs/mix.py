@@ -114,8 +114,8 @@ def rank_calibration(
     10,000 documents. It freezes theta* of `mix.objective`: a later search changes the mix only when
     this asset is materialised again. Where the settings give the mix a budget, theta*'s omegas are
     scaled so that the pool meets it. It waits while a guard fails (the regressor is no better than
-    a constant, too many proxies failed, too few documents have a domain), unless `mix.accept` names
-    it.
+    a constant, theta* lies outside the evidence, too many proxies failed, too few documents have a
+    domain), unless `mix.accept` names it.
     """
     cost = Cost()
     settings, store = project.settings, project.store

@@ -5,7 +5,7 @@ import numpy as np
 import polars as pl
 
 from quadmix_assets.corpus.tokenizer import project_tokenizer
-from quadmix_assets.defs.conditions import BATCH, PINNED
+from quadmix_assets.defs.conditions import BATCH, PINNED, PINNED_AFTER_ALL
 from quadmix_assets.defs.corpus import target_sets, tokenizer
 from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.features import score_normalizers, scored_reference_pool
@@ -20,12 +20,16 @@ from quadmix_assets.features.scored_reference_pool import read_scored_reference_
 from quadmix_assets.outputs import (
     MERGED_RANKS,
     PARAMETER_SETS,
+    PROXY_EVALUATION,
     PROXY_METRICS,
     PROXY_POOL,
     SAMPLED_SUBSET,
 )
+from quadmix_assets.proxies.batch_weights import swarm_weights_bytes
+from quadmix_assets.proxies.evaluate_swarm import evaluate_swarm, losses_version
 from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.proxies.parameter_sets import batch_names, read_batch, write_parameter_sets
+from quadmix_assets.proxies.piece_share import regime_in_words
 from quadmix_assets.proxies.proxy_pool import build_proxy_pool
 from quadmix_assets.proxies.sample_batch import rank_batch, sample_batch
 from quadmix_assets.proxies.swarm_progress import swarm_progress
@@ -162,7 +166,7 @@ def merged_ranks(
     group_name=GROUP,
     kinds={"numpy", "parquet"},
     owners=OWNERS,
-    code_version=version_of(SAMPLED_SUBSET, 1),
+    code_version=version_of(SAMPLED_SUBSET, 2),
     partitions_def=PROXY_BATCHES,
     deps=[proxy_pool, parameter_sets, merged_ranks],
     automation_condition=BATCH,
@@ -202,7 +206,7 @@ def sampled_subset(
     group_name=GROUP,
     kinds={"pytorch", "parquet"},
     owners=OWNERS,
-    code_version=version_of(PROXY_METRICS, 1),
+    code_version=version_of(PROXY_METRICS, 2),
     partitions_def=PROXY_BATCHES,
     deps=[proxy_pool, sampled_subset, target_sets, tokenizer],
     automation_condition=BATCH,
@@ -253,6 +257,9 @@ def proxy_metrics(
             "failed": markdown_table(failed.select("theta_id", "reason").unique().sort("theta_id")),
             "mean_epochs": float(np.mean(epochs)),
             "max_epochs": float(np.max(epochs)),
+            "repetition": regime_in_words(settings, result.piece_share),
+            "share_of_samples_read": result.piece_share,
+            "documents_read": int(result.reads["id_hash"].n_unique()),
             "tokens_per_second": result.tokens_per_second,
             "proxies_at_once": result.stack_size,
             "swarm": str(swarm),
@@ -260,6 +267,51 @@ def proxy_metrics(
             **cost.metadata(),
         },
         path=path,
+    )
+
+
+@dg.asset(
+    group_name=GROUP,
+    kinds={"pytorch", "parquet"},
+    owners=OWNERS,
+    code_version=version_of(PROXY_EVALUATION, 1),
+    deps=[proxy_metrics, proxy_pool, parameter_sets, target_sets, tokenizer],
+    automation_condition=PINNED_AFTER_ALL,
+    pool="training",
+    retry_policy=RETRY_ONCE,
+)
+@faults_in_words
+def proxy_evaluation(
+    context: dg.AssetExecutionContext, project: ProjectResource
+) -> dg.MaterializeResult:
+    """The losses of proxies whose weights were kept, on target sets that changed since.
+
+    A new target set is an evaluation of the swarm, and not a new swarm: click *Materialize* here
+    instead of training the batches again. Batches whose losses are current cost nothing. Batches
+    without weights are named. `proxies.keep_weights_gb` says when weights are kept.
+    """
+    cost = Cost()
+    settings, store = project.settings, project.store
+    with clear_errors(MissingOutputError, ValueError):
+        found = evaluate_swarm(store, settings)
+        version = losses_version(store, settings)
+        weights = swarm_weights_bytes(store, settings)
+    context.log.info(found.in_words())
+    return materialized(
+        project,
+        PROXY_EVALUATION,
+        {
+            "found": found.in_words(),
+            "n_batches_evaluated": len(found.evaluated),
+            "n_batches_current": len(found.current),
+            "n_batches_without_weights": len(found.without_weights),
+            "batches_without_weights": ", ".join(found.without_weights) or "none",
+            "weights_of_the_swarm_gb": weights / 1e9,
+            "weights_are_kept": weights <= settings.proxies.keep_weights_gb * 1e9,
+            "dagster/uri": str(store.root / PROXY_EVALUATION),
+            **cost.metadata(),
+        },
+        version=version,
     )
 
 

@@ -9,7 +9,8 @@ from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table
 from quadmix_assets.defs.progress import observe_rounds
-from quadmix_assets.defs.proxies import proxy_metrics, proxy_pool
+from quadmix_assets.defs.proxies import proxy_evaluation, proxy_metrics, proxy_pool
+from quadmix_assets.defs.proxy_repeats import proxy_repeats
 from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
 from quadmix_assets.defs.retries import RETRY_ONCE
 from quadmix_assets.outputs import REFINEMENT
@@ -38,7 +39,7 @@ class RefinementConfig(dg.Config):
     kinds={"pytorch", "parquet"},
     owners=OWNERS,
     code_version=version_of(REFINEMENT, 3),
-    deps=[proxy_metrics, proxy_pool, target_sets, tokenizer],
+    deps=[proxy_metrics, proxy_evaluation, proxy_repeats, proxy_pool, target_sets, tokenizer],
     automation_condition=PINNED_AFTER_ALL,
     pool="training",
     retry_policy=RETRY_ONCE,

@@ -9,15 +9,19 @@ import polars as pl
 from pydantic import Field
 from threadpoolctl import threadpool_limits
 
+from quadmix_assets.defs.choice import choice_metadata
 from quadmix_assets.defs.conditions import PINNED, PINNED_AFTER_ALL
 from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table
-from quadmix_assets.defs.proxies import parameter_sets, proxy_metrics, proxy_pool
+from quadmix_assets.defs.noise import noise_metadata
+from quadmix_assets.defs.proxies import parameter_sets, proxy_evaluation, proxy_metrics, proxy_pool
+from quadmix_assets.defs.proxy_repeats import proxy_repeats
 from quadmix_assets.defs.refinement import GROUP, refinement
 from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
 from quadmix_assets.outputs import OPTIMAL_PARAMS, REGRESSOR
 from quadmix_assets.proxies.evidence import read_evidence
+from quadmix_assets.proxies.repeats import read_repeats
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.constraints import InfeasibleError
@@ -30,6 +34,7 @@ from quadmix_assets.search.fit import (
     poor_regressors,
     read_metrics,
 )
+from quadmix_assets.search.noise import weighed_by_reliability
 from quadmix_assets.search.optimum import search_settings, write_optimum
 from quadmix_assets.search.optimum_plots import (
     plot_shares_of_optima,
@@ -45,6 +50,7 @@ from quadmix_assets.search.plots import (
     plot_theta,
 )
 from quadmix_assets.search.regressors.base import ExplainsInputs
+from quadmix_assets.search.reuse import read_reused
 from quadmix_assets.search.rounds import table_of_rounds
 from quadmix_assets.search.space import make_space
 from quadmix_assets.search.strategies.registry import STRATEGIES
@@ -76,7 +82,9 @@ class SearchConfig(dg.Config):
     kinds={"lightgbm", "scikitlearn"},
     owners=OWNERS,
     code_version=version_of(REGRESSOR, 4),
-    deps=[parameter_sets, proxy_metrics, refinement, proxy_pool],
+    deps=[
+        *(parameter_sets, proxy_metrics, proxy_evaluation, proxy_repeats, refinement, proxy_pool)
+    ],
     automation_condition=PINNED_AFTER_ALL,
 )
 @faults_in_words
@@ -93,7 +101,9 @@ def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
     with clear_errors(MissingOutputError, ValueError), _threads(settings):
         evidence = read_evidence(store, settings)
         inputs = make_regressor_inputs(store, settings)
-        fitted = fit_target_regressors(store, settings, evidence, inputs)
+        reused = read_reused(store, settings, evidence, inputs)
+        fitted = fit_target_regressors(store, settings, evidence, inputs, reused)
+    context.log.info(f"reused: {reused}")
     rows: list[dict[str, Any]] = []
     metadata: dict[str, Any] = {}
     for target, fit in fitted.items():
@@ -110,9 +120,13 @@ def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
             "n_proxies": len(evidence.theta_ids),
             "n_failed_left_out": evidence.n_failed,
             "n_stale_left_out": evidence.n_stale,
+            "n_reused": len(reused),
+            "reused": str(reused),
             "n_regressor_inputs": len(inputs.names),
             "rounds": markdown_table(table_of_rounds(evidence, settings.objectives)),
             "held_out": markdown_table(pl.DataFrame(rows)),
+            **choice_metadata(settings, evidence, fitted),
+            **noise_metadata(store, settings, evidence),
             **metadata,
             "dagster/uri": str(store.root / REGRESSOR),
             **cost.metadata(),
@@ -214,8 +228,9 @@ def optimal_params(
         )
     criteria, domains = settings.criterion_names, settings.domain_names
     metadata: dict[str, Any] = {}
-    with clear_errors(MissingOutputError, InfeasibleError), _threads(settings):
+    with clear_errors(MissingOutputError, InfeasibleError, ValueError), _threads(settings):
         evidence = read_evidence(store, settings)
+        settings = weighed_by_reliability(settings, evidence, read_repeats(store, settings))
         space = make_space(store, settings)
         optima = find_optima(
             settings,

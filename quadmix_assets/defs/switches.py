@@ -66,6 +66,8 @@ train_missing = _switch(
     "merged_ranks",
     "sampled_subset",
     "proxy_metrics",
+    "proxy_evaluation",
+    "proxy_repeats",
     "refinement",
     on=BUILD_ENABLED,
     description="Trains the proxies that are missing, batch by batch; with many proxies for days.",

@@ -4,6 +4,8 @@ import dagster as dg
 import polars as pl
 
 from quadmix_assets.corpus.overlap import SCHEMA, TargetRuns
+from quadmix_assets.corpus.target_sets import EVALUATED
+from quadmix_assets.corpus.target_tables import part_path
 from quadmix_assets.defs.conditions import ON_CHANGES, SHARD
 from quadmix_assets.defs.corpus import target_sets
 from quadmix_assets.defs.faults import faults_in_words
@@ -33,7 +35,8 @@ _EXAMPLES = 20
 def target_overlap(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
-    """Documents of the pool that share runs of 13 words with the held-out part of a target set.
+    """Documents of the pool that share runs of 13 words with the evaluated parts of a target
+    set.
 
     A pool that holds the text of a target set makes its loss meaningless: the best theta (Algorithm
     1) would be the one that selects that text. If `targets_are_not_in_the_pool` fails, remove the
@@ -41,7 +44,7 @@ def target_overlap(
     """
     settings, store = project.settings, project.store
     with clear_errors(MissingOutputError):
-        runs = TargetRuns.of(_held_out(store, settings))
+        runs = TargetRuns.of(_evaluated(store, settings))
         version = store.fingerprint(store.root / TARGET_SETS)
 
     def work(key: str) -> dict[str, object]:
@@ -79,7 +82,7 @@ def targets_are_not_in_the_pool(
     settings, store = project.settings, project.store
     shards = shards_with(context, TARGET_OVERLAP)
     found = pl.concat(store.read_table(store.table_path(TARGET_OVERLAP, key)) for key in shards)
-    targets = _held_out(store, settings)
+    targets = _evaluated(store, settings)
     too_short = TargetRuns.of(targets).too_short
     table = pl.DataFrame(
         [
@@ -118,8 +121,9 @@ def targets_are_not_in_the_pool(
     )
 
 
-def _held_out(store: Store, settings: Settings) -> dict[str, pl.DataFrame]:
+def _evaluated(store: Store, settings: Settings) -> dict[str, pl.DataFrame]:
+    """The documents of every target set that losses are measured on."""
     return {
-        name: store.read_table(store.table_path(TARGET_SETS, f"{name}.held_out"))
+        name: pl.concat(store.read_table(part_path(store, name, part)) for part in EVALUATED)
         for name in settings.target_names
     }

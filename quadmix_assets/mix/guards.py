@@ -5,11 +5,13 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from quadmix_assets.features.label_coverage import label_coverage
 from quadmix_assets.proxies.evidence import Evidence, read_evidence
 from quadmix_assets.search.fit import poor_regressors, read_metrics
 from quadmix_assets.search.objective import objective_named
+from quadmix_assets.search.within_evidence import WHAT_TO_DO, outside_evidence
 from quadmix_assets.settings import Settings
 from quadmix_assets.settings.mix import Guard
 from quadmix_assets.store import Store
@@ -61,6 +63,7 @@ def check_guards(store: Store, shards: Sequence[str], settings: Settings, object
         guard
         for guard in (
             _regressor(store, settings, objective),
+            _evidence(store, settings, evidence, objective),
             _proxies(settings, evidence),
             _labels(store, shards, settings),
         )
@@ -102,6 +105,20 @@ def _regressor(store: Store, settings: Settings, objective: str) -> FailedGuard 
         f"theta* of {objective!r} is arbitrary: train more proxies (parameters.n), each of them "
         "longer (proxies.training.n_tokens_per_proxy), or choose another search.regressor; then "
         "materialise regressor and optimal_params again",
+    )
+
+
+def _evidence(
+    store: Store, settings: Settings, evidence: Evidence, objective: str
+) -> FailedGuard | None:
+    with threadpool_limits(settings.search.n_threads):
+        outside = outside_evidence(store, settings, evidence, [objective])[objective]
+    if not outside:
+        return None
+    return FailedGuard(
+        "theta_star_is_within_evidence",
+        f"theta* of {objective!r} lies outside the range of the trained thetas in {outside}. "
+        f"{WHAT_TO_DO}",
     )
 
 

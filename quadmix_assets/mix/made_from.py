@@ -12,8 +12,10 @@ from quadmix_assets.outputs import (
     OPTIMAL_PARAMS,
     OPTIMUM_CHECK,
     PARAMETER_SETS,
+    PROXY_EVALUATION,
     PROXY_METRICS,
     PROXY_POOL,
+    PROXY_REPEATS,
     RANK_CALIBRATION,
     REFERENCE_POOL,
     REFINEMENT,
@@ -31,7 +33,9 @@ _ASSETS = (
     TARGET_SETS,
     PROXY_POOL,
     PARAMETER_SETS,
+    PROXY_EVALUATION,
     REFINEMENT,
+    PROXY_REPEATS,
     REGRESSOR,
     OPTIMAL_PARAMS,
 )
@@ -40,8 +44,9 @@ _ASSETS = (
 def upstream_fingerprints(store: Store) -> dict[str, Any]:
     """Fingerprints of what theta* depends on, as it is in the lake now.
 
-    One for each of `target_sets`, `proxy_pool`, `parameter_sets`, `refinement`, `regressor`,
-    `optimal_params` and the reference pools that is there, and for `proxy_metrics` one per batch.
+    One for each of `target_sets`, `proxy_pool`, `parameter_sets`, `proxy_evaluation`,
+    `proxy_repeats`, `refinement`, `regressor`, `optimal_params` and the reference pools that is
+    there, and for `proxy_metrics` one per batch.
     """
     found: dict[str, Any] = {
         asset: store.fingerprint(store.root / asset)

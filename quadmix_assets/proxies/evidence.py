@@ -5,17 +5,30 @@ recipe. Losses of another version are never mixed with those of the current one.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from upath import UPath
 
-from quadmix_assets.outputs import PARAMETER_SETS, PROXY_METRICS, PROXY_POOL, TARGET_SETS
+from quadmix_assets.outputs import (
+    PARAMETER_SETS,
+    PROXY_EVALUATION,
+    PROXY_METRICS,
+    PROXY_POOL,
+    TARGET_SETS,
+)
+from quadmix_assets.proxies.measure import with_measure
 from quadmix_assets.proxies.parameter_sets import read_parameter_sets, round_of, round_path
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.validation import FloatArray
+from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store
+
+# The rules by which a proxy reads its sample; raised when they change.
+_READING = 2
 
 
 @dataclass(frozen=True)
@@ -24,6 +37,7 @@ class Evidence:
 
     Attributes:
         metrics: one row per theta and target, ordered by theta_id; all of one evidence version.
+            loss_nats is what the settings measure the target by (see `with_measure`).
         theta_ids: (n,) the thetas that were trained, ascending.
         rounds: (n,) the round of each.
         parameters: the n thetas.
@@ -39,8 +53,15 @@ class Evidence:
     n_failed: int
     n_stale: int
 
+    @property
+    def samples(self) -> pl.DataFrame:
+        """theta_id and n_tokens_sample, the tokens of its sample, of `theta_ids` in order."""
+        trained = self.metrics.filter(pl.col("theta_id").is_in(self.theta_ids.tolist()))
+        rows = trained.unique("theta_id", keep="first", maintain_order=True)
+        return rows.select("theta_id", "n_tokens_sample")
+
     def losses(self, target: str) -> FloatArray:
-        """Losses (n,) of `theta_ids` on one target set, in nats per token."""
+        """Losses (n,) of `theta_ids` on one target set, in nats per token or question."""
         rows = self.metrics.filter(
             (pl.col("target") == target) & pl.col("theta_id").is_in(self.theta_ids.tolist())
         )
@@ -74,19 +95,48 @@ def read_current(store: Store, asset: str, batch: str) -> pl.DataFrame:
     return store.read_table(path)
 
 
+def training_version(store: Store, settings: Settings, batch: str) -> dict[str, str]:
+    """All inputs that the training of a batch's proxies depends on.
+
+    Raises:
+        MissingOutputError: one of the inputs has not been made.
+    """
+    training = json.dumps(settings.proxies.training.model_dump(mode="json"), sort_keys=True)
+    reading = {
+        "rules": _READING,
+        **settings.proxies.model_dump(include={"target_epochs", "max_document_share"}),
+    }
+    return {
+        **pool_version(store, batch),
+        "training": training,
+        "initial_weights": str(derive_seed(settings.seed, PROXY_METRICS)),
+        "reading": json.dumps(reading, sort_keys=True),
+    }
+
+
 def evidence_version(store: Store, settings: Settings, batch: str) -> dict[str, str]:
     """All inputs that the losses of a batch depend on; losses of another version are not used.
 
     Raises:
         MissingOutputError: one of the inputs has not been made.
     """
-    training = json.dumps(settings.proxies.training.model_dump(mode="json"), sort_keys=True)
     return {
-        **pool_version(store, batch),
+        **training_version(store, settings, batch),
         TARGET_SETS: store.fingerprint(store.root / TARGET_SETS),
-        "training": training,
         "max_target_tokens": str(settings.proxies.max_target_tokens),
     }
+
+
+def current_losses(store: Store, batch: str, version: Mapping[str, str]) -> UPath | None:
+    """The table of a batch's losses of that version; None if there is none.
+
+    They were measured after the training, or on kept weights since.
+    """
+    for asset in (PROXY_METRICS, PROXY_EVALUATION):
+        path = store.table_path(asset, batch)
+        if path.exists() and store.summary(path).get("version") == version:
+            return path
+    return None
 
 
 def is_trained(store: Store, settings: Settings, batch: str) -> bool:
@@ -95,10 +145,9 @@ def is_trained(store: Store, settings: Settings, batch: str) -> bool:
     Raises:
         MissingOutputError: it has losses, but one of the inputs is not there.
     """
-    path = store.table_path(PROXY_METRICS, batch)
-    return path.exists() and store.summary(path).get("version") == evidence_version(
-        store, settings, batch
-    )
+    if not store.table_path(PROXY_METRICS, batch).exists():
+        return False
+    return current_losses(store, batch, evidence_version(store, settings, batch)) is not None
 
 
 def read_evidence(store: Store, settings: Settings) -> Evidence:
@@ -117,13 +166,14 @@ def read_evidence(store: Store, settings: Settings) -> Evidence:
             continue
         if round_of(batch) not in versions:
             versions[round_of(batch)] = evidence_version(store, settings, batch)
-        metrics = store.read_table(path)
+        current = current_losses(store, batch, versions[round_of(batch)])
+        metrics = store.read_table(current or path)
         if "theta_id" not in metrics.columns:
             raise MissingOutputError(
                 f"{path} has no column 'theta_id': it was written by an older version of this "
                 f"package; materialise the asset 'proxy_metrics', partition {batch!r}, again"
             )
-        if store.summary(path).get("version") == versions[round_of(batch)]:
+        if current is not None:
             frames.append(metrics)
         else:
             n_stale += metrics["theta_id"].n_unique()
@@ -133,7 +183,7 @@ def read_evidence(store: Store, settings: Settings) -> Evidence:
             f"recipe ({n_stale} were on older ones): materialise the partitions of "
             "'merged_ranks', 'sampled_subset' and 'proxy_metrics'"
         )
-    metrics = pl.concat(frames).sort("theta_id", "target")
+    metrics = with_measure(pl.concat(frames).sort("theta_id", "target"), settings)
     failed = set(metrics.filter(pl.col("status") == "failed")["theta_id"])
     theta_ids = np.array(sorted(set(metrics["theta_id"]) - failed), dtype=np.int64)
     if not len(theta_ids):

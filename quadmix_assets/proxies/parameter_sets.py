@@ -124,23 +124,41 @@ def read_parameter_sets(store: Store, settings: Settings) -> tuple[pl.DataFrame,
         MissingOutputError: there is none, or it was drawn for other criteria or domains or by an
             older version of this package.
     """
-    rounds = [store.read_table(round_path(store, number)) for number in range(n_rounds(store) + 1)]
-    if any("theta_id" not in table.columns for table in rounds):
+    rounds = [_read_table(store, settings, number) for number in range(n_rounds(store) + 1)]
+    table = pl.concat(rounds)
+    return table.select("theta_id", "proxy_batch"), _parameters(settings, table)
+
+
+def read_round(store: Store, settings: Settings, number: int) -> Parameters:
+    """The thetas of one round.
+
+    Raises:
+        MissingOutputError: as in `read_parameter_sets`.
+    """
+    return _parameters(settings, _read_table(store, settings, number))
+
+
+def _read_table(store: Store, settings: Settings, number: int) -> pl.DataFrame:
+    table = store.read_table(round_path(store, number))
+    if "theta_id" not in table.columns:
         raise MissingOutputError(
             "parameter_sets has no column 'theta_id': it was written by an older version of this "
             "package; materialise the asset 'parameter_sets' and the proxies again"
         )
-    names = _names(settings)
-    if any(table.columns[2:] != names for table in rounds):
+    if table.columns[2:] != _names(settings):
         raise MissingOutputError(
             "parameter_sets was drawn for other criteria or domains than the settings name now: "
             "materialise the asset 'parameter_sets' and the proxies again"
         )
-    table = pl.concat(rounds)
-    parameters = Parameters.from_features(
-        table.select(names).to_numpy(), len(settings.criterion_names), len(settings.domain_names)
+    return table
+
+
+def _parameters(settings: Settings, table: pl.DataFrame) -> Parameters:
+    return Parameters.from_features(
+        table.select(_names(settings)).to_numpy(),
+        len(settings.criterion_names),
+        len(settings.domain_names),
     )
-    return table.select("theta_id", "proxy_batch"), parameters
 
 
 def read_batch(store: Store, settings: Settings, batch: str) -> dict[int, Theta]:

@@ -49,6 +49,9 @@ def rank_batch(store: Store, settings: Settings, batch: str) -> pl.DataFrame:
 def sample_batch(store: Store, settings: Settings, batch: str) -> BatchSample:
     """Select the documents of every theta of a batch, and store the table of `select_documents`.
 
+    Every theta has a draw of its own: with one for all, every proxy would read documents whose
+    random numbers are low, and 40 proxies together hardly more than one.
+
     Raises:
         MissingOutputError: an input is not there, or the ranks were made from other thetas or
             another proxy pool.
@@ -60,10 +63,14 @@ def sample_batch(store: Store, settings: Settings, batch: str) -> BatchSample:
         draw = PoolDraw(
             open_index(folder, settings),
             documents["id_hash"],
-            derive_seed(settings.seed, SAMPLED_SUBSET),
+            settings.seed,
             max_epsilon=max(float(theta.epsilon.max()) for theta in thetas.values()),
         )
-        table = select_documents(draw, thetas, ranks, n_threads=settings.proxies.n_workers)
+        seeds = {
+            theta_id: derive_seed(settings.seed, f"{SAMPLED_SUBSET}:{theta_id}")
+            for theta_id in thetas
+        }
+        table = select_documents(draw, thetas, ranks, seeds, n_threads=settings.proxies.n_workers)
     path = store.table_path(SAMPLED_SUBSET, batch)
     store.write_table(path, table, {"version": pool_version(store, batch)})
     return BatchSample(table, tokens_per_theta(table, list(thetas), documents["n_tokens"]))

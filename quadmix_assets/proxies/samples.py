@@ -14,20 +14,27 @@ SUBSET_SCHEMA = {"theta_id": pl.Int32, "document": pl.Int32, "copies": pl.Int32}
 
 
 def select_documents(
-    draw: PoolDraw, thetas: Mapping[int, Theta], ranks: pl.DataFrame, *, n_threads: int
+    draw: PoolDraw,
+    thetas: Mapping[int, Theta],
+    ranks: pl.DataFrame,
+    seeds: Mapping[int, int],
+    *,
+    n_threads: int,
 ) -> pl.DataFrame:
     """The documents that each theta takes at least once: (theta_id, document, copies).
 
     Args:
-        draw: the draw over the proxy pool.
+        draw: a draw over the proxy pool.
         thetas: by theta_id.
         ranks: their table from `rank_thetas`.
+        seeds: of the draw of each, by theta_id.
         n_threads: thetas drawn in parallel.
     """
     limits = ranks.partition_by("theta_id", as_dict=True)
 
     def selected(theta_id: int, theta: Theta) -> pl.DataFrame:
-        return _selection(draw, theta_id, theta, limits.get((theta_id,), ranks.clear()))
+        of_theta = draw.with_seed(seeds[theta_id])
+        return _selection(of_theta, theta_id, theta, limits.get((theta_id,), ranks.clear()))
 
     return for_each_theta(thetas, selected, n_threads)
 
@@ -48,18 +55,23 @@ def tokens_per_theta(
     return totals
 
 
-def samples_of_subset(subset: pl.DataFrame, theta_ids: Sequence[int], *, seed: int) -> list[Sample]:
+def samples_of_subset(
+    subset: pl.DataFrame, order_seeds: Mapping[int, int], *, seed: int
+) -> list[Sample]:
     """The samples of thetas, from a table of `select_documents`; without rows a sample is empty.
 
-    All samples share one seed, so that proxies differ in their data alone.
+    Args:
+        subset: the table.
+        order_seeds: of the order in which each theta's documents are read, by theta_id.
+        seed: of the initial weights of all, so that proxies differ in their data alone.
     """
     groups = subset.partition_by("theta_id", as_dict=True)
     empty = subset.clear()
     samples = []
-    for theta_id in theta_ids:
+    for theta_id, order_seed in order_seeds.items():
         rows = groups.get((theta_id,), empty)
         documents, copies = rows["document"].to_numpy(), rows["copies"].to_numpy()
-        samples.append(Sample(theta_id, documents, copies, seed))
+        samples.append(Sample(theta_id, documents, copies, seed, order_seed))
     return samples
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from quadmix_assets.outputs import PROXY_METRICS, PROXY_SECONDS
-from quadmix_assets.proxies.evidence import evidence_version
+from quadmix_assets.proxies.evidence import current_losses, evidence_version
 from quadmix_assets.proxies.parameter_sets import (
     batch_names,
     first_batches,
@@ -94,9 +94,11 @@ def swarm_progress(
         number = round_of(batch)
         if number not in versions:
             versions[number] = _version(store, settings, batch)
-        if versions[number] is None or store.summary(path).get("version") != versions[number]:
+        version = versions[number]
+        current = None if version is None else current_losses(store, batch, version)
+        if current is None:
             continue
-        by_theta = store.read_table(path, ["theta_id", "status"]).unique("theta_id")
+        by_theta = store.read_table(current, ["theta_id", "status"]).unique("theta_id")
         failed = int((by_theta["status"] == "failed").sum())
         n_done += 1
         n_proxies_done += by_theta.height

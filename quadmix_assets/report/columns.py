@@ -7,14 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from quadmix_assets.outputs import (
+    ARCHIVED_METRICS,
+    ARCHIVED_READS,
     DOMAIN_LABELS,
     EXPORT,
     FINAL_MIX,
     MERGED_RANKS,
     OPTIMUM_CHECK,
     PARAMETER_SETS,
+    PROXY_EVALUATION,
     PROXY_METRICS,
     PROXY_POOL,
+    PROXY_READS,
+    PROXY_REPEATS,
     QUARANTINE,
     RANDOM_COMPARISON,
     RANK_CALIBRATION,
@@ -60,7 +65,9 @@ _SHARD = Column("partition key of the input file")
 _DOMAIN = Column("domain of the document; 'unknown' below the confidence floor")
 _DOMAIN_INDEX = Column("domain, as its place among the settings' domains", "index from 0")
 _THETA_ID = Column("number of the theta, through all rounds", "number from 0")
+_OLD_THETA_ID = Column("number of the theta when it was trained", _THETA_ID.unit)
 _TARGET = Column("name of the target set")
+_PART = Column("part of the target set: search or proof")
 _TARGET_ID = Column("id of the document in the target set")
 _COPIES = Column("how often the document is taken", "copies")
 _MERGED = Column("merged score under theta (Eq. 1), smaller is better", "normalized score, 0 to 1")
@@ -70,16 +77,46 @@ _SEED = Column("repetition with random numbers of its own", "number from 0")
 
 _TRAINING = {
     "target": _TARGET,
-    "loss_nats": Column("mean loss on the target set", "nats per token", nullable=True),
-    "bits_per_byte": Column("mean loss on the target set", "bits per byte of text", nullable=True),
+    "part": _PART,
+    "loss_nats": Column(
+        "mean loss on the target set, without the words of its template",
+        "nats per token",
+        nullable=True,
+    ),
+    "loss_nats_all": Column(
+        "mean loss on the target set, all its tokens", "nats per token", nullable=True
+    ),
+    "bits_per_byte": Column(
+        "mean loss on the target set, without the words of its template",
+        "bits per byte of text",
+        nullable=True,
+    ),
+    "choice_probability": Column(
+        "mean share of the right choice in the probability of all choices; null without choices",
+        "probability",
+        nullable=True,
+    ),
+    "choice_nats": Column(
+        "mean of minus the logarithm of the right choice's share; null without choices",
+        "nats per question",
+        nullable=True,
+    ),
     "status": Column("trained or failed"),
     "reason": Column("why the training failed; null where it did not", nullable=True),
     "n_tokens": Column("tokens that the model was trained on, repetitions included", "tokens"),
     "n_tokens_sample": Column(
-        "tokens of the sample that it was trained on, copies included", "tokens"
+        "tokens of the sample that it was trained on a part of, copies included", "tokens"
     ),
-    "epochs": Column("n_tokens / n_tokens_sample", "passes over the sample"),
+    "epochs": Column("how often it read its part of the sample", "passes"),
     "precision": Column("number format of the training"),
+}
+_READS = {
+    "id_hash": Column("hash of the document's id", "64-bit number"),
+    "n_tokens": Column(
+        "tokens of the document that the proxy read, through all copies and epochs; of more "
+        "than 20,000 documents a sample, scaled to keep the sum",
+        "tokens",
+    ),
 }
 _RAW = {
     "id": _ID,
@@ -135,8 +172,14 @@ _FIXED: dict[str, dict[str, Column]] = {
     TARGET_SETS: {
         "id": _TARGET_ID,
         "text": _TEXT,
-        "n_bytes": _N_BYTES,
+        "n_bytes": Column("size of the text in UTF-8 without the words of its template", "bytes"),
         "tokens": Column("the document by the project's tokenizer", "token ids"),
+        "counted": Column(
+            "for each token whether it counts in the loss; words of a template do not",
+            "true or false",
+        ),
+        "is_right": Column("whether the choice is the right one", "true or false"),
+        "n_context": Column("tokens before the choice", "tokens"),
     },
     PROXY_POOL: {
         "id": _ID,
@@ -161,6 +204,11 @@ _FIXED: dict[str, dict[str, Column]] = {
         "copies": _COPIES,
     },
     PROXY_METRICS: {"theta_id": _THETA_ID, **_TRAINING},
+    PROXY_EVALUATION: {"theta_id": _THETA_ID, **_TRAINING},
+    ARCHIVED_METRICS: {"theta_id": _OLD_THETA_ID, **_TRAINING},
+    ARCHIVED_READS: {"theta_id": _OLD_THETA_ID, **_READS},
+    PROXY_READS: {"theta_id": _THETA_ID, **_READS},
+    PROXY_REPEATS: {"theta_id": _THETA_ID, "seed": _SEED, **_TRAINING},
     OPTIMUM_CHECK: {
         "sample": Column(
             "what the proxy was trained on: theta*, the best theta of round 0, documents at "

@@ -121,13 +121,14 @@ def pool_views(criteria: Sequence[str], columns: Columns) -> list[View]:
             f"FROM ({read_partitions(TARGET_SETS, 'name', ())})",
             {
                 "target": "name of the target set",
-                "part": "fit: criteria may learn from it; held_out: losses are measured on it",
+                "part": "fit: criteria may learn from it; search: proxies are scored on it; "
+                "proof: nothing is chosen by it",
             },
         ),
         View(
             "target_overlap",
             (TARGET_OVERLAP,),
-            "One row per pair of a document of the pool and a held-out document of a target set "
+            "One row per pair of a document of the pool and an evaluated document of a target set "
             "that share a run of 13 words.",
             read_partitions(TARGET_OVERLAP, "shard", ()),
         ),

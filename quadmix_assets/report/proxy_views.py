@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from quadmix_assets.outputs import (
     OPTIMUM_CHECK,
     PARAMETER_SETS,
+    PROXY_EVALUATION,
     PROXY_METRICS,
     PROXY_POOL,
+    PROXY_READS,
+    PROXY_REPEATS,
     SAMPLED_SUBSET,
 )
 from quadmix_assets.report.view import (
@@ -71,6 +74,17 @@ def proxy_views(domains: Sequence[str]) -> list[View]:
             is_table=False,
         ),
         View(
+            "reads",
+            (PROXY_READS, PROXY_POOL),
+            "One row per theta and document that its proxy has read a part of.",
+            "SELECT proxy_batch, theta_id, id, shard, "
+            f"{name_at(domains, 'pool.domain')} AS domain, reads.n_tokens "
+            f"FROM ({read_partitions(PROXY_READS, 'proxy_batch', ())}) reads "
+            f"JOIN {read_files(PROXY_POOL)} pool USING (id_hash)",
+            {"domain": "domain of the document"},
+            is_table=False,
+        ),
+        View(
             "losses",
             (PROXY_METRICS,),
             "One row per proxy and target set. Compare proxies of one evidence_version only.",
@@ -84,6 +98,21 @@ def proxy_views(domains: Sequence[str]) -> list[View]:
                 "evidence_version": "hash of the proxy pool, thetas, target sets and recipe that "
                 "the loss was measured with",
             },
+        ),
+        View(
+            "proxy_evaluation",
+            (PROXY_EVALUATION,),
+            "One row per proxy and target set that was measured after the training, by kept "
+            "weights; stands for those in `losses`.",
+            f"SELECT theta_id, {_ROUND} AS round, proxy_batch, * EXCLUDE (theta_id, proxy_batch) "
+            f"FROM ({read_partitions(PROXY_EVALUATION, 'proxy_batch', ())})",
+            {"round": _ROUND_COMMENT},
+        ),
+        View(
+            "proxy_repeats",
+            (PROXY_REPEATS,),
+            "One row per further training of a theta of round 0 with other seeds, and target set.",
+            f"SELECT * FROM {read_files(PROXY_REPEATS)}",
         ),
         View(
             "optimum_check",

@@ -3,13 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from quadmix_assets.corpus.target_sets import PARTS
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FINAL_MIX,
     OPTIMUM_CHECK,
     PARAMETER_SETS,
+    PROXY_EVALUATION,
     PROXY_METRICS,
     PROXY_POOL,
+    PROXY_READS,
+    PROXY_REPEATS,
     QUARANTINE,
     RANDOM_COMPARISON,
     RANK_CALIBRATION,
@@ -41,14 +45,17 @@ FILES = {
             SCORE_NORMALIZERS,
             PROXY_POOL,
             SAMPLED_SUBSET,
+            PROXY_READS,
             PROXY_METRICS,
+            PROXY_EVALUATION,
+            PROXY_REPEATS,
             OPTIMUM_CHECK,
             RANK_CALIBRATION,
             FINAL_MIX,
             RANDOM_COMPARISON,
         )
     },
-    TARGET_SETS: (f"{TARGET_SETS}/*.fit.parquet", f"{TARGET_SETS}/*.held_out.parquet"),
+    TARGET_SETS: tuple(f"{TARGET_SETS}/*.{part}.parquet" for part in PARTS),
     # Rounds of refinement have files of their own.
     PARAMETER_SETS: (f"{PARAMETER_SETS}/*.parquet", f"{REFINEMENT}/*.parquet"),
 }

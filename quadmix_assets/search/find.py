@@ -15,6 +15,7 @@ from quadmix_assets.search.regressor_inputs import RegressorInputs
 from quadmix_assets.search.regressors.base import Regressor
 from quadmix_assets.search.space import ThetaSpace
 from quadmix_assets.search.strategies.base import SearchResult
+from quadmix_assets.search.support import make_support
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings
 
@@ -54,10 +55,11 @@ def find_optima(
         InfeasibleError: a theta cannot satisfy the constraints.
     """
     found = {}
+    support = make_support(settings, evidence, inputs_of, space.n_tokens)
     for wanted in settings.objectives:
         objective = Objective.of(wanted, evidence.metrics)
         result = settings.search.strategy.search(
-            objective_predictor(objective, regressors, inputs_of),
+            objective_predictor(objective, regressors, inputs_of, support),
             space,
             n_points=settings.search.n_points,
             top=settings.search.top,

@@ -10,11 +10,13 @@ import numpy as np
 import polars as pl
 
 from quadmix_assets.hashing import Digest
-from quadmix_assets.outputs import PROXY_POOL, REGRESSOR
+from quadmix_assets.outputs import PROXY_POOL, PROXY_READS, REGRESSOR
 from quadmix_assets.proxies.evidence import Evidence
+from quadmix_assets.proxies.parameter_sets import read_parameter_sets
 from quadmix_assets.proxies.proxy_pool import open_index
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.validation import FloatArray
+from quadmix_assets.search.choice_metrics import out_of_fold
 from quadmix_assets.search.metrics import (
     RegressionMetrics,
     evaluate,
@@ -23,10 +25,17 @@ from quadmix_assets.search.metrics import (
     split_held_out,
 )
 from quadmix_assets.search.objective import Objective
-from quadmix_assets.search.regressor_inputs import MixtureInputs, RegressorInputs, ThetaInputs
+from quadmix_assets.search.regressor_inputs import (
+    MixtureInputs,
+    RegressorInputs,
+    ThetaInputs,
+    read_pool_documents,
+)
 from quadmix_assets.search.regressors.base import Regressor
 from quadmix_assets.search.regressors.fitting import fit_regressor, regressor_from_json
+from quadmix_assets.search.reuse import Reused, nothing_reused
 from quadmix_assets.search.strategies.base import Predict, Prediction
+from quadmix_assets.search.support import Support
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import RegressorSettings, Settings
 from quadmix_assets.store import MissingOutputError, Store, carded_file
@@ -42,13 +51,15 @@ class TargetFit:
         settings: of the regressor.
         evaluated: fitted to the training part alone; reported errors are of this one.
         regressor: the same kind fitted to all rows; the search uses this one.
-        inputs: (n, F) of all proxies.
+        inputs: (n, F) of all proxies, see `measured_inputs`.
         losses: (n,) losses of all proxies in nats per token.
         train: indices of the training part.
         held_out: indices of the part that is used for evaluation only.
         predicted: (k,) predictions of `evaluated` for the held-out part.
         metrics: errors of `evaluated` on the held-out part.
         others: the same errors of the regressors that it is compared with, by their settings.
+        out_of_fold: (n,) predictions for all proxies from the expected inputs of their thetas, each
+            by a regressor that was fitted without it; None where there are too few.
     """
 
     settings: RegressorSettings
@@ -61,6 +72,7 @@ class TargetFit:
     predicted: FloatArray
     metrics: RegressionMetrics
     others: dict[RegressorSettings, RegressionMetrics]
+    out_of_fold: FloatArray | None
 
     def learning_curve(self, settings: Settings) -> pl.DataFrame:
         """Errors against training size of this regressor and those of the paper's Figure 3."""
@@ -105,24 +117,52 @@ def make_regressor_inputs(store: Store, settings: Settings) -> RegressorInputs:
         return MixtureInputs.of(open_index(Path(folder), settings), criteria, domains)
 
 
+def measured_inputs(
+    store: Store, settings: Settings, evidence: Evidence, inputs_of: RegressorInputs
+) -> FloatArray:
+    """The regressor inputs (n, F) that belong to the measured losses of n proxies.
+
+    Of a mix, the documents that each proxy read; of theta, its entries.
+
+    Raises:
+        MissingOutputError: the proxy pool is not there, or the record of what a batch read.
+    """
+    if not isinstance(inputs_of, MixtureInputs):
+        return inputs_of(evidence.parameters)
+    documents = read_pool_documents(store, settings)
+    table, _ = read_parameter_sets(store, settings)
+    samples = evidence.samples.join(table, on="theta_id", maintain_order="left")
+    # By batch: the records of a whole swarm can be larger than memory. theta_ids ascend with them.
+    parts = [
+        inputs_of.realised(
+            documents,
+            store.read_table(store.table_path(PROXY_READS, of_batch["proxy_batch"][0])),
+            of_batch.select("theta_id", "n_tokens_sample"),
+        )
+        for of_batch in samples.partition_by("proxy_batch", maintain_order=True)
+    ]
+    return np.concatenate(parts)
+
+
 def fit_regressors(
-    settings: Settings, evidence: Evidence, inputs: FloatArray
+    settings: Settings, evidence: Evidence, inputs: FloatArray, reused: Reused | None = None
 ) -> dict[str, Regressor]:
     """The regressor of every target set, fitted to all proxies.
 
     Args:
         settings: kind of the regressors, seed, threads.
         evidence: the measured losses of n proxies.
-        inputs: (n, F) the regressor inputs of their thetas.
+        inputs: (n, F) of `measured_inputs`.
+        reused: further rows; None without any.
 
     Raises:
         ValueError: there are too few proxies to fit a regressor to.
     """
+    further = reused or nothing_reused(inputs.shape[1], settings.target_names)
     return {
         target: fit_regressor(
             settings.search.regressor,
-            inputs,
-            evidence.losses(target),
+            *further.rows(target, inputs, evidence.losses(target)),
             seed=_seed_of(settings, target),
             n_threads=settings.search.n_threads,
         )
@@ -135,17 +175,31 @@ def _seed_of(settings: Settings, target: str) -> int:
 
 
 def fit_target_regressors(
-    store: Store, settings: Settings, evidence: Evidence, inputs_of: RegressorInputs
+    store: Store,
+    settings: Settings,
+    evidence: Evidence,
+    inputs_of: RegressorInputs,
+    reused: Reused | None = None,
 ) -> dict[str, TargetFit]:
     """Fit a regressor per target set, evaluate it on the held-out proxies, and store it.
 
     The stored one is fitted to all proxies, those of the held-out part included.
 
+    Args:
+        store: the lake.
+        settings: kinds of regressors, held-out part, seed, threads.
+        evidence: the measured losses.
+        inputs_of: what regressors see of a theta.
+        reused: further rows to fit to, never to evaluate on; None without any.
+
     Raises:
         ValueError: there are too few proxies to fit a regressor to.
     """
-    inputs = inputs_of(evidence.parameters)
-    in_use = fit_regressors(settings, evidence, inputs)
+    inputs = measured_inputs(store, settings, evidence, inputs_of)
+    # What the search asks about, whatever the proxies of these thetas happened to read.
+    expected = inputs_of(evidence.parameters)
+    further = reused or nothing_reused(inputs.shape[1], settings.target_names)
+    in_use = fit_regressors(settings, evidence, inputs, further)
     train, held_out = split_held_out(
         len(inputs),
         share=settings.search.held_out_share,
@@ -160,11 +214,13 @@ def fit_target_regressors(
         def fit(
             regressor: RegressorSettings,
             rows: np.ndarray,
+            target: str = target,
             y: FloatArray = losses,
             seed: int = seed,
         ) -> Regressor:
+            learnt, known = further.rows(target, inputs[rows], y[rows])
             n_threads = settings.search.n_threads
-            return fit_regressor(regressor, inputs[rows], y[rows], seed=seed, n_threads=n_threads)
+            return fit_regressor(regressor, learnt, known, seed=seed, n_threads=n_threads)
 
         def errors(regressor: Regressor, y: FloatArray = losses) -> RegressionMetrics:
             return evaluate(regressor, inputs[held_out], y[held_out])
@@ -185,13 +241,22 @@ def fit_target_regressors(
                 for other in dict.fromkeys(settings.search.compared)
                 if other != chosen
             },
+            out_of_fold=out_of_fold(
+                chosen,
+                inputs,
+                expected,
+                losses,
+                further=(further.inputs, further.losses[target]),
+                seed=seed,
+                n_threads=settings.search.n_threads,
+            ),
         )
         with carded_file(store.path(REGRESSOR, f"{target}.json")) as file:
             file.write(json.dumps(fits[target].regressor.to_json()).encode())
     store.write_json(
         store.path(REGRESSOR, _METRICS),
         {
-            **_fitted_to(store, settings, evidence),
+            **_fitted_to(store, settings, evidence, further),
             "n_proxies": len(inputs),
             "targets": {target: asdict(fit.metrics) for target, fit in fits.items()},
         },
@@ -224,12 +289,15 @@ def poor_regressors(metrics: Mapping[str, Any], targets: Sequence[str]) -> list[
     ]
 
 
-def _fitted_to(store: Store, settings: Settings, evidence: Evidence) -> dict[str, Any]:
+def _fitted_to(
+    store: Store, settings: Settings, evidence: Evidence, reused: Reused
+) -> dict[str, Any]:
     """A record of the inputs that determine the regressors."""
     return {
         **_inputs_version(store, settings),
         "regressor": settings.search.regressor.model_dump(mode="json"),
-        "evidence": _evidence_hash(evidence),
+        "evidence": _evidence_hash(evidence, reused),
+        "n_reused": len(reused),
     }
 
 
@@ -241,12 +309,14 @@ def _inputs_version(store: Store, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _evidence_hash(evidence: Evidence) -> str:
-    """A hash of the thetas that were trained and of their losses."""
+def _evidence_hash(evidence: Evidence, reused: Reused) -> str:
+    """A hash of the thetas that were trained, of their losses, and of the rows that are reused."""
     digest = Digest()
     digest.update(evidence.parameters.as_features(scaled=True).tobytes())
     losses = evidence.metrics.select("theta_id", "target", "status", "loss_nats")
     digest.update(losses.sort("theta_id", "target").write_csv().encode())
+    for rows in (reused.inputs, *reused.losses.values()):
+        digest.update(rows.tobytes())
     return digest.hexdigest()
 
 
@@ -272,15 +342,29 @@ def load_regressors(store: Store, settings: Settings) -> dict[str, Regressor]:
 
 
 def objective_predictor(
-    objective: Objective, regressors: Mapping[str, Regressor], inputs_of: RegressorInputs
+    objective: Objective,
+    regressors: Mapping[str, Regressor],
+    inputs_of: RegressorInputs,
+    support: Support | None = None,
 ) -> Predict:
-    """A function that predicts an objective of thetas with the regressors of its target sets."""
+    """A function that predicts an objective of thetas with the regressors of its target sets.
+
+    Args:
+        objective: fitted to the proxies.
+        regressors: by target set.
+        inputs_of: what they see of a theta.
+        support: where there is evidence: thetas outside are predicted as worse than the regressors
+            say. None: what the regressors say, everywhere.
+    """
 
     def predict(thetas: Parameters) -> Prediction:
         inputs = inputs_of(thetas)
         used = {target: regressors[target] for target in objective.factors}
         losses = {target: r.predict(inputs) for target, r in used.items()}
         errors = {target: r.standard_deviation(inputs) for target, r in used.items()}
-        return Prediction(objective.value(losses), objective.standard_deviation(errors))
+        mean = objective.value(losses)
+        if support is not None:
+            mean = mean + support.penalty(objective, support.excess(inputs, thetas, inputs_of))
+        return Prediction(mean, objective.standard_deviation(errors))
 
     return predict

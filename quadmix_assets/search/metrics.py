@@ -107,17 +107,14 @@ def evaluate(
         raise ValueError("no rows to evaluate the regressor on: expected 1 or more")
     predicted = regressor.predict(matrix)
     top_k = min(_TOP, max(1, len(true) // 5))
-    rows = np.random.default_rng(seed).integers(len(true), size=(_RESAMPLES, len(true)))
 
     def interval(measure: Callable[[FloatArray, FloatArray], float]) -> Interval:
-        sampled = [measure(predicted[chosen], true[chosen]) for chosen in rows]
-        low, high = np.quantile(sampled, [0.05, 0.95])
-        return Interval(measure(predicted, true), float(low), float(high))
+        return bootstrap_interval(measure, predicted, true, seed=seed)
 
     return RegressionMetrics(
         n=len(true),
         mae=interval(lambda p, t: float(np.mean(np.abs(p - t)))),
-        spearman=interval(_spearman),
+        spearman=interval(spearman),
         kendall=interval(_kendall),
         top_recall=interval(lambda p, t: _recall(p, t, top_k)),
         top_k=top_k,
@@ -125,7 +122,25 @@ def evaluate(
     )
 
 
-def _spearman(predicted: FloatArray, true: FloatArray) -> float:
+def bootstrap_interval(
+    measure: Callable[[FloatArray, FloatArray], float],
+    predicted: FloatArray,
+    true: FloatArray,
+    *,
+    seed: int,
+) -> Interval:
+    """A measure of predicted and true values (n,), with its 90 % interval over bootstrap samples.
+
+    The same seed and n give the same samples.
+    """
+    rows = np.random.default_rng(seed).integers(len(true), size=(_RESAMPLES, len(true)))
+    sampled = [measure(predicted[chosen], true[chosen]) for chosen in rows]
+    low, high = np.quantile(sampled, [0.05, 0.95])
+    return Interval(measure(predicted, true), float(low), float(high))
+
+
+def spearman(predicted: FloatArray, true: FloatArray) -> float:
+    """Spearman's rank correlation; 0 where either is constant, as there is no order to compare."""
     ordered = np.ptp(true) > 0 and np.ptp(predicted) > 0
     return float(spearmanr(predicted, true).statistic) if ordered else 0.0
 
@@ -190,7 +205,7 @@ def learning_curve(
             fitted = fit_regressor(regressor, x[part], y[part], seed=seed, n_threads=n_threads)
             predicted = fitted.predict(x[held_out])
             mae = float(np.mean(np.abs(predicted - y[held_out])))
-            rows.append((regressor.title, size, mae, _spearman(predicted, y[held_out])))
+            rows.append((regressor.title, size, mae, spearman(predicted, y[held_out])))
     return pl.DataFrame(rows, schema=LEARNING_CURVE_SCHEMA, orient="row")
 
 

@@ -123,7 +123,7 @@ def samples_of(
     """
     pairs = [(name, k) for name in chosen for k in range(len(seeds))]
     samples = [
-        Sample(number, chosen[name].documents, chosen[name].copies, seeds[k])
+        Sample(number, chosen[name].documents, chosen[name].copies, seeds[k], seeds[k])
         for number, (name, k) in enumerate(pairs)
     ]
     table = pl.DataFrame(

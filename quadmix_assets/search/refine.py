@@ -9,11 +9,20 @@ from threadpoolctl import threadpool_limits
 
 from quadmix_assets.outputs import REFINEMENT
 from quadmix_assets.proxies.evidence import read_evidence
+from quadmix_assets.proxies.repeats import read_repeats
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.search.acquisitions.base import CANDIDATES, Known, lowest
 from quadmix_assets.search.find import find_optima
-from quadmix_assets.search.fit import fit_regressors, make_regressor_inputs, objective_predictor
+from quadmix_assets.search.fit import (
+    fit_regressors,
+    make_regressor_inputs,
+    measured_inputs,
+    objective_predictor,
+)
+from quadmix_assets.search.noise import weighed_by_reliability
+from quadmix_assets.search.reuse import read_reused
 from quadmix_assets.search.space import ThetaSpace, make_space
+from quadmix_assets.search.support import make_support
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings
 from quadmix_assets.settings.acquisition import AcquisitionSettings
@@ -104,14 +113,17 @@ def propose_round(store: Store, settings: Settings, number: int) -> Round:
     # The number of threads can change the last bits of linear algebra.
     with threadpool_limits(settings.search.n_threads):
         evidence = read_evidence(store, settings)
+        settings = weighed_by_reliability(settings, evidence, read_repeats(store, settings))
         inputs_of = make_regressor_inputs(store, settings)
         space = make_space(store, settings)
-        inputs = inputs_of(evidence.parameters)
-        regressors = fit_regressors(settings, evidence, inputs)
+        inputs = measured_inputs(store, settings, evidence, inputs_of)
+        reused = read_reused(store, settings, evidence, inputs_of)
+        regressors = fit_regressors(settings, evidence, inputs, reused)
         optima = find_optima(settings, evidence, space, regressors, inputs_of)
+        support = make_support(settings, evidence, inputs_of, space.n_tokens)
         known = [
             Known(
-                predict=objective_predictor(optimum.objective, regressors, inputs_of),
+                predict=objective_predictor(optimum.objective, regressors, inputs_of, support),
                 optimum=optimum.result.theta,
                 trained=evidence.parameters,
                 inputs=inputs,

@@ -6,16 +6,22 @@ effect. The mix describes a theta by what a loss depends on: how many tokens com
 and their quality by each criterion.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import polars as pl
 
+from quadmix_assets.outputs import PROXY_POOL
+from quadmix_assets.proxies.proxy_pool import read_documents
 from quadmix_assets.sampling import Parameters, PoolIndex, feature_names
-from quadmix_assets.sampling.validation import FloatArray
+from quadmix_assets.sampling.validation import FloatArray, IntArray
+from quadmix_assets.settings import Settings
+from quadmix_assets.store import Store
 
 # Documents on which the mean sigma of a mix is estimated, in total and per domain at least.
 _SAMPLE = 8_192
@@ -54,8 +60,41 @@ class ThetaInputs:
 
 
 @dataclass(frozen=True, eq=False)
+class PoolDocuments:
+    """The documents of the proxy pool by the hash of their id.
+
+    Attributes:
+        id_hashes: (D,) uint64, ascending.
+        domains: (D,) domain indices.
+        sigma: (D, N) normalized scores.
+    """
+
+    id_hashes: np.ndarray
+    domains: IntArray
+    sigma: FloatArray
+
+    @classmethod
+    def of(cls, columns: Mapping[str, np.ndarray], criteria: Sequence[str]) -> "PoolDocuments":
+        """From the columns id_hash, domain and sigma_<criterion> of a proxy pool."""
+        order = np.argsort(columns["id_hash"])
+        sigma = np.stack([columns[f"sigma_{name}"][order] for name in criteria], axis=1)
+        return cls(columns["id_hash"][order], columns["domain"][order].astype(np.int64), sigma)
+
+    def find(self, id_hashes: np.ndarray) -> IntArray:
+        """Positions (n,) of documents; -1 for those that the pool does not hold."""
+        places = np.searchsorted(self.id_hashes, id_hashes)
+        places = np.minimum(places, max(len(self.id_hashes) - 1, 0))
+        if not len(self.id_hashes):
+            return np.full(len(id_hashes), -1)
+        return np.where(self.id_hashes[places] == id_hashes, places, -1)
+
+
+@dataclass(frozen=True, eq=False)
 class MixtureInputs:
-    """The mix that a theta makes of the proxy pool, in expectation.
+    """The mix that a theta makes of the proxy pool: in expectation, or as a proxy has read it.
+
+    Regressors are fitted to what proxies read, and predict mixes in expectation: a proxy reads a
+    small part of its sample, and its loss belongs to that part.
 
     Columns: the token share of every domain; the mean sigma of every criterion over the mix; the
     logarithm of the mix's tokens; and per domain and criterion the mean sigma of the documents
@@ -117,6 +156,40 @@ class MixtureInputs:
         ]
         return np.concatenate(parts) if parts else np.empty((0, len(self.names)))
 
+    def realised(
+        self, documents: PoolDocuments, reads: pl.DataFrame, samples: pl.DataFrame
+    ) -> FloatArray:
+        """The matrix (n, F) of what n proxies read.
+
+        Documents that the pool does not hold are left out.
+
+        Args:
+            documents: of the proxy pool.
+            reads: theta_id, id_hash, n_tokens: what each proxy read.
+            samples: n rows theta_id, n_tokens_sample: the proxies, in the order of the matrix, and
+                the tokens of the samples that they read a part of. theta_ids are distinct.
+        """
+        n, n_domains = samples.height, len(self.domains)
+        rows = reads.join(samples.with_row_index("row"), on="theta_id")
+        places = documents.find(rows["id_hash"].to_numpy())
+        known = places >= 0
+        places, row = places[known], rows["row"].to_numpy()[known].astype(np.int64)
+        tokens = rows["n_tokens"].to_numpy()[known].astype(np.float64)
+        group = row * n_domains + documents.domains[places]
+
+        def summed(values: FloatArray) -> FloatArray:
+            totals = np.bincount(group, values, n * n_domains).astype(np.float64)
+            return totals.reshape(n, n_domains)
+
+        of_domain = summed(tokens)
+        sums = [summed(tokens * scores[places]) for scores in documents.sigma.T]
+        taken = of_domain[:, :, None]
+        means = np.where(
+            taken > 0, np.stack(sums, 2) / np.where(taken > 0, taken, 1.0), self._domain_means
+        )
+        share = of_domain / np.maximum(of_domain.sum(axis=1, keepdims=True), 1.0)
+        return self._columns(share, means, samples["n_tokens_sample"].to_numpy().astype(np.float64))
+
     @cached_property
     def _domain_means(self) -> FloatArray:
         """(M, N) mean sigma of whole domains; 1/2 for a domain without tokens."""
@@ -131,13 +204,17 @@ class MixtureInputs:
         total = tokens.sum(axis=1, keepdims=True)
         share = tokens / np.maximum(total, 1.0)
         means = np.stack([self._taken_means(parameters, m) for m in range(len(self.domains))], 1)
+        return self._columns(share, means, total[:, 0])
+
+    def _columns(self, share: FloatArray, means: FloatArray, n_tokens: FloatArray) -> FloatArray:
+        """The matrix of mixes with shares (n, M), mean sigma (n, M, N) and tokens (n,)."""
         gain = share[:, :, None] * (means - self._domain_means)
         return np.concatenate(
             [
                 share,
                 np.einsum("nm,nmk->nk", share, means),
-                np.log(np.maximum(total, 1.0)),
-                gain.reshape(len(parameters), -1),
+                np.log(np.maximum(n_tokens, 1.0))[:, None],
+                gain.reshape(len(share), -1),
             ],
             axis=1,
         )
@@ -159,3 +236,15 @@ class MixtureInputs:
         total = taken.sum(axis=1, keepdims=True)
         means = np.stack([(taken * sigma[order, k]).sum(axis=1) for k in range(sigma.shape[1])], 1)
         return np.where(total > 0, means / np.where(total > 0, total, 1.0), self._domain_means[m])
+
+
+def read_pool_documents(store: Store, settings: Settings) -> PoolDocuments:
+    """The documents of the proxy pool.
+
+    Raises:
+        MissingOutputError: the proxy pool is not there.
+    """
+    columns = ["id_hash", "domain", *(f"sigma_{name}" for name in settings.criterion_names)]
+    with store.local_folder(store.root / PROXY_POOL) as folder:
+        documents = read_documents(Path(folder), columns)
+    return PoolDocuments.of(documents, settings.criterion_names)

@@ -7,7 +7,12 @@ from pydantic import Field
 from quadmix_assets.settings.base import Name, Section
 
 # The checks that a mix waits for: where one fails, going on gives a guess instead of a result.
-Guard = Literal["regressor_learned_something", "few_proxies_failed", "labels_cover_the_pool"]
+Guard = Literal[
+    "regressor_learned_something",
+    "theta_star_is_within_evidence",
+    "few_proxies_failed",
+    "labels_cover_the_pool",
+]
 
 
 class ExportSettings(Section):

@@ -20,3 +20,8 @@ class ObjectiveSettings(Section):
         "as in the paper; zscore: standard deviations from the mean of all proxies; "
         "bits_per_byte: bits per UTF-8 byte of the target set",
     )
+    weigh_by_reliability: bool = Field(
+        default=False,
+        description="whether weights are multiplied by the reliability of each target set, the "
+        "share of its losses' variance that is not noise (proxies.repeated_thetas)",
+    )

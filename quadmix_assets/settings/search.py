@@ -62,6 +62,18 @@ class SearchSettings(Section):
         default=ConstraintsSettings(),
         description="what every theta* must satisfy; by default nothing",
     )
+    stay_within_evidence: bool = Field(
+        default=True,
+        description="whether predictions for thetas outside the range of those that proxies were "
+        "trained for, in any regressor input or in the size of the mix, count as worse the "
+        "further they lie outside",
+    )
+    reuse_proxies: bool = Field(
+        default=True,
+        description="whether regressors learn from proxies of earlier thetas too, trained before "
+        "criteria, domains or proxy pool changed: by what those proxies read, as far as the proxy "
+        "pool holds it, and with regressor_inputs: mixture alone",
+    )
     refine: RefineSettings = Field(
         default_factory=RefineSettings, description="further rounds of proxies; by default none"
     )

@@ -1,10 +1,10 @@
 """Settings of the target sets."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from quadmix_assets.corpus.target_formats.registry import FORMATS, known_format
+from quadmix_assets.corpus.target_formats.registry import FORMATS, known_format, target_format
 from quadmix_assets.settings.base import Name, PositiveInt, Section
 from quadmix_assets.settings.locations import Location
 
@@ -59,13 +59,44 @@ class TargetSettings(Section):
         "paper's number for OpenHermes; null: all",
     )
     fit_share: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
-        default=0.5,
+        default=1 / 3,
         description="share of the documents that criteria may be fitted to; losses are measured on "
         "the others only, which no criterion has been fitted to",
+    )
+    proof_share: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        default=0.5,
+        description="share of the others that is kept for proof: the search scores proxies on the "
+        "rest and never sees these, on which optimum_check and random_comparison measure what was "
+        "chosen",
+    )
+
+    mask_template: bool = Field(
+        default=True,
+        description="whether losses leave out the words of the template that all documents share, "
+        "such as `Question:` and `Answer:`: what `template` or `format` adds to the columns, or, "
+        "where the text is one column, the labels at the start of a line that at least 90 % of the "
+        "documents have",
+    )
+    measure: Literal["loss", "choice"] = Field(
+        default="loss",
+        description="what regressors and objectives learn from. loss: loss_nats, of the text; "
+        "choice: choice_nats, minus the logarithm of the right choice's probability among the "
+        "choices of a multiple-choice question, which needs a format that gives choices",
     )
 
     @model_validator(mode="after")
     def _one_source(self) -> "TargetSettings":
         if self.path is not None and self.dataset is not None:
             raise ValueError("path and dataset are both given: keep the one to read from")
+        return self
+
+    @model_validator(mode="after")
+    def _choices_are_there(self) -> "TargetSettings":
+        if self.measure == "choice" and (
+            self.format is None or not target_format(self.format).has_choices
+        ):
+            raise ValueError(
+                f"measure is 'choice', but the format {self.format!r} gives no choices: set a "
+                "format of multiple-choice questions, such as mmlu, or measure: loss"
+            )
         return self

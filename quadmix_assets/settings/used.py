@@ -78,6 +78,11 @@ def _target_names(settings: Settings) -> Used:
     return {"targets[].name": list(settings.target_names)}
 
 
+def _measures(settings: Settings) -> Used:
+    """What of the proxies' losses is learned from, and minimised."""
+    return {f"targets[{target.name}].measure": target.measure for target in settings.targets}
+
+
 def _criteria(settings: Settings) -> Used:
     found: Used = {}
     for criterion in settings.features.criteria:
@@ -97,7 +102,7 @@ def _network(settings: Settings) -> Used:
 
 
 def _objectives(settings: Settings) -> Used:
-    found: Used = {}
+    found = _measures(settings)
     for objective in settings.objectives:
         options = objective.model_dump(mode="json", exclude={"name"})
         found |= _leaves(f"search.objectives[{objective.name}]", options)
@@ -112,9 +117,13 @@ def _recipe(settings: Settings) -> Used:
     """How a small language model is trained and evaluated."""
     return (
         _section(settings, "proxies.training")
-        | _section(settings, "proxies", "max_target_tokens", "n_threads")
+        | _section(settings, "proxies", "max_target_tokens", "max_document_share", "n_threads")
         | _target_names(settings)
     )
+
+
+def _target_epochs(settings: Settings) -> Used:
+    return _section(settings, "proxies", "target_epochs")
 
 
 def _prior(settings: Settings) -> Used:
@@ -140,7 +149,9 @@ def _regressor_inputs(settings: Settings) -> Used:
 
 def _search(settings: Settings) -> Used:
     return (
-        _section(settings, "search", "strategy", "n_points", "top", "n_threads")
+        _section(
+            settings, "search", "strategy", "n_points", "top", "n_threads", "stay_within_evidence"
+        )
         | _objectives(settings)
         | _constraints(settings)
         | _prior(settings)
@@ -151,9 +162,10 @@ def _search(settings: Settings) -> Used:
 
 def _fit(settings: Settings) -> Used:
     return (
-        _section(settings, "search", "regressor", "n_threads")
+        _section(settings, "search", "regressor", "n_threads", "reuse_proxies")
         | _regressor_inputs(settings)
         | _target_names(settings)
+        | _measures(settings)
         | _seed(settings)
     )
 
@@ -180,7 +192,7 @@ def _tokenizer(settings: Settings) -> Used:
 def _target_sets(settings: Settings) -> Used:
     used = _seed(settings)
     for target in settings.targets:
-        unused = {"name"}
+        unused = {"name", "measure"}
         if target.dataset is None:
             unused |= {"config", "split", "revision"}
         else:
@@ -244,7 +256,8 @@ def _parameter_sets(settings: Settings) -> Used:
 def _refinement(settings: Settings) -> Used:
     # Rounds that are there already stay only while they were trained by the present recipe.
     rounds = _section(settings, "search.refine", "rounds")
-    used = rounds | _recipe(settings) | _names(settings) | _seed(settings)
+    used = rounds | _recipe(settings) | _target_epochs(settings)
+    used |= _names(settings) | _seed(settings)
     if settings.search.refine.rounds:
         used |= (
             _section(settings, "search.refine")
@@ -254,6 +267,18 @@ def _refinement(settings: Settings) -> Used:
             | _search(settings)
         )
     return used
+
+
+def _proxy_repeats(settings: Settings) -> Used:
+    if not settings.proxies.repeated_thetas:
+        return _section(settings, "proxies", "repeated_thetas")
+    return (
+        _section(settings, "proxies", "repeated_thetas", "repeats")
+        | _recipe(settings)
+        | _target_epochs(settings)
+        | _names(settings)
+        | _seed(settings)
+    )
 
 
 def _regressor(settings: Settings) -> Used:
@@ -342,7 +367,9 @@ _USED: dict[str, Callable[[Settings], Used]] = {
     outputs.PARAMETER_SETS: _parameter_sets,
     outputs.MERGED_RANKS: _names,
     outputs.SAMPLED_SUBSET: _together((_names, _seed)),
-    outputs.PROXY_METRICS: _together((_recipe, _seed)),
+    outputs.PROXY_METRICS: _together((_recipe, _target_epochs, _seed)),
+    outputs.PROXY_EVALUATION: _together((_recipe, _target_epochs)),
+    outputs.PROXY_REPEATS: _proxy_repeats,
     outputs.REGRESSOR: _regressor,
     outputs.REFINEMENT: _refinement,
     outputs.OPTIMAL_PARAMS: _search,

@@ -153,7 +153,8 @@ def targets_section(
     lines = comment(
         [
             "Text that the mix should make a model good at: the losses of proxies are measured on "
-            "it. Half of each set is used to fit criteria instead (`fit_share`)."
+            "it. A third of each set is used to fit criteria instead (`fit_share`), and half of "
+            "the others only to prove what the search finds (`proof_share`)."
         ]
     )
     lines.append("targets:")

@@ -1,41 +1,70 @@
 """Measures the loss of every proxy of a stack on target sets."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from quadmix_assets.device import precision_dtype
+from quadmix_assets.training.choices import NO_TARGET, ChoiceWindows
 from quadmix_assets.training.loop import TrainedStack
 from quadmix_assets.training.model import StackedLM
-from quadmix_assets.training.targets import NO_TARGET, TargetWindows
+from quadmix_assets.training.targets import TargetWindows
 
 # Tokens of all proxies in one forward pass; few enough for a core's cache.
 _PASS_TOKENS_CPU = 1 << 13
 _PASS_TOKENS_GPU = 1 << 18
 
 
-@dataclass(frozen=True)
-class TargetLoss:
-    """Losses of K proxies on one target set; failed proxies have NaN.
+class Measured(NamedTuple):
+    """What one proxy reaches on one target set; None for a failed proxy, or without choices.
 
     Attributes:
-        loss_nats: (K,) mean over tokens.
-        bits_per_byte: (K,) summed loss in bits / UTF-8 bytes of the text; unlike loss_nats it can
-            be compared between tokenizers.
+        loss_nats: mean over the tokens that count, which words of a template do not.
+        loss_nats_all: mean over all tokens.
+        bits_per_byte: summed loss of the tokens that count, in bits / UTF-8 bytes of the text
+            without the words of its template; it can be compared between tokenizers.
+        choice_probability: mean over the questions of P(right choice) / sum of P(choice).
+        choice_nats: mean of minus the logarithm of that.
+    """
+
+    loss_nats: float | None
+    loss_nats_all: float | None
+    bits_per_byte: float | None
+    choice_probability: float | None
+    choice_nats: float | None
+
+
+@dataclass(frozen=True)
+class TargetLoss:
+    """What K proxies reach on one target set, see `Measured`; NaN where that is None.
+
+    Attributes:
+        loss_nats, loss_nats_all, bits_per_byte, choice_probability, choice_nats: (K,).
         n_tokens: tokens that were predicted.
     """
 
     loss_nats: np.ndarray
+    loss_nats_all: np.ndarray
     bits_per_byte: np.ndarray
+    choice_probability: np.ndarray
+    choice_nats: np.ndarray
     n_tokens: int
+
+    def of_proxy(self, k: int) -> Measured:
+        """What the k-th proxy reaches."""
+        values = (float(getattr(self, name)[k]) for name in Measured._fields)
+        return Measured(*(None if math.isnan(value) else value for value in values))
 
 
 def evaluate_stack(
     stack: TrainedStack, targets: Mapping[str, TargetWindows], *, precision: str | None = None
 ) -> dict[str, TargetLoss]:
-    """The loss of every proxy on every target set, all proxies at once.
+    """The losses of every proxy on every target set, all proxies at once.
 
     Args:
         stack: the trained proxies.
@@ -55,29 +84,70 @@ def evaluate_stack(
                 f"target {name} is cut to windows of {target.inputs.shape[1]} tokens; the proxies' "
                 f"context is {context}"
             )
-        total = _total_losses(stack.model, target, dtype)
-        total[failed] = np.nan
+        counted, everything = _total_losses(stack.model, target, dtype)
+        probability = nats = np.full(len(failed), np.nan)
+        if target.choices is not None:
+            probability, nats = _choices(stack.model, target.choices, dtype)
+        for values in (counted, everything, probability, nats):
+            values[failed] = np.nan
         out[name] = TargetLoss(
-            loss_nats=total / target.n_tokens,
-            bits_per_byte=total / np.log(2) / max(1, target.n_bytes),
+            loss_nats=counted / target.n_counted,
+            loss_nats_all=everything / target.n_tokens,
+            bits_per_byte=counted / np.log(2) / max(1, target.n_bytes),
+            choice_probability=probability,
+            choice_nats=nats,
             n_tokens=target.n_tokens,
         )
     return out
 
 
-def _total_losses(model: StackedLM, target: TargetWindows, dtype: torch.dtype) -> np.ndarray:
-    """Summed loss in nats of each proxy, (K,) float64."""
+def _total_losses(
+    model: StackedLM, target: TargetWindows, dtype: torch.dtype
+) -> tuple[np.ndarray, np.ndarray]:
+    """Summed loss in nats of each proxy over the tokens that count and over all, (K,) float64."""
+    counted, everything = np.zeros(model.n_proxies), np.zeros(model.n_proxies)
+    lengths = (target.targets != NO_TARGET).sum(1)
+    for rows, losses in _token_losses(model, target.inputs, target.targets, lengths, dtype):
+        in_loss = torch.from_numpy(target.counted[rows, : losses.shape[2]]).to(losses.device)
+        counted += (losses * in_loss).sum((1, 2)).cpu().numpy()
+        everything += losses.sum((1, 2)).cpu().numpy()
+    return counted, everything
+
+
+def _choices(
+    model: StackedLM, choices: ChoiceWindows, dtype: torch.dtype
+) -> tuple[np.ndarray, np.ndarray]:
+    """Mean share of the right choice in the probability of all, and mean -log of it, (K,) each."""
+    nats = np.zeros((len(choices.inputs), model.n_proxies))
+    for rows, losses in _token_losses(
+        model, choices.inputs, choices.targets, choices.lengths, dtype
+    ):
+        nats[rows] = losses.sum(2).cpu().numpy().T
+    # The most likely choice of a question has the factor 1, so that nothing underflows.
+    least = np.full((choices.n_questions, model.n_proxies), np.inf)
+    total, right = np.zeros_like(least), np.zeros_like(least)
+    np.minimum.at(least, choices.questions, nats)
+    np.add.at(total, choices.questions, np.exp(least[choices.questions] - nats))
+    right[choices.questions[choices.is_right]] = nats[choices.is_right]
+    of_right = right - least + np.log(total)
+    return np.exp(-of_right).mean(0), of_right.mean(0)
+
+
+def _token_losses(
+    model: StackedLM,
+    inputs: np.ndarray,
+    targets: np.ndarray,
+    lengths: np.ndarray,
+    dtype: torch.dtype,
+) -> Iterator[tuple[slice, Tensor]]:
+    """Losses (K, rows, longest) float64 of windows, as many at once as fit; 0 at NO_TARGET."""
     device = model.rotary.device
     max_tokens = _PASS_TOKENS_CPU if device.type == "cpu" else _PASS_TOKENS_GPU
-    n_windows = max(1, max_tokens // (model.n_proxies * target.inputs.shape[1]))
-    total = np.zeros(model.n_proxies)
-    for start in range(0, len(target.inputs), n_windows):
+    n_windows = max(1, max_tokens // (model.n_proxies * inputs.shape[1]))
+    for start in range(0, len(inputs), n_windows):
         rows = slice(start, start + n_windows)
-        counts = target.targets[rows] != NO_TARGET
-        longest = int(counts.sum(1).max())
-        inputs = torch.from_numpy(target.inputs[rows, :longest]).to(device)
-        wanted = torch.from_numpy(target.targets[rows, :longest]).to(device)
-        losses = model.token_losses(inputs, wanted.clamp_min(0), dtype)
-        losses = losses.double() * (wanted != NO_TARGET)
-        total += losses.sum((1, 2)).cpu().numpy()
-    return total
+        longest = int(lengths[rows].max())
+        read = torch.from_numpy(inputs[rows, :longest]).to(device)
+        wanted = torch.from_numpy(targets[rows, :longest]).to(device)
+        losses = model.token_losses(read, wanted.clamp_min(0), dtype)
+        yield rows, losses.double() * (wanted != NO_TARGET)

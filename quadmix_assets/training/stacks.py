@@ -1,7 +1,7 @@
 """The inputs and results of a stack: the proxies one process trains as one batched model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from upath import UPath
 from quadmix_assets.hashing import Digest
 from quadmix_assets.settings import TrainingSettings
 from quadmix_assets.training.architectures import Architecture
+from quadmix_assets.training.evaluation import Measured
+from quadmix_assets.training.reads import Reads
 from quadmix_assets.training.targets import TargetWindows
 from quadmix_assets.training.trainer import ProxyTraining
 
@@ -24,13 +26,28 @@ class Sample:
         sample_id: the theta_id, or the number of whatever else chose the sample.
         documents: (n,) their indices in the token file.
         copies: (n,) how often each is taken.
-        seed: of the initial weights and of the order of documents.
+        seed: of the initial weights.
+        order_seed: of what it reads, and in which order.
     """
 
     sample_id: int
     documents: np.ndarray
     copies: np.ndarray
     seed: int
+    order_seed: int
+
+
+@dataclass(frozen=True)
+class KeepWeights:
+    """Where the weights of stacks are kept.
+
+    Attributes:
+        folder: of their files.
+        version: of all that their training depends on.
+    """
+
+    folder: UPath
+    version: str
 
 
 @dataclass(frozen=True)
@@ -41,6 +58,7 @@ class StackJob:
         token_folder: local folder of the token file.
         architecture, recipe, vocab_size, separator_id: what is trained, and how.
         targets: the target sets it is evaluated on, by name.
+        piece_share, max_pieces: what of a sample is read, see `WindowStream`.
         device: a device name of torch, or "auto".
         compiled: "auto", "on" or "off": whether torch.compile fuses the training step.
         n_threads: CPU threads of a process.
@@ -49,6 +67,7 @@ class StackJob:
         unfinished_folder: for the results and checkpoints of stacks while the batch is unfinished;
             None writes none.
         checkpoint_seconds: time between two checkpoints of a stack.
+        keep: where the weights of trained stacks are kept; None keeps none.
         tensorboard_folder: local folder of TensorBoard files; None writes none.
     """
 
@@ -58,6 +77,8 @@ class StackJob:
     vocab_size: int
     separator_id: int
     targets: Mapping[str, TargetWindows]
+    piece_share: float = 1.0
+    max_pieces: int | None = None
     device: str = "auto"
     compiled: str = "off"
     n_threads: int = 1
@@ -65,32 +86,49 @@ class StackJob:
     unfinished_folder: UPath | None = None
     checkpoint_seconds: float = 60.0
     tensorboard_folder: Path | None = None
+    keep: KeepWeights | None = None
 
 
 @dataclass(frozen=True)
 class ProxyResult:
-    """One proxy: its training, and per target set (loss in nats, bits per byte).
+    """One proxy: its training, and what it reaches on each target set.
 
-    The losses of a failed proxy are None, because Polars does not treat NaN as missing.
+    What does not exist is None, because Polars does not treat NaN as missing.
+
+    Attributes:
+        sample_id: of the sample.
+        training: the record of the training.
+        n_tokens_sample: tokens of the sample, copies included; it may have read a part of them.
+        losses: what it reaches, by target set.
+        reads: what it read, or a sample of that.
     """
 
     sample_id: int
     training: ProxyTraining
     n_tokens_sample: int
-    losses: dict[str, tuple[float | None, float | None]]
+    losses: dict[str, Measured]
+    reads: Reads
+
+    def with_losses(self, losses: dict[str, Measured]) -> "ProxyResult":
+        """The same proxy measured on other target sets."""
+        return replace(self, losses=losses)
 
     def to_json(self) -> dict[str, Any]:
         """The result as values that JSON can hold."""
-        return asdict(self)
+        return {**asdict(self), "reads": self.reads.to_json()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "ProxyResult":
         """The inverse of `to_json`."""
         training = dict(values["training"])
         training["train_loss"] = tuple(tuple(point) for point in training["train_loss"])
-        losses = {target: (loss[0], loss[1]) for target, loss in values["losses"].items()}
+        losses = {target: Measured(*of_target) for target, of_target in values["losses"].items()}
         return cls(
-            values["sample_id"], ProxyTraining(**training), values["n_tokens_sample"], losses
+            values["sample_id"],
+            ProxyTraining(**training),
+            values["n_tokens_sample"],
+            losses,
+            Reads.from_json(values["reads"]),
         )
 
 
@@ -102,10 +140,14 @@ def stack_key(job: StackJob, stack: Stack) -> str:
     """A hash of all inputs that the results of a stack depend on."""
     digest = Digest()
     for sample, hashes in stack:
-        digest.update(f"{sample.sample_id},{sample.seed},{len(sample.documents)};".encode())
+        seeds = f"{sample.seed},{sample.order_seed}"
+        digest.update(f"{sample.sample_id},{seeds},{len(sample.documents)};".encode())
         for array in (sample.documents, sample.copies, hashes):
             digest.update(np.asarray(array, np.uint64).tobytes())
-    settings = (job.architecture, job.recipe, job.vocab_size, job.separator_id, job.inputs_version)
-    targets = {name: (t.n_tokens, t.inputs.shape) for name, t in sorted(job.targets.items())}
+    settings = (
+        *(job.architecture, job.recipe, job.vocab_size, job.separator_id),
+        *(job.piece_share, job.max_pieces, job.inputs_version),
+    )
+    targets = {name: target.fingerprint() for name, target in sorted(job.targets.items())}
     digest.update(repr((settings, targets, torch.__version__)).encode())
     return digest.hexdigest()

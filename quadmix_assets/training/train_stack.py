@@ -17,6 +17,7 @@ from quadmix_assets.store import carded_file, read_carded, read_reusable
 from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.checkpoint import Checkpoint
 from quadmix_assets.training.evaluation import TargetLoss, evaluate_stack
+from quadmix_assets.training.kept_weights import keep_stack
 from quadmix_assets.training.loop import StackProgress, TrainedStack, train_on_streams
 from quadmix_assets.training.progress import StackReport
 from quadmix_assets.training.recipe import n_steps
@@ -132,11 +133,14 @@ def _train_and_evaluate(
         )
         losses = evaluate_stack(trained, job.targets)
     results = [
-        _result(sample_id, k, streams[k].n_tokens_sample, trained, losses)
-        for k, sample_id in enumerate(sample_ids)
+        _result(sample_id, k, streams[k], trained, losses) for k, sample_id in enumerate(sample_ids)
     ]
+    if job.keep is not None:
+        keep_stack(job.keep, stack_key(job, stack), trained, results)
     if curves is not None:
-        target_nats = [{t: loss[0] for t, loss in result.losses.items()} for result in results]
+        target_nats = [
+            {t: measured.loss_nats for t, measured in result.losses.items()} for result in results
+        ]
         curves.close(target_nats, n_steps(job.recipe, job.architecture.context))
     return results, reports[-1]
 
@@ -149,9 +153,11 @@ def _streams(job: StackJob, stack: Stack) -> list[WindowStream]:
             sample.documents,
             sample.copies,
             hashes,
-            seed=sample.seed,
+            seed=sample.order_seed,
             context=job.architecture.context,
             separator_id=job.separator_id,
+            piece_share=job.piece_share,
+            max_pieces=job.max_pieces,
         )
         for sample, hashes in stack
     ]
@@ -160,19 +166,15 @@ def _streams(job: StackJob, stack: Stack) -> list[WindowStream]:
 def _result(
     sample_id: int,
     k: int,
-    n_tokens_sample: int,
+    stream: WindowStream,
     trained: TrainedStack,
     losses: dict[str, TargetLoss],
 ) -> ProxyResult:
     """The result of the k-th proxy of the stack."""
     training = trained.proxies[k]
-    of_proxy: dict[str, tuple[float | None, float | None]] = {
-        target: (float(loss.loss_nats[k]), float(loss.bits_per_byte[k]))
-        if training.status == "trained"
-        else (None, None)
-        for target, loss in losses.items()
-    }
-    return ProxyResult(sample_id, training, n_tokens_sample, of_proxy)
+    measured = {target: loss.of_proxy(k) for target, loss in losses.items()}
+    reads = stream.tokens_read().sample()
+    return ProxyResult(sample_id, training, stream.n_tokens_sample, measured, reads)
 
 
 def _cut(stack: Stack, size: int) -> list[Stack]:

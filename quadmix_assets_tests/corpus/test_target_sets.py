@@ -3,13 +3,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
-from quadmix_assets.corpus.target_sets import read_target_set, split_target_set
+from quadmix_assets.corpus.target_sets import PARTS, read_target_set, split_target_set
 from quadmix_assets_tests.corpus.reading import CORPUS, needs_corpus
 
 ROWS = [
@@ -23,16 +24,22 @@ def write(path: Path, rows: list[dict[str, Any]]) -> UPath:
     return UPath(path)
 
 
+def words_of(documents: pl.DataFrame) -> list[list[str]]:
+    """The words of the template in every document."""
+    return [
+        [row["text"][span["start"] : span["stop"]] for span in row["template"]]
+        for row in documents.iter_rows(named=True)
+    ]
+
+
 def test_text_column(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", [{"id": 7, "text": "x"}, {"text": "y"}])
-    assert read_target_set(path, name="t").to_dicts() == [
-        {"id": "7", "text": "x"},
-        {"id": "t:2", "text": "y"},
+    expected = [
+        {"id": "7", "text": "x", "template": [], "choices": []},
+        {"id": "t:2", "text": "y", "template": [], "choices": []},
     ]
-    assert read_target_set(path, name="t", text_column="text").schema == {
-        "id": pl.String,
-        "text": pl.String,
-    }
+    assert read_target_set(path, name="t").to_dicts() == expected
+    assert read_target_set(path, name="t", text_column="text").to_dicts() == expected
 
 
 def test_templates_in_every_format(tmp_path: Path) -> None:
@@ -43,10 +50,11 @@ def test_templates_in_every_format(tmp_path: Path) -> None:
         found = read_target_set(
             UPath(tmp_path / name), name="oh", template="Q: {prompt}\n\nA: {response} {choices[1]}"
         )
-        assert found.to_dict(as_series=False) == {
+        assert found.select("id", "text").to_dict(as_series=False) == {
             "id": ["oh:1", "oh:2"],
             "text": ["Q: 2 + 2?\n\nA: 4 4", "Q: {braces}\n\nA: kept b"],
         }
+        assert words_of(found) == [["Q: ", "\n\nA: ", " "]] * 2
 
 
 @pytest.mark.parametrize(
@@ -99,6 +107,19 @@ def test_broken_lines_are_an_error_with_a_template_too(tmp_path: Path) -> None:
         read_target_set(UPath(tmp_path / "a.jsonl"), name="t", template="{text}")
 
 
+def test_labels_that_nearly_all_texts_have_are_a_template(tmp_path: Path) -> None:
+    rows = [{"text": f"Question: what is {n}?\n\nThe short answer: Note: {n}"} for n in range(40)]
+    rows[7] = {"text": "Free text: with labels of its own.\nThe short answer: none"}
+    found = words_of(read_target_set(write(tmp_path / "a.jsonl", rows), name="t"))
+    # "Note:" does not begin a line, and "Free text:" begins one only once.
+    assert found[0] == ["Question: ", "\n\nThe short answer: "]
+    assert found[7] == ["\nThe short answer: "]
+    few = words_of(read_target_set(write(tmp_path / "b.jsonl", rows[:10]), name="t"))
+    assert few == [[]] * 10
+    mixed = rows[:20] + [{"text": f"text {n}"} for n in range(20)]
+    assert words_of(read_target_set(write(tmp_path / "c.jsonl", mixed), name="t")) == [[]] * 40
+
+
 def test_what_is_wrong_with_the_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"targets: the target set 'oh' .*gone\.jsonl"):
         read_target_set(UPath(tmp_path / "gone.jsonl"), name="oh")
@@ -131,38 +152,68 @@ def test_the_sample_depends_on_ids_and_seed_alone(tmp_path: Path) -> None:
 texts = st.lists(st.text(min_size=1), min_size=1, max_size=50)
 
 
+def parts_of(
+    frame: pl.DataFrame, fit_share: float = 1 / 3, proof_share: float = 0.5, *, seed: int
+) -> dict[str, set[str]]:
+    """The ids of each part."""
+    parts = split_target_set(frame, fit_share=fit_share, proof_share=proof_share, seed=seed)
+    return {part: set(parts[part]["id"]) for part in PARTS}
+
+
 @given(texts, st.integers(0, 2**32), st.randoms())
 def test_split_is_a_function_of_text_and_seed(texts: list[str], seed: int, random: Any) -> None:
-    texts = [*texts, *(f"anchor {i}" for i in range(40))]  # so that no side is empty
+    texts = [*texts, *(f"anchor {i}" for i in range(80))]  # so that no part is empty
     frame = pl.DataFrame({"id": [str(i) for i in range(len(texts))], "text": texts})
-    fit, held_out = split_target_set(frame, fit_share=0.5, seed=seed)
-    assert fit.height + held_out.height == frame.height
-    assert not set(fit["text"]) & set(held_out["text"])
+    parts = parts_of(frame, seed=seed)
+    assert sorted(id_ for part in parts.values() for id_ in part) == sorted(frame["id"])
+    by_text = [set(frame.filter(frame["id"].is_in(part))["text"]) for part in parts.values()]
+    assert sum(map(len, by_text)) == frame["text"].n_unique()
     shuffled = frame.sample(fraction=1.0, shuffle=True, seed=random.randrange(1000))
-    part = shuffled.head(frame.height - 1)
-    again, _ = split_target_set(part, fit_share=0.5, seed=seed)
-    assert set(again["id"]) == set(fit["id"]) & set(part["id"])
+    rest = shuffled.head(frame.height - 1)
+    expected = {name: part & set(rest["id"]) for name, part in parts.items()}
+    assert parts_of(rest, seed=seed) == expected
 
 
-def test_split_keeps_the_share_and_turns_with_the_seed() -> None:
+def test_near_duplicates_are_in_one_part() -> None:
+    rng = np.random.default_rng(0)
+    words = [f"w{n}" for n in range(2_000)]
+    rows = []
+    for question in range(200):
+        shared = " ".join(rng.choice(words, 13))
+        for version in range(3):  # other words before and after, other case and punctuation
+            before, after = " ".join(rng.choice(words, 5)), " ".join(rng.choice(words, 9))
+            same = shared.upper().replace(" ", ", ") if version else shared
+            rows.append((f"{question}/{version}", f"{before} {same} {after}"))
+    frame = pl.DataFrame(rows, schema=["id", "text"], orient="row")
+    parts = parts_of(frame, seed=3)
+    questions = [{id_.split("/")[0] for id_ in part} for part in parts.values()]
+    assert sum(map(len, questions)) == 200
+    assert min(map(len, questions)) > 40
+
+
+def test_split_keeps_the_shares_and_turns_with_the_seed() -> None:
     frame = pl.DataFrame({"id": [str(i) for i in range(20_000)]}).with_columns(text=pl.col("id"))
     sides = []
     for seed in range(3):
-        fit, _ = split_target_set(frame, fit_share=0.3, seed=seed)
-        # Four standard deviations of a binomial share.
-        assert abs(fit.height / frame.height - 0.3) < 4 * (0.3 * 0.7 / frame.height) ** 0.5
-        sides.append(set(fit["id"]))
+        parts = parts_of(frame, fit_share=0.3, proof_share=0.4, seed=seed)
+        for part, share in (("fit", 0.3), ("search", 0.42), ("proof", 0.28)):
+            # Four standard deviations of a binomial share.
+            off = abs(len(parts[part]) / frame.height - share)
+            assert off < 4 * (share * (1 - share) / frame.height) ** 0.5
+        sides.append(parts["fit"])
     assert abs(len(sides[0] & sides[1]) / frame.height - 0.09) < 0.01  # independent
-    assert split_target_set(frame, fit_share=1.0, seed=0)[1].is_empty()
-    assert split_target_set(frame, fit_share=0.0, seed=0)[0].is_empty()
+    assert not parts_of(frame, fit_share=0.0, seed=0)["fit"]
+    # Criteria's part does not depend on how the others are shared out.
+    assert parts_of(frame, fit_share=0.3, proof_share=0.9, seed=0)["fit"] == sides[0]
 
 
 def test_splits_that_make_no_sense() -> None:
     frame = pl.DataFrame({"id": ["a", "b"], "text": ["same", "same"]})
-    with pytest.raises(ValueError, match=r"2 documents \(1 different texts\) into"):
-        split_target_set(frame, fit_share=0.5, seed=0)
-    with pytest.raises(ValueError, match=r"fit_share is 1\.5"):
-        split_target_set(frame, fit_share=1.5, seed=0)
+    with pytest.raises(ValueError, match=r"2 documents \(1 different ones, .* into the parts"):
+        split_target_set(frame, fit_share=0.5, proof_share=0.5, seed=0)
+    for shares in ((1.5, 0.5), (0.5, 1.5)):
+        with pytest.raises(ValueError, match=r"share is 1\.5"):
+            split_target_set(frame, fit_share=shares[0], proof_share=shares[1], seed=0)
 
 
 @needs_corpus

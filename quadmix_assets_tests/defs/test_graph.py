@@ -121,7 +121,7 @@ def test_sampled_subset_is_what_the_public_functions_give(tiny: Project) -> None
             copies = draw_copies(
                 values,
                 documents["id"].to_list(),
-                derive_seed(settings.seed, SAMPLED_SUBSET),
+                derive_seed(settings.seed, f"{SAMPLED_SUBSET}:{number}"),
             )
             rows = subset.filter(pl.col("theta_id") == number)
             assert rows["document"].to_list() == np.flatnonzero(copies).tolist()

@@ -89,7 +89,7 @@ def test_a_search_takes_its_numbers_from_the_launch(project: Project) -> None:
     config = {"n_points": 300, "strategy": "cma_es"}
     result = materialise(project, OPTIMAL_PARAMS, optimal_params=config)
     assert result.success
-    strategy = {"kind": "cma_es", "caution": 1.0}
+    strategy = {"kind": "cma_es", "caution": 1.0, "trust": None}
     used = {"n_points": 300, "top": 10, "strategy_settings": strategy}
     assert metadata(result, OPTIMAL_PARAMS)["launched_with"] == used
     stored = project.store.read_json(project.store.path(OPTIMAL_PARAMS, "planted.json"))
@@ -123,8 +123,14 @@ def test_everything_that_a_launch_can_change_has_a_default_and_a_sentence(tiny: 
         key.to_user_string(): {parent.to_user_string() for parent in graph.get(key).parent_keys}
         for key in graph.materializable_asset_keys
     }
-    assert parents[REFINEMENT] == {"proxy_metrics", "proxy_pool", "target_sets", "tokenizer"}
-    wanted = {"parameter_sets", "proxy_metrics", REFINEMENT, "proxy_pool"}
+    assert parents[REFINEMENT] == {
+        *("proxy_metrics", "proxy_evaluation", "proxy_repeats", "proxy_pool"),
+        *("target_sets", "tokenizer"),
+    }
+    wanted = {
+        *("parameter_sets", "proxy_metrics", "proxy_evaluation", "proxy_repeats", REFINEMENT),
+        "proxy_pool",
+    }
     assert parents["regressor"] == wanted
     assert parents[OPTIMAL_PARAMS] == {"regressor", "proxy_pool"}
     job = definitions.resolve_implicit_global_asset_job_def()

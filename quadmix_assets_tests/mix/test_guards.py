@@ -6,7 +6,9 @@ import polars as pl
 import pytest
 
 from quadmix_assets.mix.guards import GuardsFailedError, check_guards
-from quadmix_assets.outputs import DOMAIN_LABELS, PROXY_METRICS, REGRESSOR
+from quadmix_assets.outputs import DOMAIN_LABELS, OPTIMAL_PARAMS, PROXY_METRICS, REGRESSOR
+from quadmix_assets.proxies.evidence import read_evidence
+from quadmix_assets.sampling.theta_json import theta_to_json
 from quadmix_assets.settings.mix import Guard
 from quadmix_assets.store import Store
 from quadmix_assets_tests.conftest import Project
@@ -40,22 +42,38 @@ def fail_proxies(store: Store, n: int) -> None:
     store.write_table(path, table, store.summary(path))
 
 
+def shrink_mix(store: Store) -> None:
+    """theta* takes a hundredth of what it took."""
+    path = store.path(OPTIMAL_PARAMS, "planted.json")
+    found = store.read_json(path)
+    found["theta"]["omega"] = [omega / 100 for omega in found["theta"]["omega"]]
+    store.write_json(path, found)
+
+
 @pytest.fixture
 def project(tiny: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """A lake in which all guards pass, and settings that accept none."""
     copied = tiny.copy(tmp_path / "copy")
     set_errors(copied.store, 0.1, 0.2)
+    # The theta of a proxy is within the evidence, whichever other proxies fail.
+    trained = read_evidence(copied.store, copied.settings).parameters[15]
+    path = copied.store.path(OPTIMAL_PARAMS, "planted.json")
+    found = copied.store.read_json(path)
+    copied.store.write_json(path, {**found, "theta": theta_to_json(trained)})
     monkeypatch.setenv("QUADMIX_MIX__ACCEPT", "[]")
     return copied
 
 
 BREAK: dict[Guard, Callable[[Store], None]] = {
     "regressor_learned_something": lambda store: set_errors(store, 0.2, 0.2),
+    "theta_star_is_within_evidence": shrink_mix,
     "few_proxies_failed": lambda store: fail_proxies(store, 6),
     "labels_cover_the_pool": lambda store: label_all(store, SHARDS[:2], "unknown"),
 }
 WORDS = {
     "regressor_learned_something": "planted (mean error 0.2000 nats, a constant's is 0.2000)",
+    "theta_star_is_within_evidence": "theta* of 'planted' lies outside the range of the trained "
+    "thetas in ",
     "few_proxies_failed": "6 of 16 proxies failed (38%, limit 10%), the first because: its loss",
     "labels_cover_the_pool": "600 of 900 documents have the domain 'unknown' (66.7%, limit 50%)",
 }
@@ -106,7 +124,8 @@ def test_accepting_one_does_not_accept_another(
     with pytest.raises(GuardsFailedError) as caught:
         check_guards(project.store, SHARDS, project.settings, "planted")
     assert "few_proxies_failed" not in str(caught.value)
-    assert "add regressor_learned_something, labels_cover_the_pool to" in str(caught.value)
+    waiting = "regressor_learned_something, theta_star_is_within_evidence, labels_cover_the_pool"
+    assert f"add {waiting} to" in str(caught.value)
 
 
 def test_pool_without_domains_cannot_be_accepted(

@@ -21,9 +21,9 @@ def test_selection_below_the_border_is_that_of_the_public_functions(
 ) -> None:
     copies = pool.copies(theta, seed)
     index = index_of(pool)
-    draw = PoolDraw(index, pool.hashes, seed, max_epsilon=theta.epsilon.max())
+    draw = PoolDraw(index, pool.hashes, 9, max_epsilon=theta.epsilon.max())
     table = rank_thetas(index, {5: theta}, n_threads=1)
-    selected = select_documents(draw, {5: theta}, table, n_threads=1)
+    selected = select_documents(draw, {5: theta}, table, {5: seed}, n_threads=1)
     assert selected["document"].to_list() == np.flatnonzero(copies).tolist()
     assert selected["copies"].to_list() == copies[copies > 0].tolist()
     assert set(selected["theta_id"]) <= {5}
@@ -58,6 +58,7 @@ def test_tables_of_a_batch_go_through_a_file(pool: Pool, theta: Theta) -> None:
     file.seek(0)
     max_epsilon = max(float(one.epsilon.max()) for one in batch.values())
     draw = PoolDraw(index, pool.hashes, 0, max_epsilon=max_epsilon)
-    of_batch = select_documents(draw, batch, pl.read_parquet(file), n_threads=2)
-    alone = select_documents(draw, {2: theta}, table, n_threads=1)
+    seeds = {1: 5, 2: 6, 3: 7}
+    of_batch = select_documents(draw, batch, pl.read_parquet(file), seeds, n_threads=2)
+    alone = select_documents(draw, {2: theta}, table, seeds, n_threads=1)
     assert of_batch.filter(pl.col("theta_id") == 2).equals(alone)

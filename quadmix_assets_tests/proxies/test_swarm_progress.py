@@ -113,7 +113,7 @@ def test_a_batch_in_training_counts_by_its_tokens(settings: Settings, store: Sto
 def test_time_is_that_of_an_undisturbed_training(store: Store) -> None:
     def result(rate: float) -> BatchResult:
         trainings = [ProxyTraining("trained", None, (), 500, 1.0) for _ in range(4)]
-        return BatchResult(pl.DataFrame(), trainings, rate, 4)
+        return BatchResult(pl.DataFrame(), trainings, pl.DataFrame(), rate, 4)
 
     record_seconds(store, BATCHES[0], result(100.0))
     path = store.path(PROXY_SECONDS, f"{BATCHES[0]}.json")

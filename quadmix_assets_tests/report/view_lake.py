@@ -12,8 +12,11 @@ from quadmix_assets.outputs import (
     FINAL_MIX,
     OPTIMUM_CHECK,
     PARAMETER_SETS,
+    PROXY_EVALUATION,
     PROXY_METRICS,
     PROXY_POOL,
+    PROXY_READS,
+    PROXY_REPEATS,
     RANDOM_COMPARISON,
     RANK_CALIBRATION,
     REFINEMENT,
@@ -82,8 +85,8 @@ def put_normalizers(
 
 
 def put_targets(store: Store) -> None:
-    """A target set, of which one held-out document shares words with the first document."""
-    for part, ids in (("fit", ["t-0"]), ("held_out", ["t-1", "t-2"])):
+    """A target set, of which one evaluated document shares words with the first document."""
+    for part, ids in (("fit", ["t-0"]), ("search", ["t-1"]), ("proof", ["t-2"])):
         documents = pl.DataFrame({"id": ids, "text": ["Words of a target."] * len(ids)})
         store.write_table(store.table_path(TARGET_SETS, f"planted.{part}"), documents)
     found = {"target": ["planted"], "target_id": ["t-1"], "id": [f"{SHARDS[0]}/0"], "n_runs": [3]}
@@ -116,9 +119,18 @@ def put_swarm(store: Store) -> None:
         rows = [row for n in numbers for row in ((n, n, 2), (n, n + 1, 1))]
         subset = pl.DataFrame(rows, schema=["theta_id", "document", "copies"], orient="row")
         store.write_table(store.table_path(SAMPLED_SUBSET, batch), subset)
+        reads = pl.DataFrame(
+            [(n, n + k, 3.0) for n in numbers for k in range(2)],
+            schema={"theta_id": pl.Int32, "id_hash": pl.UInt64, "n_tokens": pl.Float64},
+            orient="row",
+        )
+        store.write_table(store.table_path(PROXY_READS, batch), reads)
         metrics = losses({"theta_id": numbers}, [5.0 - n / 10 for n in numbers])
         version = {"version": {"recipe": batch}}
-        store.write_table(store.table_path(PROXY_METRICS, batch), metrics, version)
+        for output in (PROXY_METRICS, PROXY_EVALUATION):
+            store.write_table(store.table_path(output, batch), metrics, version)
+    repeats = {"theta_id": [0, 0, 1], "seed": [0, 1, 0]}
+    store.write_table(store.table_path(PROXY_REPEATS), losses(repeats, [5.0, 5.1, 4.8]))
     check = {"sample": ["theta* (planted)"] * 2 + ["uniform"] * 2, "seed": [0, 1, 0, 1]}
     store.write_table(store.table_path(OPTIMUM_CHECK), losses(check, [4.0, 4.2, 5.0, 5.2]))
 

@@ -36,8 +36,9 @@ def test_is_what_the_public_functions_give(pool: Pool, theta: Theta, seed: int) 
 def test_one_draw_serves_many_thetas(ties: bool) -> None:
     pool = large_pool(np.random.default_rng(0), 50_000, 5, ties=ties)
     draw = PoolDraw(index_of(pool, 5), pool.hashes, 7, max_epsilon=0.001)
-    for theta in sample_parameters(10, 3, 5, seed=3, omega_max=0.4):
+    for seed, theta in enumerate(sample_parameters(10, 3, 5, seed=3, omega_max=0.4)):
         check_copies(pool, draw, theta, 7)
+        check_copies(pool, draw.with_seed(seed), theta, seed)
 
 
 def test_ids_may_be_strings() -> None:

@@ -1,8 +1,10 @@
 import numpy as np
+import polars as pl
 import pytest
 
 from quadmix_assets.sampling import (
     Parameters,
+    PoolDraw,
     PoolIndex,
     expectation,
     merge_scores,
@@ -10,7 +12,7 @@ from quadmix_assets.sampling import (
     sample_parameters,
     sampling_value,
 )
-from quadmix_assets.search.regressor_inputs import MixtureInputs, ThetaInputs
+from quadmix_assets.search.regressor_inputs import MixtureInputs, PoolDocuments, ThetaInputs
 from quadmix_assets_tests.sampling.pools import Pool, large_pool
 
 CRITERIA, DOMAINS = ["a", "b", "c"], ["law", "news", "food", "unknown"]
@@ -103,3 +105,83 @@ def test_entries_of_theta_are_the_papers() -> None:
     plain = ThetaInputs(CRITERIA, DOMAINS, scaled=True)
     np.testing.assert_array_equal(plain(thetas), thetas.as_features(scaled=True))
     assert len(plain.names) == plain(thetas).shape[1] == 32
+
+
+def documents_of(pool: Pool) -> PoolDocuments:
+    columns = {"id_hash": pool.hashes, "domain": pool.domains}
+    sigma = {f"sigma_{name}": pool.sigma[:, n] for n, name in enumerate(CRITERIA)}
+    return PoolDocuments.of({**columns, **sigma}, CRITERIA)
+
+
+def reads_of(pool: Pool, n_tokens: dict[int, np.ndarray]) -> pl.DataFrame:
+    """What proxies read, from the tokens (D,) by theta_id."""
+    frames = [
+        pl.DataFrame(
+            {"theta_id": theta_id, "id_hash": pool.hashes[was], "n_tokens": tokens[was]},
+            schema={"theta_id": pl.Int32, "id_hash": pl.UInt64, "n_tokens": pl.Float64},
+        )
+        for theta_id, tokens in n_tokens.items()
+        for was in (tokens > 0,)
+    ]
+    return pl.concat(frames)
+
+
+def test_what_was_read_is_described_as_it_was(pool: Pool) -> None:
+    rng = np.random.default_rng(4)
+    inputs = inputs_of(pool)
+    read = {n: pool.tokens * rng.integers(0, 4, len(pool.tokens)) * 1.0 for n in (3, 8)}
+    read[8][pool.domains == 1] = 0.0
+    samples = pl.DataFrame(
+        {"theta_id": [8, 3], "n_tokens_sample": [5_000, 70_000]},
+        schema_overrides={"theta_id": pl.Int32},
+    )
+    # A document that the pool does not hold, and a proxy that is not asked for.
+    more = pl.DataFrame(
+        {"theta_id": [3, 9], "id_hash": [1, int(pool.hashes[0])], "n_tokens": [99.0, 5.0]},
+        schema={"theta_id": pl.Int32, "id_hash": pl.UInt64, "n_tokens": pl.Float64},
+    )
+    reads = pl.concat([reads_of(pool, read), more])
+    matrix = inputs.realised(documents_of(pool), reads, samples)
+    assert matrix.shape == (2, len(inputs.names))
+    np.testing.assert_allclose(column(inputs, matrix, "log_tokens"), np.log([5_000.0, 70_000.0]))
+    for row, theta_id in enumerate((8, 3)):
+        tokens = read[theta_id]
+        for m, name in enumerate(DOMAINS):
+            share = tokens[pool.domains == m].sum() / tokens.sum()
+            found = column(inputs, matrix, f"share[{name}]")[row]
+            assert found == pytest.approx(share)
+        for n, name in enumerate(CRITERIA):
+            found = column(inputs, matrix, f"sigma[{name}]")[row]
+            assert found == pytest.approx(tokens @ pool.sigma[:, n] / tokens.sum())
+            gain = column(inputs, matrix, f"gain[news,{name}]")[row]
+            mine = pool.domains == 1
+            if theta_id == 8:
+                assert gain == 0.0
+            else:
+                mean = tokens[mine] @ pool.sigma[mine, n] / tokens[mine].sum()
+                whole = np.average(pool.sigma[mine, n], weights=pool.tokens[mine])
+                expected = tokens[mine].sum() / tokens.sum() * (mean - whole)
+                assert gain == pytest.approx(expected, abs=2e-3)
+
+
+def test_what_many_draws_read_is_in_the_mean_what_is_expected(pool: Pool) -> None:
+    inputs, documents = inputs_of(pool), documents_of(pool)
+    thetas = sample_parameters(8, 3, 4, seed=5, omega_max=0.5)
+    draw = PoolDraw(
+        PoolIndex.build(pool.sigma, pool.domains, pool.tokens, 4), pool.hashes, 0, max_epsilon=0.001
+    )
+    read = {}
+    for theta_id, theta in enumerate(thetas):
+        tokens = np.zeros(len(pool.tokens))
+        for seed in range(20):
+            taken = draw.with_seed(seed).copies(theta)
+            tokens[taken.documents] += pool.tokens[taken.documents] * taken.copies
+        read[theta_id] = tokens
+    samples = pl.DataFrame(
+        {"theta_id": list(read), "n_tokens_sample": [t.sum() / 20 for t in read.values()]},
+        schema_overrides={"theta_id": pl.Int32},
+    )
+    realised = inputs.realised(documents, reads_of(pool, read), samples)
+    # Single large documents at the border of omega are all that differs.
+    assert np.abs(realised - inputs(thetas)).mean() < 0.01
+    assert np.abs(realised - inputs(thetas)).max() < 0.1

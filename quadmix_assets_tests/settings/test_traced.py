@@ -69,6 +69,7 @@ WITHOUT_EFFECT_ON = {
         "parameters.n": "how far the swarm is",
         "proxies.batch_size": "how far the swarm is",
     },
+    "proxy_repeats": {**_THETAS, "parameters.n": "how many thetas there are"},
     "regressor": {**_EVIDENCE, "search.objectives*": "a table in the metadata"},
     "refinement": {**_THETAS, **_NO_BUDGET},
     "optimal_params": {**_EVIDENCE, **_NO_BUDGET, "targets*.name": "whose regressors are read"},

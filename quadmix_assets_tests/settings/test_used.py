@@ -14,11 +14,13 @@ from quadmix_assets.settings import (
 )
 from quadmix_assets_tests.conftest import write_profile
 
-TRAINING = {"proxy_metrics", "refinement", "optimum_check", "random_comparison"}
+TRAINING = {*("proxy_metrics", "proxy_repeats", "refinement", "optimum_check", "random_comparison")}
+MEASURED = {*TRAINING, "proxy_evaluation"}
 WITH_CRITERION_NAMES = {
     *("scored_shards", "score_normalizers", "score_report", "proxy_pool", "parameter_sets"),
     *("merged_ranks", "sampled_subset", "regressor", "refinement", "optimal_params"),
     *("optimum_check", "rank_calibration", "final_mix", "mix_manifest", "catalog"),
+    "proxy_repeats",
 }
 WITH_SEED = {
     *("planted_corpus", "tokenizer", "target_sets", "fitted_models", "proxy_pool"),
@@ -79,16 +81,21 @@ def affected(folder: Path, before: dict[str, Any], after: dict[str, Any]) -> set
         ({"tokenizer.vocab_size": 600}, {"tokenizer"}),
         ({"targets": [{"name": "planted", "fit_share": 0.4}]}, {"target_sets"}),
         ({"targets": [{"name": "planted", "max_documents": 9}]}, {"target_sets"}),
+        ({"targets": [{"name": "planted", "proof_share": 0.4}]}, {"target_sets"}),
+        ({"targets": [{"name": "planted", "mask_template": False}]}, {"target_sets"}),
         ({"features.normalizer": {"max_breakpoints": 50}}, {"score_normalizers"}),
         ({"features.domains": CLASSIFIER | {"epochs": 9}}, {"fitted_models", "domain_labels"}),
         ({"proxies.pool_tokens": 99_000}, {"proxy_pool"}),
         ({"proxies.batch_size": 4}, {"parameter_sets"}),
         ({"parameters.n": 12}, {"parameter_sets"}),
         ({"parameters.omega_max": 0.4}, {"parameter_sets", "optimal_params"}),
-        ({"proxies.training.learning_rate": 1e-3}, TRAINING),
-        ({"proxies.max_target_tokens": 1_000}, TRAINING),
-        ({"proxies.n_threads": 2}, TRAINING),
-        ({"proxies.training.n_tokens_per_proxy": 8_192}, TRAINING),
+        ({"proxies.training.learning_rate": 1e-3}, MEASURED),
+        ({"proxies.max_target_tokens": 1_000}, MEASURED),
+        ({"proxies.n_threads": 2}, MEASURED),
+        ({"proxies.max_document_share": 0.1}, MEASURED),
+        ({"proxies.target_epochs": 2.0}, MEASURED - {"optimum_check", "random_comparison"}),
+        ({"proxies.keep_weights_gb": 0.0}, set()),
+        ({"proxies.training.n_tokens_per_proxy": 8_192}, MEASURED),
         ({"search.held_out_share": 0.3}, {"regressor"}),
         ({"search.compared": ["ridge_log"]}, {"regressor"}),
         ({"search.regressor": {"kind": "lightgbm", "n_leaves": 6}}, {"regressor"}),
@@ -98,6 +105,8 @@ def affected(folder: Path, before: dict[str, Any], after: dict[str, Any]) -> set
         ({"search.n_points": 1_000}, {"optimal_params"}),
         ({"search.constraints.max_copies": 2.0}, {"optimal_params"}),
         ({"search.constraints.domains": {"law": {"off": True}}}, {"optimal_params"}),
+        ({"search.stay_within_evidence": False}, {"optimal_params"}),
+        ({"proxies.repeats": 2}, {"proxy_repeats"}),
         ({"search.check_seeds": 2}, {"optimum_check"}),
         ({"search.objectives": OBJECTIVES}, {"optimal_params", "optimum_check"}),
         ({"search.refine.rounds": 1}, {"refinement"}),
@@ -183,7 +192,7 @@ HEURISTICS = {"kind": "heuristics"}
         (
             {"comparison.n_tokens": 4_096},
             {"proxies.training.n_tokens_per_proxy": 8_192},
-            TRAINING - {"random_comparison"},
+            MEASURED - {"random_comparison"},
         ),
         # What stands for a default is the same as the default.
         ({"comparison.n_tokens": None}, {"comparison.n_tokens": 4_096}, set()),

@@ -103,4 +103,7 @@ def make_stacks(n: int) -> list[Stack]:
     """Stacks of one proxy each."""
     documents = np.arange(60)
     hashes = documents.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    return [[(Sample(k, documents, np.full(60, k + 1), seed=SEED + k), hashes)] for k in range(n)]
+    return [
+        [(Sample(k, documents, np.full(60, k + 1), seed=SEED + k, order_seed=SEED + k), hashes)]
+        for k in range(n)
+    ]

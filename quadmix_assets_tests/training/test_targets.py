@@ -57,8 +57,8 @@ def test_stored_targets_are_read_up_to_the_limit_of_the_settings(tmp_path: Path)
     for name, of_target in texts.items():
         ids = [f"{name}-{n}" for n in range(len(of_target))]
         frame = pl.DataFrame({"id": ids, "text": of_target})
-        write_target_tokens(store, name, frame, tokenizer)
-    windows = read_targets(store, settings, tokenizer, 16)
+        write_target_tokens(store, name, frame, tokenizer, part="proof")
+    windows = read_targets(store, settings, tokenizer, 16, part="proof")
     assert list(windows) == ["planted", "other"]
     for name, of_target in texts.items():
         lengths = np.array([len(tokens) for tokens in encode(tokenizer, of_target)])

@@ -1,4 +1,5 @@
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,14 +57,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     put_tokenizer(store, tokenizer)
     for name, texts in HELD_OUT.items():
         frame = pl.DataFrame({"id": [f"{name}-{n}" for n in range(8)], "text": texts})
-        write_target_tokens(store, name, frame, tokenizer)
+        write_target_tokens(store, name, frame, tokenizer, part="search")
+        write_target_tokens(store, name, frame.tail(4), tokenizer, part="proof")
     with TokenFileWriter(folder / "tokens", vocab_size=300) as writer:
         writer.append(encode(tokenizer, TEXTS))
     return folder
 
 
 def sample(number: int, documents: np.ndarray, copies: int = 1) -> Sample:
-    return Sample(number, documents, np.full(len(documents), copies), seed=5)
+    return Sample(number, documents, np.full(len(documents), copies), seed=5, order_seed=5)
 
 
 def train(
@@ -71,6 +73,7 @@ def train(
     samples: list[Sample],
     *,
     heard: list[BatchProgress] | None = None,
+    parts: Sequence[str] = ("search",),
     **proxies: Any,
 ) -> BatchResult:
     settings = make_settings(folder, **{"stack_size": 2, **proxies})
@@ -82,6 +85,7 @@ def train(
         samples,
         n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
         on_progress=(heard if heard is not None else []).append,
+        parts=parts,
     )
 
 
@@ -108,6 +112,18 @@ def test_one_row_per_proxy_and_target(result: BatchResult) -> None:
         "trained", "trained", "failed", "trained",
     ]  # fmt: skip
     assert result.tokens_per_second > 0
+
+
+def test_each_part_has_a_row_of_its_own(folder: Path, result: BatchResult) -> None:
+    both = train(folder, SAMPLES[:2], n_workers=1, parts=("search", "proof")).metrics
+    columns = ["sample_id", "target", "part"]
+    expected = [(n, target, part) for n in (3, 4) for target in ("other", "planted") for part in
+                ("proof", "search")]  # fmt: skip
+    assert both.select(columns).rows() == expected
+    search = both.filter(pl.col("part") == "search")
+    assert_frame_equal(search, result.metrics.filter(pl.col("sample_id") < 5))
+    proof = both.filter(pl.col("part") == "proof")
+    assert not set(proof["loss_nats"]) & set(search["loss_nats"])
 
 
 def test_empty_sample_fails_with_a_reason_and_without_a_loss(result: BatchResult) -> None:
@@ -137,14 +153,15 @@ def test_order_of_listing_changes_no_loss(folder: Path) -> None:
     """The same documents, listed in another order, and given in several rows."""
     order = np.random.default_rng(1).permutation(60)
     documents, copies = np.arange(10, 70), np.arange(60) % 3 + 1
-    first = Sample(0, documents, copies, seed=5)
-    second = Sample(1, documents[order], copies[order], seed=5)
+    first = Sample(0, documents, copies, seed=5, order_seed=5)
+    second = Sample(1, documents[order], copies[order], seed=5, order_seed=5)
     metrics = train(folder, [first, second], n_workers=1).metrics
     losses = metrics.pivot("sample_id", index="target", values="loss_nats")
     assert losses["0"].to_list() == losses["1"].to_list()
-    other_seed = Sample(0, documents, copies, seed=6)
-    changed = train(folder, [other_seed], n_workers=1).metrics
-    assert changed["loss_nats"].to_list() != losses["0"].to_list()
+    for seeds in ((6, 5), (5, 6)):
+        other_seed = Sample(0, documents, copies, seed=seeds[0], order_seed=seeds[1])
+        changed = train(folder, [other_seed], n_workers=1).metrics
+        assert changed["loss_nats"].to_list() != losses["0"].to_list()
 
 
 def test_missing_tokenizer_is_named(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_a_killed_process_goes_on_where_it_was_and_ends_in_the_same_numbers(
 
             job = resumable_job(Path({str(tmp_path)!r}), n_tokens=20_000)
             for result in train_stack(job, stack_of(3), lambda r: print(r, file=sys.stderr)):
-                print(result)
+                print(result.to_json())
         """)
     )
     command = [sys.executable, str(program)]
@@ -129,5 +129,5 @@ def test_a_killed_process_goes_on_where_it_was_and_ends_in_the_same_numbers(
     assert 0 < begun < 3 * 20_000
     undisturbed = make_job(tmp_path / "other", n_tokens=20_000)
     expected = train_stack(undisturbed, stack_of(3), lambda report: None)
-    assert again.stdout.splitlines() == [str(result) for result in expected]
+    assert again.stdout.splitlines() == [str(result.to_json()) for result in expected]
     assert not list(unfinished.glob("*.state"))

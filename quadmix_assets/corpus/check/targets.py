@@ -42,7 +42,7 @@ def look_at_target(
     if not report.n_rows:
         findings.problems.append(
             f"{key}.path: {files[0]} holds no document: a target set needs at least one for each "
-            "of its parts, fit and held-out"
+            "of its parts, fit, search and proof"
         )
     scale = len(files) / min(len(files), _N_FILES)
     report.n_rows = round(report.n_rows * scale)
@@ -69,7 +69,7 @@ def _look_at_file(path: UPath, target: TargetSettings, report: TargetReport) -> 
             template=target.template,
             format=target.format,
         )
-        texts = [text for _, text in islice(documents, _N_ROWS)]
+        texts = [document.text for document in islice(documents, _N_ROWS)]
     except MissingTextColumnError as error:
         return (
             f"text_column: {error.path}: {error.reason} Set it to the one that holds the text, or "

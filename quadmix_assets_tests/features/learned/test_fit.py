@@ -51,7 +51,7 @@ def make_store(settings: Settings, n_shards: int = 2) -> tuple[Store, list[str]]
     keys = [f"s{n}" for n in range(n_shards)]
     for n, key in enumerate(keys):
         put_raw(store, key, rows[n::n_shards])
-    for part, texts in (("fit", TARGET[:40]), ("held_out", TARGET[40:])):
+    for part, texts in (("fit", TARGET[:40]), ("search", TARGET[40:])):
         frame = pl.DataFrame({"id": [f"{part}-{n}" for n in range(len(texts))], "text": texts})
         store.write_table(store.table_path(TARGET_SETS, f"law.{part}"), frame)
     return store, keys
@@ -90,8 +90,8 @@ def test_layout_of_the_pool_and_the_evaluated_part_change_nothing(tmp_path: Path
     fit(store, keys, settings)
     other = make_settings(tmp_path / "two")
     other_store, other_keys = make_store(other, n_shards=3)
-    held_out = pl.DataFrame({"id": ["x"], "text": ["something else altogether"]})
-    other_store.write_table(other_store.table_path(TARGET_SETS, "law.held_out"), held_out)
+    search = pl.DataFrame({"id": ["x"], "text": ["something else altogether"]})
+    other_store.write_table(other_store.table_path(TARGET_SETS, "law.search"), search)
     fit(other_store, other_keys[::-1], other)
     models = store.root / FITTED_MODELS
     assert store.fingerprint(models) == store.fingerprint(other_store.root / FITTED_MODELS)
