@@ -74,9 +74,12 @@ VIEWS = frozenset(
 
 COLUMNS = frozenset(
     {
-        "bits_per_byte", "centre", "confidence", "copies", "criterion", "detail", "document",
-        "domain", "epochs", "excerpt", "id", "id_hash", "kind", "loss_nats", "merged_score",
-        "mix", "n_bytes", "n_runs", "n_tokens", "n_tokens_sample", "precision", "proxy_batch",
+        "bits_per_byte", "centre", "choice_nats", "choice_probability", "confidence", "copies",
+        "counted", "criterion", "detail", "document",
+        "domain", "epochs", "excerpt", "id", "id_hash", "is_right", "kind", "loss_nats",
+        "loss_nats_all", "merged_score",
+        "mix", "n_bytes", "n_context", "n_runs", "n_tokens", "n_tokens_sample", "part",
+        "precision", "proxy_batch",
         "rank", "reason", "row", "sample", "sampling_value", "scale", "score", "seed",
         "shard", "share", "share_below", "sigma", "source", "status", "target", "target_id",
         "text", "theta_id", "tokens", "value",

@@ -19,22 +19,57 @@ N_WORDS = 13
 # an instruction before every question: it tells nothing about two of them.
 _PHRASE_SHARE = 0.2
 _PHRASE_TEXTS = 50
+# A group of more texts than this share, and than this number, is held together by phrases.
+_LARGE_GROUP_SHARE = 0.05
+_LARGE_GROUP_TEXTS = 20
+# What two texts of such a group have to share, of the runs of the shorter one.
+_ALIKE_SHARE = 0.1
 _WORDS = r"\w+"
 
 
 def near_duplicates(texts: pl.Series) -> np.ndarray:
     """The group of each text: (D,) int64 from 0, equal where texts are near-duplicates.
 
-    Equal texts are always in one group.
+    Equal texts are always in one group. Where stock phrases join a large share of all texts in one
+    group, its texts stay together only where a tenth of the shorter one's runs are shared.
     """
-    found = _keys(texts).unique().sort("key", "text")
-    phrase = (pl.len().over("key") > max(_PHRASE_TEXTS, _PHRASE_SHARE * len(texts))) & pl.col("run")
-    found = found.filter(~phrase)
-    keys, owners = found["key"].to_numpy(), found["text"].to_numpy()
-    shared = keys[1:] == keys[:-1]
-    pairs = (owners[:-1][shared], owners[1:][shared])
-    edges = coo_array((np.ones(len(pairs[0]), bool), pairs), shape=(len(texts), len(texts)))
-    groups: np.ndarray = connected_components(edges, directed=False)[1]
+    keys = _keys(texts).unique().sort("key", "text")
+    keys = keys.with_columns(pl.len().over("key").alias("n_texts"))
+    n_phrase = max(_PHRASE_TEXTS, _PHRASE_SHARE * len(texts))
+    edges = _neighbours(keys.filter(~pl.col("run") | (pl.col("n_texts") <= n_phrase)))
+    groups = _connected(edges, len(texts))
+    sizes = np.bincount(groups, minlength=1)[groups]
+    too_large = sizes > max(_LARGE_GROUP_TEXTS, _LARGE_GROUP_SHARE * len(texts))
+    if too_large.any():
+        alike = _alike(keys.filter(pl.col("text").is_in(np.flatnonzero(too_large))))
+        groups = _connected(np.vstack([edges[~too_large[edges[:, 0]]], alike]), len(texts))
+    return groups
+
+
+def _neighbours(keys: pl.DataFrame) -> np.ndarray:
+    """Pairs (n, 2) of texts that join all texts with a key in common; `keys` is sorted by key."""
+    values, owners = keys["key"].to_numpy(), keys["text"].to_numpy()
+    shared = values[1:] == values[:-1]
+    return np.column_stack([owners[:-1][shared], owners[1:][shared]])
+
+
+def _alike(keys: pl.DataFrame) -> np.ndarray:
+    """Pairs (n, 2) of texts that are equal, or share many of the runs of the shorter one."""
+    n_runs = keys.filter("run").group_by("text").len("n_runs")
+    rare = keys.filter(pl.col("run"), pl.col("n_texts") <= _PHRASE_TEXTS).select("key", "text")
+    pairs = rare.join(rare, on="key", suffix="_other").filter(pl.col("text") < pl.col("text_other"))
+    pairs = pairs.group_by("text", "text_other").len("shared")
+    for name in ("text", "text_other"):
+        of_text = n_runs.rename({"text": name, "n_runs": f"n_runs_{name}"})
+        pairs = pairs.join(of_text, on=name)
+    shorter = pl.min_horizontal("n_runs_text", "n_runs_text_other")
+    pairs = pairs.filter(pl.col("shared") >= _ALIKE_SHARE * shorter).select("text", "text_other")
+    return np.vstack([pairs.to_numpy(), _neighbours(keys.filter(~pl.col("run")))])
+
+
+def _connected(edges: np.ndarray, n_texts: int) -> np.ndarray:
+    graph = coo_array((np.ones(len(edges), bool), edges.T), shape=(n_texts, n_texts))
+    groups: np.ndarray = connected_components(graph, directed=False)[1]
     return groups.astype(np.int64)
 
 

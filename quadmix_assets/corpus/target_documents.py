@@ -87,7 +87,7 @@ def _filled_documents(
         try:
             pieces = [record] if format is None else format.fields(record)
             text, words = joined([filled.fill(piece) for piece in pieces])
-            is_question = format is not None and len(pieces) == 1
+            is_question = format is not None and format.has_choices
             choices = choices_of(filled, pieces[0]) if is_question else ()
             id_ = id_of(record.get(id_column))
         except RowError as error:

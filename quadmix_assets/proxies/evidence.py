@@ -19,6 +19,7 @@ from quadmix_assets.outputs import (
     PROXY_POOL,
     TARGET_SETS,
 )
+from quadmix_assets.proxies.measure import with_measure
 from quadmix_assets.proxies.parameter_sets import read_parameter_sets, round_of, round_path
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.validation import FloatArray
@@ -35,6 +36,7 @@ class Evidence:
 
     Attributes:
         metrics: one row per theta and target, ordered by theta_id; all of one evidence version.
+            loss_nats is what the settings measure the target by (see `with_measure`).
         theta_ids: (n,) the thetas that were trained, ascending.
         rounds: (n,) the round of each.
         parameters: the n thetas.
@@ -58,7 +60,7 @@ class Evidence:
         return rows.select("theta_id", "n_tokens_sample")
 
     def losses(self, target: str) -> FloatArray:
-        """Losses (n,) of `theta_ids` on one target set, in nats per token."""
+        """Losses (n,) of `theta_ids` on one target set, in nats per token or question."""
         rows = self.metrics.filter(
             (pl.col("target") == target) & pl.col("theta_id").is_in(self.theta_ids.tolist())
         )
@@ -179,7 +181,7 @@ def read_evidence(store: Store, settings: Settings) -> Evidence:
             f"recipe ({n_stale} were on older ones): materialise the partitions of "
             "'merged_ranks', 'sampled_subset' and 'proxy_metrics'"
         )
-    metrics = pl.concat(frames).sort("theta_id", "target")
+    metrics = with_measure(pl.concat(frames).sort("theta_id", "target"), settings)
     failed = set(metrics.filter(pl.col("status") == "failed")["theta_id"])
     theta_ids = np.array(sorted(set(metrics["theta_id"]) - failed), dtype=np.int64)
     if not len(theta_ids):

@@ -74,8 +74,29 @@ _SEED = Column("repetition with random numbers of its own", "number from 0")
 _TRAINING = {
     "target": _TARGET,
     "part": _PART,
-    "loss_nats": Column("mean loss on the target set", "nats per token", nullable=True),
-    "bits_per_byte": Column("mean loss on the target set", "bits per byte of text", nullable=True),
+    "loss_nats": Column(
+        "mean loss on the target set, without the words of its template",
+        "nats per token",
+        nullable=True,
+    ),
+    "loss_nats_all": Column(
+        "mean loss on the target set, all its tokens", "nats per token", nullable=True
+    ),
+    "bits_per_byte": Column(
+        "mean loss on the target set, without the words of its template",
+        "bits per byte of text",
+        nullable=True,
+    ),
+    "choice_probability": Column(
+        "mean share of the right choice in the probability of all choices; null without choices",
+        "probability",
+        nullable=True,
+    ),
+    "choice_nats": Column(
+        "mean of minus the logarithm of the right choice's share; null without choices",
+        "nats per question",
+        nullable=True,
+    ),
     "status": Column("trained or failed"),
     "reason": Column("why the training failed; null where it did not", nullable=True),
     "n_tokens": Column("tokens that the model was trained on, repetitions included", "tokens"),
@@ -139,8 +160,14 @@ _FIXED: dict[str, dict[str, Column]] = {
     TARGET_SETS: {
         "id": _TARGET_ID,
         "text": _TEXT,
-        "n_bytes": _N_BYTES,
+        "n_bytes": Column("size of the text in UTF-8 without the words of its template", "bytes"),
         "tokens": Column("the document by the project's tokenizer", "token ids"),
+        "counted": Column(
+            "for each token whether it counts in the loss; words of a template do not",
+            "true or false",
+        ),
+        "is_right": Column("whether the choice is the right one", "true or false"),
+        "n_context": Column("tokens before the choice", "tokens"),
     },
     PROXY_POOL: {
         "id": _ID,

@@ -114,6 +114,14 @@ class Settings(BaseSettings):
             f"search.objectives[{objective.name}]": set(objective.targets)
             for objective in self.search.objectives
         }
+        by_choice = {target.name for target in self.targets if target.measure == "choice"}
+        for objective in self.search.objectives:
+            if objective.scale == "bits_per_byte" and by_choice & set(objective.targets):
+                raise ValueError(
+                    f"search.objectives[{objective.name}].scale is bits_per_byte, which choices do "
+                    f"not have, but {', '.join(sorted(by_choice & set(objective.targets)))} is "
+                    "measured by its choices: set the scale to nats or zscore"
+                )
         for criterion in self.features.criteria:
             if criterion.target_learned_from is not None:
                 key = f"features.criteria[{criterion.name}].target"

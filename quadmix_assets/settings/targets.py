@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from quadmix_assets.corpus.target_formats.registry import FORMATS, known_format
+from quadmix_assets.corpus.target_formats.registry import FORMATS, known_format, target_format
 from quadmix_assets.settings.base import Name, PositiveInt, Section
 from quadmix_assets.settings.locations import Location
 
@@ -88,4 +88,15 @@ class TargetSettings(Section):
     def _one_source(self) -> "TargetSettings":
         if self.path is not None and self.dataset is not None:
             raise ValueError("path and dataset are both given: keep the one to read from")
+        return self
+
+    @model_validator(mode="after")
+    def _choices_are_there(self) -> "TargetSettings":
+        if self.measure == "choice" and (
+            self.format is None or not target_format(self.format).has_choices
+        ):
+            raise ValueError(
+                f"measure is 'choice', but the format {self.format!r} gives no choices: set a "
+                "format of multiple-choice questions, such as mmlu, or measure: loss"
+            )
         return self

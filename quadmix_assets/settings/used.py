@@ -78,6 +78,11 @@ def _target_names(settings: Settings) -> Used:
     return {"targets[].name": list(settings.target_names)}
 
 
+def _measures(settings: Settings) -> Used:
+    """What of the proxies' losses is learned from, and minimised."""
+    return {f"targets[{target.name}].measure": target.measure for target in settings.targets}
+
+
 def _criteria(settings: Settings) -> Used:
     found: Used = {}
     for criterion in settings.features.criteria:
@@ -97,7 +102,7 @@ def _network(settings: Settings) -> Used:
 
 
 def _objectives(settings: Settings) -> Used:
-    found: Used = {}
+    found = _measures(settings)
     for objective in settings.objectives:
         options = objective.model_dump(mode="json", exclude={"name"})
         found |= _leaves(f"search.objectives[{objective.name}]", options)
@@ -158,6 +163,7 @@ def _fit(settings: Settings) -> Used:
         _section(settings, "search", "regressor", "n_threads")
         | _regressor_inputs(settings)
         | _target_names(settings)
+        | _measures(settings)
         | _seed(settings)
     )
 
@@ -184,7 +190,7 @@ def _tokenizer(settings: Settings) -> Used:
 def _target_sets(settings: Settings) -> Used:
     used = _seed(settings)
     for target in settings.targets:
-        unused = {"name"}
+        unused = {"name", "measure"}
         if target.dataset is None:
             unused |= {"config", "split", "revision"}
         else:

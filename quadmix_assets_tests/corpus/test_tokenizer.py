@@ -16,6 +16,7 @@ from quadmix_assets.corpus.tokenizer import (
     _pieces,
     count_tokens,
     encode,
+    encode_with_places,
     load_tokenizer,
     separator_id,
     tokenizer_fingerprint,
@@ -179,3 +180,19 @@ def test_separator_is_one_that_the_tokenizer_has() -> None:
     assert separator_id(Tokenizer(models.WordLevel(vocabulary, unk_token="a"))) == 2
     with pytest.raises(ValueError, match="no token to separate documents"):
         separator_id(Tokenizer(models.WordLevel({"a": 0}, unk_token="a")))
+
+
+def test_tokens_know_where_in_the_text_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("quadmix_assets.corpus.tokenizer._MAX_PIECE_CHARACTERS", 40)
+    texts = ["", "Füße und 東京 🚁, twice: " * 9, "one short text\nof two lines"]
+    tokenizer = train_tokenizer(texts, vocab_size=320)
+    encoded = encode_with_places(tokenizer, texts)
+    for text, expected, (ids, places) in zip(texts, encode(tokenizer, texts), encoded, strict=True):
+        np.testing.assert_array_equal(ids, expected)
+        assert places.shape == (len(ids), 2)
+        covered = sorted({at for start, stop in places for at in range(start, stop)})
+        assert covered == list(range(len(text)))
+        assert (np.diff(places, axis=0) >= 0).all()
+    ids, places = encoded[2]
+    words = [tokenizer.decode([token]) for token in ids]
+    assert words == [texts[2][start:stop] for start, stop in places]

@@ -80,6 +80,8 @@ def affected(folder: Path, before: dict[str, Any], after: dict[str, Any]) -> set
         ({"tokenizer.vocab_size": 600}, {"tokenizer"}),
         ({"targets": [{"name": "planted", "fit_share": 0.4}]}, {"target_sets"}),
         ({"targets": [{"name": "planted", "max_documents": 9}]}, {"target_sets"}),
+        ({"targets": [{"name": "planted", "proof_share": 0.4}]}, {"target_sets"}),
+        ({"targets": [{"name": "planted", "mask_template": False}]}, {"target_sets"}),
         ({"features.normalizer": {"max_breakpoints": 50}}, {"score_normalizers"}),
         ({"features.domains": CLASSIFIER | {"epochs": 9}}, {"fitted_models", "domain_labels"}),
         ({"proxies.pool_tokens": 99_000}, {"proxy_pool"}),

@@ -17,4 +17,6 @@ def _fields(row: Row) -> list[Fields]:
     return [{"question": row["question"], "choices": texts, "answer": answer}]
 
 
-FORMAT = TargetFormat(_fields, QUESTION_AND_ANSWER, "question, choices: {text, label}, answerKey")
+FORMAT = TargetFormat(
+    _fields, QUESTION_AND_ANSWER, "question, choices: {text, label}, answerKey", has_choices=True
+)

@@ -34,8 +34,11 @@ class TargetFormat:
             LookupError, AttributeError, TypeError or ValueError for a row of another format.
         template: the template of a piece; `targets[].template` replaces it where it is given.
         columns: what a row must hold, for error messages.
+        has_choices: whether the fields hold `choices`, one of which is the `answer`: proxies are
+            then also asked which choice they find likeliest.
     """
 
     fields: Callable[[Row], list[Fields]]
     template: str
     columns: str
+    has_choices: bool = False

@@ -9,4 +9,4 @@ def _fields(row: Row) -> list[Fields]:
     return [{"question": row["ctx"], "choices": endings, "answer": answer}]
 
 
-FORMAT = TargetFormat(_fields, "{question} {answer}", "ctx, endings, label")
+FORMAT = TargetFormat(_fields, "{question} {answer}", "ctx, endings, label", has_choices=True)

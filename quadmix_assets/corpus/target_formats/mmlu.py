@@ -15,4 +15,6 @@ def _fields(row: Row) -> list[Fields]:
     return [{"question": row["question"], "choices": choices, "answer": answer}]
 
 
-FORMAT = TargetFormat(_fields, QUESTION_AND_ANSWER, "question, choices, answer (0-based)")
+FORMAT = TargetFormat(
+    _fields, QUESTION_AND_ANSWER, "question, choices, answer (0-based)", has_choices=True
+)
