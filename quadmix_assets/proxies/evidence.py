@@ -104,7 +104,8 @@ def training_version(store: Store, settings: Settings, batch: str) -> dict[str, 
     training = json.dumps(settings.proxies.training.model_dump(mode="json"), sort_keys=True)
     reading = {
         "rules": _READING,
-        **settings.proxies.model_dump(include={"target_epochs", "max_document_share"}),
+        "target_epochs": settings.proxies.target_epochs,
+        "max_document_share": settings.proxies.max_document_share,
     }
     return {
         **pool_version(store, batch),

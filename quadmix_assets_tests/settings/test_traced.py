@@ -34,6 +34,7 @@ WITHOUT_EFFECT = {
     "proxies.checkpoint_seconds": "how much a killed training loses",
     "proxies.progress_seconds": "how often progress is reported",
     "proxies.tensorboard": "files beside the results",
+    "proxies.keep_weights_gb": "files beside the results",
 }
 _THETAS = {
     "parameters.scale_max": "names the columns of parameter_sets",
@@ -44,6 +45,8 @@ _EVIDENCE = {
     "proxies.training.*": "losses count if measured by the present recipe, which is in their "
     "version",
     "proxies.max_target_tokens": "like the recipe",
+    "proxies.target_epochs": "like the recipe",
+    "proxies.max_document_share": "like the recipe",
 }
 _NO_BUDGET = {"search.constraints.budget": "there is no budget in this profile"}
 # Read by single assets, and of no effect on the contents of what they make.
@@ -65,6 +68,11 @@ WITHOUT_EFFECT_ON = {
     "merged_ranks": _THETAS,
     "sampled_subset": _THETAS,
     "proxy_metrics": {
+        **_THETAS,
+        "parameters.n": "how far the swarm is",
+        "proxies.batch_size": "how far the swarm is",
+    },
+    "proxy_evaluation": {
         **_THETAS,
         "parameters.n": "how far the swarm is",
         "proxies.batch_size": "how far the swarm is",
