@@ -35,8 +35,7 @@ _EXAMPLES = 20
 def target_overlap(
     context: dg.AssetExecutionContext, project: ProjectResource
 ) -> dg.MaterializeResult:
-    """Documents of the pool that share runs of 13 words with the evaluated parts of a target
-    set.
+    """Documents of the pool that share runs of 13 words with an evaluated part of a target set.
 
     A pool that holds the text of a target set makes its loss meaningless: the best theta (Algorithm
     1) would be the one that selects that text. If `targets_are_not_in_the_pool` fails, remove the
