@@ -91,7 +91,7 @@ def _per_domain(values: list[float]) -> st.SearchStrategy[np.ndarray]:
     _per_domain([0.0, 0.25, 0.4, 0.6, 1.0]),
     _per_domain([0.0, 0.0, 0.0, 1.0]).map(lambda values: values > 0),
 )
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_limits_that_leave_only_the_empty_mix_are_infeasible(
     max_epochs: np.ndarray, min_share: np.ndarray, max_share: np.ndarray, off: np.ndarray
 ) -> None:
