@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from quadmix_assets.corpus.target_sets import PROOF, SEARCH
 from quadmix_assets.features.normalizers import NormalizerKind, fit_normalizer
 from quadmix_assets.outputs import (
     FINAL_MIX,
@@ -137,13 +138,13 @@ def put_swarm(store: Store) -> None:
     heat = {**candidates, "heat": [1, 1], "seed": [0, 0]}
     store.write_table(store.table_path(VERIFICATION), losses(heat, [4.1, 4.3]))
     second = {"theta_id": [0, 1], "seed": [0, 0]}
-    store.write_table(store.table_path(PROXY_FIDELITY), losses(second, [3.1, 3.3]))
+    store.write_table(store.table_path(PROXY_FIDELITY), losses(second, [3.1, 3.3], PROOF))
     check = {
         "objective": ["planted"] * 4,
         "sample": ["theta*"] * 2 + ["uniform"] * 2,
         "seed": [0, 1, 0, 1],
     }
-    store.write_table(store.table_path(OPTIMUM_CHECK), losses(check, [4.0, 4.2, 5.0, 5.2]))
+    store.write_table(store.table_path(OPTIMUM_CHECK), losses(check, [4.0, 4.2, 5.0, 5.2], PROOF))
 
 
 def put_mix(store: Store) -> None:
@@ -171,12 +172,15 @@ def put_mix(store: Store) -> None:
         }
         store.write_table(store.table_path(FINAL_MIX, shard), mix, counts)
     mixes = {"mix": ["final mix", "random mix"], "seed": [0, 0]}
-    store.write_table(store.table_path(RANDOM_COMPARISON), losses(mixes, [4.5, 5.5]))
+    store.write_table(store.table_path(RANDOM_COMPARISON), losses(mixes, [4.5, 5.5], PROOF))
 
 
-def losses(names: Mapping[str, Any], loss_nats: Sequence[float]) -> pl.DataFrame:
+def losses(
+    names: Mapping[str, Any], loss_nats: Sequence[float], part: str = SEARCH
+) -> pl.DataFrame:
     """What the training of models gives, one row a model, after columns that name the models."""
     return pl.DataFrame({**names, "target": ["planted"] * len(loss_nats)}).with_columns(
+        pl.lit(part).alias("part"),
         pl.Series("loss_nats", loss_nats),
         pl.Series("bits_per_byte", loss_nats) / 3,
         pl.lit("trained").alias("status"),
