@@ -1,13 +1,15 @@
 """LightGBM, the paper's regressor."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 from pydantic import Field
 
-from quadmix_assets.sampling.validation import FloatArray, check_floats
+from quadmix_assets.sampling.validation import FloatArray, IntArray, check_floats
 from quadmix_assets.search.regressors.base import folds_of, others, training_part
 from quadmix_assets.settings.base import PositiveInt
 from quadmix_assets.settings.regressor import RegressorSettings
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     import lightgbm as lgb
 
 PATIENCE_ROUNDS = 100
+# What the error must fall by within these rounds, as a share of the variance of the losses. Exact
+# thresholds go on gaining less than that for thousands of rounds.
+_LEAST_GAIN = 1e-3
 _N_BAGS = 8
 
 _PARAMETERS = {
@@ -87,15 +92,21 @@ class LightGBMRegressor:
 
     Attributes:
         booster: LightGBM's model.
-        bags: models fitted to bootstrap samples of the rows, for the standard deviation.
+        make_bags: fits models to bootstrap samples of the rows, for the standard deviation; most
+            regressors, those of cross-validations, are never asked for one.
         training_mean: mean loss of the training part, in nats.
         n_threads: threads of a prediction; their number does not change it.
     """
 
     booster: "lgb.Booster"
-    bags: tuple["lgb.Booster", ...]
+    make_bags: Callable[[], tuple["lgb.Booster", ...]]
     training_mean: float
     n_threads: int
+
+    @cached_property
+    def bags(self) -> tuple["lgb.Booster", ...]:
+        """Models fitted to bootstrap samples of the rows."""
+        return self.make_bags()
 
     @property
     def kind(self) -> str:
@@ -151,20 +162,28 @@ class LightGBMRegressor:
                 lgb.Dataset(matrix, target),
                 num_boost_round=options.max_rounds,
                 folds=folds,
-                callbacks=[lgb.early_stopping(PATIENCE_ROUNDS, verbose=False)],
+                callbacks=[
+                    lgb.early_stopping(
+                        PATIENCE_ROUNDS,
+                        verbose=False,
+                        min_delta=_LEAST_GAIN * float(target.var()),
+                    )
+                ],
             )
             # The history ends with the best round.
             errors = history["valid l2-mean"]
             if errors[-1] < least:
                 least, n_rounds, parameters = errors[-1], len(errors), tried
-        rng = np.random.default_rng([seed, 1])
-        bags = []
-        for _ in range(_N_BAGS):
-            rows = np.sort(rng.integers(n, size=n))
+
+        def train(rows: IntArray) -> "lgb.Booster":
             data = lgb.Dataset(matrix[rows], target[rows])
-            bags.append(lgb.train(parameters, data, num_boost_round=n_rounds))
-        booster = lgb.train(parameters, lgb.Dataset(matrix, target), num_boost_round=n_rounds)
-        return cls(booster, tuple(bags), float(target.mean()), n_threads)
+            return lgb.train(parameters, data, num_boost_round=n_rounds)
+
+        def make_bags() -> tuple["lgb.Booster", ...]:
+            rng = np.random.default_rng([seed, 1])
+            return tuple(train(np.sort(rng.integers(n, size=n))) for _ in range(_N_BAGS))
+
+        return cls(train(np.arange(n)), make_bags, float(target.mean()), n_threads)
 
     @property
     def n_rounds(self) -> int:
@@ -200,9 +219,10 @@ class LightGBMRegressor:
         """The inverse of `to_json`; its predictions are identical."""
         import lightgbm as lgb
 
+        bags = tuple(lgb.Booster(model_str=text) for text in values["bags"])
         return cls(
             lgb.Booster(model_str=values["booster"]),
-            tuple(lgb.Booster(model_str=text) for text in values["bags"]),
+            lambda: bags,
             values["training_mean"],
             values["n_threads"],
         )
