@@ -116,7 +116,7 @@ def first_rows(path: UPath) -> dg.MetadataValue:
 
 
 def _excerpt(value: object) -> object:
-    if isinstance(value, float):
+    if value is None or isinstance(value, (float, bool)):
         return value
     text = ", ".join(map(str, value[:_SAMPLE_TEXT])) if isinstance(value, pl.Series) else str(value)
     # Cut before it is split, so that a document of megabytes is not read for one line.
