@@ -3,12 +3,14 @@
 from typing import Any
 
 import dagster as dg
+import polars as pl
 from pydantic import Field
 
+from quadmix_assets.corpus.target_sets import SEARCH
 from quadmix_assets.defs.conditions import PINNED
 from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
-from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
+from quadmix_assets.defs.metadata import Cost, clear_errors, figure, readable_table, table_metadata
 from quadmix_assets.defs.progress import observe_progress
 from quadmix_assets.defs.proxies import proxy_pool
 from quadmix_assets.defs.refinement import GROUP
@@ -16,7 +18,13 @@ from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
 from quadmix_assets.defs.retries import RETRY_ONCE
 from quadmix_assets.defs.verification import verification
 from quadmix_assets.outputs import OPTIMUM_CHECK
-from quadmix_assets.search.optimum_check import read_check, train_check
+from quadmix_assets.search.optimum_check import (
+    THETA_STAR,
+    UNIFORM,
+    CheckResult,
+    read_check,
+    train_check,
+)
 from quadmix_assets.search.optimum_plots import plot_optimum_check
 from quadmix_assets.settings import SettingsError, with_search
 from quadmix_assets.store import MissingOutputError
@@ -68,7 +76,7 @@ def optimum_check(
         table = result.table()
         plot = plot_optimum_check(table, unit=result.objective.unit, title=name)
         metadata |= {
-            f"table_{name}": markdown_table(table),
+            f"table_{name}": readable_table(_shown(result)),
             f"check_{name}": figure(store, OPTIMUM_CHECK, f"check_{name}", plot),
             f"tokens_{name}": result.tokens,
         }
@@ -85,6 +93,25 @@ def optimum_check(
         },
         path=path,
     )
+
+
+def _shown(result: CheckResult) -> pl.DataFrame:
+    """What was measured for one objective, a line per sample, with intervals written out."""
+    unit = result.objective.unit
+    rows = []
+    for name in result.on_proof:
+        gain = None if name == THETA_STAR else str(result.gain_over(name).gain)
+        rows.append(
+            {
+                "trained on": "random documents" if name == UNIFORM else name,
+                f"predicted ({unit})": result.predicted.get(name),
+                "measured on search": str(result.mean(name, SEARCH)),
+                "measured on proof": str(result.mean(name)),
+                "theta* is lower by": gain,
+                "seeds": result.mean(name).seeds,
+            }
+        )
+    return pl.DataFrame(rows, infer_schema_length=None)
 
 
 @dg.asset_check(asset=optimum_check)
