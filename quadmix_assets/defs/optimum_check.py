@@ -29,6 +29,9 @@ from quadmix_assets.search.optimum_plots import plot_optimum_check
 from quadmix_assets.settings import SettingsError, with_search
 from quadmix_assets.store import MissingOutputError
 
+# What samples are called where people read of them.
+_NAMES = {UNIFORM: "random documents"}
+
 
 class CheckConfig(dg.Config):
     """What one check of theta* may do differently from the settings."""
@@ -74,7 +77,7 @@ def optimum_check(
     metadata: dict[str, Any] = {}
     for name, result in results.items():
         table = result.table()
-        plot = plot_optimum_check(table, unit=result.objective.unit, title=name)
+        plot = plot_optimum_check(_named(table), unit=result.objective.unit, title=name)
         metadata |= {
             f"table_{name}": readable_table(_shown(result)),
             f"check_{name}": figure(store, OPTIMUM_CHECK, f"check_{name}", plot),
@@ -95,18 +98,21 @@ def optimum_check(
     )
 
 
+def _named(table: pl.DataFrame) -> pl.DataFrame:
+    return table.with_columns(pl.col("sample").replace(_NAMES))
+
+
 def _shown(result: CheckResult) -> pl.DataFrame:
-    """What was measured for one objective, a line per sample, with intervals written out."""
-    unit = result.objective.unit
+    """What was measured for one objective, a line per sample, with half their 90 % intervals."""
     rows = []
     for name in result.on_proof:
-        gain = None if name == THETA_STAR else str(result.gain_over(name).gain)
+        gain = None if name == THETA_STAR else result.gain_over(name).gain.brief
         rows.append(
             {
-                "trained on": "random documents" if name == UNIFORM else name,
-                f"predicted ({unit})": result.predicted.get(name),
-                "measured on search": str(result.mean(name, SEARCH)),
-                "measured on proof": str(result.mean(name)),
+                "trained on": _NAMES.get(name, name),
+                "predicted": result.predicted.get(name),
+                "measured on search": result.mean(name, SEARCH).brief,
+                "measured on proof": result.mean(name).brief,
                 "theta* is lower by": gain,
                 "seeds": result.mean(name).seeds,
             }

@@ -53,7 +53,7 @@ def verification(
     metadata: dict[str, Any] = {}
     for name, contest in contests.items():
         ranking = contest.ranking()
-        metadata[f"candidates_{name}"] = readable_table(_shown(ranking, contest.objective.unit))
+        metadata[f"candidates_{name}"] = readable_table(_shown(ranking))
         plot = plot_heats(ranking, unit=contest.objective.unit, title=name)
         metadata[f"heats_{name}"] = figure(store, VERIFICATION, f"heats_{name}", plot)
         metadata |= _winner(name, contest)
@@ -70,21 +70,20 @@ def verification(
     )
 
 
-def _shown(ranking: pl.DataFrame, unit: str) -> pl.DataFrame:
-    """The ranking for reading: means with their intervals, and headings that say what they are."""
+def _shown(ranking: pl.DataFrame) -> pl.DataFrame:
+    """The ranking for reading: means with half their 90 % intervals, in few narrow columns."""
     means = [
-        str(Mean(mean, low, high, seeds)) if seeds > 1 else None if not seeds else f"{mean:.4f}"
+        Mean(mean, low, high, seeds).brief
         for mean, low, high, seeds in ranking.select("mean", "low", "high", "seeds").rows()
     ]
     return ranking.select(
         "candidate",
-        pl.col("heat").alias("last heat"),
         "seeds",
-        pl.Series(f"measured, 90 % interval ({unit})", means, dtype=pl.String),
-        pl.col("behind").alias("worse than theta* by"),
+        pl.Series("measured", means, dtype=pl.String),
+        pl.col("behind").alias("worse by"),
         "predicted",
-        pl.col("optimism").alias("predicted less measured"),
-        pl.col("outside").alias("outside the evidence"),
+        "optimism",
+        "outside",
     )
 
 

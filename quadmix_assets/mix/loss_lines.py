@@ -14,7 +14,6 @@ from quadmix_assets.corpus.target_sets import SEARCH
 from quadmix_assets.outputs import OPTIMUM_CHECK, RANDOM_COMPARISON
 from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.search.candidates import QUADMIX_PAPER
-from quadmix_assets.search.intervals import Mean
 from quadmix_assets.search.objective import objective_losses, objective_named
 from quadmix_assets.search.optimum_check import (
     BEST_OF_FIRST_ROUND,
@@ -100,23 +99,15 @@ def _row(check: CheckResult, sample: str, name: str) -> tuple[str, ...]:
     if sample in check.same_as_theta_star:
         sample, gain = THETA_STAR, "the same"
     else:
-        gain = "" if sample == THETA_STAR else _with_interval(check.gain_over(sample).gain)
+        gain = "" if sample == THETA_STAR else check.gain_over(sample).gain.brief
     predicted = check.predicted.get(sample)
     search = check.mean(sample, SEARCH)
     return (
         name,
         "" if predicted is None else f"{predicted:.3f}",
         f"{search.value:.3f}" if search.seeds else "failed",
-        _with_interval(check.mean(sample)),
+        check.mean(sample).brief,
         gain,
-    )
-
-
-def _with_interval(mean: Mean) -> str:
-    if not mean.seeds:
-        return "failed"
-    return f"{mean.value:.3f}" + (
-        f" ± {mean.high - mean.value:.3f}" if np.isfinite(mean.high) else ""
     )
 
 
