@@ -16,6 +16,7 @@ from scipy.stats import spearmanr
 
 from quadmix_assets.outputs import PROXY_METRICS, PROXY_POOL, SAMPLED_SUBSET
 from quadmix_assets.proxies.parameter_sets import read_parameter_sets
+from quadmix_assets.proxies.piece_share import piece_share
 from quadmix_assets.proxies.proxy_pool import read_documents, token_folder
 from quadmix_assets.proxies.samples import samples_of_subset
 from quadmix_assets.seeds import derive_seed
@@ -52,6 +53,7 @@ def main() -> None:
                 seed=derive_seed(settings.seed, PROXY_METRICS),
             ),
             n_tokens_per_proxy=settings.proxies.training.n_tokens_per_proxy,
+            piece_share=piece_share(store, settings),
             one_by_one=one_by_one,
         )
         print(f"stacks of {result.stack_size}: {result.tokens_per_second:,.0f} tokens/s")

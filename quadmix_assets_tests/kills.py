@@ -28,6 +28,7 @@ from quadmix_assets.outputs import (
     OPTIMUM_CHECK,
     PROXY_METRICS,
     PROXY_POOL,
+    PROXY_READS,
     PROXY_REPEATS,
     RANK_CALIBRATION,
     RAW_SHARDS,
@@ -45,8 +46,8 @@ UNKIND = Path(__file__).with_name("unkind")
 # What decides on the mix, and the mix; all of it is the same, byte for byte, however it was made.
 COMPARED = (
     RAW_SHARDS, SCORED_SHARDS, DOMAIN_LABELS, PROXY_POOL, SAMPLED_SUBSET, PROXY_METRICS,
-    PROXY_REPEATS, REGRESSOR, OPTIMAL_PARAMS, VERIFICATION, OPTIMUM_CHECK, RANK_CALIBRATION,
-    FINAL_MIX, EXPORT, MIX_MANIFEST,
+    PROXY_READS, PROXY_REPEATS, REGRESSOR, OPTIMAL_PARAMS, VERIFICATION, OPTIMUM_CHECK,
+    RANK_CALIBRATION, FINAL_MIX, EXPORT, MIX_MANIFEST,
 )  # fmt: skip
 _MOMENTS = ("before", "after")
 

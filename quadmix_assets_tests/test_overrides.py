@@ -10,7 +10,7 @@ from quadmix_assets_tests.conftest import write_profile
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    strategy = {"kind": "cma_es", "caution": 2.5}
+    strategy = {"kind": "cma_es", "caution": 2.5, "trust": 0.5}
     search = {"n_points": 2_000, "top": 10, "strategy": strategy}
     return load_settings(write_profile(tmp_path, search=search))
 
@@ -32,7 +32,7 @@ def test_exactly_what_is_asked_for_is_changed(settings: Settings) -> None:
 
 def test_a_strategy_keeps_its_options_and_another_kind_has_its_defaults(settings: Settings) -> None:
     same = with_search(settings, strategy="cma_es", n_points=50).search.strategy
-    assert same.model_dump() == {"kind": "cma_es", "caution": 2.5}
+    assert same.model_dump() == {"kind": "cma_es", "caution": 2.5, "trust": 0.5}
     assert with_search(settings, strategy="random_top_mean").search.strategy.model_dump() == {
         "kind": "random_top_mean"
     }

@@ -85,7 +85,10 @@ def documents(name: str, n: int) -> list[dict[str, Any]]:
 def files_project(folder: Path, **changes: Any) -> Project:
     """Criteria and domains from columns, texts in a nested field, one target by a template."""
     rng = np.random.default_rng(0)
-    pairs = [{"prompt": f"{k}?", "response": prose(rng, 2, "law")} for k in range(30)]
+    # No two of them share a run of words: near-duplicates stand in one part of a target set.
+    pairs = [
+        {"prompt": f"{k}?", "response": " ".join(rng.choice(TOPICS["law"], 40))} for k in range(30)
+    ]
     write_lines(folder / "pairs.jsonl", pairs)
     return Project(
         folder,

@@ -127,7 +127,8 @@ def make_candidates(
         predict: thetas -> predicted objectives, by the configured regressors.
         cautious: the same with what the search adds for thetas outside the evidence.
         space: of feasible thetas.
-        strategy: the configured one; CMA-ES keeps its options but for the caution.
+        strategy: the configured one; CMA-ES keeps its options but for the caution, so also how far
+            it may go from the trained thetas.
         is_within: whether thetas lie in the range of the trained ones.
         n: how many candidates.
         n_points: thetas that a search predicts, in each stage.
@@ -150,7 +151,12 @@ def make_candidates(
     for caution in _CAUTIONS:
         if len(chosen.candidates) < n:
             result = cma_es.model_copy(update={"caution": caution}).search(
-                cautious, space, n_points=points, top=min(top, points), seed=seed
+                cautious,
+                space,
+                n_points=points,
+                top=min(top, points),
+                seed=seed,
+                trained=swarm.parameters,
             )
             chosen.add(f"CMA-ES, caution {caution:g}", result.theta)
     by_measurement = np.argsort(swarm.measured, kind="stable")

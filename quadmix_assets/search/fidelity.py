@@ -15,11 +15,13 @@ from quadmix_assets.corpus.target_sets import EVALUATED
 from quadmix_assets.outputs import PROXY_FIDELITY
 from quadmix_assets.proxies.evidence import Evidence, read_evidence
 from quadmix_assets.proxies.measure import with_measure
+from quadmix_assets.proxies.repeats import read_repeats
 from quadmix_assets.sampling.validation import FloatArray, IntArray
 from quadmix_assets.search.by_seed import objective_by_seed
 from quadmix_assets.search.fit import load_regressors, make_regressor_inputs, objective_predictor
 from quadmix_assets.search.fresh_proxies import fresh_proxies
 from quadmix_assets.search.metrics import Interval
+from quadmix_assets.search.noise import weighed_by_reliability
 from quadmix_assets.search.objective import Objective, objective_losses, objective_named
 from quadmix_assets.settings import Settings, TrainingSettings
 from quadmix_assets.store import MissingOutputError, Store
@@ -82,7 +84,8 @@ def train_fidelity(
 
     Raises:
         MissingOutputError: an input is not there.
-        ValueError: a target set holds no tokens.
+        ValueError: a target set holds no tokens, or none of an objective that is weighed by
+            reliability tells thetas apart.
         RuntimeError: a worker process died, or a single model does not fit in memory.
     """
     wanted, path = settings.search.fidelity, store.table_path(PROXY_FIDELITY)
@@ -117,7 +120,8 @@ def train_fidelity(
 
 def _predicted(store: Store, settings: Settings, evidence: Evidence) -> FloatArray:
     """(n,) the predicted objective of the mix for the trained thetas."""
-    wanted = objective_named(settings.objectives, settings.mix_objective)
+    weighed = weighed_by_reliability(settings, evidence, read_repeats(store, settings))
+    wanted = objective_named(weighed.objectives, settings.mix_objective)
     predict = objective_predictor(
         Objective.of(wanted, evidence.metrics),
         load_regressors(store, settings),
@@ -214,15 +218,17 @@ def fidelity_of(
 
     Raises:
         MissingOutputError: `proxy_fidelity` has not been made, or there is no evidence.
+        ValueError: no target set of an objective that is weighed by reliability tells thetas apart.
     """
     path = store.table_path(PROXY_FIDELITY)
     if not path.exists():
         raise MissingOutputError(f"{path} is not there: materialise the asset 'proxy_fidelity'")
     table = with_measure(store.read_table(path).filter(part=part), settings)
     evidence = read_evidence(store, settings)
+    weighed = weighed_by_reliability(settings, evidence, read_repeats(store, settings))
     losses = table.rename({"theta_id": "sample"})
     objectives: dict[str, Fidelity] = {}
-    for wanted in settings.objectives:
+    for wanted in weighed.objectives:
         large = objective_by_seed(losses, Objective.of(wanted, evidence.metrics))
         small = objective_losses(evidence.metrics, wanted)
         objectives |= _compared(wanted.name, evidence, small, large)

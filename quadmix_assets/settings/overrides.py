@@ -29,7 +29,7 @@ def with_search(
         SettingsError: a value is not allowed; the message names it and what is.
     """
     changes: dict[str, Any] = {"n_points": n_points, "check_seeds": check_seeds}
-    if strategy != settings.search.strategy.kind:
+    if strategy is not None and strategy != settings.search.strategy.kind:
         changes["strategy"] = strategy
     changes = {name: value for name, value in changes.items() if value is not None}
     if not changes:

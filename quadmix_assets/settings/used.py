@@ -399,7 +399,7 @@ _USED: dict[str, Callable[[Settings], Used]] = {
     outputs.MERGED_RANKS: _names,
     outputs.SAMPLED_SUBSET: _together((_names, _seed)),
     outputs.PROXY_METRICS: _together((_recipe, _target_epochs, _seed)),
-    outputs.PROXY_EVALUATION: _together((_recipe, _target_epochs)),
+    outputs.PROXY_EVALUATION: _together((_recipe, _target_epochs, _seed)),
     outputs.PROXY_REPEATS: _proxy_repeats,
     outputs.REGRESSOR: _regressor,
     outputs.REFINEMENT: _refinement,

@@ -41,6 +41,7 @@ from quadmix_assets_tests.s3 import BUCKET, s3_server
 # Sixteen proxies of some thousand tokens cannot tell one theta from another.
 OF_TOO_SMALL_A_SWARM = {
     "regressor_learned_something",
+    "targets_tell_thetas_apart",
     "theta_star_beats_the_swarm",
     "mix_beats_random",
     "directions_are_plausible",

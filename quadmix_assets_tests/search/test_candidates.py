@@ -15,6 +15,7 @@ from quadmix_assets.search.candidates import (
 )
 from quadmix_assets.search.strategies.base import Prediction
 from quadmix_assets.search.strategies.cma_es import CmaEsSettings
+from quadmix_assets.search.strategies.trust import TrustRegion
 from quadmix_assets_tests.search.limits import constraints
 from quadmix_assets_tests.search.swarm import N_CRITERIA, N_DOMAINS, OMEGA_MAX
 from quadmix_assets_tests.search.test_strategies import WEIGHTS, search, space
@@ -129,6 +130,18 @@ def test_only_what_the_searches_found_may_lie_outside_the_evidence() -> None:
         assert one.is_within_evidence == (one.theta.omega[0] > OMEGA_MAX / 2)
     assert all(one.is_within_evidence for one in found[2:])
     assert len(found) == 16
+
+
+def test_cma_es_stays_in_its_trust_region_at_every_caution() -> None:
+    region = TrustRegion.of(THETAS, space(), 0.5)
+
+    def excess(trust: float | None) -> float:
+        found = candidates(strategy=CmaEsSettings(trust=trust), n_points=2_000)
+        thetas = [one.theta for one in found if one.name.startswith("CMA-ES")]
+        return float(region.excess(space().to_cube(Parameters.stack(thetas))).max())
+
+    assert excess(None) > 0.1
+    assert excess(0.5) < 0.02
 
 
 def test_candidates_survive_json_bit_by_bit() -> None:

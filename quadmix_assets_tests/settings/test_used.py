@@ -28,7 +28,7 @@ WITH_CRITERION_NAMES = {
 WITH_SEED = {
     *("planted_corpus", "tokenizer", "target_sets", "fitted_models", "proxy_pool"),
     *("parameter_sets", "sampled_subset", "regressor", "optimal_params", "final_mix"),
-    *("mix_manifest", *TRAINING),
+    *("mix_manifest", *MEASURED),
 }
 OBJECTIVES = [
     {"name": "planted", "targets": {"planted": 1.0}},

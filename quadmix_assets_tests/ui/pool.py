@@ -46,6 +46,8 @@ PROFILE: dict[str, Any] = {
             "warmup_steps": 1,
         },
         "max_target_tokens": 500,
+        "repeated_thetas": 2,
+        "repeats": 1,
         "n_workers": 1,
     },
     "search": {
@@ -53,6 +55,8 @@ PROFILE: dict[str, Any] = {
         "regressor": "ridge_log",
         "compared": [],
         "n_points": 200,
+        "verify": {"candidates": 3, "heats": [{"candidates": 3, "seeds": 1}]},
+        "check_seeds": 2,
     },
     "mix": {"objective": "planted", "accept": ["regressor_learned_something"]},
     "comparison": {"n_seeds": 1},
