@@ -111,9 +111,9 @@ def _shown(result: CheckResult) -> pl.DataFrame:
             {
                 "trained on": _NAMES.get(name, name),
                 "predicted": result.predicted.get(name),
-                "measured on search": result.mean(name, SEARCH).brief,
-                "measured on proof": result.mean(name).brief,
-                "theta* is lower by": gain,
+                "on search": result.mean(name, SEARCH).brief,
+                "on proof": result.mean(name).brief,
+                "theta* gains": gain,
                 "seeds": result.mean(name).seeds,
             }
         )
