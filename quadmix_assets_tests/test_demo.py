@@ -11,6 +11,7 @@ from upath import UPath
 
 from quadmix_assets.corpus.planted import TARGET_BLEND
 from quadmix_assets.outputs import FINAL_MIX, MIX_MANIFEST, RANDOM_COMPARISON, RAW_SHARDS
+from quadmix_assets.search.optimum_check import THETA_STAR, UNIFORM, best_by, read_check
 from quadmix_assets.settings import load_settings
 from quadmix_assets.store import Store
 
@@ -90,9 +91,23 @@ def test_mix_beats_random_mixes_of_its_size(demo: tuple[Store, str]) -> None:
 
 
 @pytest.mark.slow
+def test_theta_star_beats_random_and_the_first_round_where_nothing_was_chosen(
+    demo: tuple[Store, str],
+) -> None:
+    store, _ = demo
+    check = read_check(store, load_settings("demo"), "planted")
+    assert check.mean(THETA_STAR).seeds == 8
+    assert check.gain_over(UNIFORM).is_better
+    assert check.passed, check.in_words()
+    assert check.best_criterion == best_by("importance")
+
+
+@pytest.mark.slow
 def test_demo_ends_with_places_and_a_table(demo: tuple[Store, str]) -> None:
     store, printed = demo
     for words in (str(store.root / FINAL_MIX), "mix_manifest.json", "plots", "tokens"):
         assert words in printed
-    for words in ("theta*, predicted", "best of 128 proxies", "random mix"):
+    for words in ("theta*  ", "quadmix_paper", "importance alone", "best of the first round"):
         assert words in printed
+    assert "of the gain of theta* over random documents" in " ".join(printed.split())
+    assert "random mix" in printed

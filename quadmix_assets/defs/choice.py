@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from quadmix_assets.defs.metadata import markdown_table
+from quadmix_assets.defs.metadata import readable_table
 from quadmix_assets.proxies.evidence import Evidence
 from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.choice_metrics import NEAR_OPTIMUM, choice_metrics, table_of_choice
@@ -27,7 +27,7 @@ def choice_metadata(
         target: choice_metrics(values, fitted[target].losses, evidence.rounds)
         for target, values in predicted.items()
     }
-    metadata: dict[str, Any] = {"choice": markdown_table(table_of_choice(targets, "nats"))}
+    metadata: dict[str, Any] = {"choice": readable_table(table_of_choice(targets, "nats"))}
     for wanted in settings.objectives:
         objective = Objective.of(wanted, evidence.metrics)
         found = choice_metrics(
@@ -36,7 +36,7 @@ def choice_metadata(
             evidence.rounds,
         )
         table = table_of_choice({wanted.name: found}, objective.unit.replace(" ", "_"))
-        metadata[f"choice_{wanted.name}"] = markdown_table(table)
+        metadata[f"choice_{wanted.name}"] = readable_table(table)
         metadata |= {
             f"{name}_near_optimum_{wanted.name}": found[NEAR_OPTIMUM][name].value
             for name in ("spearman", "regret_at_1")

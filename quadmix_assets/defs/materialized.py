@@ -58,7 +58,10 @@ def settings_table(settings: Settings, asset: str) -> dg.MetadataValue:
     used = settings_used(settings, asset)
     return markdown_table(
         pl.DataFrame(
-            {"setting": list(used), "value": [str(value) for value in used.values()]},
+            {
+                "setting": list(used),
+                "value": ["–" if value is None else str(value) for value in used.values()],
+            },
             schema={"setting": pl.String, "value": pl.String},
         )
     )

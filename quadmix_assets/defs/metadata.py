@@ -43,6 +43,11 @@ def markdown_table(frame: pl.DataFrame, markdown: Collection[str] = ()) -> dg.Me
     return dg.MetadataValue.md(table(frame, markdown))
 
 
+def readable_table(frame: pl.DataFrame) -> dg.MetadataValue:
+    """A small table that is no file of the lake: its headings are words, without underscores."""
+    return markdown_table(frame.rename({name: name.replace("_", " ") for name in frame.columns}))
+
+
 # Per column, what it is made from: pairs of asset and column.
 Lineage = Mapping[str, Sequence[tuple[str, str]]]
 
@@ -116,7 +121,7 @@ def first_rows(path: UPath) -> dg.MetadataValue:
 
 
 def _excerpt(value: object) -> object:
-    if isinstance(value, float):
+    if value is None or isinstance(value, (float, bool)):
         return value
     text = ", ".join(map(str, value[:_SAMPLE_TEXT])) if isinstance(value, pl.Series) else str(value)
     # Cut before it is split, so that a document of megabytes is not read for one line.

@@ -5,7 +5,7 @@ from typing import Any
 import dagster as dg
 
 from quadmix_assets.defs.faults import faults_in_words
-from quadmix_assets.defs.metadata import figure, markdown_table
+from quadmix_assets.defs.metadata import figure, readable_table
 from quadmix_assets.defs.resources import ProjectResource
 from quadmix_assets.outputs import REGRESSOR
 from quadmix_assets.proxies.evidence import Evidence, read_evidence
@@ -36,8 +36,8 @@ def noise_metadata(store: Store, settings: Settings, evidence: Evidence) -> dict
     }
     objectives = {name: noise for name, noise in found.items() if noise is not None}
     return {
-        "noise": markdown_table(table_of_noise(targets)),
-        "noise_of_objectives": markdown_table(table_of_noise(objectives)),
+        "noise": readable_table(table_of_noise(targets)),
+        "noise_of_objectives": readable_table(table_of_noise(objectives)),
         **{f"reliability_{name}": noise.reliability.value for name, noise in targets.items()},
         "noise_and_spread": figure(store, REGRESSOR, "noise", plot_noise(targets)),
     }

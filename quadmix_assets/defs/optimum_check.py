@@ -3,12 +3,14 @@
 from typing import Any
 
 import dagster as dg
+import polars as pl
 from pydantic import Field
 
+from quadmix_assets.corpus.target_sets import SEARCH
 from quadmix_assets.defs.conditions import PINNED
 from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
-from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
+from quadmix_assets.defs.metadata import Cost, clear_errors, figure, readable_table, table_metadata
 from quadmix_assets.defs.progress import observe_progress
 from quadmix_assets.defs.proxies import proxy_pool
 from quadmix_assets.defs.refinement import GROUP
@@ -16,10 +18,19 @@ from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
 from quadmix_assets.defs.retries import RETRY_ONCE
 from quadmix_assets.defs.verification import verification
 from quadmix_assets.outputs import OPTIMUM_CHECK
-from quadmix_assets.search.optimum_check import read_check, train_check
+from quadmix_assets.search.optimum_check import (
+    THETA_STAR,
+    UNIFORM,
+    CheckResult,
+    read_check,
+    train_check,
+)
 from quadmix_assets.search.optimum_plots import plot_optimum_check
 from quadmix_assets.settings import SettingsError, with_search
 from quadmix_assets.store import MissingOutputError
+
+# What samples are called where people read of them.
+_NAMES = {UNIFORM: "random documents"}
 
 
 class CheckConfig(dg.Config):
@@ -66,9 +77,9 @@ def optimum_check(
     metadata: dict[str, Any] = {}
     for name, result in results.items():
         table = result.table()
-        plot = plot_optimum_check(table, unit=result.objective.unit, title=name)
+        plot = plot_optimum_check(_named(table), unit=result.objective.unit, title=name)
         metadata |= {
-            f"table_{name}": markdown_table(table),
+            f"table_{name}": readable_table(_shown(result)),
             f"check_{name}": figure(store, OPTIMUM_CHECK, f"check_{name}", plot),
             f"tokens_{name}": result.tokens,
         }
@@ -85,6 +96,28 @@ def optimum_check(
         },
         path=path,
     )
+
+
+def _named(table: pl.DataFrame) -> pl.DataFrame:
+    return table.with_columns(pl.col("sample").replace(_NAMES))
+
+
+def _shown(result: CheckResult) -> pl.DataFrame:
+    """What was measured for one objective, a line per sample, with half their 90 % intervals."""
+    rows = []
+    for name in result.on_proof:
+        gain = None if name == THETA_STAR else result.gain_over(name).gain.brief
+        rows.append(
+            {
+                "trained on": _NAMES.get(name, name),
+                "predicted": result.predicted.get(name),
+                "on search": result.mean(name, SEARCH).brief,
+                "on proof": result.mean(name).brief,
+                "theta* gains": gain,
+                "seeds": result.mean(name).seeds,
+            }
+        )
+    return pl.DataFrame(rows, infer_schema_length=None)
 
 
 @dg.asset_check(asset=optimum_check)

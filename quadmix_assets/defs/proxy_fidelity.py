@@ -6,7 +6,7 @@ from quadmix_assets.corpus.target_sets import EVALUATED, PROOF
 from quadmix_assets.defs.conditions import PINNED
 from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
-from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
+from quadmix_assets.defs.metadata import Cost, clear_errors, readable_table, table_metadata
 from quadmix_assets.defs.progress import observe_progress
 from quadmix_assets.defs.proxies import proxy_pool
 from quadmix_assets.defs.refinement import GROUP
@@ -55,7 +55,7 @@ def proxy_fidelity(
         shown = {}
         for part in EVALUATED if table.height else ():
             objectives, targets = fidelity_of(store, settings, part)
-            shown[f"order_on_{part}"] = markdown_table(table_of_fidelity(objectives | targets))
+            shown[f"order_on_{part}"] = readable_table(table_of_fidelity(objectives | targets))
     path = store.table_path(PROXY_FIDELITY)
     recipe = second_scale(settings).proxies.training
     return materialized(

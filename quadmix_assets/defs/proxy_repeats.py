@@ -6,7 +6,7 @@ from quadmix_assets.defs.conditions import PINNED_AFTER_ALL
 from quadmix_assets.defs.corpus import target_sets, tokenizer
 from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
-from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
+from quadmix_assets.defs.metadata import Cost, clear_errors, readable_table, table_metadata
 from quadmix_assets.defs.progress import observe_progress
 from quadmix_assets.defs.proxies import (
     GROUP,
@@ -56,7 +56,7 @@ def proxy_repeats(
             **table_metadata(path, table.schema, table.height),
             "n_thetas": table["theta_id"].n_unique(),
             "n_trainings": table.select("theta_id", "seed").n_unique(),
-            "failed": markdown_table(failed.select("theta_id", "seed", "reason").unique()),
+            "failed": readable_table(failed.select("theta_id", "seed", "reason").unique()),
             **cost.metadata(),
         },
         path=path,

@@ -7,7 +7,7 @@ from quadmix_assets.defs.conditions import PINNED_AFTER_ALL
 from quadmix_assets.defs.corpus import target_sets, tokenizer
 from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
-from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table
+from quadmix_assets.defs.metadata import Cost, clear_errors, readable_table
 from quadmix_assets.defs.progress import observe_rounds
 from quadmix_assets.defs.proxies import proxy_evaluation, proxy_metrics, proxy_pool
 from quadmix_assets.defs.proxy_repeats import proxy_repeats
@@ -63,9 +63,9 @@ def refinement(
         shown = {}
         if summary.n_rounds:
             evidence = read_evidence(store, settings)
-            shown["rounds"] = markdown_table(table_of_rounds(evidence, settings.objectives))
+            shown["rounds"] = readable_table(table_of_rounds(evidence, settings.objectives))
     if summary.predicted.height:
-        shown["predicted"] = markdown_table(summary.predicted)
+        shown["predicted"] = readable_table(summary.predicted)
     return materialized(
         project,
         REFINEMENT,

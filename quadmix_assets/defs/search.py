@@ -13,7 +13,7 @@ from quadmix_assets.defs.choice import choice_metadata
 from quadmix_assets.defs.conditions import PINNED, PINNED_AFTER_ALL
 from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
-from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table
+from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, readable_table
 from quadmix_assets.defs.noise import noise_metadata
 from quadmix_assets.defs.proxies import parameter_sets, proxy_evaluation, proxy_metrics, proxy_pool
 from quadmix_assets.defs.proxy_repeats import proxy_repeats
@@ -125,8 +125,8 @@ def regressor(context: dg.AssetExecutionContext, project: ProjectResource) -> dg
             "n_reused": len(reused),
             "reused": str(reused),
             "n_regressor_inputs": len(inputs.names),
-            "rounds": markdown_table(table_of_rounds(evidence, settings.objectives)),
-            "held_out": markdown_table(pl.DataFrame(rows)),
+            "rounds": readable_table(table_of_rounds(evidence, settings.objectives)),
+            "held_out": readable_table(pl.DataFrame(rows)),
             **choice_metadata(settings, evidence, fitted),
             **noise_metadata(store, settings, evidence),
             **metadata,

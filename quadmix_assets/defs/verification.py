@@ -3,11 +3,12 @@
 from typing import Any
 
 import dagster as dg
+import polars as pl
 
 from quadmix_assets.defs.conditions import PINNED
 from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
-from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
+from quadmix_assets.defs.metadata import Cost, clear_errors, figure, readable_table, table_metadata
 from quadmix_assets.defs.progress import observe_progress
 from quadmix_assets.defs.proxies import proxy_pool
 from quadmix_assets.defs.refinement import GROUP
@@ -16,6 +17,7 @@ from quadmix_assets.defs.retries import RETRY_ONCE
 from quadmix_assets.defs.search import optimal_params
 from quadmix_assets.outputs import VERIFICATION
 from quadmix_assets.search.candidates import QUADMIX_PAPER
+from quadmix_assets.search.intervals import Mean
 from quadmix_assets.search.verification import VERIFICATION_SCHEMA, Contest, verify
 from quadmix_assets.search.verification_plots import plot_heats
 from quadmix_assets.store import MissingOutputError
@@ -51,7 +53,7 @@ def verification(
     metadata: dict[str, Any] = {}
     for name, contest in contests.items():
         ranking = contest.ranking()
-        metadata[f"candidates_{name}"] = markdown_table(ranking)
+        metadata[f"candidates_{name}"] = readable_table(_shown(ranking))
         plot = plot_heats(ranking, unit=contest.objective.unit, title=name)
         metadata[f"heats_{name}"] = figure(store, VERIFICATION, f"heats_{name}", plot)
         metadata |= _winner(name, contest)
@@ -65,6 +67,23 @@ def verification(
             "dagster/uri": str(store.root / VERIFICATION),
             **cost.metadata(),
         },
+    )
+
+
+def _shown(ranking: pl.DataFrame) -> pl.DataFrame:
+    """The ranking for reading: means with half their 90 % intervals, in few narrow columns."""
+    means = [
+        Mean(mean, low, high, seeds).brief
+        for mean, low, high, seeds in ranking.select("mean", "low", "high", "seeds").rows()
+    ]
+    return ranking.select(
+        "candidate",
+        "seeds",
+        pl.Series("measured", means, dtype=pl.String),
+        pl.col("behind").alias("worse by"),
+        "predicted",
+        "optimism",
+        "outside",
     )
 
 

@@ -1,5 +1,6 @@
 """Markdown of texts and small tables, as Dagster's UI shows it."""
 
+import math
 import re
 from collections.abc import Collection
 
@@ -8,6 +9,7 @@ import polars as pl
 # An address becomes a link even where every sign of it is escaped. A word joiner, which is not
 # seen, after `//`, `www` and before `@` ends what the renderer takes for one.
 _WORD_JOINER = "\u2060"
+_MISSING = "–"
 _MARKUP = re.compile(r"\](?=[(\[:])|<(?=[A-Za-z/!?])")
 _ADDRESS = re.compile(r"(?<=:)//|\bwww(?=\.)|(?<=[\w.+-])(?=@)", re.I)
 
@@ -40,7 +42,7 @@ def code_block(text: str) -> str:
 
 
 def table(frame: pl.DataFrame, markdown: Collection[str] = ()) -> str:
-    """A small table.
+    """A small table; what is missing or not finite is a dash.
 
     Args:
         frame: its cells are shown as they are, since they may hold words of documents.
@@ -48,7 +50,7 @@ def table(frame: pl.DataFrame, markdown: Collection[str] = ()) -> str:
     """
 
     def cell(column: str, value: object) -> str:
-        text = f"{value:.4g}" if isinstance(value, float) else str(value)
+        text = _shown(value)
         shown = text.replace("\n", " ") if column in markdown else plain_text(text)
         return shown.replace("|", "\\|")
 
@@ -59,3 +61,11 @@ def table(frame: pl.DataFrame, markdown: Collection[str] = ()) -> str:
         *("| " + " | ".join(row) + " |" for row in rows),
     ]
     return "\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return _MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

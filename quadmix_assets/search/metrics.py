@@ -38,7 +38,7 @@ class Interval:
 
     def __str__(self) -> str:
         """The value and its interval, for tables and messages."""
-        return f"{self.value:.4g} ({self.low:.4g} to {self.high:.4g})"
+        return f"{self.value:.3g} ({self.low:.3g} to {self.high:.3g})"
 
 
 @dataclass(frozen=True)

@@ -251,8 +251,8 @@ class CheckResult:
         """One row per sample: its means with 90 % intervals, and what theta* gains over it.
 
         Columns sample, predicted (null where there is none), mean, low, high (on the proof part),
-        search (on the search part, with its interval), gain, gain_low, gain_high (of theta* over
-        it, on the proof part; null for theta* itself), seeds.
+        gain, gain_low, gain_high (of theta* over it, on the proof part; null for theta* itself),
+        seeds.
         """
         rows = []
         for name in self.on_proof:
@@ -265,7 +265,6 @@ class CheckResult:
                     "mean": proof.value,
                     "low": _finite(proof.low),
                     "high": _finite(proof.high),
-                    "search": str(self.mean(name, SEARCH)),
                     "gain": gain.value if has_gain else None,
                     "gain_low": _finite(gain.low) if has_gain else None,
                     "gain_high": _finite(gain.high) if has_gain else None,

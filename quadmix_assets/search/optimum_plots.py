@@ -191,9 +191,13 @@ def plot_optimum_check(table: pl.DataFrame, *, unit: str, title: str) -> Figure:
     predicted, mean, low, high, gain, gain_low, gain_high = (
         table[name].cast(pl.Float64).to_numpy() for name in columns
     )
-    axes.scatter(mean, rows, color=BLUE, zorder=3, label="measured, 90 % interval of the mean")
+    axes.scatter(
+        mean, rows, color=BLUE, zorder=3, label="measured on the proof part, 90 % interval"
+    )
     axes.hlines(rows, low, high, color=BLUE)
-    axes.scatter(predicted, rows, marker="D", color=ORANGE, zorder=2, label="predicted")
+    axes.scatter(
+        predicted, rows, marker="D", color=ORANGE, zorder=2, label="predicted for the search part"
+    )
     axes.set_yticks(rows, table["sample"].to_list())
     axes.set_xlabel(f"objective ({unit}), lower is better")
     axes.set_title(f"theta* and baselines: {title}")

@@ -57,7 +57,8 @@ def starter_profile(
 def _parameters(sizes: Sizes, n_domains: int) -> list[str]:
     proxies = [
         f"One proxy is trained for each of {sizes.n_proxies} thetas: a theta has {sizes.n_entries} "
-        f"entries, for {n_domains} domains, and the search needs about one proxy for each entry."
+        f"entries, for {n_domains} domains, and the search needs about one proxy for each entry. "
+        f"Some {sizes.n_measuring} more measure the noise, choose theta* and check it."
     ]
     window = (
         "The upper bound of omega is the paper's 0.1."

@@ -47,7 +47,7 @@ def test_table_holds_every_cell_in_one_row_each() -> None:
         "| --- | --- | --- |",
         "| a\\|b | 1 | 0.1235 |",
         "| two lines | 2000000 | 1e-09 |",
-        "| None | 3 | None |",
+        "| – | 3 | – |",
     ]
     assert str(markdown_table(frame.clear()).value).count("\n") == 1
 

@@ -1,12 +1,18 @@
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from quadmix_assets.corpus.target_sets import SEARCH
+from quadmix_assets.mix.loss_lines import check_lines
 from quadmix_assets.mix.manifest import read_manifest, write_manifest
 from quadmix_assets.mix.report import FailedCheck, failed_checks_text, summary_text
-from quadmix_assets.outputs import PROXY_METRICS, RANDOM_COMPARISON
-from quadmix_assets.search.optimum_check import read_check
+from quadmix_assets.outputs import OPTIMUM_CHECK, PROXY_METRICS, RANDOM_COMPARISON
+from quadmix_assets.search.intervals import Mean
+from quadmix_assets.search.objective import Objective
+from quadmix_assets.search.optimum_check import CheckResult, read_check
 from quadmix_assets_tests.conftest import Project
 
 
@@ -14,49 +20,108 @@ def lines_with(text: str, words: str) -> list[str]:
     return [line for line in text.splitlines() if words in line]
 
 
-def test_numbers_are_those_of_manifest_and_proxies(tiny: Project) -> None:
-    store = tiny.store
+def cells(line: str) -> list[str]:
+    """The columns of a line, which two spaces or more lie between."""
+    return re.split(r" {2,}", line.strip())
+
+
+def shown(mean: Mean) -> str:
+    return f"{mean.value:.3f} ± {mean.high - mean.value:.3f}"
+
+
+def test_numbers_are_those_of_the_manifest(tiny: Project) -> None:
+    text = summary_text(tiny.settings, tiny.store)
+    manifest = read_manifest(tiny.store)
+    totals = sum(manifest["n_tokens_out_per_domain"])
+    found = []
+    for domain, n_tokens in zip(
+        manifest["domains"], manifest["n_tokens_out_per_domain"], strict=True
+    ):
+        (line,) = lines_with(text, f"  {domain} ")
+        assert line.split()[-1] == f"{n_tokens / totals:.1%}"
+        found.append((text.index(line), -n_tokens))
+    assert [n for _, n in sorted(found)] == sorted(n for _, n in found), "largest first"
+
+
+def test_theta_star_is_shown_beside_what_it_has_to_beat(tiny: Project) -> None:
+    text = summary_text(tiny.settings, tiny.store)
+    check = read_check(tiny.store, tiny.settings, "planted")
+    names = {
+        "theta*": "theta*",
+        "quadmix_paper": "the paper's search (quadmix_paper)",
+        "best of the first round": "best of the first round of proxies",
+        str(check.best_criterion): "the best criterion",
+        "uniform": "random documents",
+    }
+    places = []
+    for sample, words in names.items():
+        (line,) = [line for line in lines_with(text, f"{words}  ") if line.startswith("  ")]
+        places.append(text.index(line))
+        _, *numbers = cells(line)
+        same = sample in check.same_as_theta_star
+        measured = "theta*" if same else sample
+        assert f"{check.mean(measured, SEARCH).value:.3f}" in numbers
+        assert shown(check.mean(measured)) in numbers
+        if same:
+            assert numbers[-1] == "the same"
+        elif sample != "theta*":
+            assert numbers[-1] == shown(check.gain_over(sample).gain)
+        if measured in check.predicted:
+            assert numbers[0] == f"{check.predicted[measured]:.3f}"
+    assert places == sorted(places), "theta* first, random documents last"
+    assert max(map(len, text.splitlines())) <= 110
+    candidate = read_manifest(tiny.store)["prediction"]["candidate"]
+    assert f"theta* is '{candidate}'" in " ".join(text.split())
+
+
+def made_up_check(gain: float, of_criterion: float) -> CheckResult:
+    """theta* at 3 nats, random documents worse by `gain`, a criterion by `of_criterion`."""
+    values = {"theta*": 3.0, "uniform": 3.0 + gain, "best by taste": 3.0 + of_criterion}
+    losses = {name: {0: value, 1: value + 0.1} for name, value in values.items()}
+    objective = Objective("planted", "nats", {"planted": 1.0}, 0.0)
+    return CheckResult(objective, losses, losses, {"theta*": 2.5}, ("quadmix_paper",), 12_345.0)
+
+
+def test_the_share_of_the_best_criterion_is_told_where_there_is_a_gain() -> None:
+    prediction = {"candidate": "search (cma_es)"}
+    text = "\n".join(check_lines(made_up_check(2.0, 0.5), prediction))
+    words = " ".join(text.split())
+    assert "taste alone has 75% of the gain of theta* over random documents" in words
+    assert "mixes of equal size (12,000 tokens)" in words
+    assert "it is the same as the paper's search (quadmix_paper)" in words
+    assert cells(lines_with(text, "random documents  ")[0]) == [
+        "random documents",
+        "5.050",
+        "5.050 ± 0.316",
+        "2.000 ± 0.000",
+    ]
+    assert "of the gain" not in "\n".join(check_lines(made_up_check(-1.0, 0.5), prediction))
+
+
+def test_a_failed_training_is_called_so() -> None:
+    check = made_up_check(2.0, 0.5)
+    check = replace(check, on_search={}, on_proof={**check.on_proof, "uniform": {}})
+    text = "\n".join(check_lines(check, {"candidate": "theta 3"}))
+    assert cells(lines_with(text, "random documents  ")[0])[1:] == ["failed"] * 3
+    assert "nan" not in text and "inf" not in text
+
+
+def test_before_the_check_theta_star_stands_beside_the_swarm(tiny: Project, tmp_path: Path) -> None:
+    store = tiny.copy(tmp_path / "copy").store
+    store.table_path(OPTIMUM_CHECK).unlink()
     text = summary_text(tiny.settings, store)
-    manifest = read_manifest(store)
+    prediction = read_manifest(store)["prediction"]
     metrics = pl.concat(
         store.read_table(store.table_path(PROXY_METRICS, f"batch-{n:05d}")) for n in range(2)
     )
     expected = {
-        f"theta* ({manifest['prediction']['candidate']}), predicted": manifest["prediction"][
-            "predicted_for_other_seeds"
-        ],
+        f"theta* ({prediction['candidate']}), predicted": prediction["predicted_for_other_seeds"],
         "best of 16 proxies": metrics["loss_nats"].min(),
         "mean of the proxies": metrics["loss_nats"].mean(),
     }
     for words, loss in expected.items():
         (line,) = lines_with(text, words)
         assert line.split()[-1] == f"{loss:.4f}"
-    totals = sum(manifest["n_tokens_out_per_domain"])
-    shown = []
-    for domain, n_tokens in zip(
-        manifest["domains"], manifest["n_tokens_out_per_domain"], strict=True
-    ):
-        (line,) = lines_with(text, f"  {domain} ")
-        assert line.split()[-1] == f"{n_tokens / totals:.1%}"
-        shown.append((text.index(line), -n_tokens))
-    assert [n for _, n in sorted(shown)] == sorted(n for _, n in shown), "largest first"
-
-
-def test_theta_star_is_shown_beside_what_it_has_to_beat(tiny: Project) -> None:
-    text = summary_text(tiny.settings, tiny.store)
-    check = read_check(tiny.store, tiny.settings, "planted")
-    for sample in ("theta*", "quadmix_paper", "best of the first round"):
-        (line,) = [line for line in lines_with(text, f"  {sample} ") if "predicted" not in line]
-        if sample in check.same_as_theta_star:
-            assert line.endswith("the same as theta*")
-        else:
-            assert f"{check.mean(sample)}" in line
-        if sample in check.on_proof and sample != "theta*":
-            assert line.endswith(str(check.gain_over(sample).gain))
-    (line,) = lines_with(text, "best single criterion")
-    assert str(check.best_criterion) in line
-    (line,) = lines_with(text, "random documents")
-    assert str(check.mean("uniform")) in line
 
 
 def test_every_place_that_is_named_is_there(tiny: Project) -> None:
@@ -102,7 +167,7 @@ def test_comparison_may_be_missing(tiny: Project, tmp_path: Path, lost: str) -> 
     store.table_path(lost).unlink()
     text = summary_text(tiny.settings, store)
     assert "random mix" not in text
-    assert "best of 16 proxies" in text
+    assert "random documents" in text
 
 
 def test_accepted_guards_come_before_all_numbers(tiny: Project, tmp_path: Path) -> None:

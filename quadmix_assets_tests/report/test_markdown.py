@@ -58,6 +58,11 @@ def test_cells_stay_in_their_table(texts: list[str]) -> None:
     assert not kinds(shown) & _ACTIVE
 
 
+def test_what_is_missing_is_a_dash() -> None:
+    frame = pl.DataFrame({"x": [None, float("nan"), float("-inf")], "outside": [True, False, None]})
+    assert table(frame).splitlines()[2:] == ["| – | yes |", "| – | no |", "| – | – |"]
+
+
 def test_marked_up_columns_are_named() -> None:
     frame = pl.DataFrame({"link": ["[a](/assets/a)"], "text": ["[a](/assets/a)"]})
     assert table(frame, ["link"]).count("[a](/assets/a)") == 1

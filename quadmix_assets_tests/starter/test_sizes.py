@@ -23,3 +23,9 @@ def test_proxies_follow_the_entries_of_theta_in_whole_batches() -> None:
     assert sizes_of(10**9, 3, 10).n_proxies == 128
     assert (sizes_of(10**9, 3, 26).n_entries, sizes_of(10**9, 3, 26).n_proxies) == (182, 192)
     assert sizes_of(10**9, 8, 300).n_proxies == 512
+
+
+def test_proxies_that_measure_are_counted_beside_the_swarm() -> None:
+    # 12 repeats; heats of 16, 8, 8 and 8; 8 seeds of theta*, three rivals and each criterion.
+    assert sizes_of(10**9, 3, 10).n_measuring == 12 + 40 + 8 * (4 + 3)
+    assert sizes_of(10**9, 5, 10).n_measuring == 12 + 40 + 8 * (4 + 5)
