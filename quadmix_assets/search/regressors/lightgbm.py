@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import lightgbm as lgb
 
 PATIENCE_ROUNDS = 100
-# What the error must fall by within these rounds, as a share of the variance of the losses. Exact
-# thresholds go on gaining less than that for thousands of rounds.
-_LEAST_GAIN = 1e-3
+# By what share of itself the squared error must fall within these rounds. Exact thresholds go on
+# gaining less than that for thousands of rounds.
+_LEAST_GAIN = 0.001
 _N_BAGS = 8
 
 _PARAMETERS = {
@@ -84,6 +84,28 @@ def _n_leaves(options: LightGBMSettings, n_rows: int) -> int:
     if options.n_leaves != "auto":
         return options.n_leaves
     return next(leaves for rows, leaves in _LEAVES_FROM_ROWS if n_rows >= rows)
+
+
+class _StopsWhereNothingIsGained:
+    """Ends a cross-validation as `lightgbm.early_stopping` does, by a share of the error itself.
+
+    LightGBM's own callback compares gains with a fixed number, but errors of loss-like targets
+    differ by orders of magnitude.
+    """
+
+    def __init__(self) -> None:
+        self._least, self._round = np.inf, 0
+
+    def __call__(self, env: "lgb.callback.CallbackEnv") -> None:
+        """Called after every round."""
+        from lightgbm.callback import EarlyStopException
+
+        results = env.evaluation_result_list or []
+        error = results[0][2]
+        if error < (1.0 - _LEAST_GAIN) * self._least:
+            self._least, self._round = error, env.iteration
+        elif env.iteration - self._round >= PATIENCE_ROUNDS:
+            raise EarlyStopException(self._round, results)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,13 +184,7 @@ class LightGBMRegressor:
                 lgb.Dataset(matrix, target),
                 num_boost_round=options.max_rounds,
                 folds=folds,
-                callbacks=[
-                    lgb.early_stopping(
-                        PATIENCE_ROUNDS,
-                        verbose=False,
-                        min_delta=_LEAST_GAIN * float(target.var()),
-                    )
-                ],
+                callbacks=[_StopsWhereNothingIsGained()],
             )
             # The history ends with the best round.
             errors = history["valid l2-mean"]
