@@ -296,7 +296,7 @@ class CheckResult:
             elif name in self.on_proof:
                 shown = "random documents" if name == UNIFORM else name
                 if name == self.best_criterion:
-                    shown = f"{name}, the best single criterion,"
+                    shown = f"{name} (the best single criterion)"
                 words.append(f"it {self.gain_over(name).in_words(shown, unit)}")
         return "; ".join(words)
 

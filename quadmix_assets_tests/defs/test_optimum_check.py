@@ -88,4 +88,4 @@ def test_tables_and_verdict_say_what_was_measured(tiny: Project) -> None:
     assert words.startswith("theta* of 'planted' ")
     assert "random documents: lower in " in words
     best = min(CRITERIA, key=lambda name: np.mean(list(result.on_search[name].values())))
-    assert f"{best}, the best single criterion" in words
+    assert f"{best} (the best single criterion)" in words

@@ -123,7 +123,7 @@ def test_the_best_criterion_is_not_chosen_on_the_proof_part() -> None:
     found = result(VALUES)
     assert found.best_criterion == best_by("importance")
     words = found.in_words()
-    assert "is better than best by importance, the best single criterion" in words
+    assert "is better than best by importance (the best single criterion)" in words
     assert words.index("the best theta of the first round") < words.index("random documents")
     assert found.optimism == pytest.approx(3.5 - 3.1)
     table = found.table()
