@@ -183,8 +183,10 @@ def test_summary_names_places_and_numbers(tiny: Project) -> None:
         text=True,
         check=True,
     )
-    for words in ("final mix", "manifest", "plots", "tokens", "theta* (", "best of 16"):
+    for words in ("final mix", "manifest", "plots", "tokens", "which won the verification"):
         assert words in result.stdout
+    for sample in ("  theta*", "best of the first round of proxies", "random documents"):
+        assert sample in result.stdout
     assert "checks failed" not in result.stdout, "the profile has no instance of its own"
 
 
