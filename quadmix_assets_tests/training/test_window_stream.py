@@ -3,12 +3,14 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quadmix_assets.training.token_file import TokenFile
 from quadmix_assets.training.window_stream import WindowStream, order_keys, piece_hashes
+from quadmix_assets_tests.corpus.reading import CORPUS, needs_corpus
 
 SEPARATOR = 0
 
@@ -265,3 +267,35 @@ def test_arrays_that_do_not_match_are_refused() -> None:
         pack(token_file, np.arange(2), np.array([1]), n_windows=1)
     with pytest.raises(ValueError, match="negative"):
         pack(token_file, np.arange(2), np.array([1, -1]), n_windows=1)
+
+
+@needs_corpus
+def test_a_short_training_reads_from_nearly_as_many_documents_as_windows() -> None:
+    """Real documents, of which the longest would fill a fifth of such a training in one go."""
+    texts = pl.concat(
+        pl.read_parquet(CORPUS / "docs" / f"shard-{shard:05d}.parquet", columns=["text"])
+        for shard in range(4)
+    )["text"]
+    lengths = (texts.str.len_bytes() // 4).to_list()
+    documents = np.arange(len(lengths))
+    context, n_tokens = 128, 200_000
+    read_by = []
+    for seed in range(3):
+        stream = WindowStream(
+            make_token_file(lengths),
+            documents,
+            np.ones_like(documents),
+            hashes_of(documents),
+            seed=seed,
+            context=context,
+            separator_id=0,
+            piece_share=n_tokens / sum(lengths),
+            max_pieces=max(2, round(0.005 * n_tokens / context)),
+        )
+        stream.read(n_tokens // context)
+        reads = stream.tokens_read()
+        assert len(reads.id_hashes) > 1_000
+        assert reads.n_tokens.max() <= 0.01 * n_tokens
+        read_by.append(set(reads.id_hashes.tolist()))
+    # Other thetas read other documents: the first one's are a small part of the second one's.
+    assert len(read_by[0] & read_by[1]) < 0.2 * len(read_by[0])
