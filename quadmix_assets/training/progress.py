@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -57,10 +58,13 @@ class BatchProgress:
         """One line for a log."""
         share = self.n_tokens / max(self.n_tokens_total, 1)
         failed = f", {self.n_failed} failed" if self.n_failed else ""
+        whole = f"{self.n_proxies} proxies, {share:.0%} of {self.n_tokens_total:,} tokens"
+        # Without a loss nothing was trained yet in this run, so that there is no rate either.
+        if not math.isfinite(self.mean_loss_nats):
+            return f"{whole}{failed}"
         return (
-            f"{self.n_proxies} proxies, {share:.0%} of {self.n_tokens_total:,} tokens, "
-            f"{self.tokens_per_second:,.0f} tokens/s, mean loss {self.mean_loss_nats:.3f} nats, "
-            f"{self.eta_seconds:,.0f} s left{failed}"
+            f"{whole}, {self.tokens_per_second:,.0f} tokens/s, "
+            f"mean loss {self.mean_loss_nats:.3f} nats, {self.eta_seconds:,.0f} s left{failed}"
         )
 
 

@@ -55,6 +55,7 @@ def test_before_the_first_report_nothing_is_known(clock: Clock) -> None:
     assert (progress.n_tokens, progress.tokens_per_second) == (0, 0.0)
     assert math.isinf(progress.eta_seconds)
     assert math.isnan(progress.mean_loss_nats)
+    assert str(progress) == "2 proxies, 0% of 10 tokens"
 
 
 def test_reports_of_other_processes_come_by_file(tmp_path: Path, clock: Clock) -> None:
