@@ -9,9 +9,24 @@ from quadmix_assets.sampling import (
     sample_parameters,
     sampling_value,
 )
+from quadmix_assets.search.constraints import Constraints
+from quadmix_assets.search.space import ThetaSpace
+from quadmix_assets_tests.search.limits import constraints
 from quadmix_assets_tests.seed import SEED
 
 N_CRITERIA, N_DOMAINS, OMEGA_MAX = 2, 4, 0.3
+
+
+def space_with_budget(budget: float) -> tuple[Constraints, ThetaSpace]:
+    """Constraints that give every mix so many tokens, and the space of thetas under them."""
+    limits = constraints(
+        names=("a", "b", "c", "d"),
+        n_criteria=N_CRITERIA,
+        n_tokens=np.array([1e6, 2e6, 5e5, 1e5]),
+        omega_max=OMEGA_MAX,
+        budget=budget,
+    )
+    return limits, ThetaSpace(N_CRITERIA, N_DOMAINS, limits.n_tokens, OMEGA_MAX, constraints=limits)
 
 
 def make_swarm(n: int, *, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -10,8 +10,13 @@ from quadmix_assets.search.refine import propose
 from quadmix_assets.search.regressor_inputs import ThetaInputs
 from quadmix_assets.search.space import ThetaSpace
 from quadmix_assets.search.strategies.base import Prediction
-from quadmix_assets_tests.search.limits import constraints
-from quadmix_assets_tests.search.swarm import N_CRITERIA, N_DOMAINS, OMEGA_MAX, true_losses
+from quadmix_assets_tests.search.swarm import (
+    N_CRITERIA,
+    N_DOMAINS,
+    OMEGA_MAX,
+    space_with_budget,
+    true_losses,
+)
 
 SPACE = ThetaSpace(N_CRITERIA, N_DOMAINS, np.ones(N_DOMAINS), OMEGA_MAX)
 OPTIMA = SPACE.draw(2, seed=5)
@@ -69,13 +74,6 @@ def test_the_seed_chooses_and_nothing_else() -> None:
 
 
 def test_constraints_hold() -> None:
-    limits = constraints(
-        names=("a", "b", "c", "d"),
-        n_criteria=N_CRITERIA,
-        n_tokens=np.array([1e6, 2e6, 5e5, 1e5]),
-        omega_max=OMEGA_MAX,
-        budget=3e5,
-    )
-    bound = ThetaSpace(N_CRITERIA, N_DOMAINS, limits.n_tokens, OMEGA_MAX, constraints=limits)
+    limits, bound = space_with_budget(3e5)
     tokens = limits.tokens(round_of(space=bound)).sum(axis=1)
     np.testing.assert_allclose(tokens, 3e5, rtol=1e-6)

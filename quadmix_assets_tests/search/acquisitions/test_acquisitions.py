@@ -11,8 +11,13 @@ from quadmix_assets.search.regressors.gaussian_process import GaussianProcessReg
 from quadmix_assets.search.space import ThetaSpace
 from quadmix_assets.search.strategies.base import Prediction
 from quadmix_assets.settings import AcquisitionSettings
-from quadmix_assets_tests.search.limits import constraints
-from quadmix_assets_tests.search.swarm import N_CRITERIA, N_DOMAINS, OMEGA_MAX, true_losses
+from quadmix_assets_tests.search.swarm import (
+    N_CRITERIA,
+    N_DOMAINS,
+    OMEGA_MAX,
+    space_with_budget,
+    true_losses,
+)
 
 SPACE = ThetaSpace(N_CRITERIA, N_DOMAINS, np.ones(N_DOMAINS), OMEGA_MAX)
 INPUTS_OF = ThetaInputs(("a", "b"), ("w", "x", "y", "z"), scaled=False)
@@ -63,14 +68,7 @@ def test_the_seed_chooses_and_nothing_else(kind: str, known: Known) -> None:
 @pytest.mark.parametrize("kind", ACQUISITIONS.kinds)
 @pytest.mark.parametrize("n", [1, 5])
 def test_as_many_as_asked_for_and_feasible(kind: str, n: int, known: Known) -> None:
-    limits = constraints(
-        names=("a", "b", "c", "d"),
-        n_criteria=N_CRITERIA,
-        n_tokens=np.array([1e6, 2e6, 5e5, 1e5]),
-        omega_max=OMEGA_MAX,
-        budget=3e5,
-    )
-    bound = ThetaSpace(N_CRITERIA, N_DOMAINS, limits.n_tokens, OMEGA_MAX, constraints=limits)
+    limits, bound = space_with_budget(3e5)
     tokens = limits.tokens(choose(kind, known, n=n, space=bound)).sum(axis=1)
     np.testing.assert_allclose(tokens, np.full(n, 3e5), rtol=1e-6)
 
