@@ -21,7 +21,6 @@ from quadmix_assets.defs.refinement import GROUP, refinement
 from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
 from quadmix_assets.outputs import OPTIMAL_PARAMS, REGRESSOR
 from quadmix_assets.proxies.evidence import read_evidence
-from quadmix_assets.proxies.repeats import read_repeats
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.candidates import Candidate
@@ -36,7 +35,7 @@ from quadmix_assets.search.fit import (
     poor_regressors,
     read_metrics,
 )
-from quadmix_assets.search.noise import weighed_by_reliability
+from quadmix_assets.search.noise import read_weighed
 from quadmix_assets.search.optimum import previous_optima, search_settings, write_optimum
 from quadmix_assets.search.optimum_plots import (
     plot_shares_of_optima,
@@ -231,8 +230,7 @@ def optimal_params(
     criteria, domains = settings.criterion_names, settings.domain_names
     metadata: dict[str, Any] = {}
     with clear_errors(MissingOutputError, InfeasibleError, ValueError), _threads(settings):
-        evidence = read_evidence(store, settings)
-        settings = weighed_by_reliability(settings, evidence, read_repeats(store, settings))
+        settings, evidence, _ = read_weighed(store, settings)
         space = make_space(store, settings)
         regressors = load_regressors(store, settings)
         inputs_of = make_regressor_inputs(store, settings)

@@ -13,15 +13,14 @@ from scipy.stats import kendalltau, spearmanr
 
 from quadmix_assets.corpus.target_sets import EVALUATED
 from quadmix_assets.outputs import PROXY_FIDELITY
-from quadmix_assets.proxies.evidence import Evidence, read_evidence
+from quadmix_assets.proxies.evidence import Evidence
 from quadmix_assets.proxies.measure import with_measure
-from quadmix_assets.proxies.repeats import read_repeats
 from quadmix_assets.sampling.validation import FloatArray, IntArray
 from quadmix_assets.search.by_seed import objective_by_seed
 from quadmix_assets.search.fit import load_regressors, make_regressor_inputs, objective_predictor
 from quadmix_assets.search.fresh_proxies import fresh_proxies
 from quadmix_assets.search.metrics import Interval
-from quadmix_assets.search.noise import weighed_by_reliability
+from quadmix_assets.search.noise import read_weighed
 from quadmix_assets.search.objective import Objective, objective_losses, objective_named
 from quadmix_assets.settings import Settings, TrainingSettings
 from quadmix_assets.store import MissingOutputError, Store
@@ -91,8 +90,8 @@ def train_fidelity(
     wanted, path = settings.search.fidelity, store.table_path(PROXY_FIDELITY)
     table = pl.DataFrame(schema=FIDELITY_SCHEMA)
     if wanted.n_thetas:
-        evidence = read_evidence(store, settings)
-        rows = spread_over_range(_predicted(store, settings, evidence), wanted.n_thetas)
+        weighed, evidence, _ = read_weighed(store, settings)
+        rows = spread_over_range(_predicted(store, weighed, evidence), wanted.n_thetas)
         names: list[tuple[int, int, int]] = []
         samples: list[Sample] = []
         with fresh_proxies(store, second_scale(settings), PROXY_FIDELITY) as proxies:
@@ -120,8 +119,7 @@ def train_fidelity(
 
 def _predicted(store: Store, settings: Settings, evidence: Evidence) -> FloatArray:
     """(n,) the predicted objective of the mix for the trained thetas."""
-    weighed = weighed_by_reliability(settings, evidence, read_repeats(store, settings))
-    wanted = objective_named(weighed.objectives, settings.mix_objective)
+    wanted = objective_named(settings.objectives, settings.mix_objective)
     predict = objective_predictor(
         Objective.of(wanted, evidence.metrics),
         load_regressors(store, settings),
@@ -224,8 +222,7 @@ def fidelity_of(
     if not path.exists():
         raise MissingOutputError(f"{path} is not there: materialise the asset 'proxy_fidelity'")
     table = with_measure(store.read_table(path).filter(part=part), settings)
-    evidence = read_evidence(store, settings)
-    weighed = weighed_by_reliability(settings, evidence, read_repeats(store, settings))
+    weighed, evidence, _ = read_weighed(store, settings)
     losses = table.rename({"theta_id": "sample"})
     objectives: dict[str, Fidelity] = {}
     for wanted in weighed.objectives:

@@ -13,11 +13,13 @@ import polars as pl
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from quadmix_assets.proxies.evidence import Evidence
+from quadmix_assets.proxies.evidence import Evidence, read_evidence
+from quadmix_assets.proxies.repeats import read_repeats
 from quadmix_assets.sampling.validation import FloatArray, check_floats
 from quadmix_assets.search.metrics import Interval
 from quadmix_assets.search.objective import Objective
 from quadmix_assets.settings import ObjectiveSettings, Settings
+from quadmix_assets.store import Store
 
 LEAST_RELIABILITY = 0.3
 """Below it a target set is said not to tell thetas apart."""
@@ -157,6 +159,17 @@ def table_of_noise(noise: Mapping[str, Noise]) -> pl.DataFrame:
             for name, found in noise.items()
         ]
     )
+
+
+def read_weighed(store: Store, settings: Settings) -> tuple[Settings, Evidence, pl.DataFrame]:
+    """The settings with their objectives weighed, and the evidence and repeats that weigh them.
+
+    Raises:
+        MissingOutputError: there is no evidence.
+        ValueError: as in `weighed_by_reliability`.
+    """
+    evidence, repeats = read_evidence(store, settings), read_repeats(store, settings)
+    return weighed_by_reliability(settings, evidence, repeats), evidence, repeats
 
 
 def weighed_by_reliability(

@@ -15,9 +15,8 @@ import polars as pl
 
 from quadmix_assets.corpus.target_sets import EVALUATED, PROOF, SEARCH
 from quadmix_assets.outputs import OPTIMUM_CHECK
-from quadmix_assets.proxies.evidence import Evidence, read_evidence
+from quadmix_assets.proxies.evidence import Evidence
 from quadmix_assets.proxies.measure import with_measure
-from quadmix_assets.proxies.repeats import read_repeats
 from quadmix_assets.sampling import Theta, uniform_of_ids
 from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.by_seed import objective_by_seed, values_by_sample
@@ -25,7 +24,7 @@ from quadmix_assets.search.candidates import QUADMIX_PAPER
 from quadmix_assets.search.equal_tokens import expected_tokens, with_expected_tokens
 from quadmix_assets.search.fresh_proxies import FreshProxies, Selection, fresh_proxies
 from quadmix_assets.search.intervals import Mean, Verdict
-from quadmix_assets.search.noise import noise_of_objective, weighed_by_reliability
+from quadmix_assets.search.noise import noise_of_objective, read_weighed
 from quadmix_assets.search.objective import Objective, objective_losses, objective_named
 from quadmix_assets.search.optimum import read_optimum, read_paper
 from quadmix_assets.settings import ObjectiveSettings, Settings
@@ -75,25 +74,30 @@ class Compared:
 
 
 def compared_thetas(
-    store: Store, settings: Settings, name: str, n_tokens_per_domain: FloatArray
+    store: Store,
+    settings: Settings,
+    wanted: ObjectiveSettings,
+    evidence: Evidence,
+    repeats: pl.DataFrame,
+    n_tokens_per_domain: FloatArray,
 ) -> Compared:
-    """theta* of the objective of that name and what it is compared with, at one size.
+    """theta* of an objective and what it is compared with, at one size.
 
     Args:
         store, settings: of the project.
-        name: of the objective.
+        wanted: the objective, weighed.
+        evidence: the measured losses of the swarm.
+        repeats: of some of its thetas.
         n_tokens_per_domain: (M,) tokens of the proxy pool.
 
     Raises:
-        MissingOutputError: there is no evidence, or the candidates have not been verified.
+        MissingOutputError: the candidates have not been verified.
         ValueError: that was done for other criteria or domains.
     """
-    evidence = read_evidence(store, settings)
-    wanted = weighed_objective(store, settings, name)
-    noise = noise_of_objective(evidence, read_repeats(store, settings), wanted)
+    noise = noise_of_objective(evidence, repeats, wanted)
     offset = noise.offset.value if noise is not None else 0.0
-    theta_star, prediction = read_optimum(store, settings, name)
-    paper, of_paper = read_paper(store, settings, name)
+    theta_star, prediction = read_optimum(store, settings, wanted.name)
+    paper, of_paper = read_paper(store, settings, wanted.name)
     best, measured = best_proxy_of_first_round(evidence, wanted)
     predicted = {
         THETA_STAR: float(prediction["predicted_for_other_seeds"]),
@@ -109,17 +113,6 @@ def compared_thetas(
         if other not in same
     }
     return Compared(thetas, {name: predicted[name] for name in thetas}, same, tokens)
-
-
-def weighed_objective(store: Store, settings: Settings, name: str) -> ObjectiveSettings:
-    """The objective of that name, its weights adjusted where it asks for it.
-
-    Raises:
-        MissingOutputError: there is no evidence.
-        ValueError: no target set of an objective that asks for it can tell thetas apart.
-    """
-    evidence, repeats = read_evidence(store, settings), read_repeats(store, settings)
-    return objective_named(weighed_by_reliability(settings, evidence, repeats).objectives, name)
 
 
 def best_proxy_of_first_round(
@@ -175,9 +168,12 @@ def train_check(
     names: list[tuple[int, str, str, int]] = []
     samples: list[Sample] = []
     footer: dict[str, dict[str, object]] = {}
+    weighed, evidence, repeats = read_weighed(store, settings)
     with fresh_proxies(store, settings, OPTIMUM_CHECK) as proxies:
-        for wanted in settings.objectives:
-            compared = compared_thetas(store, settings, wanted.name, proxies.n_tokens_per_domain)
+        for wanted in weighed.objectives:
+            compared = compared_thetas(
+                store, settings, wanted, evidence, repeats, proxies.n_tokens_per_domain
+            )
             footer[wanted.name] = {
                 "predicted": dict(compared.predicted),
                 "same_as_theta_star": list(compared.same_as_theta_star),
@@ -323,8 +319,8 @@ def read_check(store: Store, settings: Settings, name: str) -> CheckResult:
             "'optimum_check' again"
         )
     losses = with_measure(store.read_table(path).filter(objective=name), settings)
-    metrics = read_evidence(store, settings).metrics
-    objective = Objective.of(weighed_objective(store, settings, name), metrics)
+    weighed, evidence, _ = read_weighed(store, settings)
+    objective = Objective.of(objective_named(weighed.objectives, name), evidence.metrics)
 
     def on(part: str) -> dict[str, dict[int, float]]:
         of_part = losses.filter(pl.col("part") == part)

@@ -8,8 +8,6 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from quadmix_assets.outputs import REFINEMENT
-from quadmix_assets.proxies.evidence import read_evidence
-from quadmix_assets.proxies.repeats import read_repeats
 from quadmix_assets.sampling import Parameters
 from quadmix_assets.search.acquisitions.base import CANDIDATES, Known, lowest
 from quadmix_assets.search.find import find_optima
@@ -19,7 +17,7 @@ from quadmix_assets.search.fit import (
     measured_inputs,
     objective_predictor,
 )
-from quadmix_assets.search.noise import weighed_by_reliability
+from quadmix_assets.search.noise import read_weighed
 from quadmix_assets.search.reuse import read_reused
 from quadmix_assets.search.space import ThetaSpace, make_space
 from quadmix_assets.search.support import make_support
@@ -112,8 +110,7 @@ def propose_round(store: Store, settings: Settings, number: int) -> Round:
     """
     # The number of threads can change the last bits of linear algebra.
     with threadpool_limits(settings.search.n_threads):
-        evidence = read_evidence(store, settings)
-        settings = weighed_by_reliability(settings, evidence, read_repeats(store, settings))
+        settings, evidence, _ = read_weighed(store, settings)
         inputs_of = make_regressor_inputs(store, settings)
         space = make_space(store, settings)
         inputs = measured_inputs(store, settings, evidence, inputs_of)

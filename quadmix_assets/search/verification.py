@@ -14,18 +14,17 @@ import polars as pl
 
 from quadmix_assets.corpus.target_sets import SEARCH
 from quadmix_assets.outputs import UNFINISHED_VERIFICATION, VERIFICATION
-from quadmix_assets.proxies.evidence import read_evidence
+from quadmix_assets.proxies.evidence import Evidence
 from quadmix_assets.proxies.measure import with_measure
-from quadmix_assets.proxies.repeats import read_repeats
 from quadmix_assets.search.by_seed import objective_by_seed, values_by_sample
 from quadmix_assets.search.candidates import QUADMIX_PAPER, Candidate
 from quadmix_assets.search.fresh_proxies import FreshProxies, fresh_proxies
 from quadmix_assets.search.halving import Heat, best_of, plan_heats
 from quadmix_assets.search.intervals import Mean
-from quadmix_assets.search.noise import Noise, noise_of_objective, weighed_by_reliability
-from quadmix_assets.search.objective import Objective, objective_named
+from quadmix_assets.search.noise import Noise, noise_of_objective, read_weighed
+from quadmix_assets.search.objective import Objective
 from quadmix_assets.search.optimum import Chosen, read_candidates, write_chosen
-from quadmix_assets.settings import Settings
+from quadmix_assets.settings import ObjectiveSettings, Settings
 from quadmix_assets.store import Store
 from quadmix_assets.training.progress import BatchProgress
 from quadmix_assets.training.stacks import Sample
@@ -154,7 +153,11 @@ def verify(
         ValueError: the search was done for other criteria or domains.
         RuntimeError: a worker process died, or a single proxy does not fit in memory.
     """
-    contests = {wanted.name: _open(store, settings, wanted.name) for wanted in settings.objectives}
+    weighed, evidence, repeats = read_weighed(store, settings)
+    contests = {
+        wanted.name: _open(store, settings, wanted, evidence, repeats)
+        for wanted in weighed.objectives
+    }
     tables = [pl.DataFrame(schema=VERIFICATION_SCHEMA)]
     n_heats = max(len(contest.heats) for contest in contests.values())
     if n_heats:
@@ -169,11 +172,14 @@ def verify(
     return contests
 
 
-def _open(store: Store, settings: Settings, name: str) -> Contest:
-    evidence, repeats = read_evidence(store, settings), read_repeats(store, settings)
-    weighed = weighed_by_reliability(settings, evidence, repeats)
-    wanted = objective_named(weighed.objectives, name)
-    candidates, prediction = read_candidates(store, settings, name)
+def _open(
+    store: Store,
+    settings: Settings,
+    wanted: ObjectiveSettings,
+    evidence: Evidence,
+    repeats: pl.DataFrame,
+) -> Contest:
+    candidates, prediction = read_candidates(store, settings, wanted.name)
     noise = noise_of_objective(evidence, repeats, wanted)
     is_noisy = noise is not None and not noise.tells_thetas_apart
     is_contest = settings.search.verify.candidates > 1
