@@ -29,14 +29,15 @@ from quadmix_assets.corpus.planted import pool_document
 from quadmix_assets.corpus.raw_shard import write_raw_shard
 from quadmix_assets.corpus.target_sets import EVALUATED
 from quadmix_assets.corpus.target_tables import part_path
+from quadmix_assets.corpus.token_encoder import TokenEncoder
 from quadmix_assets.corpus.tokenizer import project_tokenizer
 from quadmix_assets.features.inference import Runtime
 from quadmix_assets.features.learned.fit import load_models
 from quadmix_assets.features.score import label_shard, score_shard
 from quadmix_assets.mix.export import export_shard
 from quadmix_assets.mix.final_mix import mix_shard
-from quadmix_assets.mix.model import load_mix_model
-from quadmix_assets.outputs import FINAL_MIX, FITTED_MODELS, RAW_SHARDS, TARGET_OVERLAP
+from quadmix_assets.mix.stored_rule import read_rule
+from quadmix_assets.outputs import FINAL_MIX, FITTED_MODELS, RAW_SHARDS, TARGET_OVERLAP, mix_output
 from quadmix_assets.settings import load_settings
 from quadmix_assets.store import BATCH_ROWS, Store
 from quadmix_assets_tests.ui.pool import Pool, write_pool
@@ -44,7 +45,9 @@ from quadmix_assets_tests.ui.server import Server, served, wait_for
 
 # Documents of a shard, and the number of the first one, beyond those of the pool.
 N_DOCUMENTS, FIRST = 20, 1_000_000
-CHAIN = ("raw_shards", "target_overlap", "scored_shards", "domain_labels", FINAL_MIX)
+MIX = "quadmix"
+DOCUMENTS = mix_output(MIX, FINAL_MIX)
+CHAIN = ("raw_shards", "target_overlap", "scored_shards", "domain_labels", DOCUMENTS)
 _HOURS = 4 * 3600.0
 
 _BACKFILL = """
@@ -129,8 +132,8 @@ def plain(pool: Pool, shards: Sequence[Path]) -> Measured:
     start = time.perf_counter()
     with store.local_folder(store.root / FITTED_MODELS) as folder:
         models = load_models(folder, settings, Runtime.of(settings))
-    counter = project_tokenizer(store)
-    model = load_mix_model(store, settings)
+    encoder = TokenEncoder(project_tokenizer(store))
+    rule = read_rule(store, settings, MIX)
     targets = {
         name: pl.concat(store.read_table(part_path(store, name, part)) for part in EVALUATED)
         for name in settings.target_names
@@ -149,10 +152,10 @@ def plain(pool: Pool, shards: Sequence[Path]) -> Measured:
         ]
         overlap = pl.concat([pl.DataFrame(schema=SCHEMA), *found])
         store.write_table(store.table_path(TARGET_OVERLAP, shard.key), overlap, {"inputs": {}})
-        score_shard(store, shard.key, models.criteria, counter, fingerprints, models.fingerprints)
+        score_shard(store, shard.key, models.criteria, encoder, fingerprints, models.fingerprints)
         label_shard(store, shard.key, models.domains, fingerprints, models.fingerprints)
-        mix_shard(store, shard.key, model)
-        export_shard(store, shard.key, "parquet")
+        mix_shard(store, shard.key, settings, MIX, rule)
+        export_shard(store, shard.key, MIX, "parquet")
     return Measured(time.perf_counter() - start)
 
 
@@ -224,7 +227,7 @@ def followed(pool: Pool, shards: Sequence[Path]) -> Measured:
         keys = set(drop(pool, shards))
 
         def mixed() -> bool | None:
-            return True if keys <= server.partitions(FINAL_MIX)["materialized"] else None
+            return True if keys <= server.partitions(DOCUMENTS)["materialized"] else None
 
         wait_for("the last shard in the mix", mixed, seconds=_HOURS)
         return Measured(time.perf_counter() - start, len(server.runs()) - before)

@@ -25,13 +25,14 @@ from sqlalchemy.engine import Engine
 
 from quadmix_assets.outputs import (
     DOCUMENT_IDS,
-    EXPORT,
-    FILES_OF_A_SHARD,
     MERGED_RANKS,
-    PER_SHARD,
+    MIX_EXPORT,
     PROXY_METRICS,
     PROXY_SECONDS,
     SAMPLED_SUBSET,
+    files_of_a_shard,
+    mix_output,
+    per_shard,
 )
 from quadmix_assets.partition_ranges import range_tags
 from quadmix_assets.proxies.evidence import evidence_version
@@ -43,6 +44,8 @@ from quadmix_assets_tests.ui.pool import Pool
 SHARDS_PER_RUN = 100
 INPUT_FILES = "input_files"
 PER_BATCH = (MERGED_RANKS, SAMPLED_SUBSET, PROXY_METRICS)
+_MIXES = ("quadmix",)
+_PER_SHARD = per_shard(_MIXES)
 _TEMPLATE = "shard-00000.parquet"
 _BATCH = "batch-00000"
 # Of the profile of the pool.
@@ -87,7 +90,7 @@ def grow(pool: Pool, *, n_shards: int, n_proxies: int, batch_size: int, n_runs: 
         for first in range(0, n_shards, SHARDS_PER_RUN):
             part = keys[first : first + SHARDS_PER_RUN]
             writer.observe(part)
-            writer.materialize(PER_SHARD, _TEMPLATE, part, range_tags(part))
+            writer.materialize(_PER_SHARD, _TEMPLATE, part, range_tags(part))
         for batch in batches[_N_BATCHES_MADE:]:
             writer.materialize(PER_BATCH, _BATCH, [batch], {"dagster/partition": batch})
         for _ in range(n_runs):
@@ -101,10 +104,12 @@ def _link_shards(pool: Pool, keys: Sequence[str]) -> None:
 
     Outputs are replaced and never changed in place, so that links are as good as copies.
     """
-    folders = [pool.lake(asset) for asset in FILES_OF_A_SHARD]
+    folders = [pool.lake(asset) for asset in files_of_a_shard(_MIXES)]
     found = [path for folder in folders if folder.exists() for path in folder.iterdir()]
     files = [path for path in found if path.is_file() and _TEMPLATE in path.name]
-    assert {path.parent.name for path in files} >= {*PER_SHARD, EXPORT}, files
+    folders_found = {path.parent for path in files}
+    needed = (*_PER_SHARD, *(mix_output(mix, MIX_EXPORT) for mix in _MIXES))
+    assert folders_found >= {pool.lake(asset) for asset in needed}, files
     claim = [path for path in pool.lake(DOCUMENT_IDS).iterdir() if _TEMPLATE in path.name]
     for path in [*files, *claim, pool.raw / _TEMPLATE]:
         for key in keys:
@@ -150,7 +155,7 @@ class _Writer:
         self._run = next(run for run in runs if run.asset_selection)
         self._events = {
             asset: _event_of(instance, asset, partition)
-            for assets, partition in ((PER_SHARD, _TEMPLATE), (PER_BATCH, _BATCH))
+            for assets, partition in ((_PER_SHARD, _TEMPLATE), (PER_BATCH, _BATCH))
             for asset in assets
         }
         (observed,) = instance.fetch_observations(

@@ -25,17 +25,18 @@ from playwright.sync_api import Browser, Request
 from playwright.sync_api import Error as PageError
 
 from benchmarks.grown import grow
-from quadmix_assets.outputs import FINAL_MIX
+from quadmix_assets.outputs import FINAL_MIX, mix_output
 from quadmix_assets_tests.ui.console import Console, new_page
 from quadmix_assets_tests.ui.pool import Pool, write_pool
 from quadmix_assets_tests.ui.server import NotInTimeError, Server, served, wait_for
 
+DOCUMENTS = mix_output("quadmix", FINAL_MIX)
 # What a page is, and a text that it shows once its content is there.
 PAGES = {
     "overview": ("/assets/overview?view=overview", "what to do next"),
     "lineage": ("/asset-groups", "Materialize all"),
     "raw_shards, partitions": ("/assets/raw_shards?view=partitions", "shard-00000.parquet"),
-    "final_mix": ("/assets/final_mix?view=overview", "n_copies_out"),
+    "final_mix": (f"/assets/{DOCUMENTS}?view=overview", "token_share_kept"),
     "runs": ("/runs", "Success"),
     "automation": ("/automation", "watch_overview"),
 }
@@ -159,7 +160,7 @@ def report(pool: Pool, minutes: float) -> Iterator[str]:
         key = pool.drop(pool.spare[0])
 
         def mixed() -> bool | None:
-            return True if key in server.partitions(FINAL_MIX)["materialized"] else None
+            return True if key in server.partitions(DOCUMENTS)["materialized"] else None
 
         try:
             wait_for("the shard in the mix", mixed, seconds=_MIXED_SECONDS, every=5.0)

@@ -29,7 +29,7 @@ from quadmix_assets.training.architectures import ARCHITECTURES, Architecture, a
 from quadmix_assets.training.progress import ProgressBoard
 from quadmix_assets.training.stacks import Sample, Stack, StackJob
 from quadmix_assets.training.token_file import TokenFile, TokenFileWriter
-from quadmix_assets.training.workers import run_stacks
+from quadmix_assets.training.workers import StackBatch, run_stacks
 
 N_DOCUMENTS, DOCUMENT_TOKENS = 2_000, 500
 
@@ -101,7 +101,9 @@ def stack_rate(job: StackJob, size: int, n_proxies: int, n_workers: int, n_steps
     board = ProgressBoard(1, 1, None, 1e9)
     start = time.perf_counter()
     done = [
-        r for found in run_stacks(timed, stacks, n_workers=n_workers, board=board) for r in found
+        r
+        for _, found in run_stacks([StackBatch(timed, stacks, board)], n_workers=n_workers)
+        for r in found
     ]
     seconds = time.perf_counter() - start
     return sum(result.training.n_tokens for result in done) / seconds

@@ -19,13 +19,22 @@ from pathlib import Path
 
 import polars as pl
 
-from quadmix_assets.outputs import DOCUMENT_IDS, EXPORT, FINAL_MIX, MIX_MANIFEST, PER_SHARD
+from quadmix_assets.outputs import (
+    DOCUMENT_IDS,
+    FINAL_MIX,
+    MIX_EXPORT,
+    MIX_MANIFEST,
+    mix_output,
+    per_shard,
+)
 from quadmix_assets_tests.ui.pool import Pool, write_pool
 from quadmix_assets_tests.ui.server import Server, served, wait_for
 
 _SECONDS = 900.0
 _UNFINISHED = {"QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING"}
-_COMPARED = (*PER_SHARD, DOCUMENT_IDS, EXPORT)
+_MIX = "quadmix"
+_DOCUMENTS, _MANIFEST = mix_output(_MIX, FINAL_MIX), mix_output(_MIX, MIX_MANIFEST)
+_COMPARED = (*per_shard([_MIX]), DOCUMENT_IDS, mix_output(_MIX, MIX_EXPORT))
 
 
 def follow(pool: Pool, n_instances: int, shards: Sequence[Path]) -> list[str]:
@@ -42,10 +51,10 @@ def follow(pool: Pool, n_instances: int, shards: Sequence[Path]) -> list[str]:
         time.sleep(10)  # The sensors have looked once.
         start = time.time()
         keys = {pool.drop(path) for path in shards}
-        manifest = pool.lake(MIX_MANIFEST, f"{MIX_MANIFEST}.json")
+        manifest = pool.lake(_MANIFEST, f"{MIX_MANIFEST}.json")
 
         def mixed() -> bool | None:
-            there = all(keys <= server.partitions(FINAL_MIX)["materialized"] for server in servers)
+            there = all(keys <= server.partitions(_DOCUMENTS)["materialized"] for server in servers)
             return True if there and keys <= _json(manifest).keys() else None
 
         def quiet() -> bool | None:
@@ -76,11 +85,11 @@ def differences(first: Pool, second: Pool) -> list[str]:
             for name in sorted(left.keys() | right.keys())
             if left.get(name) != right.get(name)
         ]
-    manifests = [_json(pool.lake(MIX_MANIFEST, f"{MIX_MANIFEST}.json")) for pool in (first, second)]
+    manifests = [_json(pool.lake(_MANIFEST, f"{MIX_MANIFEST}.json")) for pool in (first, second)]
     if manifests[0] != manifests[1]:
         wrong.append("the manifests name different shards, or other content of them")
     for pool in (first, second):
-        tables = sorted(pool.lake(FINAL_MIX).glob("*.parquet"))
+        tables = sorted(pool.lake(_DOCUMENTS).glob("*.parquet"))
         ids = pl.concat(
             pl.read_parquet(path, columns=["id"]).unique().with_columns(shard=pl.lit(path.name))
             for path in tables

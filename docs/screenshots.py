@@ -113,12 +113,22 @@ def tour_materialize_all(page: Page, url: str) -> None:
 
 def tour_mix(page: Page, url: str) -> None:
     """The page of the manifest, with the plot of the domains' shares opened."""
-    _open(page, f"{url}/assets/mix_manifest", 1000)
+    _open(page, f"{url}/assets/mixes/quadmix/mix_manifest", 1000)
     row = page.get_by_role("row").filter(has_text="domain_shares")
     row.get_by_text("[Show Markdown]").first.click()
     page.get_by_role("dialog").locator("img").first.wait_for()
     page.wait_for_timeout(2_000)
     picture(page, "tour_mix", left=_NAVIGATION, width=1000)
+
+
+def tour_comparison(page: Page, url: str) -> None:
+    """The mixes side by side, with the plot of what they have in common opened."""
+    _open(page, f"{url}/assets/mix_comparison", 1000)
+    row = page.get_by_role("row").filter(has_text="overlaps")
+    row.get_by_text("[Show Markdown]").first.click()
+    page.get_by_role("dialog").locator("img").first.wait_for()
+    page.wait_for_timeout(2_000)
+    picture(page, "tour_comparison", left=_NAVIGATION, width=1000)
 
 
 def tour_checks(page: Page, url: str) -> None:
@@ -131,7 +141,7 @@ def tour_checks(page: Page, url: str) -> None:
 
 def tour_jobs(page: Page, url: str) -> None:
     """The list of jobs."""
-    _open(page, f"{url}/jobs", 500)
+    _open(page, f"{url}/jobs", 570)
     page.get_by_text("build_everything").first.wait_for()
     page.wait_for_timeout(2_000)
     picture(page, "tour_jobs", left=_NAVIGATION, width=1000)
@@ -154,6 +164,7 @@ PICTURES = (
     tour_overview,
     tour_materialize_all,
     tour_mix,
+    tour_comparison,
     tour_checks,
     tour_jobs,
     tour_automation,

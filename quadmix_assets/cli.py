@@ -16,6 +16,7 @@ from quadmix_assets.instance import (
     use_instance_of,
 )
 from quadmix_assets.interrupts import Interrupts
+from quadmix_assets.plan.devices import NAMED_DEVICES, THIS_MACHINE
 from quadmix_assets.settings import (
     DEFAULT_PROFILE,
     PROFILE_VARIABLE,
@@ -38,9 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: of the command line; None for those of the process.
 
     Returns:
-        The exit status: 0 for success, 1 for a failed run or a lake that is not sound, 2 for
-        settings, inputs or outputs that are wrong, missing or damaged, 130 after Ctrl-C, 143 after
-        SIGTERM.
+        The exit status: 0 for success, 1 for a failed run, a lake that is not sound or a document
+        that is not there, 2 for settings, inputs or outputs that are wrong, missing or damaged, 130
+        after Ctrl-C, 143 after SIGTERM.
     """
     parser = argparse.ArgumentParser(prog="quadmix", description=__doc__)
     parser.add_argument(
@@ -77,6 +78,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "check",
         help="check some rows of every input, and print what was found; writes nothing",
     )
+    plan = commands.add_parser(
+        "plan", help="print what each stage will cost, before anything runs; writes nothing"
+    )
+    plan.add_argument(
+        "--device",
+        default=THIS_MACHINE,
+        choices=(THIS_MACHINE, *NAMED_DEVICES),
+        help="what networks run on; cpu is this machine, measured (default: %(default)s)",
+    )
+    plan.add_argument(
+        "--pool-tokens",
+        type=int,
+        metavar="N",
+        help="tokens of the pool (default: estimated from some rows of its shards)",
+    )
     commands.add_parser(
         "instance", help="prepare the profile's Dagster instance and print its folder"
     )
@@ -87,12 +103,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "settings", help="write the reference of all settings, and their JSON schema for editors"
     )
     reference.add_argument("folder", nargs="?", default="docs", type=Path)
-    commands.add_parser("summary", help="print the path and the composition of the final mix")
+    summary = commands.add_parser("summary", help="print where a mix lies, and its composition")
+    summary.add_argument("--mix", help="name of the mix (default: the one in production)")
+    commands.add_parser("mixes", help="list the mixes with their sizes, and what they lack")
     sql = commands.add_parser("sql", help="query the lake, or list its views")
     sql.add_argument("query", nargs="?", help="SQL over the views; without it they are listed")
     sql.add_argument(
         "--format", choices=("table", "csv", "json"), default="table", help="(default: %(default)s)"
     )
+    diff = commands.add_parser(
+        "diff", help="say which documents two mixes, or two versions of one, have different"
+    )
+    diff.add_argument("before", help="a mix, or a kept version of one: NAME or NAME@VERSION")
+    diff.add_argument("after", help="the one that it is compared with, in the same way")
+    diff.add_argument(
+        "--examples",
+        type=int,
+        default=10,
+        metavar="N",
+        help="documents of each kind to name (default: %(default)s)",
+    )
+    versions = commands.add_parser(
+        "versions", help="list the kept versions of mixes, or remove one"
+    )
+    versions.add_argument("mix", nargs="?", help="the mix (default: all)")
+    versions.add_argument(
+        "--remove", metavar="VERSION", help="remove this version, and say what that has freed"
+    )
+    versions.add_argument(
+        "--dry-run", action="store_true", help="only say what --remove would free"
+    )
+    explain = commands.add_parser(
+        "explain", help="say where a document is, and why it is or is not in each mix"
+    )
+    explain.add_argument("id", help="the document's id")
+    explain.add_argument(
+        "--mix", help="explain this mix in full (default: all in a table, production in full)"
+    )
+    explain.add_argument(
+        "--plot", type=Path, help="write its place on the sampling curve to this PNG file"
+    )
+    report = commands.add_parser(
+        "report", help="open the report, one HTML page, in the browser, and print where it lies"
+    )
+    report.add_argument("--no-open", action="store_true", help="only print where it lies")
     verify = commands.add_parser(
         "verify",
         help="read every file of the lake, and name those that are damaged, missing or unknown",
@@ -139,18 +193,45 @@ def _init(options: argparse.Namespace) -> int:
 
 
 def _dispatch(options: argparse.Namespace, settings: Settings, interrupts: Interrupts) -> int:
-    # Imported late, so that --help and settings errors do not wait for slow imports.
+    # Imported late, so that --help, settings errors and short answers do not wait for slow imports.
+    store = Store(settings.resolve(settings.lake))
+    if options.command == "explain":
+        from quadmix_assets.commands.explain import explain_to_terminal
+
+        return explain_to_terminal(store, settings, options.id, options.mix, options.plot)
     from quadmix_assets.commands.check import check, check_checkpoints
     from quadmix_assets.mix.report import failed_checks_text, summary_text
 
-    store = Store(settings.resolve(settings.lake))
     if options.command == "check":
         sys.stdout.write(check(settings, store))
+        return 0
+    if options.command == "plan":
+        from quadmix_assets.commands.plan import plan_text
+
+        tokens = options.pool_tokens
+        sys.stdout.write(plan_text(settings, store, options.device, pool_tokens=tokens))
         return 0
     if options.command == "sql":
         from quadmix_assets.commands.sql import answer
 
         return answer(store, settings, options.query, options.format)
+    if options.command == "diff":
+        from quadmix_assets.commands.diff import diff_to_terminal
+
+        return diff_to_terminal(store, options.before, options.after, options.examples)
+    if options.command == "versions":
+        from quadmix_assets.commands.versions import versions_to_terminal
+
+        return versions_to_terminal(store, options.mix, options.remove, dry=options.dry_run)
+    if options.command == "mixes":
+        from quadmix_assets.commands.mixes import mixes_text
+
+        sys.stdout.write(mixes_text(settings, store))
+        return 0
+    if options.command == "report":
+        from quadmix_assets.commands.report import show_report
+
+        return show_report(store, settings, opens=not options.no_open)
     if options.command == "verify":
         from quadmix_assets.commands.verify import verify
 
@@ -168,7 +249,8 @@ def _dispatch(options: argparse.Namespace, settings: Settings, interrupts: Inter
         if not _run(options, settings, interrupts):
             sys.stderr.write(failed_checks_text(_failed_checks(settings)))
             return 1
-    sys.stdout.write(summary_text(settings, store, _failed_checks(settings)))
+    mix = options.mix if options.command == "summary" else None
+    sys.stdout.write(summary_text(settings, store, _failed_checks(settings), mix))
     return 0
 
 

@@ -7,6 +7,8 @@ import dagster as dg
 # A wrong setting is reported here, as one clear error before any work starts.
 from quadmix_assets.defs.described import with_settings
 from quadmix_assets.defs.executor import steps_in_processes
+from quadmix_assets.defs.ray_executor import steps_on_ray
+from quadmix_assets.defs.resources import SETTINGS
 
 
 @dg.definitions
@@ -27,5 +29,5 @@ def defs() -> dg.Definitions:
         sensors=loaded.sensors,
         resources=loaded.resources,
         loggers=loaded.loggers,
-        executor=steps_in_processes,
+        executor=steps_on_ray if SETTINGS.execution.engine == "ray" else steps_in_processes,
     )

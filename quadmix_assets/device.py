@@ -42,10 +42,15 @@ def training_precision(precision: str, device: torch.device) -> str:
     """
     if precision != "auto":
         return precision
+    return "bfloat16" if has_bfloat16(device) else "float32"
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 by instructions of its own."""
     if device.type == "cuda":
-        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+        return torch.cuda.is_bf16_supported(including_emulation=False)
     able = torch.cpu.get_capabilities()
-    return "bfloat16" if able.get("avx512_bf16") or able.get("amx_bf16") else "float32"
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
 def inference_precision(precision: str, device: torch.device) -> str:

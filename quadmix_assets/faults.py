@@ -21,6 +21,14 @@ _INSTANCE = (
     "the database of Dagster's instance cannot be used: see to its disk and its permissions, or "
     "point DAGSTER_HOME elsewhere"
 )
+_POSTGRES = (
+    "the Postgres database of Dagster's instance cannot be used: see to the server, the network "
+    "and the URL (DAGSTER_POSTGRES_URL, or what dagster.yaml names)"
+)
+_POSTGRES = (
+    "the Postgres database of Dagster's instance cannot be used: see to the server, the network "
+    "and the URL that DAGSTER_POSTGRES_URL or dagster.yaml names"
+)
 # Per error of the operating system what is wrong and what to do; whether it may pass by itself.
 _MEANINGS: dict[int, tuple[str, bool]] = {
     errno.ENOSPC: ("the disk is full: make room, or set `lake` to another disk", False),
@@ -83,7 +91,9 @@ def may_pass(error: BaseException) -> bool:
     """Whether trying again after some time can help."""
     if isinstance(error, OSError) and error.errno is not None:
         return _MEANINGS.get(error.errno, ("", False))[1]
-    return isinstance(error, ConnectionError | TimeoutError) or _is_of_a_client(error)
+    if isinstance(error, ConnectionError | TimeoutError):
+        return True
+    return _is_of_a_client(error) or _is_of_postgres(error)
 
 
 def fault_text(error: BaseException) -> str:
@@ -93,7 +103,12 @@ def fault_text(error: BaseException) -> str:
 
 def _told(error: BaseException) -> str:
     if _is_of_the_instance(error):
-        text = " ".join(str(getattr(error, "orig", error)).split())
+        of_postgres = _is_of_postgres(error)
+        # Dagster's own words, after its last try at Postgres, do not tell the reason.
+        cause = (error.__cause__ if of_postgres else None) or error
+        text = " ".join(str(getattr(cause, "orig", cause)).split())
+        if of_postgres:
+            return f"{_POSTGRES} ({text}); {_RESUME}"
         return f"{os.environ.get('DAGSTER_HOME', '')}: {_INSTANCE} ({text}); {_RESUME}"
     if not isinstance(error, OSError) or error.errno is None:
         text = " ".join(str(error).split()) or type(error).__name__
@@ -129,7 +144,16 @@ def _is_of_a_client(error: BaseException) -> bool:
 def _is_of_the_instance(error: BaseException) -> bool:
     """Whether the database of Dagster's instance cannot be read or written."""
     kind = type(error)
-    return kind.__name__ == "OperationalError" and kind.__module__ in ("sqlalchemy.exc", "sqlite3")
+    sql = kind.__name__ == "OperationalError" and kind.__module__ in ("sqlalchemy.exc", "sqlite3")
+    return sql or _is_of_postgres(error)
+
+
+def _is_of_postgres(error: BaseException) -> bool:
+    """Whether the server is down, or refuses the connection."""
+    kind = type(error)
+    if kind.__name__ == "OperationalError" and kind.__module__ in ("sqlalchemy.exc", "psycopg2"):
+        return type(getattr(error, "orig", error)).__module__ == "psycopg2"
+    return kind.__name__ == "DagsterPostgresException"
 
 
 def _path(error: BaseException) -> str:

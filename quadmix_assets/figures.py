@@ -4,6 +4,7 @@ Functions that draw are decorated with `styled`, which applies the style to thei
 the settings of matplotlib in the rest of the process unchanged.
 """
 
+import io
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, ParamSpec
@@ -26,6 +27,10 @@ DARK_BLUE = "#20344f"
 # For baselines: the pool, a constant, zero error.
 GREY = "#7a828c"
 LIGHT_GREY = "#c9ced6"
+# For grids.
+FAINT = "#eeeeee"
+# Text on light cells, which stays dark where a page turns black texts into light ones.
+INK = "#1b1f24"
 
 DIVERGING = "RdBu_r"
 SEQUENTIAL = "Blues"
@@ -61,6 +66,34 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return drawn
 
 
+def png_of(figure: Figure) -> bytes:
+    """The figure as PNG; equal figures have equal bytes."""
+    buffer = io.BytesIO()
+    # Without the library's version in the header.
+    figure.savefig(buffer, format="png", dpi=100, bbox_inches="tight", metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def svg_of(figure: Figure, name: str) -> bytes:
+    """The figure as SVG without a background, its texts as text; equal ones have equal bytes.
+
+    Args:
+        figure: to draw.
+        name: unique among the figures of a page, because the ids in the SVG follow from it.
+    """
+    buffer = io.BytesIO()
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        figure.savefig(
+            buffer,
+            format="svg",
+            dpi=150,  # of heat maps, which are images in it
+            bbox_inches="tight",
+            transparent=True,
+            metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")),
+        )
+    return buffer.getvalue()
+
+
 def new_axes(title: str, width: float, height: float) -> tuple[Figure, Axes]:
     """A figure with one panel; width and height in inches."""
     figure = Figure(figsize=(width, height))
@@ -88,7 +121,7 @@ def write_cells(
     """
     for (row, column), value in np.ndenumerate(values):
         text = missing if np.isnan(value) else f"{value:.2f}"
-        colour = "white" if white[row, column] else "black"
+        colour = "white" if white[row, column] else INK
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=size)
 
 

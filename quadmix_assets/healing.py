@@ -1,8 +1,8 @@
 """What a killed process leaves in the Dagster instance: runs without an end, slots without a user.
 
 Whatever executes a run holds the lock of a file named like the run, for as long as it lives. A run
-whose lock can be had has no process. Runs without such a file, of other launchers or other
-versions, are left to Dagster's own run monitoring.
+whose lock can be had has no process. Locks are of one machine: runs that a launcher starts on other
+machines have none, and are left to Dagster's own run monitoring, which asks the launcher.
 """
 
 import os
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.launcher import DefaultRunLauncher
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 from dagster._core.storage.tags import MAX_RETRIES_TAG
 
@@ -27,12 +28,16 @@ from quadmix_assets.run_locks import (
 _FOLDER = "run_locks"
 # A lock that is being made has a hidden name, for a moment.
 _HALF_MADE_SECONDS = 60.0
+# So long a run on another machine may go on to end a step after it counts as ended.
+_ENDING_SECONDS = 60.0
 # The locks of the runs that this process executes until it ends.
 _HELD: list[HeldLock] = []
 
 
 def hold_run(instance: dg.DagsterInstance, run_id: str) -> None:
-    """Hold the lock of a run until this process ends."""
+    """Hold the lock of a run until this process ends, if runs are executed on this machine."""
+    if not _runs_here(instance):
+        return
     lock = hold_new(_path(instance, run_id))
     if lock is not None:
         _HELD.append(lock)
@@ -94,6 +99,11 @@ def _path(instance: dg.DagsterInstance, run_id: str) -> Path:
     return Path(instance.root_directory, _FOLDER, run_id)
 
 
+def _runs_here(instance: dg.DagsterInstance) -> bool:
+    """Whether the instance's launcher starts runs on the machine that it is on."""
+    return isinstance(instance.run_launcher, DefaultRunLauncher)
+
+
 def _is_left_half_made(path: Path) -> bool:
     """Whether a lock with a hidden name is older than the making of one takes."""
     try:
@@ -104,6 +114,8 @@ def _is_left_half_made(path: Path) -> bool:
 
 def _end_if_dead(instance: dg.DagsterInstance, path: Path, *, retry: bool) -> list[str]:
     holder = last_holder(path)
+    if holder is not None and not (_runs_here(instance) or holder.is_here()):
+        return []  # The folder is shared, and locks may not reach beyond their machine.
     lock = hold_abandoned(path)
     if lock is None:
         return []
@@ -142,11 +154,20 @@ def _free_slots(instance: dg.DagsterInstance) -> list[str]:
             pools.setdefault(run_id, []).append(pool)
     done = []
     for run_id, named in pools.items():
-        run = instance.get_run_by_id(run_id)
         # A run can count as ended while its process still has a step to end.
-        if (run is None or run.is_finished) and not is_held(_path(instance, run_id)):
+        if _has_ended(instance, run_id) and not is_held(_path(instance, run_id)):
             storage.free_concurrency_slots_for_run(run_id)
             done.append(
                 f"the run {run_id} has ended, and no longer holds a slot of {', '.join(named)}"
             )
     return done
+
+
+def _has_ended(instance: dg.DagsterInstance, run_id: str) -> bool:
+    """Whether a run is unknown or has ended; where no lock can tell, some time ago."""
+    record = instance.get_run_record_by_id(run_id)
+    if record is None:
+        return True
+    if not record.dagster_run.is_finished:
+        return False
+    return _runs_here(instance) or time.time() - (record.end_time or 0.0) > _ENDING_SECONDS

@@ -33,8 +33,10 @@ def execute_here(
     *,
     partition: str | None,
     tags: Mapping[str, str],
-) -> bool:
-    """Materialise assets of a job in one run, in this process; return whether it succeeded.
+) -> frozenset[dg.AssetKey]:
+    """Materialise assets of a job in one run, in this process; return those that were not made.
+
+    An asset counts as not made if its step, or that of one of its checks, failed or was skipped.
 
     Dagster's own `execute_in_process` waits for a slot of a pool without a pause, a word or an ear
     for signals.
@@ -62,7 +64,21 @@ def execute_here(
             run_id=run_id,
             asset_selection=frozenset(assets),
         )
-    return result.success
+    if result.success:
+        return frozenset()
+    steps = {
+        event.step_key or ""
+        for event in result.filter_events(lambda e: e.is_step_failure or e.is_step_skipped)
+    }
+    missed = {_asset_of(step, assets) for step in steps} - {None}
+    return frozenset(key for key in assets if key in missed) or frozenset(assets)
+
+
+def _asset_of(step: str, assets: Sequence[dg.AssetKey]) -> dg.AssetKey | None:
+    """The asset that a step makes or checks: steps of checks are named `<asset>_<check>`."""
+    names = {key.to_python_identifier(): key for key in assets}
+    fitting = [name for name in names if step == name or step.startswith(f"{name}_")]
+    return names[max(fitting, key=len)] if fitting else None
 
 
 class _Claims(InstanceConcurrencyContext):

@@ -7,32 +7,38 @@ there. Folders are listed once, so that thousands of partitions are looked for a
 from collections.abc import Iterable, Iterator, Sequence
 
 from quadmix_assets.outputs import (
-    CALIBRATED_FROM,
     DOCUMENT_IDS,
-    EXPORT,
     FINAL_MIX,
+    MIX_EXPORT,
     PLOTS,
     QUARANTINE,
-    RANK_CALIBRATION,
     RAW_SHARDS,
+    RULE_MADE_FROM,
+    SELECTION_RULE,
     SETTINGS_OF,
+    mix_of,
+    mix_output,
 )
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store, output_names
 
 # The metadata of an asset without partitions that names its files, by their paths in the lake.
 FILES_KEY = "files"
-# Folders that an asset without partitions fills besides its own.
-_BESIDE = {RANK_CALIBRATION: (CALIBRATED_FROM,)}
+# Folders that an asset of a mix without partitions fills besides its own.
+_BESIDE = {SELECTION_RULE: (RULE_MADE_FROM,)}
 
 
 def files_of(store: Store, asset: str) -> list[str]:
     """The files that an asset without partitions has now, by their paths in the lake."""
     found = [f"{SETTINGS_OF}/{asset}.json"]
-    for folder in (asset, *_BESIDE.get(asset, ())):
+    folders = [asset]
+    if (part := mix_of(asset)) is not None:
+        folders += [mix_output(part[0], beside) for beside in _BESIDE.get(part[1], ())]
+    for folder in folders:
         found += [f"{folder}/{name}" for name in output_names(store.root / folder)]
-    plots = _names(store, PLOTS)
-    found += [f"{PLOTS}/{name}" for name in plots if name.startswith(f"{asset}.")]
+    plots, _, last = f"{PLOTS}/{asset}".rpartition("/")
+    drawn = store.names_in(store.root / plots)
+    found += [f"{plots}/{name}" for name in drawn if name.startswith(f"{last}.")]
     return sorted(found)
 
 
@@ -43,7 +49,7 @@ def files_gone(store: Store, files: Iterable[str]) -> list[str]:
     for file in sorted(files):
         folder, _, name = file.rpartition("/")
         if folder not in listed:
-            listed[folder] = _names(store, folder)
+            listed[folder] = store.names_in(store.root / folder)
         if name not in listed[folder]:
             gone.append(file)
     return gone
@@ -55,7 +61,7 @@ def partitions_gone(
     """The partitions of an asset of which a file is not in the lake."""
     gone: set[str] = set()
     for places in _partition_files(settings, asset):
-        listed = {folder: _names(store, folder) for folder, _ in places}
+        listed = {folder: store.names_in(store.root / folder) for folder, _ in places}
         gone |= {
             key
             for key in partitions
@@ -70,12 +76,8 @@ def _partition_files(settings: Settings, asset: str) -> Iterator[Sequence[tuple[
     if asset == RAW_SHARDS:
         yield [(QUARANTINE, ".parquet")]
         yield [(DOCUMENT_IDS, ".npy"), (DOCUMENT_IDS, ".json")]
-    if asset == FINAL_MIX and settings.mix.export.format != "none":
-        yield [(EXPORT, f".{settings.mix.export.format}")]
-
-
-def _names(store: Store, folder: str) -> set[str]:
-    try:
-        return {path.name for path in (store.root / folder).iterdir()}
-    except (FileNotFoundError, NotADirectoryError):  # the latter is what S3 says of no objects
-        return set()
+    part = mix_of(asset)
+    if part is not None and part[1] == FINAL_MIX:
+        export = settings.export_of(settings.mix_named(part[0]))
+        if export != "none":
+            yield [(mix_output(part[0], MIX_EXPORT), f".{export}")]

@@ -24,16 +24,19 @@ _KNOWN_TYPES = set(get_args(core_schema.ErrorType))
 class Registry:
     """The kinds of one family.
 
-    As metadata of a field, `Annotated[Base, REGISTRY]`, it validates a mapping with a key `kind` as
-    the settings class of that kind. A kind without required options may be given by its name alone.
+    As metadata of a field, `Annotated[Base, REGISTRY]`, it validates a mapping with the key `key`
+    as the settings class of that kind. A kind without required options may be given by its name
+    alone.
 
     Attributes:
         family: what a kind is, for error messages: "criterion", "regressor".
-        entries: `module:class` of the settings class of each kind; it has a field `kind`.
+        entries: `module:class` of the settings class of each kind; it has a field named `key`.
+        key: what says of which kind a mapping is.
     """
 
     family: str
     entries: Mapping[str, str]
+    key: str = "kind"
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -69,7 +72,7 @@ class Registry:
             if all(
                 not field.is_required()
                 for name, field in found.model_fields.items()
-                if name != "kind"
+                if name != self.key
             )
         ]
         sections = [handler(found.__pydantic_core_schema__) for found in classes.values()]
@@ -79,23 +82,23 @@ class Registry:
         if isinstance(value, BaseModel):
             return value
         if isinstance(value, str):
-            value = {"kind": value}
+            value = {self.key: value}
         if not isinstance(value, Mapping):
             raise PydanticCustomError(
                 "value_error",
-                "expected the name of a {family}, or a mapping with a key 'kind'",
-                {"family": self.family},
+                "expected the name of a {family}, or a mapping with a key '{key}'",
+                {"family": self.family, "key": self.key},
             )
-        if "kind" not in value:
-            raise _line_error(self.family, {"type": "missing", "loc": ("kind",), "input": value})
-        kind = value["kind"]
+        if self.key not in value:
+            raise _line_error(self.family, {"type": "missing", "loc": (self.key,), "input": value})
+        kind = value[self.key]
         if not isinstance(kind, str) or kind not in self.entries:
             unknown = PydanticCustomError(
                 "unknown_kind",
                 "there is no {family} of that kind; there are: {kinds}",
                 {"family": self.family, "kinds": ", ".join(self.kinds)},
             )
-            raise _line_error(self.family, {"type": unknown, "loc": ("kind",), "input": kind})
+            raise _line_error(self.family, {"type": unknown, "loc": (self.key,), "input": kind})
         try:
             found = self.settings_class(kind)
             return found.model_validate(_with_containers_parsed(found, value))

@@ -8,6 +8,7 @@ import contextlib
 import fcntl
 import json
 import os
+import platform
 import sys
 import uuid
 from dataclasses import asdict, dataclass
@@ -25,11 +26,17 @@ class Holder:
         pid: its process.
         since: when it took the lock, in UTC.
         command: its command line.
+        machine: the name of its machine; empty if that is not on record.
     """
 
     pid: int
     since: str
     command: str
+    machine: str = ""
+
+    def is_here(self) -> bool:
+        """Whether it is or was a process of this machine."""
+        return self.machine in ("", platform.node())
 
     def __str__(self) -> str:
         """As part of a sentence."""
@@ -130,6 +137,7 @@ def _lock(file: BinaryIO) -> bool:
 def _sign(file: BinaryIO) -> None:
     words = [Path(sys.argv[0]).name, *sys.argv[1:]]
     now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    holder = Holder(os.getpid(), now, " ".join(words), platform.node())
     file.truncate(0)
-    file.write(json.dumps(asdict(Holder(os.getpid(), now, " ".join(words)))).encode())
+    file.write(json.dumps(asdict(holder)).encode())
     file.flush()

@@ -1,5 +1,6 @@
 """Materialises the whole graph stage by stage in this process, as a user would in the UI."""
 
+import sys
 from collections.abc import Iterator, Sequence
 
 import dagster as dg
@@ -8,12 +9,13 @@ from quadmix_assets.corpus.check import check_inputs
 from quadmix_assets.corpus.reference_pool import reference_pool_is_current
 from quadmix_assets.definitions import defs as load_definitions
 from quadmix_assets.defs.discovery import register_shards
+from quadmix_assets.defs.event_log import open_event_log
 from quadmix_assets.defs.overview import report_overview
 from quadmix_assets.defs.resources import ProjectResource
 from quadmix_assets.features.scored_reference_pool import scored_reference_pool_is_current
 from quadmix_assets.in_process import execute_here
 from quadmix_assets.interrupts import Interrupts
-from quadmix_assets.outputs import PLANTED_CORPUS, REFERENCE_POOL, SCORED_REFERENCE_POOL
+from quadmix_assets.outputs import PLANTED_CORPUS, REFERENCE_POOL, SCORED_REFERENCE_POOL, mix_of
 from quadmix_assets.partition_ranges import neighbours, range_tags
 from quadmix_assets.settings import Settings
 from quadmix_assets.stages import Stage, cut_into_stages
@@ -37,6 +39,7 @@ class _Runner:
         self.instance = instance
         self.interrupts = interrupts or Interrupts()
         self.resume = resume
+        self.missed: set[str] = set()
         self.job = definitions.resolve_implicit_global_asset_job_def()
         self.graph = definitions.resolve_asset_graph()
         self.staleness = Staleness(
@@ -50,16 +53,36 @@ class _Runner:
         )
 
     def run(self, stage: Stage) -> bool:
-        """Materialise a stage; return whether the next one can run."""
+        """Materialise a stage; return whether the next one can run.
+
+        A mix that cannot be made ends alone: nothing of it is tried any further, nor what depends
+        on no other mix; everything else goes on.
+        """
+        assets = tuple(asset for asset in stage.assets if not self._waits_for_a_missed_mix(asset))
+        if not assets:
+            return True
         if self.resume:
             # One after the other, since whether an asset is stale depends on what is made before.
-            return all(self._bring_up_to_date(asset) for asset in stage.assets)
-        keys = self._partitions(stage.assets[0])
+            return all(self._bring_up_to_date(asset) for asset in assets)
+        keys = self._partitions(assets[0])
         if keys is None:
-            return self._execute(stage.assets, None)
-        return all(self._execute(stage.assets, part) for part in self._runs(stage.assets, keys))
+            return self._execute(assets, None)
+        return all(self._execute(assets, part) for part in self._runs(assets, keys))
+
+    def _waits_for_a_missed_mix(self, asset: str) -> bool:
+        """Whether an asset needs what was not made: of a mix any of it, of others all of it."""
+        node = self.graph.get(dg.AssetKey.from_user_string(asset))
+        parents = {key.to_user_string() for key in node.parent_keys}
+        of_mixes = {parent for parent in parents if mix_of(parent)}
+        missed = of_mixes & self.missed
+        waits = bool(missed) if mix_of(asset) else bool(missed) and missed == of_mixes
+        if waits:
+            self.missed.add(asset)
+        return waits
 
     def _bring_up_to_date(self, asset: str) -> bool:
+        if self._waits_for_a_missed_mix(asset):
+            return True
         keys = self._partitions(asset)
         if keys is None:
             return not self.staleness.is_stale(asset) or self._execute((asset,), None)
@@ -91,16 +114,20 @@ class _Runner:
         keys = partitions or ()
         is_range = len(keys) > 1
         self.interrupts.raise_if_received()
-        success = execute_here(
-            self.job,
-            self.instance,
-            [dg.AssetKey.from_user_string(asset) for asset in assets],
-            partition=keys[0] if len(keys) == 1 else None,
-            tags=range_tags(keys) if is_range else {},
-        )
+        # For the events of the partitions that a run is to make, before its first step.
+        with open_event_log(self.instance):
+            missed = execute_here(
+                self.job,
+                self.instance,
+                [dg.AssetKey.from_user_string(asset) for asset in assets],
+                partition=keys[0] if len(keys) == 1 else None,
+                tags=range_tags(keys) if is_range else {},
+            )
         # An interrupt has ended the run, or came too late for it to notice.
         self.interrupts.raise_if_received()
-        return success
+        names = {key.to_user_string() for key in missed}
+        self.missed |= names
+        return all(mix_of(name) for name in names)
 
 
 def graph_of(
@@ -129,9 +156,10 @@ def graph_of(
 def materialize_whole_graph(
     profile: str, *, resume: bool, interrupts: Interrupts | None = None
 ) -> bool:
-    """Materialise every asset and every partition; return whether a final mix was made.
+    """Materialise every asset and every partition; return whether all mixes were made.
 
-    Shards that cannot be used are set aside and reported by checks; the others go on.
+    Shards that cannot be used are set aside and reported by checks, and a mix that cannot be made
+    is left out with what depends on it alone; the others go on.
 
     Args:
         profile: the name or the path of the settings.
@@ -162,4 +190,10 @@ def materialize_whole_graph(
             # Whoever interrupts does not wait for it; the next run writes it.
             if runner.interrupts.received() is None:
                 report_overview(instance, runner.graph, settings, store)
-    return True
+    if runner.missed:
+        mixes = sorted({found[0] for found in map(mix_of, runner.missed) if found})
+        sys.stderr.write(
+            f"not made, for the reasons above: {', '.join(mixes)}. `quadmix run --resume` tries "
+            "again\n"
+        )
+    return not runner.missed

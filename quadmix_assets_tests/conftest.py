@@ -12,6 +12,7 @@ from typing import Any
 import dagster as dg
 import pytest
 import yaml
+from absl import logging as absl_logging
 
 from quadmix_assets.settings import (
     FROZEN_VARIABLE,
@@ -24,6 +25,9 @@ from quadmix_assets.store import Store
 from quadmix_assets_tests.seed import SEED
 
 os.environ["DAGSTER_DISABLE_TELEMETRY"] = "1"
+# absl, which lm-eval and TensorBoard import, keeps what standard error is at that moment, the file
+# of pytest's capture, and closes it when Dagster configures logging later.
+absl_logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 _PACKAGE = "quadmix_assets"
 _MADE_FOR_ONE_PROFILE = {f"{_PACKAGE}.definitions", f"{_PACKAGE}.whole_graph"}
@@ -75,11 +79,11 @@ TINY: dict[str, Any] = {
         "check_seeds": 3,
     },
     # Sixteen proxies of some thousand tokens are too few to learn from, and cover hardly anything.
-    "mix": {
-        "objective": "planted",
-        "accept": ["regressor_learned_something", "theta_star_is_within_evidence"],
-    },
-    "comparison": {"n_seeds": 1},
+    "mix": {"accept": ["regressor_learned_something", "theta_star_is_within_evidence"]},
+    "mixes": [{"method": "quadmix"}],
+    # The tests of the evidence have small projects of their own.
+    "evidence": {"enabled": False},
+    "production": None,
 }
 
 
@@ -95,6 +99,14 @@ def settings_thaw() -> Iterator[None]:
     os.environ.pop(FROZEN_VARIABLE, None)
     yield
     os.environ.pop(FROZEN_VARIABLE, None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_copies(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Copies of folders on object storage are kept apart from those of this machine's projects."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QUADMIX_COPIES", str(tmp_path_factory.mktemp("copies")))
+        yield
 
 
 def write_profile(folder: Path, **changes: Any) -> Path:

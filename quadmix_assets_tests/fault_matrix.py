@@ -19,6 +19,7 @@ from quadmix_assets.outputs import TENSORBOARD
 from quadmix_assets.store.temporaries import is_temporary, sweep_temporaries
 from quadmix_assets.store.verification import verify_lake
 from quadmix_assets_tests.conftest import Project
+from quadmix_assets_tests.every_stage import EVERY_STAGE
 from quadmix_assets_tests.injected_faults import ERRNOS, OPERATIONS, Faults, injected
 
 
@@ -84,11 +85,22 @@ class Matrix:
         names = list(ERRNOS)
         with self._project.instance() as instance:
             for place, asset in enumerate(assets):
-                partition = self._partition(instance, asset)
+                partition = self._partitions(instance, asset)[0]
                 for number, operation in enumerate(OPERATIONS):
                     chosen = names if every_errno else [names[(place + number) % len(names)]]
                     for errno in chosen:
                         yield Case(asset, partition, operation, errno)
+
+    def make(self, *assets: str) -> None:
+        """Make assets, all partitions of them, where nothing fails."""
+        with self._project.instance() as instance:
+            for asset in assets:
+                for partition in self._partitions(instance, asset):
+                    self._job.execute_in_process(
+                        instance=instance,
+                        asset_selection=[dg.AssetKey.from_user_string(asset)],
+                        partition_key=partition,
+                    )
 
     def attempt(self, case: Case) -> Outcome:
         """Make the asset again under the fault."""
@@ -117,12 +129,12 @@ class Matrix:
         left = [name for name in left if "_unfinished/" not in name]
         return Outcome(case, len(faults.hits), tuple(said), tuple(left))
 
-    def _partition(self, instance: dg.DagsterInstance, asset: str) -> str | None:
+    def _partitions(self, instance: dg.DagsterInstance, asset: str) -> list[str] | list[None]:
         key = dg.AssetKey.from_user_string(asset)
         definition = self._definitions.resolve_asset_graph().get(key).partitions_def
         if definition is None:
-            return None
-        return str(definition.get_partition_keys(dynamic_partitions_store=instance)[0])
+            return [None]
+        return list(definition.get_partition_keys(dynamic_partitions_store=instance))
 
 
 def table(outcomes: Sequence[Outcome]) -> str:
@@ -143,7 +155,7 @@ def main() -> None:
     parser.add_argument("--assets", nargs="*", help="some assets only")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        project = Project(Path(folder) / "project")
+        project = Project(Path(folder) / "project", **EVERY_STAGE)
         assert project.run()
         matrix = Matrix(project)
         outcomes = []

@@ -15,39 +15,59 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
 from quadmix_assets.hashing import hash_bytes
 from quadmix_assets.outputs import (
+    BENCHMARK_RESULTS,
+    CLIMB_PROXIES,
+    COMPARISON_TABLE,
     DOMAIN_LABELS,
-    EXPORT,
+    DOMAIN_PROXIES,
+    DUPLICATE_SIGNATURES,
     FINAL_MIX,
+    HELD_OUT_SETS,
+    LANGUAGE_MODEL,
+    MIX_COMPARISON,
+    MIX_EXPORT,
     MIX_MANIFEST,
+    MIX_VERSIONS,
+    MIXES,
+    NEAR_DUPLICATES,
     OPTIMAL_PARAMS,
     OPTIMUM_CHECK,
     PROXY_METRICS,
     PROXY_POOL,
     PROXY_READS,
     PROXY_REPEATS,
-    RANK_CALIBRATION,
     RAW_SHARDS,
     REGRESSOR,
     SAMPLED_SUBSET,
     SCORED_SHARDS,
+    SELECTION_RULE,
     VERIFICATION,
 )
 from quadmix_assets.store.temporaries import is_temporary
 from quadmix_assets_tests.conftest import instance_in, write_profile
+from quadmix_assets_tests.every_stage import EVERY_STAGE
 from quadmix_assets_tests.processes import say
 from quadmix_assets_tests.ui.pool import clean_environment
 
 UNKIND = Path(__file__).with_name("unkind")
-# What decides on the mix, and the mix; all of it is the same, byte for byte, however it was made.
+# What decides on the mixes and compares them; all of it is the same, byte for byte, however it was
+# made.
 COMPARED = (
-    RAW_SHARDS, SCORED_SHARDS, DOMAIN_LABELS, PROXY_POOL, SAMPLED_SUBSET, PROXY_METRICS,
-    PROXY_READS, PROXY_REPEATS, REGRESSOR, OPTIMAL_PARAMS, VERIFICATION, OPTIMUM_CHECK,
-    RANK_CALIBRATION, FINAL_MIX, EXPORT, MIX_MANIFEST,
+    RAW_SHARDS, SCORED_SHARDS, DOMAIN_LABELS, DUPLICATE_SIGNATURES, NEAR_DUPLICATES, PROXY_POOL,
+    SAMPLED_SUBSET, PROXY_METRICS, PROXY_READS, PROXY_REPEATS, DOMAIN_PROXIES, REGRESSOR,
+    OPTIMAL_PARAMS, VERIFICATION, OPTIMUM_CHECK, MIX_COMPARISON, HELD_OUT_SETS,
+    COMPARISON_TABLE,
+)  # fmt: skip
+# Of every mix; its links name runs and times.
+COMPARED_OF_A_MIX = (
+    OPTIMAL_PARAMS, CLIMB_PROXIES, SELECTION_RULE, FINAL_MIX, MIX_EXPORT, MIX_MANIFEST,
+    MIX_VERSIONS, LANGUAGE_MODEL, BENCHMARK_RESULTS,
 )  # fmt: skip
 _MOMENTS = ("before", "after")
 
@@ -120,7 +140,7 @@ class KilledProject:
         return Start(point, result.returncode, result.stdout)
 
     def outputs(self) -> dict[str, str]:
-        """The hash of every file of COMPARED, by its path in the lake."""
+        """The hash of every file that is compared, by its path in the lake."""
         return outputs_of(self.lake)
 
     def left_over(self) -> list[str]:
@@ -142,18 +162,20 @@ class KilledProject:
 
 
 def outputs_of(lake: Path) -> dict[str, str]:
-    """The hash of every file of COMPARED, by its path in the lake.
+    """The hash of every file of COMPARED and COMPARED_OF_A_MIX, by its path in the lake.
 
     Cards are left out: they know the content that a file had before as well.
     """
-    found = (path for asset in COMPARED for path in (lake / asset).rglob("*") if path.is_file())
+    of_mixes = [mix / what for mix in (lake / MIXES).iterdir() for what in COMPARED_OF_A_MIX]
+    folders = [*(lake / asset for asset in COMPARED), *of_mixes]
+    found = (path for folder in folders for path in folder.rglob("*") if path.is_file())
     files = (path for path in found if path.suffix != ".card")
     return {path.relative_to(lake).as_posix(): hash_bytes(path.read_bytes()) for path in files}
 
 
-def new_project(folder: Path) -> KilledProject:
-    """A project of which nothing is made yet."""
-    write_profile(folder)
+def new_project(folder: Path, **changes: Any) -> KilledProject:
+    """A project of which nothing is made yet; `changes` of its settings by section."""
+    write_profile(folder, **changes)
     return KilledProject(folder)
 
 
@@ -161,8 +183,8 @@ def random_points(seed: int) -> Iterator[str]:
     """Points without an end, a fifth of them of each kind."""
     rng = random.Random(seed)
     pooled = (
-        *(SCORED_SHARDS, DOMAIN_LABELS, PROXY_METRICS, PROXY_REPEATS, VERIFICATION),
-        OPTIMUM_CHECK,
+        *(SCORED_SHARDS, DOMAIN_LABELS, PROXY_METRICS, PROXY_REPEATS, DOMAIN_PROXIES),
+        *(VERIFICATION, OPTIMUM_CHECK, CLIMB_PROXIES, LANGUAGE_MODEL),
     )
     while True:
         kinds = [
@@ -185,7 +207,7 @@ def kill_and_compare(
         How many kills there were of each kind, and per lake what differs from an undisturbed one
         or was left over.
     """
-    undisturbed = new_project(folder / "undisturbed")
+    undisturbed = new_project(folder / "undisturbed", **EVERY_STAGE)
     assert undisturbed.start(None, resume=False).status == 0
     expected = undisturbed.outputs()
     points = random_points(seed)
@@ -193,7 +215,7 @@ def kill_and_compare(
     lost: dict[str, list[str]] = {}
     while killed.total() < n_kills:
         lake = f"lake-{len(lost)}"
-        project = new_project(folder / lake)
+        project = new_project(folder / lake, **EVERY_STAGE)
         done = False
         while not done:
             point = next(points) if killed.total() < n_kills else None

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from quadmix_assets.corpus.document_ids import shards_set_aside
-from quadmix_assets.outputs import FINAL_MIX, PER_SHARD, RAW_SHARDS
+from quadmix_assets.outputs import RAW_SHARDS, per_shard
 from quadmix_assets.settings import PROFILE_VARIABLE, PROFILES_FOLDER
 from quadmix_assets_tests.conftest import Project
 
@@ -57,7 +57,6 @@ def awkward_project(folder: Path) -> Project:
         },
         search={"objectives": [{"name": "instruct", "targets": {"instruct": 1.0}}]},
         mix={
-            "objective": "instruct",
             # Most documents are of other domains than the two.
             "accept": [
                 "regressor_learned_something",
@@ -93,14 +92,16 @@ def test_what_cannot_be_used_is_set_aside_alone_and_the_rest_reaches_the_mix(
     assert set_aside.keys() == UNREADABLE.keys() | REPEATS.keys()
     with project.instance() as instance:
         shards = set(instance.get_dynamic_partitions("shard"))
-        for asset in PER_SHARD:
-            assert instance.get_materialized_partitions(dg.AssetKey(asset)) == shards, asset
+        for asset in per_shard(["quadmix"]):
+            asset_key = dg.AssetKey.from_user_string(asset)
+            assert instance.get_materialized_partitions(asset_key) == shards, asset
     mix = pl.concat(
-        store.read_table(path, ["id", "copies"]) for path in (store.root / FINAL_MIX).glob("*")
+        store.read_table(path, ["id", "copies"])
+        for path in (store.root / "mixes/quadmix/final_mix").glob("*")
     )
     assert mix.height > 0
     for key in set_aside:
-        for asset in PER_SHARD:
+        for asset in per_shard(["quadmix"]):
             assert store.n_rows(store.table_path(asset, key)) == 0, (asset, key)
     assert {"zero_bytes.jsonl", "zero_rows.parquet", "long_docs.jsonl.gz"} <= shards
     ids = [

@@ -116,7 +116,7 @@ def test_check_of_a_generated_corpus(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 def test_summary_before_any_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--profile", str(write_profile(tmp_path)), "summary"]) == 2
-    assert "materialise the asset 'mix_manifest'" in capsys.readouterr().err
+    assert "materialise the asset 'mixes/quadmix/mix_manifest'" in capsys.readouterr().err
 
 
 def test_summary_tells_what_the_manifest_says(
@@ -129,6 +129,13 @@ def test_summary_tells_what_the_manifest_says(
     rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.strip()}
     assert rows["documents"] == [f"{totals[f'n_documents_{w}']:,}" for w in ("in", "out")]
     assert rows["tokens"] == [f"{totals[f'n_tokens_{w}']:,}" for w in ("in", "out")]
+
+
+def test_summary_of_a_mix_that_is_not_there_names_those_that_are(
+    tiny: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--profile", str(tiny.profile), "summary", "--mix", "best"]) == 2
+    assert "there is no mix 'best'; the mixes of 'tiny' are: quadmix" in capsys.readouterr().err
 
 
 def test_wrong_command_shows_the_usage(capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,7 +169,7 @@ def test_a_second_run_waits_for_the_first_and_can_be_interrupted(tmp_path: Path)
             words = f"waiting for process {first.pid} (`-c {lock}`) since"
             assert until(lambda: words in log.read_text()), log.read_text()
             second.send_signal(signal.SIGTERM)
-            assert second.wait(timeout=10) == 143
+            assert second.wait(timeout=60) == 143
             assert "`quadmix run --resume` goes on" in log.read_text()
     assert not (tmp_path / "data" / "lake").exists()
 

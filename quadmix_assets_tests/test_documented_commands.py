@@ -48,9 +48,10 @@ ELSEWHERE = {
 # batch of proxies, so that "and so on" leaves nothing out.
 _SIZES: dict[str, Any] = {
     "corpus": {"planted": {"n_documents": 300, "n_shards": 1, "n_target": 120}},
-    **{section: TINY[section] for section in ("tokenizer", "parameters", "comparison")},
+    **{section: TINY[section] for section in ("tokenizer", "parameters")},
     "proxies": {**TINY["proxies"], "batch_size": TINY["parameters"]["n"]},
     "search": {"n_points": 200},
+    "evidence": {"budgets": [1_024, 4_096], "n_seeds": 1},
     # So small a swarm teaches a regressor nothing.
     "mix": {"accept": ["regressor_learned_something", "theta_star_is_within_evidence"]},
 }

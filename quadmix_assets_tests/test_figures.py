@@ -1,16 +1,21 @@
+import re
+
 import matplotlib as mpl
 import numpy as np
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from quadmix_assets.figures import (
+    INK,
     SERIES,
     grid_of_panels,
     held,
     legend_below,
     name_cells,
     new_axes,
+    png_of,
     styled,
+    svg_of,
     with_left_out,
     write_cells,
 )
@@ -53,10 +58,10 @@ def test_cells_of_a_heat_map() -> None:
     write_cells(axes, values, values > 0.5)
     name_cells(axes, ["a", "b"], ["x", "y"])
     assert [(text.get_text(), text.get_color()) for text in axes.texts] == [
-        ("0.12", "black"),
-        ("–", "black"),
+        ("0.12", INK),
+        ("–", INK),
         ("1.00", "white"),
-        ("-2.00", "black"),
+        ("-2.00", INK),
     ]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["x", "y"]
@@ -76,3 +81,12 @@ def test_panels_are_laid_out_in_rows() -> None:
     assert len(panels) == len(figure.axes) == 7
     assert figure.get_size_inches().tolist() == [6.0, 3.0]
     assert len(grid_of_panels(1, 3, 2.0, 1.0)[1]) == 1
+
+
+def test_equal_figures_have_equal_bytes_with_texts_that_are_texts() -> None:
+    svg, png = svg_of(draw(), "a"), png_of(draw())
+    assert (svg, png) == (svg_of(draw(), "a"), png_of(draw()))
+    assert b">title<" in svg
+    assert b"2026" not in svg and b"Matplotlib" not in svg
+    ids = [set(re.findall(rb'clipPath id="([^"]+)"', svg_of(draw(), name))) for name in "ab"]
+    assert ids[0] and not ids[0] & ids[1], "figures of one page share no ids"

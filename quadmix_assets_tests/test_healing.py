@@ -1,12 +1,15 @@
 """Runs whose process is gone, in an instance of toys."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
-from quadmix_assets.healing import executor_of, heal, held_run
+from quadmix_assets.healing import executor_of, heal, held_run, hold_run
+from quadmix_assets.run_locks import Holder
 from quadmix_assets_tests.conftest import instance_in
 from quadmix_assets_tests.processes import kill_group, started, until
 
@@ -123,3 +126,28 @@ def test_slots_of_runs_that_ended_or_are_unknown_are_freed(instance: dg.DagsterI
     assert claims(instance, "deleted")
     assert "deleted has ended" in heal(instance, retry=True)[0]
     assert claims(instance, other)
+
+
+def test_runs_on_other_machines_are_left_to_their_launcher(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    # Any launcher but the default one starts runs elsewhere.
+    launcher = "run_launcher: {module: dagster._core.launcher.sync_in_memory_run_launcher, "
+    (home / "dagster.yaml").write_text(f"{launcher}class: SyncInMemoryRunLauncher}}\n")
+    with instance_in(home), dg.DagsterInstance.get() as instance:
+        instance.event_log_storage.set_concurrency_slots(POOL, 1)
+        run_id = start_run(instance)
+        hold_run(instance, run_id)
+        assert executor_of(instance, run_id) is None, "a lock would say nothing elsewhere"
+        locks = home / "run_locks"
+        locks.mkdir(exist_ok=True)
+        there = Holder(1, "2026-01-01 00:00:00", "dagster", "another-machine")
+        (locks / run_id).write_text(json.dumps(asdict(there)))
+        assert heal(instance, retry=True) == []
+        assert status(instance, run_id) == "STARTED"
+        # Where it runs, a step may still be ending.
+        run = instance.get_run_by_id(run_id)
+        assert run is not None
+        instance.report_run_failed(run)
+        assert heal(instance, retry=True) == []
+        assert not claims(instance, start_run(instance, pool=None))

@@ -1,4 +1,4 @@
-"""One lake that is killed at thirteen points in turn, and taken up each time as a user would."""
+"""One lake that is killed at sixteen points in turn, and taken up each time as a user would."""
 
 from pathlib import Path
 
@@ -7,13 +7,17 @@ import pytest
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FINAL_MIX,
+    MIX_VERSIONS,
     OPTIMAL_PARAMS,
     OPTIMUM_CHECK,
     PROXY_METRICS,
     PROXY_POOL,
     RAW_SHARDS,
+    REPORT,
     SCORED_SHARDS,
+    SELECTION_RULE,
     VERIFICATION,
+    mix_output,
 )
 from quadmix_assets_tests.conftest import Project
 from quadmix_assets_tests.kills import differences, new_project, outputs_of
@@ -32,8 +36,12 @@ POINTS = (
     f"rename 1 before {PROXY_METRICS}/",
     f"rename 1 after {OPTIMAL_PARAMS}/",
     f"rename 1 after {VERIFICATION}/",
+    # Made while optimum_check trains.
+    f"rename 1 before {mix_output('quadmix', SELECTION_RULE)}/",
     f"rename 1 after {OPTIMUM_CHECK}/",
-    f"rename 2 before {FINAL_MIX}/",
+    f"rename 2 before {mix_output('quadmix', FINAL_MIX)}/",
+    f"rename 1 before {mix_output('quadmix', MIX_VERSIONS)}/",
+    f"rename 1 before /{REPORT}/",
 )
 
 

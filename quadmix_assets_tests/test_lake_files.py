@@ -15,9 +15,9 @@ from quadmix_assets.corpus.document_ids import accepted_checksums
 from quadmix_assets.corpus.tokenizer import project_tokenizer
 from quadmix_assets.features.learned.fit import load_models
 from quadmix_assets.lake_files import FILES_KEY, files_gone, files_of, partitions_gone
-from quadmix_assets.mix.calibrate_pool import read_calibration
 from quadmix_assets.mix.manifest import read_manifest
-from quadmix_assets.outputs import PER_SHARD
+from quadmix_assets.mix.stored_rule import read_rule
+from quadmix_assets.outputs import per_shard
 from quadmix_assets.proxies.proxy_pool import open_index, read_documents, token_folder
 from quadmix_assets.search.fit import load_regressors
 from quadmix_assets.search.optimum import read_candidates, read_optimum
@@ -30,7 +30,13 @@ from quadmix_assets_tests.lakes import damage
 SHARDS = ["shard-00000.parquet", "shard-00001.jsonl.gz", "shard-00002.jsonl.zst"]
 Read = Callable[[Store, Settings], object]
 # Equal runs give other links, times and databases; the rest of the lake has equal bytes.
-OF_A_RUN = ("mix_links/", "plots/", "proxy_metrics_seconds/", "population_shift/", "catalog/")
+OF_A_RUN = (
+    "mixes/quadmix/links/",
+    "plots/",
+    "proxy_metrics_seconds/",
+    "population_shift/",
+    "catalog/",
+)
 
 
 @pytest.fixture
@@ -75,11 +81,11 @@ GONE = (
     "raw_shards_quarantine/shard-00000.parquet.parquet",
     f"document_ids/{SHARDS[1]}.npy",
     f"scored_shards/{SHARDS[2]}.parquet",
-    f"final_mix_export/{SHARDS[0]}.parquet",
+    f"mixes/quadmix/export/{SHARDS[0]}.parquet",
     "proxy_metrics/batch-00001.parquet",
     "score_normalizers/importance.parquet",
     "regressor/planted.json",
-    "rank_calibration_made_from/made_from.json",
+    "mixes/quadmix/made_from/made_from.json",
     "plots/optimum_check.check_planted.png",
 )
 DAMAGED = (
@@ -160,9 +166,15 @@ KINDS: dict[str, Read] = {
     "optimal_params/planted.json": lambda store, chosen: read_candidates(store, chosen, "planted"),
     "verification/planted.json": lambda store, chosen: read_optimum(store, chosen, "planted"),
     "verification/verification.parquet": read_table_of("verification", "verification"),
-    "rank_calibration/rank_calibration.parquet": read_calibration,
-    "mix_manifest/mix_manifest.json": lambda store, _: read_manifest(store),
-    f"final_mix_export/{SHARDS[0]}.parquet": hash_of(f"final_mix_export/{SHARDS[0]}.parquet"),
+    "mixes/quadmix/selection_rule/calibration.parquet": lambda store, chosen: read_rule(
+        store, chosen, "quadmix"
+    ),
+    "mixes/quadmix/mix_manifest/mix_manifest.json": lambda store, _: read_manifest(
+        store, "quadmix"
+    ),
+    f"mixes/quadmix/export/{SHARDS[0]}.parquet": hash_of(
+        f"mixes/quadmix/export/{SHARDS[0]}.parquet"
+    ),
     "catalog/catalog.duckdb": hash_of("catalog/catalog.duckdb"),
     "plots/overview.shares.png": hash_of("plots/overview.shares.png"),
 }
@@ -196,7 +208,7 @@ def test_a_step_that_reads_damage_fails_with_its_words(project: Project) -> None
         job = definitions.resolve_implicit_global_asset_job_def()
         result = job.execute_in_process(
             instance=instance,
-            asset_selection=[dg.AssetKey("final_mix")],
+            asset_selection=[dg.AssetKey.from_user_string("mixes/quadmix/final_mix")],
             tags={
                 "dagster/asset_partition_range_start": SHARDS[0],
                 "dagster/asset_partition_range_end": SHARDS[2],
@@ -211,7 +223,7 @@ def test_a_step_that_reads_damage_fails_with_its_words(project: Project) -> None
     assert f"{SHARDS[1]}.parquet is damaged" in message
     assert "1 of 3 partitions failed" in message
     assert sorted(str(record.partition_key) for record in made) == [SHARDS[0], SHARDS[2]]
-    manifest = store.root / "mix_manifest" / "mix_manifest.json"
+    manifest = store.root / "mixes/quadmix/mix_manifest/mix_manifest.json"
     damage(manifest)
     status, told = quadmix(project, "summary")
     assert status == 2
@@ -220,13 +232,13 @@ def test_a_step_that_reads_damage_fails_with_its_words(project: Project) -> None
 
 def test_files_are_named_and_looked_for(project: Project) -> None:
     store, settings = project.store, project.settings
-    files = files_of(store, "rank_calibration")
-    assert "rank_calibration_made_from/made_from.json" in files
+    files = files_of(store, "mixes/quadmix/selection_rule")
+    assert "mixes/quadmix/made_from/made_from.json" in files
     assert files_gone(store, files) == []
-    (store.root / "rank_calibration" / "theta.json").unlink()
-    assert files_gone(store, files) == ["rank_calibration/theta.json"]
-    assert files_of(store, "rank_calibration") == files, "its card is still there"
-    for asset in PER_SHARD:
+    (store.root / "mixes/quadmix/selection_rule/rule.json").unlink()
+    assert files_gone(store, files) == ["mixes/quadmix/selection_rule/rule.json"]
+    assert files_of(store, "mixes/quadmix/selection_rule") == files, "its card is still there"
+    for asset in per_shard(["quadmix"]):
         assert partitions_gone(store, settings, asset, [*SHARDS, "new"]) == {"new"}
     with project.instance() as instance:
         (record,) = instance.fetch_materializations(dg.AssetKey("regressor"), limit=1).records

@@ -12,7 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
-from quadmix_assets.comparison.plots import plot_losses_of_mixes
+from quadmix_assets.comparison.evidence_plots import plot_budgets, plot_gains, plot_win_rates
+from quadmix_assets.comparison.mix_plots import (
+    plot_criteria_of_mixes,
+    plot_domains_of_mixes,
+    plot_overlaps_of_mixes,
+)
 from quadmix_assets.features.domains.nvidia import NVIDIA_DOMAINS
 from quadmix_assets.features.report import domain_plots
 from quadmix_assets.features.report.plots import (
@@ -20,7 +25,10 @@ from quadmix_assets.features.report.plots import (
     plot_rank_correlation,
     plot_score_histograms,
 )
+from quadmix_assets.mix.explain import InMix
+from quadmix_assets.mix.explain_plot import plot_place
 from quadmix_assets.mix.plots import plot_domain_shares, plot_sampling_curves
+from quadmix_assets.mix.rule import Curve
 from quadmix_assets.sampling import feature_names, sample_parameters
 from quadmix_assets.search.metrics import Interval
 from quadmix_assets.search.noise import Noise
@@ -45,6 +53,9 @@ from quadmix_assets.training.plots import plot_losses
 
 DOMAINS = [*NVIDIA_DOMAINS, "unknown"]
 CRITERIA = ["fineweb_edu", "dclm", "askllm", "target_fasttext", "importance"]
+MIXES = ["quadmix", "quadmix_bmk_without_duplicates", "quadmix_paper", "best_measured", "random"]
+MEASURES = ["objective openhermes", "objective bmk", "held_out"]
+MIXES += ["proportional", "unimax", "top_k_fineweb_edu", "criteria_mix", "dsir", "regmix", "climb"]
 TARGETS = ["openhermes", "hellaswag", "arc_easy", "arc_challenge", "mmlu", "triviaqa"]
 M, N = len(DOMAINS), len(CRITERIA)
 RNG = np.random.default_rng(0)
@@ -52,6 +63,9 @@ SWARM = sample_parameters(200, N, M, seed=0)
 EMPTY = [3, 9, 20]
 # Pixels by which boxes of text may overlap: they are a little larger than the letters.
 SLACK = 1.5
+
+
+PLACES = np.linspace(0.0, 1.0, 400)
 
 
 def shares() -> np.ndarray:
@@ -112,14 +126,52 @@ def ranking() -> pl.DataFrame:
     )
 
 
-def mixes() -> pl.DataFrame:
-    rows = [
-        (mix, seed, target, RNG.normal(3.5, 0.1))
-        for mix in ("final mix", "random mix")
-        for seed in range(3)
-        for target in TARGETS
-    ]
-    return pl.DataFrame(rows, schema=["mix", "seed", "target", "loss_nats"], orient="row")
+def gains_of_mixes() -> pl.DataFrame:
+    """A table of methods: gains over random documents by three measures."""
+    table: dict[str, list[object]] = {
+        "mix": [*MIXES],
+        "is_production": [mix == MIXES[0] for mix in MIXES],
+    }
+    for measure in MEASURES:
+        gains = [None if mix == "random" else RNG.normal(0.1, 0.05) for mix in MIXES]
+        table[f"over_random[{measure}]"] = [*gains]
+        table[f"over_random_low[{measure}]"] = [g and g - 0.05 for g in gains]
+        table[f"over_random_high[{measure}]"] = [g and g + 0.05 for g in gains]
+    return pl.DataFrame(table)
+
+
+def pairs_of_mixes() -> pl.DataFrame:
+    return of_mixes("other", MIXES, win_rate=RNG.uniform(size=len(MIXES) ** 2)).filter(
+        pl.col("mix") != pl.col("other")
+    )
+
+
+def means_by_budget() -> pl.DataFrame:
+    rows = [(mix, budget, RNG.normal()) for mix in MIXES for budget in (1_000_000, 3_000_000)]
+    return pl.DataFrame(rows, schema=["mix", "budget", "mean"], orient="row")
+
+
+def of_mixes(column: str, names: list[str], **values: np.ndarray) -> pl.DataFrame:
+    """A table with one row per mix and name."""
+    return pl.DataFrame(
+        {"mix": np.repeat(MIXES, len(names)).tolist(), column: names * len(MIXES), **values}
+    )
+
+
+def domains_of_mixes() -> pl.DataFrame:
+    held = np.concatenate([shares() for _ in MIXES])
+    return of_mixes("domain", DOMAINS, share=held, share_pool=np.tile(POOL, len(MIXES)))
+
+
+def criteria_of_mixes() -> pl.DataFrame:
+    n = len(MIXES) * N
+    return of_mixes(
+        "criterion",
+        CRITERIA,
+        mean=RNG.normal(size=n),
+        mean_pool=np.zeros(n),
+        deviation_pool=np.ones(n),
+    )
 
 
 def trainings() -> list[ProxyTraining]:
@@ -175,8 +227,19 @@ NOISE = {
 }
 
 FIGURES: dict[str, Callable[[], Figure]] = {
-    "domain_shares": lambda: plot_domain_shares(DOMAINS, POOL, OPTIMA["bmk"]),
+    "domain_shares": lambda: plot_domain_shares(
+        DOMAINS, POOL, OPTIMA["bmk"], mix="quadmix_without_perplexity_and_heuristics"
+    ),
     "sampling_curves": lambda: plot_sampling_curves(SWARM[0], DOMAINS, POOL),
+    "place": lambda: plot_place(
+        InMix(mix="a_mix_of_a_long_name", method="quadmix", is_production=True, copies=2),
+        Curve(
+            PLACES,
+            np.where(PLACES < 0.3, 2.0, 0.0),
+            "rank within the domain (share of its tokens)",
+            1.0,
+        ),
+    ),
     "theta": lambda: plot_theta(SWARM[0], CRITERIA, DOMAINS, POOL),
     "theta_in_swarm": lambda: plot_theta_in_swarm(
         SWARM[0], SWARM, CRITERIA, DOMAINS, "openhermes", POOL
@@ -199,7 +262,14 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "predicted_losses": lambda: plot_predicted_histogram(
         RNG.normal(3.5, 0.05, 100_000), theta_star=3.31, best_measured=3.35, title="openhermes"
     ),
-    "losses_of_mixes": lambda: plot_losses_of_mixes(mixes()),
+    "domains_of_mixes": lambda: plot_domains_of_mixes(domains_of_mixes()),
+    "criteria_of_mixes": lambda: plot_criteria_of_mixes(criteria_of_mixes()),
+    "overlaps_of_mixes": lambda: plot_overlaps_of_mixes(
+        of_mixes("other", MIXES, jaccard=RNG.uniform(size=len(MIXES) ** 2))
+    ),
+    "gains_of_mixes": lambda: plot_gains(gains_of_mixes(), MEASURES),
+    "win_rates_of_mixes": lambda: plot_win_rates(pairs_of_mixes(), MIXES, "held_out"),
+    "ranks_by_budget": lambda: plot_budgets(means_by_budget(), "held_out"),
     "losses_of_proxies": lambda: plot_losses(trainings(), dict(zip(TARGETS, LOSSES, strict=True))),
     "scores": lambda: plot_score_histograms(scores(), CRITERIA),
     "rank_correlation": lambda: plot_rank_correlation(

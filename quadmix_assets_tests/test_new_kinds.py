@@ -35,8 +35,8 @@ def test_a_new_criterion_and_a_new_regressor_run_through_the_whole_graph(
     theta, prediction = read_optimum(store, settings, "planted")
     assert theta.alpha.shape == (len(settings.domain_names), 2)
     assert prediction["n_proxies"] == settings.parameters.n
-    mix = store.read_table(store.table_path("final_mix", SHARD))
+    mix = store.read_table(store.table_path("mixes/quadmix/final_mix", SHARD))
     assert {"vowels", "heuristics", "rank", "copies"} <= set(mix.columns)
     assert 0 < mix.height < scored.height
-    manifest = store.read_json(store.path("mix_manifest", "mix_manifest.json"))
+    manifest = store.read_json(store.path("mixes/quadmix/mix_manifest", "mix_manifest.json"))
     assert manifest["settings"]["search"]["regressor"] == {"kind": "nearest", "n_neighbours": 3}

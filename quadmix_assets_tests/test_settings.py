@@ -94,7 +94,8 @@ def test_wrong_key_of_a_kind_lists_the_keys_of_that_kind(tmp_path: Path) -> None
     features = {**DEMO["features"], "criteria": [{"kind": "askllm", "max_token": 5}]}
     message = (
         r"features\.criteria\[0\]\.askllm\.max_token: unknown key; did you mean 'max_tokens'\? "
-        "allowed here: chat_template, kind, max_tokens, model, name, no, prompt, revision, yes$"
+        "allowed here: chat_template, kind, max_tokens, model, name, no, prompt, revision, "
+        "weighed, yes$"
     )
     with pytest.raises(SettingsError, match=message):
         load_settings(write_profile(tmp_path, features=features))
@@ -211,9 +212,83 @@ def test_accepted_checks_are_those_that_a_mix_waits_for(tmp_path: Path) -> None:
         load_settings(write_profile(tmp_path, mix={"accept": ["everything"]}))
 
 
-def test_objective_of_the_mix_must_exist(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"mix.objective is 'other'; search.objectives has"):
-        load_settings(write_profile(tmp_path, mix={"objective": "other"}))
+@pytest.mark.parametrize(
+    ("mixes", "words"),
+    [
+        (
+            [{"method": "quadmix", "objective": "other"}],
+            r"mixes\[quadmix\]\.objective is 'other'; search\.objectives has: planted",
+        ),
+        (["quadmix", "quadmix"], "two mixes are named 'quadmix': give one another `name`"),
+        (
+            ["quadmix", {"method": "top_k", "criterion": "fame"}],
+            r"mixes\[top_k\].* 'fame'.*features\.criteria has: target_fasttext, importance",
+        ),
+        (
+            [{"method": "quadmix", "drop_duplicates": True}],
+            r"mixes\[quadmix\]\.drop_duplicates needs features\.near_duplicates",
+        ),
+        (
+            [{"method": "quadmix", "criteria_off": ["fame"]}],
+            r"mixes\[quadmix\]\.constraints\.criteria_off names 'fame'; there are: target_fasttext",
+        ),
+        (
+            [{"method": "quadmix", "constraints": {"domains": {"chess": {"off": True}}}}],
+            r"mixes\[quadmix\]\.constraints\.domains names 'chess'; there are: medicine",
+        ),
+        (
+            ["quadmix", {"method": "random", "tokens": "other"}],
+            r"mixes\[random\]\.tokens names the mix 'other'; mixes has: quadmix, random",
+        ),
+        (
+            ["random"],
+            r"mixes\[random\] has no number of tokens: it takes its size from random; set "
+            r"mixes\[random\]\.tokens to a number",
+        ),
+        (
+            [
+                {"method": "random", "tokens": "proportional"},
+                {"method": "proportional", "tokens": "random"},
+            ],
+            r"mixes\[random\] has no number of tokens: it takes its size from proportional -> "
+            r"random",
+        ),
+        ([{"method": "quadmix", "name": "Big/mix"}], r"mixes.*name"),
+        (["magic"], r"mixes.*there is no method of that kind; there are: quadmix"),
+        ([], "mixes"),
+    ],
+)
+def test_mixes_that_cannot_be_made_are_refused(
+    tmp_path: Path, mixes: list[object], words: str
+) -> None:
+    with pytest.raises(SettingsError, match=words):
+        load_settings(write_profile(tmp_path, mixes=mixes, production=None))
+
+
+def test_production_is_one_of_the_mixes(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="production is 'gold'; mixes has: quadmix"):
+        load_settings(write_profile(tmp_path, production="gold"))
+    chosen = load_settings(
+        write_profile(tmp_path, mixes=["random", "quadmix"], production="quadmix")
+    )
+    assert chosen.production_mix.name == "quadmix"
+    assert chosen.tokens_of(chosen.mix_named("random")) == "quadmix"
+    assert [chosen.is_followed(mix) for mix in chosen.mixes] == [False, True]
+    assert [chosen.export_of(mix) for mix in chosen.mixes] == ["none", "parquet"]
+
+
+def test_sizes_are_passed_on_between_mixes(tmp_path: Path) -> None:
+    """A chain ends at a number, or at a method with a size of its own."""
+    mixes = [
+        {"method": "random", "tokens": "proportional"},
+        {"method": "proportional", "tokens": "unimax"},
+        {"method": "unimax", "tokens": 5_000},
+        "quadmix",
+    ]
+    chosen = load_settings(write_profile(tmp_path, mixes=mixes))
+    assert [chosen.tokens_of(mix) for mix in chosen.mixes] == [
+        *("proportional", "unimax", 5_000, None),
+    ]
 
 
 def test_unknown_profile_names_the_known_ones() -> None:

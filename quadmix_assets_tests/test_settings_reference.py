@@ -79,7 +79,7 @@ def test_references_inside_the_schema_lead_somewhere() -> None:
     assert references <= {f"#/$defs/{name}" for name in schema["$defs"]}
 
 
-@pytest.mark.parametrize("profile", ["demo", "laptop", "paper"])
+@pytest.mark.parametrize("profile", ["demo", "laptop", "evidence", "paper"])
 def test_profiles_hold_the_keys_of_the_schema(profile: str) -> None:
     schema = settings_schema()
     path = PROFILES_FOLDER / f"{profile}.yaml"

@@ -14,7 +14,11 @@ from quadmix_assets.settings.load import PACKAGE
 from quadmix_assets_tests.conftest import TINY
 
 # The demo, made as small as the other tests' graph.
-OVERRIDES = {f"QUADMIX_{section.upper()}": json.dumps(values) for section, values in TINY.items()}
+OVERRIDES = {
+    f"QUADMIX_{section.upper()}": json.dumps(values)
+    for section, values in TINY.items()
+    if values is not None
+}
 
 
 class Installed:
@@ -72,7 +76,7 @@ def test_code_is_that_of_the_wheel(installed: Installed) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("profile", ["demo", "laptop", "paper"])
+@pytest.mark.parametrize("profile", ["demo", "laptop", "evidence", "paper"])
 def test_profiles_are_there_and_their_paths_start_in_the_working_directory(
     installed: Installed, profile: str
 ) -> None:
@@ -86,7 +90,9 @@ def test_demo_runs_from_an_empty_folder(installed: Installed) -> None:
     before = sorted(installed.site_packages.rglob("*.yaml"))
     assert "generated" in installed.run("quadmix", "--profile", "demo", "check")
     printed = installed.run("quadmix", "--profile", "demo", "run", **OVERRIDES)
-    manifest = installed.folder / "data" / "lake" / "demo" / "mix_manifest" / "mix_manifest.json"
+    manifest = (
+        installed.folder / "data" / "lake" / "demo" / "mixes/quadmix/mix_manifest/mix_manifest.json"
+    )
     assert str(manifest) in printed
     assert json.loads(manifest.read_text())["totals"]["n_documents_in"] == 900
     assert installed.run("quadmix", "--profile", "demo", "summary", **OVERRIDES) in printed

@@ -14,16 +14,20 @@ import pytest
 import zstandard
 
 from quadmix_assets.cli import main
+from quadmix_assets.mix.manifest import manifest_path
+from quadmix_assets.mix.stored_rule import read_rule_values
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FINAL_MIX,
     INPUT_CHECK,
-    MIX_MANIFEST,
+    MIX_EXPORT,
     OPTIMAL_PARAMS,
     PLANTED_CORPUS,
     RAW_SHARDS,
     REGRESSOR,
     SCORED_SHARDS,
+    SELECTION_RULE,
+    mix_output,
 )
 from quadmix_assets.proxies.parameter_sets import batch_names
 from quadmix_assets.sampling import (
@@ -41,6 +45,8 @@ from quadmix_assets_tests.conftest import TINY, Project, definitions_of, instanc
 from quadmix_assets_tests.features.texts import TOPICS, prose, spam
 from quadmix_assets_tests.lakes import write_lines
 
+DOCUMENTS = mix_output("quadmix", FINAL_MIX)
+RULE = mix_output("quadmix", SELECTION_RULE)
 LABELS = {"Recht": "law", "cooking": "cooking", "astronomy": "unknown", None: "unknown"}
 
 
@@ -191,17 +197,15 @@ def test_one_unreadable_shard_does_not_stop_the_others(files: Run) -> None:
     assert "broken.jsonl.gz is set aside: " in files.err
     assert "shards_are_usable" in files.out, "the summary repeats the check"
     assert "broken.jsonl.gz: " in files.out
-    manifest = files.project.store.read_json(
-        files.project.store.path(MIX_MANIFEST, "mix_manifest.json")
-    )
+    manifest = files.project.store.read_json(manifest_path(files.project.store, "quadmix"))
     assert sorted(manifest["shards"]) == sorted([*GOOD, BROKEN])
     assert manifest["shards"][BROKEN]["counts"]["n_documents_in"] == 0
     assert manifest["totals"]["n_documents_in"] == 220
     assert manifest["shards"]["a-empty.jsonl"]["counts"]["n_documents_in"] == 0
     assert f"{'documents':22}{220:>14,}" in files.out
     with instance_of(files.project) as instance:
-        for asset in (RAW_SHARDS, SCORED_SHARDS, DOMAIN_LABELS, FINAL_MIX):
-            done = instance.get_materialized_partitions(dg.AssetKey(asset))
+        for asset in (RAW_SHARDS, SCORED_SHARDS, DOMAIN_LABELS, DOCUMENTS):
+            done = instance.get_materialized_partitions(dg.AssetKey.from_user_string(asset))
             assert done == {*GOOD, BROKEN}, "a failed partition would end a backfill"
 
 
@@ -231,11 +235,11 @@ def test_mix_is_what_the_columns_and_theta_say(files: Run) -> None:
     domains = np.array(
         [settings.domain_names.index(d) for d in read_all(files.project, DOMAIN_LABELS)["domain"]]
     )
-    theta = theta_from_json(store.read_json(store.path("rank_calibration", "theta.json"))["theta"])
+    theta = theta_from_json(read_rule_values(store, "quadmix")["rule"]["theta"])
     ranks = rank_within_domains(merge_scores(sigma, domains, theta.alpha), domains, n_tokens)
     values = sampling_value(ranks, domains, *theta[1:])
     copies = draw_copies(values, scored["id"].to_list(), derive_seed(settings.seed, FINAL_MIX))
-    mix = read_all(files.project, FINAL_MIX)
+    mix = read_all(files.project, DOCUMENTS)
     assert mix["id"].to_list() == scored["id"].filter(pl.Series(copies > 0)).to_list()
     assert mix["copies"].to_list() == copies[copies > 0].tolist()
     assert 0 < mix.height < 220
@@ -245,8 +249,8 @@ def test_export_is_the_texts_of_the_mix(files: Run) -> None:
     texts = {r["doc"]: r["meta"]["body"] for r in documents("lines", 130) + documents("table", 90)}
     store = files.project.store
     for shard in GOOD:
-        mix = store.read_table(store.table_path(FINAL_MIX, shard))
-        path = store.path("final_mix_export", f"{shard}.jsonl.zst")
+        mix = store.read_table(store.table_path(DOCUMENTS, shard))
+        path = store.path(mix_output("quadmix", MIX_EXPORT), f"{shard}.jsonl.zst")
         data = zstandard.ZstdDecompressor().stream_reader(path.read_bytes()).read()
         assert [json.loads(line) for line in data.split(b"\n")[:-1]] == [
             {"id": i, "text": texts[i]}
@@ -257,7 +261,7 @@ def test_export_is_the_texts_of_the_mix(files: Run) -> None:
 
 def test_resumed_run_does_nothing_twice(files: Run) -> None:
     before = materializations(files.project)
-    assert before[FINAL_MIX] == 4
+    assert before[DOCUMENTS] == 4
     status, out, _ = quadmix(files.project, "run", "--resume")
     assert status == 0
     assert out == files.out
@@ -300,8 +304,9 @@ def test_a_later_round_is_trained_and_everything_after_it_is_made_again(
     new = {name: n - before.get(name, 0) for name, n in counts.items() if n != before.get(name, 0)}
     assert new == {
         "refinement": 1, "regressor": 1, "optimal_params": 1, "verification": 1,
-        "optimum_check": 1, "proxy_fidelity": 1, "rank_calibration": 1, "final_mix": 4,
-        "mix_manifest": 1, "random_comparison": 1, "catalog": 1,
+        "optimum_check": 1, "proxy_fidelity": 1, RULE: 1, DOCUMENTS: 4,
+        "mixes/quadmix/mix_manifest": 1, "mix_comparison": 1, "report": 1,
+        "catalog": 1,
     }  # fmt: skip
     assert regressed.asset_materialization is not None
     rounds = str(regressed.asset_materialization.metadata["rounds"].value)
@@ -311,15 +316,11 @@ def test_a_later_round_is_trained_and_everything_after_it_is_made_again(
 CHANGES = {
     "mix.max_breakpoints": (
         {"QUADMIX_MIX__MAX_BREAKPOINTS": "50"},
-        {"rank_calibration"},
+        {RULE},
     ),
     "mix.export": (
         {"QUADMIX_MIX__EXPORT__FORMAT": "parquet"},
-        {"final_mix"},
-    ),
-    "comparison.n_seeds": (
-        {"QUADMIX_COMPARISON__N_SEEDS": "2"},
-        {"random_comparison"},
+        {DOCUMENTS},
     ),
     "where and how fast": (
         {"QUADMIX_PROXIES__STACK_SIZE": "3", "QUADMIX_OWNER": "team:other"},
@@ -351,6 +352,31 @@ def test_a_changed_setting_has_what_uses_it_made_again(
     assert materializations(project) == after
 
 
+def test_a_mix_that_cannot_be_made_ends_alone(
+    files: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = files.project.copy(tmp_path / "copy")
+    before = materializations(project)
+    mixes: list[dict[str, Any]] = [
+        {"method": "quadmix"},
+        {"method": "random", "name": "too_large", "tokens": 10**12},
+        {"method": "random", "name": "as_large", "tokens": "too_large"},
+        {"method": "random"},
+    ]
+    for mix in mixes[1:3]:
+        mix["method"] = "top_k"
+        mix["criterion"] = project.settings.criterion_names[0]
+    monkeypatch.setenv("QUADMIX_MIXES", json.dumps(mixes))
+    status, _, err = quadmix(project, "run", "--resume")
+    assert status == 1
+    assert "not made, for the reasons above: as_large, too_large." in err
+    after = materializations(project)
+    made = {name for name, times in after.items() if times > before.get(name, 0)}
+    assert {mix_output("random", what) for what in (SELECTION_RULE, FINAL_MIX)} <= made
+    assert not any("_large" in name for name in made)
+    assert after["mix_comparison"] == before["mix_comparison"] + 1
+
+
 def test_a_file_with_known_ids_is_set_aside_alone(tmp_path: Path) -> None:
     project = files_project(tmp_path)
     write_lines(tmp_path / "raw" / "one.jsonl", documents("same", 60))
@@ -361,7 +387,7 @@ def test_a_file_with_known_ids_is_set_aside_alone(tmp_path: Path) -> None:
     assert words in " ".join(run.out.split()), "the summary repeats the failed check"
     assert "ids_are_unique" in run.out
     assert "Stack Trace" not in run.err
-    mix = project.store.read_table(project.store.table_path(FINAL_MIX, "two.jsonl"))
+    mix = project.store.read_table(project.store.table_path(DOCUMENTS, "two.jsonl"))
     assert mix.is_empty()
     with instance_of(project) as instance:
         key = dg.AssetCheckKey(dg.AssetKey(RAW_SHARDS), "ids_are_unique")

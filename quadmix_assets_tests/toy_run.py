@@ -74,10 +74,10 @@ def main() -> int:
     try:
         with interrupts, dg.DagsterInstance.get() as instance:
             for name in sys.argv[1:]:
-                success = execute_here(job, instance, [dg.AssetKey(name)], partition=None, tags={})
+                missed = execute_here(job, instance, [dg.AssetKey(name)], partition=None, tags={})
                 interrupts.raise_if_received()
-                say(f"{name} {'succeeded' if success else 'failed'}")
-                if not success:
+                say(f"{name} {'failed' if missed else 'succeeded'}")
+                if missed:
                     return 1
     except KeyboardInterrupt:
         return 128 + (interrupts.received() or 0)

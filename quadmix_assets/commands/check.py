@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from quadmix_assets.corpus.check import InputReport, incomplete, look_at_inputs
-from quadmix_assets.corpus.check.report import ShardsReport, TargetReport
+from quadmix_assets.corpus.check.report import ShardsReport, TargetReport, TaskReport
+from quadmix_assets.evidence.tasks.abilities import ability_of
+from quadmix_assets.evidence.used_elsewhere import used_elsewhere
 from quadmix_assets.features.inference import Runtime
 from quadmix_assets.features.inference.checkpoint import CheckpointError
 from quadmix_assets.features.learned.published import Published
@@ -28,6 +30,9 @@ def check(settings: Settings, store: Store) -> str:
     report = look_at_inputs(settings, store) if settings.corpus.source == "files" else None
     problems = [] if report is None else report.findings.problems
     problems = [*problems, *checkpoint_problems(settings)]
+    if not problems:
+        # Last, as it reads all texts of target sets and held-out sets.
+        problems = used_elsewhere(settings, store)
     if problems:
         raise incomplete(settings, problems)
     if report is None:
@@ -71,7 +76,9 @@ def _text(settings: Settings, report: InputReport) -> str:
         _shards_lines(settings, shards),
         _columns_lines(settings, shards),
         _domains_lines(settings, report),
-        _targets_lines(settings, report.targets),
+        _sets_lines("target", report.targets, "target_sets"),
+        _sets_lines("held-out set", report.held_out, "held_out_sets"),
+        _tasks_lines(settings, report.tasks),
         _criteria_lines(settings),
         _warnings_lines(report.findings.warnings),
     ]
@@ -136,17 +143,29 @@ def _shares(counts: Counter[str], names: Sequence[str]) -> list[str]:
     return [*lines, *([f"  not seen: {', '.join(unseen)}"] if unseen else [])]
 
 
-def _targets_lines(settings: Settings, targets: Sequence[TargetReport]) -> list[str]:
+def _sets_lines(kind: str, sets: Sequence[TargetReport], asset: str) -> list[str]:
     rows = []
-    for target in targets:
+    for target in sets:
         if target.n_files:
             about = "about " if target.is_estimate else ""
             tokens = _tokens(target.n_text_bytes)
             example = " ".join(target.example.split())[:_TEXT_WIDTH]
             rows.append((target.name, f"{about}{target.n_rows:,}", tokens, example))
         else:
-            rows.append((target.name, "", "", "on the hub, downloaded by target_sets"))
-    return _table(("target", "rows", "tokens", "its first text"), rows, "<>><")
+            rows.append((target.name, "", "", f"on the hub, downloaded by {asset}"))
+    return _table((kind, "rows", "tokens", "its first text"), rows, "<>><") if rows else []
+
+
+def _tasks_lines(settings: Settings, reports: Sequence[TaskReport]) -> list[str]:
+    tasks = {task.name: task for task in settings.evidence.tasks}
+    rows = []
+    for report in reports:
+        kind = "open" if report.is_open else "choices"
+        example = report.example or "of lm-evaluation-harness, downloaded by benchmark_results"
+        shown = (f"{report.n_questions:,}", kind) if report.n_questions else ("", "")
+        rows.append((report.name, ability_of(tasks[report.name]), *shown, example))
+    header = ("task", "ability", "questions", "kind", "its first question")
+    return _table(header, rows, "<<><<") if rows else []
 
 
 def _criteria_lines(settings: Settings) -> list[str]:

@@ -7,6 +7,9 @@ that read files with the same ids one finds the claim of the other. There is no 
 storage: there, two runs at the same time may both accept the same ids.
 
 A shard that has been accepted stays accepted: a new one with ids of it is set aside.
+
+Of many claims, `id_index` keeps an index beside them, so that a process reads none but those that
+are newer than it, and those that hold an id that is looked for.
 """
 
 import fcntl
@@ -16,17 +19,17 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import polars as pl
 from upath import UPath
 
+from quadmix_assets.corpus.id_index import MAX_MERGED, Claim, IdIndex
 from quadmix_assets.corpus.set_aside import Kind, SetAside
-from quadmix_assets.outputs import DOCUMENT_IDS, RAW_SHARDS
+from quadmix_assets.outputs import DOCUMENT_ID_INDEX, DOCUMENT_IDS, RAW_SHARDS
 from quadmix_assets.sampling import hash_ids
 from quadmix_assets.store import (
     DamagedOutputError,
@@ -34,6 +37,7 @@ from quadmix_assets.store import (
     Store,
     carded_file,
     is_local,
+    listed_files,
     read_carded,
 )
 
@@ -42,22 +46,19 @@ _CLAIM, _SET_ASIDE, _TABLE = ".npy", ".json", ".parquet"
 _N_CHECKSUM = 2
 # How many of the ids that are left are looked for in all claims at once.
 _N_PROBES = 100
+# The index is used, and grows, by so many claims: fewer are read as fast as it is.
+INDEXED_FROM = 64
+# Claims that are read at once.
+_N_READERS = 8
 _N_SHOWN = 3
 _LOG = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class _Claim:
-    """What a shard holds: the checksum of its file, and the sorted hashes of its ids."""
-
-    checksum: str
-    hashes: np.ndarray
-
-
 class DocumentIds:
-    """The claims of all shards, read once; afterwards only what other processes have changed.
+    """The claims of all shards: an index of them, and those that are newer than it.
 
-    Memory: 16 bytes per document of the pool.
+    Memory: 16 bytes per document of the shards that are not in the index; on object storage, where
+    there is none, of all.
     """
 
     def __init__(self, store: Store) -> None:
@@ -67,9 +68,13 @@ class DocumentIds:
         self._state: int | None = None
         self._lock_file: BinaryIO | None = None
         self._versions: dict[str, str] = {}
-        self._claims: dict[str, _Claim] = {}
-        # Sorted hashes of all claims, the largest first. Hashes of claims that have gone stay until
-        # the next reading: who holds a hash is looked up in `_claims`.
+        # Of all claims, the checksum of the shard's file.
+        self._checksums: dict[str, str] = {}
+        self._index = IdIndex(store, {}, [])
+        # The claims that are not in the index.
+        self._claims: dict[str, Claim] = {}
+        # Sorted hashes of these claims, the largest first. Hashes of claims that have gone stay
+        # until the next reading: who holds a hash is looked up in `_claims`.
         self._sorted: list[np.ndarray] = []
 
     @contextmanager
@@ -107,31 +112,21 @@ class DocumentIds:
         """
         if not ids:
             return None
-        same = sorted(k for k, c in self._claims.items() if c.checksum == checksum and k != key)
+        same = sorted(k for k, each in self._checksums.items() if each == checksum and k != key)
         if same:
             return _same_content(same[0], checksum)
         hashes = hash_ids(ids)
         order = np.argsort(hashes)
         hashes = hashes[order]  # Neighbours are found fast one after the other.
-        suspicious = self._are_held(hashes)
-        own = self._claims.get(key)
-        if own is not None:
-            suspicious &= ~np.isin(hashes, own.hashes)
-        suspects = dict(
-            zip(
-                hashes[suspicious].tolist(),
-                (ids[index] for index in order[suspicious].tolist()),
-                strict=True,
-            )
-        )
         held: dict[str, list[str]] = {}
-        for owner in self._owners(hashes[suspicious], key):
-            common = self._common_ids(owner, suspects)
-            if common:
-                held[owner] = common
+        for owner, common in self._holders(hashes, key).items():
+            places = np.flatnonzero(np.isin(hashes, common))
+            wanted = {ids[index] for index in order[places].tolist()}
+            if found := self._common_ids(owner, wanted):
+                held[owner] = found
         if not held:
             return None
-        return _same_ids(held, len(ids), {k: self._claims[k].checksum for k in held})
+        return _same_ids(held, len(ids), {k: self._checksums[k] for k in held})
 
     def accept(self, key: str, ids: Sequence[str], checksum: str) -> None:
         """Claim the ids for the shard `key`, instead of those that it held. Under the lock."""
@@ -144,14 +139,40 @@ class DocumentIds:
         content = json.dumps(reason.as_json(), indent=2, sort_keys=True).encode()
         self._write(f"{key}{_SET_ASIDE}", content)
         self._delete(f"{key}{_CLAIM}")
-        self._claims.pop(key, None)
+        self._drop(key)
 
     def forget(self, keys: Sequence[str]) -> None:
         """Delete what is stored of shards that have left the pool. Under the lock."""
         for key in keys:
             self._delete(f"{key}{_CLAIM}")
             self._delete(f"{key}{_SET_ASIDE}")
-            self._claims.pop(key, None)
+            self._drop(key)
+
+    def _holders(self, hashes: np.ndarray, key: str) -> dict[str, list[int]]:
+        """By other shard than `key`, those of these sorted hashes that its claim holds."""
+        indexed: dict[str, list[int]] = {}
+        for number, owner in self._looked_up(hashes):
+            if owner != key and owner in self._checksums and owner not in self._claims:
+                indexed.setdefault(owner, []).append(number)
+        # After the index, because a damaged one leaves all claims in memory.
+        found: dict[str, list[int]] = {}
+        for owner in self._owners(hashes[self._are_held(hashes)], key):
+            found[owner] = np.intersect1d(hashes, self._claims[owner].hashes).tolist()
+        for owner, numbers in indexed.items():
+            # The index may be older than the claim.
+            claim = self._read_claim(owner)
+            if claim is not None:
+                wanted = np.array(numbers, dtype=np.uint64)
+                found[owner] = np.intersect1d(wanted, claim.hashes).tolist()
+        return {owner: found[owner] for owner in sorted(found)}
+
+    def _looked_up(self, hashes: np.ndarray) -> list[tuple[int, str]]:
+        """The hashes that the index knows, with the shard; none of a damaged one."""
+        try:
+            return list(self._index.holders(hashes))
+        except ValueError as error:
+            self._forget_index(error)
+        return []
 
     def _are_held(self, hashes: np.ndarray) -> np.ndarray:
         """Which of the hashes are in a claim, or were since the claims were read."""
@@ -177,17 +198,16 @@ class DocumentIds:
                     probes = np.setdiff1d(probes, hashes)
             suspects = np.setdiff1d(suspects, probes)
 
-    def _common_ids(self, owner: str, suspects: Mapping[int, str]) -> list[str]:
-        """The suspects that `owner` really holds, by their ids: two ids may share a hash."""
-        common = set(suspects).intersection(self._claims[owner].hashes.tolist())
-        wanted = {suspects[number] for number in common}
+    def _common_ids(self, owner: str, wanted: set[str]) -> list[str]:
+        """Those of these ids that `owner` really holds: two ids may share a hash."""
         try:
             table = self._store.read_table(self._store.table_path(RAW_SHARDS, owner), ["id"])
         except MissingOutputError:
             return sorted(wanted)  # Claimed by a run that was killed before it wrote the table.
         return sorted(wanted.intersection(table["id"])) if table.height else sorted(wanted)
 
-    def _take(self, key: str, claim: _Claim) -> None:
+    def _take(self, key: str, claim: Claim) -> None:
+        self._checksums[key] = claim.checksum
         self._claims[key] = claim
         self._sorted.append(claim.hashes)
         # Parts of similar size are merged, so that there are few of them.
@@ -195,27 +215,66 @@ class DocumentIds:
             last = self._sorted.pop()
             self._sorted[-1] = np.sort(np.concatenate([self._sorted[-1], last]))
 
+    def _drop(self, key: str) -> None:
+        self._checksums.pop(key, None)
+        self._claims.pop(key, None)
+
     def _read_changes(self) -> None:
         """Read the claims that are new or changed, and drop those that have gone."""
         found = _listing(self._folder)
-        for key in self._claims.keys() - found.keys():
-            del self._claims[key]
+        if self._state is None and is_local(self._folder) and len(found) >= INDEXED_FROM:
+            self._index = IdIndex.open(self._store)
+            for key, known in self._index.claims.items():
+                if found.get(key) == known.version:
+                    self._checksums[key], self._versions[key] = known.checksum, known.version
+        for key in self._checksums.keys() - found.keys():
+            self._drop(key)
         changed = sorted(k for k, version in found.items() if self._versions.get(k) != version)
-        claims = {key: self._read_claim(key) for key in changed}
-        fresh = {key: claim for key, claim in claims.items() if claim is not None}
         self._versions = found
-        if self._claims:
-            for key, claim in fresh.items():
-                self._take(key, claim)
+        if not is_local(self._folder):
+            for key in changed:
+                self._read_and_take(key)
             return
-        self._claims = fresh
-        everything = np.concatenate(
-            [np.empty(0, dtype=np.uint64), *(claim.hashes for claim in fresh.values())]
-        )
-        # Polars sorts with all cores.
-        self._sorted = [pl.Series(everything).sort().to_numpy()]
+        n_in_memory = 0
+        for key in changed:
+            claim = self._read_claim(key)
+            if claim is not None:
+                self._checksums[key], self._claims[key] = claim.checksum, claim
+                n_in_memory += len(claim.hashes)
+            # Claims are moved to the index while they are read, so that few are in memory.
+            if n_in_memory >= MAX_MERGED:
+                self._move_to_index()
+                n_in_memory = 0
+        if len(self._claims) >= INDEXED_FROM:
+            self._move_to_index()
+        hashes = [np.empty(0, dtype=np.uint64), *(each.hashes for each in self._claims.values())]
+        self._sorted = [np.sort(np.concatenate(hashes))]
 
-    def _read_claim(self, key: str) -> _Claim | None:
+    def _move_to_index(self) -> None:
+        """Move the claims that are in memory to the index."""
+        new = {key: each for key, each in self._claims.items() if key in self._versions}
+        versions = {key: self._versions[key] for key in self._checksums if key in self._versions}
+        try:
+            self._index = self._index.with_claims(new, versions)
+        except ValueError as error:
+            self._forget_index(error)
+            return
+        for key in new:
+            del self._claims[key]
+
+    def _forget_index(self, error: ValueError) -> None:
+        """Have all claims in memory instead of in a damaged index; the next process makes it."""
+        _LOG.warning("%s: the index is made again from %s", error, DOCUMENT_IDS)
+        self._index = IdIndex(self._store, {}, [])
+        self._store.remove_folder(self._store.root / DOCUMENT_ID_INDEX)
+        for key in sorted(self._checksums.keys() - self._claims.keys()):
+            self._read_and_take(key)
+
+    def _read_and_take(self, key: str) -> None:
+        if (claim := self._read_claim(key)) is not None:
+            self._take(key, claim)
+
+    def _read_claim(self, key: str) -> Claim | None:
         """The claim of a shard; a damaged one is made again from the shard's table. Under the lock.
 
         None if the table is not there: the shard makes its claim when it is materialised.
@@ -232,12 +291,12 @@ class DocumentIds:
         ids = self._store.read_table(table, ["id"])["id"].to_list()
         return self._write_claim(key, ids, self._store.summary(table)["input"]["checksum"])
 
-    def _write_claim(self, key: str, ids: Sequence[str], checksum: str) -> _Claim:
+    def _write_claim(self, key: str, ids: Sequence[str], checksum: str) -> Claim:
         hashes = np.sort(hash_ids(ids))
         content = io.BytesIO()
         np.save(content, np.concatenate([_packed(checksum), hashes]))
         self._write(f"{key}{_CLAIM}", content.getvalue())
-        return _Claim(checksum, hashes)
+        return Claim(checksum, hashes)
 
     def _adopt(self) -> None:
         """Claim the ids of tables that were written before there were claims."""
@@ -293,6 +352,64 @@ def accepted_checksums(store: Store, keys: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def shards_that_hold(store: Store, hashes: np.ndarray) -> dict[int, list[str]]:
+    """Which shards hold which of these hashes of ids; hashes that no shard holds are left out.
+
+    Of claims that are in the index none is read, of the others all. Two ids may share a hash, the
+    index may have ids that a shard no longer has, and a run that was killed may have left a claim
+    without a table: the shards' tables have the last word.
+
+    Args:
+        store: the lake.
+        hashes: (n,) uint64 of `sampling.hash_ids`.
+
+    Raises:
+        DamagedOutputError: a claim is not what was written.
+    """
+    folder = store.root / DOCUMENT_IDS
+    wanted = np.unique(np.asarray(hashes, dtype=np.uint64))
+    there = _listing(folder)
+    found = _held_by_index(store, there, wanted)
+    keys = sorted(there.keys() - found.keys())
+
+    def held(key: str) -> list[int]:
+        try:
+            claimed = _read_claim(folder / f"{key}{_CLAIM}").hashes
+        except FileNotFoundError:  # given up since the listing
+            return []
+        if not claimed.size:
+            return []
+        position = np.minimum(np.searchsorted(claimed, wanted), claimed.size - 1)
+        return [int(number) for number in wanted[claimed[position] == wanted]]
+
+    # Storage answers many requests at once, and hashing and searching let other threads run.
+    with ThreadPoolExecutor(_N_READERS) as pool:
+        found.update(zip(keys, pool.map(held, keys), strict=True))
+    holders: dict[int, list[str]] = {}
+    for key in sorted(found):
+        for number in found[key]:
+            holders.setdefault(number, []).append(key)
+    return holders
+
+
+def _held_by_index(
+    store: Store, there: Mapping[str, str], wanted: np.ndarray
+) -> dict[str, list[int]]:
+    """Of each claim that the index has as it is now, which of these sorted hashes it holds."""
+    if not is_local(store.root) or len(there) < INDEXED_FROM:
+        return {}
+    index = IdIndex.open(store)
+    current = [key for key, one in index.claims.items() if there.get(key) == one.version]
+    found: dict[str, list[int]] = {key: [] for key in current}
+    try:
+        for number, key in index.holders(wanted):
+            if key in found:
+                found[key].append(number)
+    except ValueError:
+        return {}
+    return found
+
+
 def set_aside_since(store: Store, keys: Iterable[str]) -> dict[str, float]:
     """When each of these shards was set aside, in seconds since the epoch."""
     found = {}
@@ -308,31 +425,24 @@ def _packed(checksum: str) -> np.ndarray:
     return np.array([int(checksum[:16], 16), int(checksum[16:], 16)], dtype=np.uint64)
 
 
-def _read_claim(path: UPath) -> _Claim:
+def _read_claim(path: UPath) -> Claim:
     stored = np.load(io.BytesIO(read_carded(path)))
     high, low = stored[:_N_CHECKSUM].tolist()
-    return _Claim(f"{high:016x}{low:016x}", stored[_N_CHECKSUM:])
+    return Claim(f"{high:016x}{low:016x}", stored[_N_CHECKSUM:])
 
 
 def _names(folder: UPath) -> list[str]:
-    try:
-        return [path.name for path in folder.iterdir()]
-    except (FileNotFoundError, NotADirectoryError):  # the latter is what S3 says of no objects
-        return []
+    return list(listed_files(folder))
 
 
 def _listing(folder: UPath) -> dict[str, str]:
     """The claims in a folder: key of the shard, and a version that changes with the file."""
-    found = {}
-    for name in _names(folder):
-        if name.endswith(_CLAIM):
-            try:
-                stat = (folder / name).stat()
-            except FileNotFoundError:
-                continue
-            version = f"{stat.st_size}-{stat.st_mtime}-{stat.st_ino}"
-            found[name.removesuffix(_CLAIM)] = version
-    return found
+    files = listed_files(folder)
+    return {
+        name.removesuffix(_CLAIM): file.state
+        for name, file in files.items()
+        if name.endswith(_CLAIM)
+    }
 
 
 def _same_content(owner: str, checksum: str) -> SetAside:

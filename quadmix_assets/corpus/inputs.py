@@ -4,19 +4,25 @@ from upath import UPath
 
 from quadmix_assets.corpus.discovery import Discovery, discover
 from quadmix_assets.outputs import PLANTED_CORPUS
-from quadmix_assets.settings import LabelledExamples, Settings, TargetSettings
+from quadmix_assets.settings import HeldOutSettings, LabelledExamples, Settings, TextSetSettings
 from quadmix_assets.store import Store
 
 
 def raw_folder(settings: Settings, store: Store) -> UPath:
     """The folder of the input shards."""
     if settings.corpus.source == "planted":
-        return store.path(PLANTED_CORPUS, "raw")
+        return store.located(store.path(PLANTED_CORPUS, "raw"))
     return settings.resolve(settings.corpus.raw)
 
 
-def target_files(settings: Settings, store: Store, target: TargetSettings) -> list[UPath]:
-    """The files of a target set, in order.
+def setting_of(text_set: TextSetSettings) -> str:
+    """Where the settings name a target set or a held-out set, for messages."""
+    section = "evidence.held_out" if isinstance(text_set, HeldOutSettings) else "targets"
+    return f"{section}[{text_set.name}]"
+
+
+def target_files(settings: Settings, store: Store, target: TextSetSettings) -> list[UPath]:
+    """The files of a target set or a held-out set, in order.
 
     A glob pattern in a path is expanded. A data set of the hub is read from the folder
     `corpus.datasets` where the settings name one, else from the hub.
@@ -27,7 +33,7 @@ def target_files(settings: Settings, store: Store, target: TargetSettings) -> li
     if target.dataset is not None:
         return _dataset_files(settings, target)
     if target.path is None:
-        return [store.path(PLANTED_CORPUS, "target.jsonl")]
+        return [store.located(store.path(PLANTED_CORPUS, "target.jsonl"))]
     path = settings.resolve(target.path)
     if "*" not in str(path):
         return [path]
@@ -38,13 +44,13 @@ def target_files(settings: Settings, store: Store, target: TargetSettings) -> li
     found = sorted(folder.glob("/".join(parts[first:])), key=str)
     if not found:
         raise FileNotFoundError(
-            f"targets[{target.name}].path: no file matches {path}: correct the pattern, or put the "
+            f"{setting_of(target)}.path: no file matches {path}: correct the pattern, or put the "
             "files there"
         )
     return found
 
 
-def _dataset_files(settings: Settings, target: TargetSettings) -> list[UPath]:
+def _dataset_files(settings: Settings, target: TextSetSettings) -> list[UPath]:
     inside = f"{target.config}/{target.split}"
     if settings.corpus.datasets is not None:
         folder = settings.resolve(settings.corpus.datasets) / str(target.dataset) / inside
@@ -53,7 +59,7 @@ def _dataset_files(settings: Settings, target: TargetSettings) -> list[UPath]:
     found = sorted(folder.glob("*.parquet"), key=str)
     if not found:
         raise FileNotFoundError(
-            f"targets[{target.name}]: {folder} holds no Parquet file: correct dataset, config, "
+            f"{setting_of(target)}: {folder} holds no Parquet file: correct dataset, config, "
             "split or revision, or put a copy under corpus.datasets"
         )
     return found
@@ -62,7 +68,7 @@ def _dataset_files(settings: Settings, target: TargetSettings) -> list[UPath]:
 def labels_path(settings: Settings, store: Store, examples: LabelledExamples) -> UPath:
     """The file of labelled examples for the domain classifier."""
     if examples.path is None:
-        return store.path(PLANTED_CORPUS, "labels.jsonl")
+        return store.located(store.path(PLANTED_CORPUS, "labels.jsonl"))
     return settings.resolve(examples.path)
 
 

@@ -23,6 +23,11 @@ _WORDS = r"\w+"
 _FILTER_MASK = np.uint64((1 << 24) - 1)
 
 
+def n_too_short(texts: pl.Series) -> int:
+    """How many of the texts are too short to be searched for."""
+    return int((texts.str.to_lowercase().str.count_matches(_WORDS) < MIN_WORDS).sum())
+
+
 @dataclass(frozen=True, eq=False)
 class TargetRuns:
     """The runs of words of all target sets.
@@ -49,7 +54,7 @@ class TargetRuns:
             table = word_table(frame["text"], _WORDS)
             numbers = first + table.documents
             lengths = table.n_words
-            too_short[name] = int((lengths < MIN_WORDS).sum())
+            too_short[name] = n_too_short(frame["text"])
             keys = table.word_hashes
             for n in range(1, N_WORDS + 1):
                 if n > 1:

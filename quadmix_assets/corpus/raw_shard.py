@@ -5,7 +5,7 @@ A file that cannot be used is set aside: its two tables have no rows, and the fo
 
 import errno
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -157,7 +157,11 @@ def read_summary(store: Store, key: str) -> RawShardSummary:
     Raises:
         MissingOutputError: the shard has not been materialised in raw_shards.
     """
-    stored = store.summary(store.table_path(RAW_SHARDS, key))
+    return summary_of(store.summary(store.table_path(RAW_SHARDS, key)))
+
+
+def summary_of(stored: Mapping[str, Any]) -> RawShardSummary:
+    """The summary of a shard, from what the footer of its table holds."""
     set_aside = stored.get("set_aside")
     return RawShardSummary(
         n_rows=stored["n_rows"],

@@ -69,7 +69,7 @@ def read_reference_pool(store: Store) -> ReferencePool:
     there = {
         shard: checksum
         for shard, checksum in stored["shards"].items()
-        if store.table_path(RAW_SHARDS, shard).exists()
+        if store.exists(store.table_path(RAW_SHARDS, shard))
     }
     if not there:
         raise MissingOutputError(
@@ -85,7 +85,7 @@ def reference_pool_is_current(store: Store) -> bool:
     return all(
         content == _content(store, shard)
         for shard, content in stored["contents"].items()
-        if store.table_path(RAW_SHARDS, shard).exists()
+        if store.exists(store.table_path(RAW_SHARDS, shard))
     )
 
 

@@ -21,7 +21,7 @@ from quadmix_assets.corpus.template import parse_template
 def target_documents(
     path: UPath,
     *,
-    name: str,
+    setting: str,
     key: str,
     text_column: str,
     id_column: str,
@@ -32,7 +32,7 @@ def target_documents(
 
     Args:
         path: the file.
-        name: the target set's name, for messages.
+        setting: where the settings name the set, such as `targets[openhermes]`, for messages.
         key: prefix of the ids "<key>:<row>" of rows that have none.
         text_column: column of the text, where neither template nor format is given.
         id_column: column of the id; it may be absent.
@@ -46,7 +46,7 @@ def target_documents(
     if template is None and format is None:
         return _text_documents(path, key, text_column, id_column)
     kind = None if format is None else target_format(format)
-    return _filled_documents(path, name, key, template, kind, id_column)
+    return _filled_documents(path, setting, key, template, kind, id_column)
 
 
 def _text_documents(
@@ -72,7 +72,7 @@ def _text_documents(
 
 def _filled_documents(
     path: UPath,
-    name: str,
+    setting: str,
     key: str,
     template: str | None,
     format: TargetFormat | None,
@@ -82,7 +82,7 @@ def _filled_documents(
     try:
         filled = parse_template(pattern)
     except ValueError as error:
-        raise ValueError(f"targets[{name}].template: {error}.") from error
+        raise ValueError(f"{setting}.template: {error}.") from error
     for row, record in _records(path):
         try:
             pieces = [record] if format is None else format.fields(record)
@@ -99,7 +99,7 @@ def _filled_documents(
             raise _bad_row(
                 path,
                 row,
-                f"targets[{name}].template {pattern!r} cannot be filled in "
+                f"{setting}.template {pattern!r} cannot be filled in "
                 f"({type(error).__name__}: {error});{expected} the row has the columns "
                 f"{', '.join(record)}" + (f" (did you mean {near[0]!r}?)" if near else ""),
             ) from error

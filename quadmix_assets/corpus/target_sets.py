@@ -58,6 +58,7 @@ def read_target_set(
     format: str | None = None,
     max_documents: int | None = None,
     seed: int = 0,
+    setting: str | None = None,
 ) -> pl.DataFrame:
     """The documents of a target set, in the order of the files and their rows.
 
@@ -72,7 +73,7 @@ def read_target_set(
 
     A row without an id gets "<name>:<row>" (in the second and later files "<name>-<file>:<row>"). A
     set of more than `max_documents` is sampled down; the sample depends on the ids and `seed`
-    alone.
+    alone. Messages name the set by `setting`, by default `targets[<name>]`.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -80,19 +81,20 @@ def read_target_set(
             curated, so no row is dropped silently), or an id occurs twice, or there is no
             document.
     """
+    setting = setting or f"targets[{name}]"
     paths = [files] if isinstance(files, UPath) else list(files)
     frames = []
     for number, path in enumerate(paths):
         if not path.exists():
             raise FileNotFoundError(
-                f"targets: the target set {name!r} should be read from {path}, but there is no "
-                f"such file. Put it there, or correct targets[{name}].path in the settings."
+                f"{setting}: its documents should be read from {path}, but there is no such "
+                f"file. Put it there, or correct {setting}.path in the settings."
             )
         key = name if number == 0 else f"{name}-{number}"
         try:
             documents = target_documents(
                 path,
-                name=name,
+                setting=setting,
                 key=key,
                 text_column=text_column,
                 id_column=id_column,
@@ -102,7 +104,7 @@ def read_target_set(
             frames.append(_frame(documents))
         except MissingTextColumnError as error:
             raise ValueError(
-                f"{error.path}: {error.reason} Set targets[{name}].text_column to the one that "
+                f"{error.path}: {error.reason} Set {setting}.text_column to the one that "
                 "holds the text, or give a template or a format."
             ) from error
     frame = pl.concat(frames)

@@ -11,7 +11,7 @@ import polars as pl
 from tokenizers import Tokenizer
 from upath import UPath
 
-from quadmix_assets.corpus.inputs import target_files
+from quadmix_assets.corpus.inputs import setting_of, target_files
 from quadmix_assets.corpus.target_choices import choice_tokens
 from quadmix_assets.corpus.target_sets import (
     EVALUATED,
@@ -23,7 +23,7 @@ from quadmix_assets.corpus.target_sets import (
 )
 from quadmix_assets.corpus.tokenizer import encode_with_places, tokenizer_fingerprint
 from quadmix_assets.outputs import TARGET_SETS
-from quadmix_assets.settings import Settings, TargetSettings
+from quadmix_assets.settings import Settings, TargetSettings, TextSetSettings
 from quadmix_assets.store import MissingOutputError, Store
 
 
@@ -60,19 +60,8 @@ def write_target_tables(store: Store, settings: Settings, tokenizer: Tokenizer) 
     """
     rows = []
     for target in settings.targets:
-        documents = read_target_set(
-            target_files(settings, store, target),
-            name=target.name,
-            text_column=target.text_column,
-            template=target.template,
-            format=target.format,
-            max_documents=target.max_documents,
-            seed=settings.seed,
-        )
-        if not target.mask_template:
-            documents = documents.drop("template")
         parts = split_target_set(
-            documents,
+            read_documents(settings, store, target),
             fit_share=target.fit_share,
             proof_share=target.proof_share,
             seed=settings.seed,
@@ -80,6 +69,28 @@ def write_target_tables(store: Store, settings: Settings, tokenizer: Tokenizer) 
         for part in PARTS:
             rows.append(_write_part(store, settings, target, part, parts[part], tokenizer))
     return pl.DataFrame(rows)
+
+
+def read_documents(settings: Settings, store: Store, text_set: TextSetSettings) -> pl.DataFrame:
+    """The documents of a target set or a held-out set, as `read_target_set` returns them.
+
+    The column template is left out where the settings do not want it masked.
+
+    Raises:
+        FileNotFoundError: a file is not there.
+        ValueError: a file cannot be read, or any of its rows cannot be used.
+    """
+    documents = read_target_set(
+        target_files(settings, store, text_set),
+        name=text_set.name,
+        text_column=text_set.text_column,
+        template=text_set.template,
+        format=text_set.format,
+        max_documents=text_set.max_documents,
+        seed=settings.seed,
+        setting=setting_of(text_set),
+    )
+    return documents if text_set.mask_template else documents.drop("template")
 
 
 def _write_part(
@@ -97,12 +108,22 @@ def _write_part(
     else:
         tokens = tokens_of(documents, tokenizer)
     store.write_table(part_path(store, target.name, part), documents.select("id", "text"))
+    max_tokens = settings.proxies.max_target_tokens if part in EVALUATED else 0
+    return {"target": target.name, "part": part, **counts_of(documents, tokens, max_tokens)}
+
+
+def counts_of(documents: pl.DataFrame, tokens: TargetTokens, max_tokens: int) -> dict[str, object]:
+    """Numbers of documents, tokens, questions and bytes of a set, for reading.
+
+    Args:
+        documents: in the order in which they are evaluated.
+        tokens: of them.
+        max_tokens: tokens that losses are measured on at most; 0 if none is.
+    """
     n_tokens = np.fromiter(map(len, tokens.documents), np.int64, documents.height)
-    n_used = n_evaluated(n_tokens, settings.proxies.max_target_tokens) if part in EVALUATED else 0
+    n_used = n_evaluated(n_tokens, max_tokens) if max_tokens else 0
     n_template = n_tokens.sum() - sum(int(counted.sum()) for counted in tokens.counted)
     return {
-        "target": target.name,
-        "part": part,
         "n_documents": documents.height,
         "n_tokens": int(n_tokens.sum()),
         "n_tokens_evaluated": int(n_tokens[:n_used].sum()),
@@ -158,6 +179,21 @@ def write_target_tokens(
         tokenizer: the project's.
         part: one of EVALUATED.
     """
+    return write_tokens(store, TARGET_SETS, f"{target}.{part}", documents, tokenizer)
+
+
+def write_tokens(
+    store: Store, asset: str, name: str, documents: pl.DataFrame, tokenizer: Tokenizer
+) -> TargetTokens:
+    """Tokenise and store documents as `<asset>/<name>_tokens` and `<asset>/<name>_choices`.
+
+    Args:
+        store: the lake.
+        asset: the folder of the lake.
+        name: of the set in it.
+        documents: columns id, text, and template and choices where they have any.
+        tokenizer: the project's.
+    """
     tokens = tokens_of(documents, tokenizer)
     table = pl.DataFrame(
         {
@@ -169,8 +205,8 @@ def write_target_tokens(
         schema_overrides={"tokens": pl.List(pl.Int32), "counted": pl.List(pl.Boolean)},
     )
     summary = {"tokenizer": tokenizer_fingerprint(tokenizer)}
-    store.write_table(_tokens_path(store, target, part), table, summary)
-    store.write_table(_choices_path(store, target, part), tokens.choices, summary)
+    store.write_table(_tokens_path(store, asset, name), table, summary)
+    store.write_table(_choices_path(store, asset, name), tokens.choices, summary)
     return tokens
 
 
@@ -182,24 +218,33 @@ def read_target_tokens(
     Raises:
         MissingOutputError: they have not been written, or were encoded with another tokenizer.
     """
-    path = _tokens_path(store, target, part)
+    return read_tokens(store, TARGET_SETS, f"{target}.{part}", tokenizer)
+
+
+def read_tokens(store: Store, asset: str, name: str, tokenizer: Tokenizer) -> TargetTokens:
+    """The documents that `write_tokens` stored.
+
+    Raises:
+        MissingOutputError: they have not been written, or were encoded with another tokenizer.
+    """
+    path = _tokens_path(store, asset, name)
     if store.summary(path).get("tokenizer") != tokenizer_fingerprint(tokenizer):
         raise MissingOutputError(
             f"{path} was encoded with another tokenizer than the lake's current one: "
-            "materialise the asset 'target_sets' again"
+            f"materialise the asset {asset!r} again"
         )
     table = store.read_table(path)
     return TargetTokens(
         documents=[np.asarray(tokens, np.int32) for tokens in table["tokens"]],
         counted=[np.asarray(counted, bool) for counted in table["counted"]],
         n_bytes=table["n_bytes"].to_numpy(),
-        choices=store.read_table(_choices_path(store, target, part)),
+        choices=store.read_table(_choices_path(store, asset, name)),
     )
 
 
-def _tokens_path(store: Store, target: str, part: str) -> UPath:
-    return store.table_path(TARGET_SETS, f"{target}.{part}_tokens")
+def _tokens_path(store: Store, asset: str, name: str) -> UPath:
+    return store.table_path(asset, f"{name}_tokens")
 
 
-def _choices_path(store: Store, target: str, part: str) -> UPath:
-    return store.table_path(TARGET_SETS, f"{target}.{part}_choices")
+def _choices_path(store: Store, asset: str, name: str) -> UPath:
+    return store.table_path(asset, f"{name}_choices")

@@ -22,9 +22,15 @@ def in_sample(ids: Sequence[str], share: float, *, purpose: str, seed: int) -> n
 
 
 def sample_texts(
-    store: Store, shards: Sequence[str], share: float, *, purpose: str, seed: int
+    store: Store,
+    shards: Sequence[str],
+    share: float,
+    *,
+    purpose: str,
+    seed: int,
+    columns: Sequence[str] = ("id", "text"),
 ) -> Iterator[pl.DataFrame]:
-    """Batches of (id, text) of the sampled documents, shard by shard in the order given.
+    """Batches of `columns` of the sampled documents, shard by shard in the order given.
 
     Reads the texts of only those row groups that hold a sampled document.
 
@@ -38,6 +44,6 @@ def sample_texts(
                 ids = parquet.read_row_group(group, columns=["id"]).column("id").to_pylist()
                 chosen = in_sample(ids, share, purpose=purpose, seed=seed)
                 if chosen.any():
-                    rows = pl.from_arrow(parquet.read_row_group(group, columns=["id", "text"]))
+                    rows = pl.from_arrow(parquet.read_row_group(group, columns=list(columns)))
                     assert isinstance(rows, pl.DataFrame)
                     yield rows.filter(pl.Series(chosen))

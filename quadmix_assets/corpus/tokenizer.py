@@ -52,7 +52,7 @@ def train_tokenizer(texts: Iterable[str], *, vocab_size: int) -> Tokenizer:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator((piece for text in texts for piece in _pieces(text)), trainer)
+    tokenizer.train_from_iterator((piece for text in texts for piece in text_pieces(text)), trainer)
     return _deterministic(tokenizer)
 
 
@@ -191,7 +191,7 @@ def _encodings(
     pieces: list[str] = []
     n_characters = 0
     for owner, text in enumerate(texts):
-        for piece in _pieces(text):
+        for piece in text_pieces(text):
             owners.append(owner)
             pieces.append(piece)
             n_characters += len(piece)
@@ -211,12 +211,13 @@ def _encode_batch(
 
 def _piece_starts(text: str) -> Iterator[int]:
     start = 0
-    for piece in _pieces(text):
+    for piece in text_pieces(text):
         yield start
         start += len(piece)
 
 
-def _pieces(text: str) -> Iterator[str]:
+def text_pieces(text: str) -> Iterator[str]:
+    """The pieces, together the text, in which it is encoded: each of at most 65,536 characters."""
     start = 0
     while len(text) - start > _MAX_PIECE_CHARACTERS:
         stop = _cut(text, start + _MAX_PIECE_CHARACTERS // 2, start + _MAX_PIECE_CHARACTERS)

@@ -3,39 +3,52 @@
 import dagster as dg
 import polars as pl
 
-from quadmix_assets.defs.comparison import random_comparison
 from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table
-from quadmix_assets.defs.mix import mix_manifest
+from quadmix_assets.defs.mix_comparison import WITH_A_MIX, mix_comparison
+from quadmix_assets.defs.mix_names import mix_key
 from quadmix_assets.defs.optimum_check import optimum_check
 from quadmix_assets.defs.proxy_fidelity import proxy_fidelity
-from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
+from quadmix_assets.defs.resources import (
+    DUPLICATES,
+    OWNERS,
+    SETTINGS,
+    ProjectResource,
+    version_of,
+)
 from quadmix_assets.defs.target_overlap import target_overlap
-from quadmix_assets.outputs import CATALOG
+from quadmix_assets.outputs import CATALOG, COMPARISON_TABLE, MIX_MANIFEST
 from quadmix_assets.report.catalog import Catalog, open_catalog, write_catalog
+from quadmix_assets.settings import evidence_of_mixes
 from quadmix_assets.store import MissingOutputError
 
-_EXAMPLE = "SELECT domain, sum(n_tokens * copies) AS n_tokens FROM mix GROUP BY ALL ORDER BY ALL"
+_EXAMPLE = (
+    "SELECT mix, domain, sum(n_tokens * copies) AS n_tokens FROM mix GROUP BY ALL ORDER BY ALL"
+)
 
-_Condition = dg.AutomationCondition
-
-# Views include new shards and new proxies without being made again. The catalog is made again with
-# every manifest, because outputs that were made since its last materialisation have no view yet.
-WITH_THE_MANIFEST = (
-    _Condition.any_deps_updated().allow(dg.AssetSelection.assets(mix_manifest)).since_last_handled()
-    & ~_Condition.in_progress()
-).with_label("the mix changed")
+_MANIFESTS = [mix_key(mix, MIX_MANIFEST) for mix in SETTINGS.mixes]
 
 
 @dg.asset(
     group_name="report",
     kinds={"duckdb"},
     owners=OWNERS,
-    code_version=version_of(CATALOG, 1),
+    code_version=version_of(CATALOG, 2),
     # All other tables that views read are upstream of these.
-    deps=[target_overlap, optimum_check, proxy_fidelity, mix_manifest, random_comparison],
-    automation_condition=WITH_THE_MANIFEST,
+    deps=[
+        target_overlap,
+        *DUPLICATES,
+        optimum_check,
+        proxy_fidelity,
+        *_MANIFESTS,
+        *map(dg.AssetKey.from_user_string, evidence_of_mixes(SETTINGS)),
+        mix_comparison,
+        *([COMPARISON_TABLE] if SETTINGS.evidence.enabled else []),
+    ],
+    # Views include new shards and new proxies without being made again; outputs that were made
+    # since its last materialisation have no view yet.
+    automation_condition=WITH_A_MIX,
 )
 @faults_in_words
 def catalog(project: ProjectResource) -> dg.MaterializeResult:

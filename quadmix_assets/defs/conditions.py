@@ -1,5 +1,7 @@
 """When assets are materialised without a click; every asset has one of these conditions."""
 
+from collections.abc import Sequence
+
 import dagster as dg
 
 from quadmix_assets.defs.discovery import INPUT_LISTING
@@ -66,3 +68,18 @@ ON_CHANGES = (
     & _Condition.all_deps_match(~_Condition.missing())
     & _NOT_NOW
 ).with_label("what it looks at changed")
+
+
+def with_any_of(assets: Sequence[dg.AssetKey], label: str) -> dg.AutomationCondition:
+    """Of what shows several assets: whenever one of them is made, without waiting for the others.
+
+    In the run of those assets, where both are requested at once.
+
+    Args:
+        assets: parents that are shown; one that nobody has made is not waited for.
+        label: of the condition in the UI.
+    """
+    return (
+        _Condition.any_deps_updated().allow(dg.AssetSelection.assets(*assets)).since_last_handled()
+        & ~_Condition.in_progress()
+    ).with_label(label)

@@ -7,7 +7,7 @@ import dagster as dg
 from quadmix_assets.defs.materialized import settings_table
 from quadmix_assets.defs.resources import SETTINGS
 from quadmix_assets.report.settings_of import changed_since_made
-from quadmix_assets.settings import ASSETS_WITH_SETTINGS
+from quadmix_assets.settings import assets_with_settings
 from quadmix_assets.store import Store
 
 
@@ -17,11 +17,11 @@ def with_settings() -> Callable[[dg.AssetSpec], dg.AssetSpec]:
     The UI says "Unsynced" of an asset whose settings have changed, but not which; the description
     names them, as they were found when the definitions were loaded.
     """
-    changed = _changed()
+    changed, known = _changed(), assets_with_settings(SETTINGS)
 
     def complete(spec: dg.AssetSpec) -> dg.AssetSpec:
         asset = spec.key.to_user_string()
-        if asset not in ASSETS_WITH_SETTINGS:
+        if asset not in known:
             return spec
         completed = spec.merge_attributes(
             metadata={"settings now": settings_table(SETTINGS, asset)}

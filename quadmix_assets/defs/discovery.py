@@ -36,7 +36,7 @@ from quadmix_assets.defs.resources import (
 from quadmix_assets.defs.shard_checks import check_shards, evaluations
 from quadmix_assets.defs.versions import latest_versions
 from quadmix_assets.hashing import hash_bytes
-from quadmix_assets.outputs import FILES_OF_A_SHARD, PER_SHARD
+from quadmix_assets.outputs import files_of_a_shard, is_per_shard
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
 
@@ -121,7 +121,7 @@ def discover_shards(
     )
     gone, kept = _to_remove(instance, settings, arrivals, len(registered))
     if gone:
-        remove_shards(store, gone, FILES_OF_A_SHARD)
+        remove_shards(store, gone, files_of_a_shard(settings.mix_names))
     shards = {shard.key: shard for shard in discovery.shards}
     events = [observation(shards[key], version) for key, version in arrivals.versions.items()]
     events += [_observation(key, DELETED, {}) for key in gone]
@@ -288,9 +288,9 @@ def _busy(instance: dg.DagsterInstance) -> str | None:
     backfills = instance.get_backfills(status=BulkActionStatus.REQUESTED, limit=1)
     if backfills:
         return f"the backfill {backfills[0].backfill_id} is in progress"
-    per_shard = {dg.AssetKey(asset) for asset in PER_SHARD}
     for run in instance.get_runs(filters=dg.RunsFilter(statuses=UNFINISHED)):
-        if run.asset_selection is None or not per_shard.isdisjoint(run.asset_selection):
+        chosen = run.asset_selection
+        if chosen is None or any(is_per_shard(key.to_user_string()) for key in chosen):
             return f"the run {run.run_id} works on shards"
     return None
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import dagster as dg
 
 from quadmix_assets.faults import fault_text, is_fault, may_pass
-from quadmix_assets.store import DamagedOutputError
+from quadmix_assets.store import DamagedOutputError, one_step
 
 _Step = TypeVar("_Step", bound=Callable[..., Any])
 
@@ -18,20 +18,21 @@ def faults_in_words(step: _Step) -> _Step:
     """A function of an asset or a check whose errors of the system and of storage, and damaged
     outputs, fail the step with path, meaning and remedy instead of a trace.
 
-    Such a step is tried again, where its policy says so, only if the error may pass by itself.
+    Such a step is tried again, where its policy says so, only if the error may pass by itself. What
+    it reads of object storage is remembered for some seconds (`store.one_step`).
     """
     if inspect.isgeneratorfunction(step):
 
         @functools.wraps(step)
         def generate(*args: Any, **kwargs: Any) -> Iterator[Any]:
-            with _in_words():
+            with one_step(), _in_words():
                 yield from step(*args, **kwargs)
 
         return generate  # type: ignore[return-value]
 
     @functools.wraps(step)
     def call(*args: Any, **kwargs: Any) -> Any:
-        with _in_words():
+        with one_step(), _in_words():
             return step(*args, **kwargs)
 
     return call  # type: ignore[return-value]

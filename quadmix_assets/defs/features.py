@@ -4,12 +4,21 @@ import dagster as dg
 import polars as pl
 
 from quadmix_assets.corpus.reference_pool import read_reference_pool
+from quadmix_assets.corpus.token_encoder import TokenEncoder
 from quadmix_assets.corpus.tokenizer import project_tokenizer, tokenizer_path
 from quadmix_assets.defs.conditions import ON_CHANGES, PINNED, SHARD
 from quadmix_assets.defs.corpus import target_sets, tokenizer
 from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialize_shards, materialized
-from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
+from quadmix_assets.defs.metadata import (
+    Cost,
+    clear_errors,
+    columns_metadata,
+    markdown_table,
+    place_metadata,
+    table_metadata,
+)
+from quadmix_assets.defs.needs import SCORES
 from quadmix_assets.defs.partitions import SHARDS, shards_with
 from quadmix_assets.defs.raw_shards import raw_shards
 from quadmix_assets.defs.reference_pool import reference_pool
@@ -26,10 +35,11 @@ from quadmix_assets.features.label_coverage import label_coverage
 from quadmix_assets.features.learned.fit import FittedModels, fit_models, load_models
 from quadmix_assets.features.learned.pinned import StaleModelError
 from quadmix_assets.features.normalize_pool import (
-    drift_by_criterion,
     fit_normalizers,
     load_normalizers,
 )
+from quadmix_assets.features.normalizers import RankNormalizer
+from quadmix_assets.features.pool_summary import summarize_pool
 from quadmix_assets.features.population_shift import (
     describe_shifts,
     reference_shards,
@@ -37,11 +47,11 @@ from quadmix_assets.features.population_shift import (
     shifts_of_shards,
 )
 from quadmix_assets.features.score import N_TOKENS, label_shard, score_shard
-from quadmix_assets.features.scored_documents import read_scored
 from quadmix_assets.features.scored_reference_pool import (
     read_scored_reference_pool,
     write_scored_reference_pool,
 )
+from quadmix_assets.features.spread_windows import spread_windows
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FITTED_MODELS,
@@ -80,6 +90,18 @@ def fitted_models(project: ProjectResource) -> dg.MaterializeResult:
         summary = fit_models(store, read_reference_pool(store).shards, settings)
     used = {"model": list(summary.n_documents), "n_documents": list(summary.n_documents.values())}
     found = {} if summary.domains is None else {"clusters": markdown_table(summary.domains)}
+    if summary.rank_checks:
+        found["precisions"] = markdown_table(
+            pl.DataFrame(
+                {
+                    "criterion": list(summary.rank_checks),
+                    "asked": [check.asked for check in summary.rank_checks.values()],
+                    "spearman": [check.spearman for check in summary.rank_checks.values()],
+                    "n_documents": [check.n_documents for check in summary.rank_checks.values()],
+                    "used": [check.used for check in summary.rank_checks.values()],
+                }
+            )
+        )
     fingerprint = store.fingerprint(store.root / FITTED_MODELS)
     return materialized(
         project,
@@ -116,6 +138,7 @@ def _load_models(store: Store, settings: Settings) -> FittedModels:
     backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),
     automation_condition=SHARD,
     pool="scoring",
+    op_tags=SCORES,
 )
 @faults_in_words
 def scored_shards(
@@ -130,7 +153,7 @@ def scored_shards(
     store = project.store
     with clear_errors(MissingOutputError, StaleModelError, CheckpointError):
         models = _load_models(store, project.settings)
-        token_counter = project_tokenizer(store)
+        encoder = TokenEncoder(project_tokenizer(store))
     fingerprints = {
         "fitted_models": store.fingerprint(store.root / FITTED_MODELS),
         "tokenizer": store.fingerprint(tokenizer_path(store)),
@@ -148,11 +171,12 @@ def scored_shards(
 
     def work(key: str) -> dict[str, object]:
         cost = Cost()
+        spread_windows(store, project.settings, SCORED_SHARDS, key, fingerprints)
         score_shard(
             store,
             key,
             models.criteria,
-            token_counter,
+            encoder,
             fingerprints,
             {**models.fingerprints, N_TOKENS: fingerprints["tokenizer"]},
         )
@@ -164,14 +188,19 @@ def scored_shards(
             if scored.height
         }
         return {
-            **table_metadata(path, scored.schema, scored.height, lineage),
+            **place_metadata(path, scored.height),
             "n_tokens": int(scored["n_tokens"].sum()),
             **means,
             **cost.metadata(n_documents=scored.height, n_bytes=_n_bytes(store, key)),
         }
 
     return materialize_shards(
-        context, project, SCORED_SHARDS, work, expected_errors=(MissingOutputError, ValueError)
+        context,
+        project,
+        SCORED_SHARDS,
+        work,
+        columns=lambda schema: columns_metadata(SCORED_SHARDS, schema, lineage),
+        expected_errors=(MissingOutputError, ValueError),
     )
 
 
@@ -185,6 +214,7 @@ def scored_shards(
     backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),
     automation_condition=SHARD,
     pool="scoring",
+    op_tags=SCORES,
 )
 @faults_in_words
 def domain_labels(
@@ -203,11 +233,12 @@ def domain_labels(
 
     def work(key: str) -> dict[str, object]:
         cost = Cost()
+        spread_windows(store, project.settings, DOMAIN_LABELS, key, fingerprints)
         counts = label_shard(store, key, models.domains, fingerprints, models.fingerprints)
         path = store.table_path(DOMAIN_LABELS, key)
         n_documents = int(counts["n_documents"].sum())
         return {
-            **table_metadata(path, store.read_schema(path), n_documents),
+            **place_metadata(path, n_documents),
             "documents_per_domain": markdown_table(counts),
             **cost.metadata(n_documents=n_documents, n_bytes=_n_bytes(store, key)),
         }
@@ -270,24 +301,24 @@ def score_normalizers(project: ProjectResource) -> dg.MaterializeResult:
     """
     cost = Cost()
     settings, store = project.settings, project.store
-    criteria = settings.criterion_names
+    criteria = settings.score_names
     with clear_errors(MissingOutputError, ValueError):
         shards = read_scored_reference_pool(store)
-        pool = read_scored(store, shards, criteria, settings.domain_names)
-        fit_normalizers(store, pool, criteria, settings.features.normalizer)
+        fitted = fit_normalizers(store, shards, criteria, settings.features.normalizer)
     return materialized(
         project,
         SCORE_NORMALIZERS,
         {
             "n_shards": len(shards),
-            "n_documents": len(pool.ids),
-            "n_tokens": int(pool.n_tokens.sum()),
+            "n_documents": fitted.n_documents,
+            "n_tokens": fitted.n_tokens,
+            "max_share_error": fitted.max_error,
             **table_metadata(
                 store.table_path(SCORE_NORMALIZERS, criteria[0]),
                 store.read_schema(store.table_path(SCORE_NORMALIZERS, criteria[0])),
             ),
             "dagster/uri": str(store.root / SCORE_NORMALIZERS),
-            **cost.metadata(n_documents=len(pool.ids)),
+            **cost.metadata(n_documents=fitted.n_documents),
         },
     )
 
@@ -339,7 +370,7 @@ def new_shards_resemble_the_pool(
     reference = reference_shards(store)
     new = [key for key in shards_with(context, SCORED_SHARDS) if key not in reference]
     with clear_errors(MissingOutputError):
-        found = shifts_of_shards(store, new, settings.criterion_names)
+        found = shifts_of_shards(store, new, settings.score_names)
     table, far = shift_table(found, settings.features.max_population_shift)
     return dg.AssetCheckResult(
         passed=not far,
@@ -360,14 +391,20 @@ def normalizers_fit_the_pool(
 ) -> dg.AssetCheckResult:
     """Whether the pool's scores have drifted from what the pinned normalizers were fitted on."""
     settings, store = project.settings, project.store
-    criteria = settings.criterion_names
+    criteria = settings.score_names
     if settings.features.normalizer.kind != "rank":
         return dg.AssetCheckResult(
             passed=True, description="drift is measured for rank normalizers only"
         )
     shards = shards_with(context, SCORED_SHARDS)
-    pool = read_scored(store, shards, criteria, settings.domain_names)
-    distance = drift_by_criterion(pool, criteria, load_normalizers(store, criteria))
+    with clear_errors(MissingOutputError, ValueError):
+        pool = summarize_pool(store, shards, criteria, settings.domain_names)
+        fitted = dict(zip(criteria, load_normalizers(store, criteria), strict=True))
+    distance = {
+        name: pool.drift(name, normalizer)
+        for name, normalizer in fitted.items()
+        if isinstance(normalizer, RankNormalizer)
+    }
     limit = settings.features.max_drift
     far = {name: value for name, value in distance.items() if value > limit}
     return dg.AssetCheckResult(

@@ -1,6 +1,7 @@
 """The usual work as jobs, launched from their pages or by schedules."""
 
 import time
+from collections.abc import Sequence
 
 import dagster as dg
 from dagster._core.execution.backfill import PartitionBackfill
@@ -8,11 +9,27 @@ from dagster._core.utils import make_new_backfill_id
 from pydantic import Field
 
 from quadmix_assets.defs.faults import faults_in_words
-from quadmix_assets.outputs import PER_SHARD
+from quadmix_assets.defs.resources import SETTINGS, SHARD_ASSETS, ProjectResource
+from quadmix_assets.evidence.results import results_path
+from quadmix_assets.outputs import (
+    CATALOG,
+    COMPARISON_TABLE,
+    MIX_COMPARISON,
+    MIX_MANIFEST,
+    REPORT,
+    SELECTION_RULE,
+    mix_output,
+)
+from quadmix_assets.settings import assets_of_mixes
+
+
+def _of_all_mixes(what: str) -> list[str]:
+    return [mix_output(mix.name, what) for mix in SETTINGS.mixes]
+
 
 score_new_shards = dg.define_asset_job(
     "score_new_shards",
-    dg.AssetSelection.assets(*PER_SHARD[:-1]),
+    dg.AssetSelection.assets(*SHARD_ASSETS),
     description="Normalizes, scores and labels shards. **Materialize all** on this page offers "
     "the missing ones, the failed ones, or all.",
 )
@@ -27,8 +44,8 @@ refit_and_search = dg.define_asset_job(
     "refit_and_search",
     dg.AssetSelection.assets("regressor", "optimal_params", "verification", "optimum_check"),
     description="Fits the regressors to all proxies that are trained, searches theta* again, and "
-    "measures its candidates and what wins with proxies of their own. The mix stays as it is until "
-    "`make_mix` is run.",
+    "measures its candidates and what wins with proxies of their own. Mixes stay as they are until "
+    "`make_mixes` is run.",
 )
 refine = dg.define_asset_job(
     "refine",
@@ -40,18 +57,25 @@ refine = dg.define_asset_job(
 )
 refresh_reports = dg.define_asset_job(
     "refresh_reports",
-    dg.AssetSelection.assets("score_report", "mix_manifest", "catalog")
+    dg.AssetSelection.assets(
+        "score_report",
+        *_of_all_mixes(MIX_MANIFEST),
+        MIX_COMPARISON,
+        # Not the comparison by models: where none is measured it fails, and takes REPORT along.
+        REPORT,
+        CATALOG,
+    )
     | dg.AssetSelection.checks(
         *(
-            dg.AssetCheckKey(dg.AssetKey(asset), check)
+            dg.AssetCheckKey(dg.AssetKey.from_user_string(asset), check)
             for asset, check in (
                 ("score_normalizers", "normalizers_fit_the_pool"),
-                ("rank_calibration", "calibration_fits_the_pool"),
+                *((rule, "rule_fits_the_pool") for rule in _of_all_mixes(SELECTION_RULE)),
             )
         )
     ),
-    description="Makes the score report, the manifest and the SQL catalog again, with the checks "
-    "of the whole pool.",
+    description="Makes the score report, the manifests of all mixes, their comparison, the "
+    "page and the SQL catalog again, with the checks of the whole pool.",
 )
 
 
@@ -64,7 +88,7 @@ class BackfillConfig(dg.Config):
     )
 
 
-def _submit(context: dg.OpExecutionContext, config: BackfillConfig, assets: list[str]) -> None:
+def submit(context: dg.OpExecutionContext, config: BackfillConfig, assets: list[str]) -> None:
     """Ask the daemon for all partitions of some assets, in order, as "Materialize all" does."""
     # Dagster has no public call for this.
     backfill_id = make_new_backfill_id()
@@ -98,18 +122,51 @@ def _submit(context: dg.OpExecutionContext, config: BackfillConfig, assets: list
 def request_everything(context: dg.OpExecutionContext, config: BackfillConfig) -> None:
     """Request all assets that can be materialised."""
     keys = context.repository_def.asset_graph.materializable_asset_keys
-    _submit(context, config, sorted(key.to_user_string() for key in keys))
+    submit(context, config, sorted(key.to_user_string() for key in keys))
 
 
-@dg.op(description="Requests the rank calibration, the mix of every shard, and the reports.")
+class MixesConfig(BackfillConfig):
+    """What the launchpad asks for."""
+
+    mixes: list[str] = Field(
+        default_factory=list, description="names of the mixes to make; empty: all of the settings"
+    )
+
+
+def refuse_unknown(mixes: Sequence[str]) -> None:
+    """Refuse names that are not those of mixes of the settings.
+
+    Raises:
+        dagster.Failure: one is not; there is no retry.
+    """
+    unknown = sorted(set(mixes) - set(SETTINGS.mix_names))
+    if unknown:
+        raise dg.Failure(
+            f"there is no mix {', '.join(unknown)}; the settings name: "
+            f"{', '.join(SETTINGS.mix_names)}",
+            allow_retries=False,
+        )
+
+
+@dg.op(description="Requests rule, documents and manifest of mixes, the reports over all of them.")
 @faults_in_words
-def request_mix(context: dg.OpExecutionContext, config: BackfillConfig) -> None:
-    """Request what makes the mix out of theta*."""
-    _submit(context, config, ["rank_calibration", "final_mix", "mix_manifest", "catalog"])
+def request_mixes(
+    context: dg.OpExecutionContext, config: MixesConfig, project: ProjectResource
+) -> None:
+    """Request all that is made for the chosen mixes alone, and what shows all mixes."""
+    refuse_unknown(config.mixes)
+    chosen = [mix for mix in SETTINGS.mixes if not config.mixes or mix.name in config.mixes]
+    shown = [MIX_COMPARISON, REPORT, CATALOG]
+    # Without any results it can only fail.
+    if SETTINGS.evidence.enabled and any(
+        results_path(project.store, mix).exists() for mix in SETTINGS.mix_names
+    ):
+        shown.append(COMPARISON_TABLE)
+    submit(context, config, [*assets_of_mixes(SETTINGS, chosen), *shown])
 
 
 @dg.job(
-    description="Materialises the whole graph, from the input to the mix, as one backfill: what "
+    description="Materialises the whole graph, from the input to the mixes, as one backfill: what "
     "**Materialize all** on the lineage page does."
 )
 def build_everything() -> None:
@@ -118,12 +175,15 @@ def build_everything() -> None:
 
 
 @dg.job(
-    description="Makes the mix with the present theta*: calibrates ranks, mixes every shard, "
-    "writes the manifest."
+    config={"ops": {"request_mixes": {"config": {"mixes": []}}}},
+    description="Makes mixes from the present scores and theta*: fits their rules anew, mixes "
+    "every shard, writes the manifests. `mixes` in the launchpad names them, as in "
+    "`mixes: [random, top_k]`; by default all are made. Language models and what they reach stay "
+    "as they are, because training costs: the job `train_language_models` makes them.",
 )
-def make_mix() -> None:
-    """The mix of every shard."""
-    request_mix()
+def make_mixes() -> None:
+    """Some mixes, or all."""
+    request_mixes()
 
 
 class TidyConfig(dg.Config):

@@ -1,7 +1,6 @@
 """Metadata that assets show in the UI: figures, tables, counts, cost."""
 
 import base64
-import io
 import resource
 import sys
 import time
@@ -15,6 +14,7 @@ from matplotlib.figure import Figure
 from upath import UPath
 
 from quadmix_assets.defs.resources import SETTINGS
+from quadmix_assets.figures import png_of, svg_of
 from quadmix_assets.outputs import PLOTS
 from quadmix_assets.report.columns import describe
 from quadmix_assets.report.markdown import table
@@ -28,13 +28,14 @@ _SAMPLE_TEXT = 60
 
 
 def figure(store: Store, asset: str, name: str, fig: Figure) -> dg.MetadataValue:
-    """Save a figure as PNG in the lake's folder of plots; return it for display in the UI."""
-    buffer = io.BytesIO()
-    # Without the library's version in the PNG's header, equal figures have equal bytes.
-    fig.savefig(buffer, format="png", dpi=100, bbox_inches="tight", metadata={"Software": None})
-    png = buffer.getvalue()
-    with carded_file(store.path(PLOTS, f"{asset}.{name}.png")) as file:
-        file.write(png)
+    """Save a figure in the lake's folder of plots; return it for display in the UI.
+
+    As PNG, which the UI shows, and as SVG, which the report does.
+    """
+    png = png_of(fig)
+    for suffix, content in (("png", png), ("svg", svg_of(fig, f"{asset}.{name}"))):
+        with carded_file(store.path(PLOTS, f"{asset}.{name}.{suffix}")) as file:
+            file.write(content)
     return dg.MetadataValue.md(f"![{name}](data:image/png;base64,{base64.b64encode(png).decode()})")
 
 
@@ -68,17 +69,30 @@ def table_metadata(
         n_rows: the table's rows.
         lineage: what each column is made from.
     """
-    columns = [_column(path.parent.name, name, dtype) for name, dtype in schema.items()]
     metadata: dict[str, Any] = {
         "dagster/uri": str(path),
-        "dagster/column_schema": dg.TableSchema(columns=columns),
+        **columns_metadata(path.parent.name, schema, lineage),
     }
-    if lineage is not None:
-        metadata["dagster/column_lineage"] = lineage_metadata(lineage)
     if n_rows is not None:
         metadata["dagster/row_count"] = n_rows
     if path.exists():
         metadata["first_rows"] = first_rows(path)
+    return metadata
+
+
+def place_metadata(path: UPath, n_rows: int) -> dict[str, Any]:
+    """Where a table is and how many rows it has, under the keys that Dagster knows."""
+    return {"dagster/uri": str(path), "dagster/row_count": n_rows}
+
+
+def columns_metadata(
+    output: str, schema: Mapping[str, Any], lineage: Lineage | None = None
+) -> dict[str, Any]:
+    """The columns of an output's tables with their meaning, and what each is made from."""
+    columns = [_column(output, name, dtype) for name, dtype in schema.items()]
+    metadata: dict[str, Any] = {"dagster/column_schema": dg.TableSchema(columns=columns)}
+    if lineage is not None:
+        metadata["dagster/column_lineage"] = lineage_metadata(lineage)
     return metadata
 
 

@@ -1,37 +1,49 @@
 """Finds the runs that made what a mix was made from, and lets their pages lead back to it."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 import dagster as dg
+from dagster._core.definitions.data_version import DATA_VERSION_TAG
 
-from quadmix_assets.mix.links import LINKED, Link
+from quadmix_assets.mix.links import Link
 
 # On every run that made a part of a mix: the manifest that named it first.
 MANIFEST_TAG = "quadmix/mix_manifest"
 _EVENTS_AT_ONCE = 500
+# How far back the materialisation of a version is looked for.
+_MOST_REMADE = 50
 
 
 def gather_links(
     instance: dg.DagsterInstance,
+    assets: Sequence[str],
     partitions: Mapping[str, Collection[str]],
     known: Mapping[tuple[str, str | None], Link],
+    versions: Mapping[str, str],
 ) -> list[Link]:
-    """The last materialisation of every asset and partition that a mix was made from.
+    """The materialisation of every asset and partition that a mix was made from.
+
+    It is the last one, or of an asset that was made again since the last one with the version that
+    the mix was made from.
 
     Args:
         instance: whose log is read.
+        assets: that the mix was made from, in order.
         partitions: by partitioned asset, those that the mix was made from; other assets count as
             unpartitioned.
         known: links found earlier; only events that are not among them are read, so that a new
             shard costs its own.
+        versions: by unpartitioned asset, the version that the mix was made from, where it is known.
     """
     links: list[Link] = []
-    for asset in LINKED:
-        key = dg.AssetKey(asset)
+    for asset in assets:
+        key = dg.AssetKey.from_user_string(asset)
         if asset not in partitions:
-            records = instance.fetch_materializations(key, limit=1).records
-            links += [_link(asset, record) for record in records]
+            records = instance.fetch_materializations(key, limit=_MOST_REMADE).records
+            made = [_link(asset, record) for record in records]
+            of_mix = [link for link in made if link.version == versions.get(asset)]
+            links += (of_mix or made)[:1]
             continue
         latest = instance.get_latest_storage_id_by_partition(
             key, dg.DagsterEventType.ASSET_MATERIALIZATION, set(partitions[asset])
@@ -70,11 +82,12 @@ def _records(
 
 
 def _link(asset: str, record: dg.EventLogRecord) -> Link:
-    time = datetime.fromtimestamp(record.timestamp, UTC)
+    time, made = datetime.fromtimestamp(record.timestamp, UTC), record.asset_materialization
     return Link(
         asset=asset,
         partition=record.partition_key,
         event=record.storage_id,
         run_id=record.run_id,
         time=time.isoformat(timespec="seconds"),
+        version=((made.tags if made is not None else None) or {}).get(DATA_VERSION_TAG, ""),
     )

@@ -11,6 +11,7 @@ from quadmix_assets.defs.conditions import PINNED
 from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, readable_table, table_metadata
+from quadmix_assets.defs.needs import TRAINS
 from quadmix_assets.defs.progress import observe_progress
 from quadmix_assets.defs.proxies import proxy_pool
 from quadmix_assets.defs.refinement import GROUP
@@ -52,6 +53,7 @@ class CheckConfig(dg.Config):
     deps=[verification, proxy_pool],
     automation_condition=PINNED,
     pool="training",
+    op_tags=TRAINS,
     retry_policy=RETRY_ONCE,
 )
 @faults_in_words

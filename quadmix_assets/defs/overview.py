@@ -21,6 +21,7 @@ from quadmix_assets.outputs import (
     RAW_SHARDS,
     SCORE_REPORT,
     VERIFICATION,
+    mix_output,
 )
 from quadmix_assets.proxies.swarm_progress import swarm_progress
 from quadmix_assets.report.next_steps import next_steps
@@ -44,11 +45,14 @@ overview = dg.AssetSpec(
         OPTIMAL_PARAMS,
         VERIFICATION,
         OPTIMUM_CHECK,
-        FINAL_MIX,
-        MIX_MANIFEST,
+        *(
+            dg.AssetKey.from_user_string(mix_output(mix, what))
+            for mix in SETTINGS.mix_names
+            for what in (FINAL_MIX, MIX_MANIFEST)
+        ),
     ],
-    description=f"The first page of profile `{SETTINGS.profile}`: pool, mix, swarm, what was left "
-    "out, what to click next.\n\n"
+    description=f"The first page of profile `{SETTINGS.profile}`: pool, mixes, swarm, what was "
+    "left out, what to click next.\n\n"
     "The sensor `watch_overview` writes it when something has changed, without a run; it cannot be "
     "materialised. The page is below, under *Metadata*.",
 )
@@ -140,19 +144,21 @@ def _shown(content: str | pl.DataFrame) -> dg.MetadataValue:
 
 
 def _plot(store: Store, seen: Overview) -> dict[str, Any]:
-    if seen.mix is None or not seen.mix.n_tokens:
+    if not seen.production.n_tokens:
         return {}
     shares = {
         name: seen.domains[name].to_numpy() / max(int(seen.domains[name].sum()), 1)
         for name in ("n_tokens_pool", "n_tokens_mix")
     }
-    plot = plot_domain_shares(seen.domains["domain"].to_list(), *shares.values())
+    plot = plot_domain_shares(
+        seen.domains["domain"].to_list(), *shares.values(), mix=seen.production.name
+    )
     return {"shares": figure(store, OVERVIEW.to_user_string(), "shares", plot)}
 
 
 def _numbers(seen: Overview) -> Mapping[str, int]:
     """What the UI draws over time."""
-    mix = seen.mix
+    mix = seen.production
     return {
         "n_shards": seen.pool.n_shards,
         "n_set_aside": len(seen.pool.set_aside),
@@ -160,8 +166,8 @@ def _numbers(seen: Overview) -> Mapping[str, int]:
         "n_tokens": seen.n_tokens,
         "n_quarantined": sum(seen.pool.quarantined.values()),
         "n_failed_checks": len(seen.failed_checks),
-        "n_documents_mix": mix.n_documents if mix else 0,
-        "n_tokens_mix": mix.n_tokens if mix else 0,
+        "n_documents_mix": mix.n_documents,
+        "n_tokens_mix": mix.n_tokens,
     }
 
 

@@ -15,15 +15,19 @@ from dagster._core.definitions.data_version import (
 )
 from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 
+from quadmix_assets.defs.event_log import open_event_log
 from quadmix_assets.defs.resources import SETTINGS
 from quadmix_assets.defs.versions import latest_versions
 from quadmix_assets.faults import fault_text, is_fault
+from quadmix_assets.in_order import in_order
 from quadmix_assets.proxies.parameter_sets import first_batches
 from quadmix_assets.store import DamagedOutputError
 from quadmix_assets.training.progress import duration
 
 SHARDS = dg.DynamicPartitionsDefinition(name="shard")
 PROXY_BATCHES = dg.StaticPartitionsDefinition(first_batches(SETTINGS))
+# Between two lines of the log about how far a step is.
+_SECONDS_BETWEEN_LINES = 2.0
 # Runs that work on partitions now, or will.
 UNFINISHED = [
     dg.DagsterRunStatus.QUEUED,
@@ -47,7 +51,7 @@ def shards_with(
     Raises:
         dg.Failure: there are none.
     """
-    done = context.instance.get_materialized_partitions(dg.AssetKey(asset))
+    done = context.instance.get_materialized_partitions(dg.AssetKey.from_user_string(asset))
     keys = [key for key in shard_keys(context) if key in done]
     if not keys:
         raise dg.Failure(
@@ -120,16 +124,21 @@ def for_each_partition(
     work: Callable[[str], Mapping[str, Any]],
     *,
     version: Callable[[str], str],
+    once: Callable[[str], Mapping[str, Any]] = lambda _: {},
     expected_errors: Sequence[type[Exception]] = (),
+    n_threads: int = 1,
 ) -> dg.MaterializeResult:
-    """Make and record every partition of the step, one after the other.
+    """Make and record every partition of the step, in their order.
 
     Args:
         context: of the step.
         work: makes one partition and returns its metadata.
         version: the fingerprint of a partition that was made.
+        once: metadata that are the same for all partitions, or an example of them: of the last one,
+            whose event is the one that the asset's page shows. So the other events stay small.
         expected_errors: errors that fail one partition with their message, while others go on;
             damaged outputs, and errors of the system and of storage, are always among them.
+        n_threads: partitions that are made at once.
 
     Returns:
         What the asset returns.
@@ -137,14 +146,26 @@ def for_each_partition(
     Raises:
         dg.Failure: a partition failed; the others are recorded as materialised.
     """
+    with open_event_log(context.instance):
+        return _make_each(context, work, version, once, expected_errors, n_threads)
+
+
+def _make_each(
+    context: dg.AssetExecutionContext,
+    work: Callable[[str], Mapping[str, Any]],
+    version: Callable[[str], str],
+    once: Callable[[str], Mapping[str, Any]],
+    expected_errors: Sequence[type[Exception]],
+    n_threads: int,
+) -> dg.MaterializeResult:
     recorder = Recorder(context)
     keys = sorted(context.partition_keys)
     failed: dict[str, str] = {}
     failures: tuple[type[Exception], ...] = (*expected_errors, DamagedOutputError)
-    start = time.monotonic()
-    for number, key in enumerate(keys, start=1):
+    start = told = time.monotonic()
+    for number, (key, made) in enumerate(in_order(work, keys, n_threads), start=1):
         try:
-            metadata = work(key)
+            metadata = made()
         except Exception as error:
             if isinstance(error, failures):
                 failed[key] = str(error)
@@ -154,8 +175,13 @@ def for_each_partition(
                 raise
             context.log.error(f"{key}: {failed[key]}")
         else:
+            if number == len(keys):
+                metadata = {**metadata, **once(key)}
             recorder.record(key, metadata, version(key))
-            context.log.info(f"{key} done, {_progress(number, len(keys), start, metadata)}")
+            # A line is an event of its own, and costs as much.
+            if number == len(keys) or time.monotonic() >= told + _SECONDS_BETWEEN_LINES:
+                told = time.monotonic()
+                context.log.info(f"{key} done, {_progress(number, len(keys), start, metadata)}")
     if failed:
         raise dg.Failure(
             f"{len(failed)} of {len(keys)} partitions failed:\n"

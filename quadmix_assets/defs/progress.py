@@ -19,6 +19,25 @@ def observe_progress(context: dg.AssetExecutionContext) -> Callable[[BatchProgre
     return observe
 
 
+def observe_round(context: dg.AssetExecutionContext) -> Callable[[int, BatchProgress], None]:
+    """The same for rounds one after the other; it is called with the number of the round too."""
+
+    def observe(number: int, progress: BatchProgress) -> None:
+        _observe(context, None, {**_of_batch(progress), "round": number})
+
+    return observe
+
+
+def observe_budgets(context: dg.AssetExecutionContext) -> Callable[[int, BatchProgress], None]:
+    """The same for trainings of several lengths at once; it is called with the length too."""
+
+    def observe(budget: int, progress: BatchProgress) -> None:
+        found = {f"{name}_{budget}": value for name, value in _of_batch(progress).items()}
+        _observe(context, None, found)
+
+    return observe
+
+
 def observe_batch_of_swarm(
     context: dg.AssetExecutionContext, swarm: SwarmProgress
 ) -> Callable[[BatchProgress], None]:

@@ -11,6 +11,7 @@ from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.features import score_normalizers, scored_reference_pool
 from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, markdown_table, table_metadata
+from quadmix_assets.defs.needs import TRAINS
 from quadmix_assets.defs.partitions import PROXY_BATCHES
 from quadmix_assets.defs.progress import observe_batch_of_swarm
 from quadmix_assets.defs.resources import OWNERS, ProjectResource, version_of
@@ -212,6 +213,7 @@ def sampled_subset(
     automation_condition=BATCH,
     backfill_policy=_ONE_BY_ONE,
     pool="training",
+    op_tags=TRAINS,
     retry_policy=RETRY_ONCE,
 )
 @faults_in_words
@@ -278,6 +280,7 @@ def proxy_metrics(
     deps=[proxy_metrics, proxy_pool, parameter_sets, target_sets, tokenizer],
     automation_condition=PINNED_AFTER_ALL,
     pool="training",
+    op_tags=TRAINS,
     retry_policy=RETRY_ONCE,
 )
 @faults_in_words

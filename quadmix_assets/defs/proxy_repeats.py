@@ -7,6 +7,7 @@ from quadmix_assets.defs.corpus import target_sets, tokenizer
 from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, readable_table, table_metadata
+from quadmix_assets.defs.needs import TRAINS
 from quadmix_assets.defs.progress import observe_progress
 from quadmix_assets.defs.proxies import (
     GROUP,
@@ -30,6 +31,7 @@ from quadmix_assets.store import MissingOutputError
     deps=[parameter_sets, proxy_metrics, proxy_evaluation, proxy_pool, target_sets, tokenizer],
     automation_condition=PINNED_AFTER_ALL,
     pool="training",
+    op_tags=TRAINS,
     retry_policy=RETRY_ONCE,
 )
 @faults_in_words

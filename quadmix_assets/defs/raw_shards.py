@@ -25,7 +25,13 @@ from quadmix_assets.defs.discovery import (
 )
 from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialize_shards
-from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
+from quadmix_assets.defs.metadata import (
+    Cost,
+    clear_errors,
+    first_rows,
+    markdown_table,
+    place_metadata,
+)
 from quadmix_assets.defs.partitions import SHARDS, shard_keys
 from quadmix_assets.defs.resources import (
     OWNERS,
@@ -158,13 +164,15 @@ def _metadata(
         {"reason": list(summary.quarantined), "n_rows": list(summary.quarantined.values())}
     )
     return {
-        **table_metadata(path, store.read_schema(path), summary.n_documents),
+        **place_metadata(path, summary.n_documents),
+        # Of every shard, unlike those of what is computed: files differ in what they hold.
+        "first_rows": first_rows(path),
         "set_aside": "no" if summary.set_aside is None else summary.set_aside.message,
         "n_rows": summary.n_rows,
         "n_bytes": summary.n_bytes,
         "n_quarantined": summary.n_quarantined,
         "quarantine_share": summary.quarantine_share,
-        "quarantine": markdown_table(reasons),
+        **({"quarantine": markdown_table(reasons)} if summary.quarantined else {}),
         "quarantine_table": str(store.table_path(QUARANTINE, key)),
         "columns_not_in_the_file": _absence(summary, corpus) or "none",
         "input_checksum": summary.checksum,

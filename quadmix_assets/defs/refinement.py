@@ -8,6 +8,7 @@ from quadmix_assets.defs.corpus import target_sets, tokenizer
 from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, readable_table
+from quadmix_assets.defs.needs import TRAINS
 from quadmix_assets.defs.progress import observe_rounds
 from quadmix_assets.defs.proxies import proxy_evaluation, proxy_metrics, proxy_pool
 from quadmix_assets.defs.proxy_repeats import proxy_repeats
@@ -42,6 +43,7 @@ class RefinementConfig(dg.Config):
     deps=[proxy_metrics, proxy_evaluation, proxy_repeats, proxy_pool, target_sets, tokenizer],
     automation_condition=PINNED_AFTER_ALL,
     pool="training",
+    op_tags=TRAINS,
     retry_policy=RETRY_ONCE,
 )
 @faults_in_words

@@ -2,6 +2,13 @@
 
 import dagster as dg
 
+from quadmix_assets.outputs import (
+    DOMAIN_PROXIES,
+    DUPLICATE_SIGNATURES,
+    HELD_OUT_SETS,
+    NEAR_DUPLICATES,
+    PER_SHARD,
+)
 from quadmix_assets.settings import Settings, chosen_profile, frozen_settings, settings_hash
 from quadmix_assets.store import Store
 
@@ -40,6 +47,12 @@ def version_of(asset: str, number: int) -> str:
 
 # Settings that the decorators of assets need at import.
 OWNERS = [SETTINGS.owner]
+FINDS_NEAR_DUPLICATES = SETTINGS.features.near_duplicates.enabled
+DUPLICATES = [NEAR_DUPLICATES] if FINDS_NEAR_DUPLICATES else []
+HELD_OUT = [HELD_OUT_SETS] if SETTINGS.held_out_sets else []
+# What is made of every shard, without its mixes.
+SHARD_ASSETS = (*PER_SHARD, *([DUPLICATE_SIGNATURES] if FINDS_NEAR_DUPLICATES else []))
+TRAINS_DOMAIN_PROXIES = any(DOMAIN_PROXIES in mix.fitted_on for mix in SETTINGS.mixes)
 PLANTED = SETTINGS.corpus.source == "planted"
 # All steps of a shard are made in one run. A shard that a neural network reads takes long enough to
 # be a run of its own.

@@ -10,8 +10,7 @@ from quadmix_assets.defs.jobs import (
     tidy_instance,
 )
 from quadmix_assets.defs.partitions import SHARDS, UNFINISHED
-from quadmix_assets.defs.resources import SETTINGS
-from quadmix_assets.outputs import PER_SHARD
+from quadmix_assets.defs.resources import SETTINGS, SHARD_ASSETS
 from quadmix_assets.partition_ranges import neighbours, range_tags
 from quadmix_assets.staleness import Staleness
 
@@ -38,7 +37,7 @@ def backfill_shards(
     keys = instance.get_dynamic_partitions("shard")
     staleness = Staleness(instance, graph, {})
     stale: set[str] = set()
-    for asset in PER_SHARD[:-1]:
+    for asset in SHARD_ASSETS:
         failed = instance.get_status_by_partition(dg.AssetKey(asset), keys, SHARDS) or {}
         for_good = {key for key, status in failed.items() if status and status.value == "FAILED"}
         stale |= staleness.stale_partitions(asset, keys) - for_good
@@ -59,7 +58,7 @@ search_again = dg.ScheduleDefinition(
     job=refit_and_search,
     default_status=dg.DefaultScheduleStatus.STOPPED,
     description="Fits and searches again, so that theta* follows the proxies that were trained "
-    "since. The mix stays as it is until somebody runs `make_mix`.",
+    "since. The mix stays as it is until somebody runs `make_mixes`.",
 )
 
 tidy_up = dg.ScheduleDefinition(

@@ -61,13 +61,20 @@ def score_report(
 
     The domains of the best documents by each criterion are the paper's Figure 1. Read it before
     training the swarm: a criterion whose best documents look bad, or that goes against all others,
-    has probably been turned upside down.
+    has probably been turned upside down. Of pools of more than 200,000 documents, histograms,
+    correlations and the domains of the best part are those of a sample.
     """
     cost = Cost()
     settings, store = project.settings, project.store
     shards = shards_with(context, SCORED_SHARDS)
     with clear_errors(MissingOutputError, ValueError):
-        report = ScoreReport.of(store, shards, settings.criterion_names, settings.domain_names)
+        report = ScoreReport.of(
+            store,
+            shards,
+            settings.score_names,
+            settings.domain_names,
+            weighed=settings.criterion_names,
+        )
     path = store.path(SCORE_REPORT, f"{SCORE_REPORT}.json")
     store.write_json(path, report.as_json())
     plots = report.plots(settings.features.domains.confidence_floor)
@@ -81,14 +88,15 @@ def score_report(
         SCORE_REPORT,
         {
             "n_shards": len(shards),
-            "n_documents": report.scores.height,
+            "n_documents": report.n_documents,
+            "n_documents_sampled": report.scores.height,
             "n_tokens": int(report.counts["n_tokens"].sum()),
             "directions": markdown_table(pl.DataFrame(report.directions)),
             **shown,
             "documents_per_domain": markdown_table(report.counts),
             **extremes,
             "dagster/uri": str(path),
-            **cost.metadata(n_documents=report.scores.height),
+            **cost.metadata(n_documents=report.n_documents),
         },
         check_results=[_directions_are_plausible(report.directions, settings)],
         path=path,
@@ -98,7 +106,8 @@ def score_report(
 def _directions_are_plausible(
     found: Sequence[Direction], settings: Settings
 ) -> dg.AssetCheckResult:
-    plausible, description = describe_directions(found, settings.features.criteria)
+    weighed = [criterion for criterion in settings.features.criteria if criterion.weighed]
+    plausible, description = describe_directions(found, weighed)
     return dg.AssetCheckResult(
         check_name=DIRECTIONS_ARE_PLAUSIBLE,
         passed=plausible,

@@ -1,6 +1,6 @@
 """The checks of all shards: whether they are in the pool, and hold what they should."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 import dagster as dg
@@ -9,13 +9,13 @@ import polars as pl
 from quadmix_assets.corpus.document_ids import shards_set_aside
 from quadmix_assets.corpus.inputs import raw_folder
 from quadmix_assets.corpus.normalize import documents_schema
-from quadmix_assets.corpus.raw_shard import read_summary
+from quadmix_assets.corpus.raw_shard import summary_of
 from quadmix_assets.corpus.set_aside import Kind, SetAside
 from quadmix_assets.defs.metadata import markdown_table
 from quadmix_assets.outputs import RAW_SHARDS
 from quadmix_assets.report.markdown import inert
 from quadmix_assets.settings import CorpusSettings, Settings
-from quadmix_assets.store import Store
+from quadmix_assets.store import Described, Store, described_tables
 
 SHARDS_ARE_USABLE = "shards_are_usable"
 IDS_ARE_UNIQUE = "ids_are_unique"
@@ -34,12 +34,13 @@ def check_shards(
         settings: of the profile.
         registered: the shards of the pool; those that were not read yet are left out.
     """
-    shards = [key for key in sorted(registered) if store.table_path(RAW_SHARDS, key).exists()]
+    tables = described_tables(store, RAW_SHARDS, sorted(registered))
+    shards = list(tables)
     set_aside = {key: why for key, why in shards_set_aside(store).items() if key in registered}
     yield _shards_are_usable(set_aside, len(shards), raw_folder(settings, store))
     yield _ids_are_unique(set_aside, len(shards))
-    yield _shards_have_the_schema(store, shards, settings.corpus)
-    yield _few_rows_in_quarantine(store, shards, settings.corpus.max_quarantine_share)
+    yield _shards_have_the_schema(tables, settings.corpus)
+    yield _few_rows_in_quarantine(tables, settings.corpus.max_quarantine_share)
 
 
 def evaluations(results: Iterator[dg.AssetCheckResult]) -> list[dg.AssetCheckEvaluation]:
@@ -110,13 +111,13 @@ def _table(set_aside: Mapping[str, SetAside]) -> dg.MetadataValue:
 
 
 def _shards_have_the_schema(
-    store: Store, shards: Sequence[str], corpus: CorpusSettings
+    tables: Mapping[str, Described], corpus: CorpusSettings
 ) -> dg.AssetCheckResult:
     expected = documents_schema(corpus.carried_columns).names
     others = {
-        key: columns
-        for key in shards
-        if (columns := list(store.read_schema(store.table_path(RAW_SHARDS, key)))) != expected
+        key: table.footer.columns
+        for key, table in tables.items()
+        if list(table.footer.columns) != expected
     }
     table = pl.DataFrame(
         {"shard": list(others), "columns": [", ".join(columns) for columns in others.values()]}
@@ -124,10 +125,10 @@ def _shards_have_the_schema(
     return dg.AssetCheckResult(
         check_name=SHARDS_HAVE_THE_SCHEMA,
         passed=not others,
-        description=f"all {len(shards)} shards have the columns {', '.join(expected)}"
+        description=f"all {len(tables)} shards have the columns {', '.join(expected)}"
         if not others
         else inert(
-            f"{len(others)} of {len(shards)} shards, the first {next(iter(others))!r}, do not "
+            f"{len(others)} of {len(tables)} shards, the first {next(iter(others))!r}, do not "
             f"have the columns {', '.join(expected)}: they were made with other "
             "corpus.carried_columns; materialise their partitions again"
         ),
@@ -135,10 +136,8 @@ def _shards_have_the_schema(
     )
 
 
-def _few_rows_in_quarantine(
-    store: Store, shards: Sequence[str], limit: float
-) -> dg.AssetCheckResult:
-    summaries = {key: read_summary(store, key) for key in shards}
+def _few_rows_in_quarantine(tables: Mapping[str, Described], limit: float) -> dg.AssetCheckResult:
+    summaries = {key: summary_of(table.summary) for key, table in tables.items()}
     over = {key: s for key, s in summaries.items() if s.quarantine_share > limit}
     table = pl.DataFrame(
         {

@@ -6,9 +6,27 @@ from quadmix_assets.defs.resources import (
     AUTOMATION_ENABLED,
     BUILD_ENABLED,
     DISCOVERY_SECONDS,
+    DUPLICATES,
+    HELD_OUT,
     PLANTED,
+    SETTINGS,
+    SHARD_ASSETS,
 )
-from quadmix_assets.outputs import INPUT_CHECK, PER_SHARD, PLANTED_CORPUS
+from quadmix_assets.outputs import (
+    COMPARISON_TABLE,
+    DOMAIN_PROXIES,
+    FINAL_MIX,
+    INPUT_CHECK,
+    MIX_COMPARISON,
+    MIX_MANIFEST,
+    PLANTED_CORPUS,
+    REPORT,
+    mix_output,
+)
+from quadmix_assets.settings import assets_of_mixes, evidence_of_mixes
+
+_FOLLOWED = [mix for mix in SETTINGS.mixes if SETTINGS.is_followed(mix)]
+_FOLLOWED_TRAIN = any(DOMAIN_PROXIES in mix.fitted_on for mix in _FOLLOWED)
 
 
 def _switch(
@@ -32,18 +50,24 @@ def _switch(
 follow_shards = _switch(
     "follow_shards",
     *([] if PLANTED else [INPUT_CHECK]),
-    *PER_SHARD,
+    *SHARD_ASSETS,
+    *(mix_output(mix.name, FINAL_MIX) for mix in _FOLLOWED),
     on=AUTOMATION_ENABLED,
-    description="Normalizes, scores, labels and mixes new and changed shards, and no others.",
+    description="Normalizes, scores and labels new and changed shards, and no others, and "
+    "mixes them for the mixes that are followed.",
 )
 keep_reports = _switch(
     "keep_reports",
     "score_report",
-    "mix_manifest",
+    *DUPLICATES,
+    *(mix_output(mix.name, MIX_MANIFEST) for mix in SETTINGS.mixes),
+    MIX_COMPARISON,
+    *([COMPARISON_TABLE] if SETTINGS.evidence.enabled else []),
+    REPORT,
     "catalog",
     on=AUTOMATION_ENABLED,
     checks=True,
-    description="Makes the manifest, the reports and the checks of the whole pool again when "
+    description="Makes the manifests, the reports and the checks of the whole pool again when "
     "shards have changed.",
 )
 fit_missing = _switch(
@@ -52,6 +76,7 @@ fit_missing = _switch(
     "reference_pool",
     "tokenizer",
     "target_sets",
+    *HELD_OUT,
     "fitted_models",
     "scored_reference_pool",
     "score_normalizers",
@@ -69,6 +94,7 @@ train_missing = _switch(
     "proxy_evaluation",
     "proxy_repeats",
     "refinement",
+    *([DOMAIN_PROXIES] if _FOLLOWED_TRAIN else []),
     on=BUILD_ENABLED,
     description="Trains the proxies that are missing, batch by batch; with many proxies for days.",
 )
@@ -79,9 +105,14 @@ search_missing = _switch(
     "verification",
     "optimum_check",
     "proxy_fidelity",
-    "rank_calibration",
-    "random_comparison",
+    *(
+        asset
+        for asset in assets_of_mixes(SETTINGS, _FOLLOWED)
+        if not asset.endswith((FINAL_MIX, MIX_MANIFEST))
+    ),
+    *evidence_of_mixes(SETTINGS),
     on=BUILD_ENABLED,
-    description="Fits regressors, searches theta*, measures candidates for it and calibrates the "
-    "mix where that is missing. A theta* that is there stays.",
+    description="Fits regressors, searches theta*, measures candidates for it and fits the rules "
+    "of the mixes that are followed, where that is missing. A theta* that is there stays. Where "
+    "the settings ask for it, trains language models on mixes that are finished.",
 )

@@ -3,20 +3,24 @@
 import dagster as dg
 import polars as pl
 
-from quadmix_assets.corpus.overlap import SCHEMA, TargetRuns
-from quadmix_assets.corpus.target_sets import EVALUATED
-from quadmix_assets.corpus.target_tables import part_path
+from quadmix_assets.corpus.overlap import SCHEMA, TargetRuns, n_too_short
 from quadmix_assets.defs.conditions import ON_CHANGES, SHARD
 from quadmix_assets.defs.corpus import target_sets
 from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialize_shards
-from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, table_metadata
+from quadmix_assets.defs.metadata import Cost, clear_errors, markdown_table, place_metadata
 from quadmix_assets.defs.partitions import SHARDS, shards_with
 from quadmix_assets.defs.raw_shards import raw_shards
-from quadmix_assets.defs.resources import OWNERS, SHARDS_PER_RUN, ProjectResource, version_of
-from quadmix_assets.outputs import RAW_SHARDS, TARGET_OVERLAP, TARGET_SETS
-from quadmix_assets.settings import Settings
-from quadmix_assets.store import BATCH_ROWS, MissingOutputError, Store
+from quadmix_assets.defs.resources import (
+    HELD_OUT,
+    OWNERS,
+    SHARDS_PER_RUN,
+    ProjectResource,
+    version_of,
+)
+from quadmix_assets.evidence.overlap import searched_texts, searched_versions
+from quadmix_assets.outputs import RAW_SHARDS, TARGET_OVERLAP
+from quadmix_assets.store import BATCH_ROWS, MissingOutputError
 
 _EXAMPLES = 20
 
@@ -27,7 +31,7 @@ _EXAMPLES = 20
     owners=OWNERS,
     code_version=version_of(TARGET_OVERLAP, 1),
     partitions_def=SHARDS,
-    deps=[raw_shards, target_sets],
+    deps=[raw_shards, target_sets, *HELD_OUT],
     backfill_policy=dg.BackfillPolicy.multi_run(SHARDS_PER_RUN),
     automation_condition=SHARD,
 )
@@ -39,12 +43,13 @@ def target_overlap(
 
     A pool that holds the text of a target set makes its loss meaningless: the best theta (Algorithm
     1) would be the one that selects that text. If `targets_are_not_in_the_pool` fails, remove the
-    documents listed here from the pool, or from the target set.
+    documents listed here from the pool, or from the target set. Held-out sets are looked for too,
+    where the settings name any.
     """
     settings, store = project.settings, project.store
     with clear_errors(MissingOutputError):
-        runs = TargetRuns.of(_evaluated(store, settings))
-        version = store.fingerprint(store.root / TARGET_SETS)
+        runs = TargetRuns.of(searched_texts(store, settings))
+        versions = searched_versions(store, settings)
 
     def work(key: str) -> dict[str, object]:
         cost = Cost()
@@ -55,9 +60,9 @@ def target_overlap(
         ]
         table = pl.concat([pl.DataFrame(schema=SCHEMA), *found])
         path = store.table_path(TARGET_OVERLAP, key)
-        store.write_table(path, table, {"inputs": {TARGET_SETS: version}})
+        store.write_table(path, table, {"inputs": versions})
         return {
-            **table_metadata(path, table.schema, table.height),
+            **place_metadata(path, table.height),
             "n_pool_documents": table["id"].n_unique(),
             "n_target_documents": table.select("target", "target_id").n_unique(),
             **cost.metadata(n_documents=store.n_rows(raw), n_bytes=store.summary(raw)["n_bytes"]),
@@ -81,15 +86,15 @@ def targets_are_not_in_the_pool(
     settings, store = project.settings, project.store
     shards = shards_with(context, TARGET_OVERLAP)
     found = pl.concat(store.read_table(store.table_path(TARGET_OVERLAP, key)) for key in shards)
-    targets = _evaluated(store, settings)
-    too_short = TargetRuns.of(targets).too_short
+    texts = searched_texts(store, settings)
+    targets = {name: texts[name] for name in settings.target_names}
     table = pl.DataFrame(
         [
             {
                 "target": name,
                 "documents": frame.height,
                 "in_the_pool": found.filter(pl.col("target") == name)["target_id"].n_unique(),
-                "too_short_to_tell": too_short[name],
+                "too_short_to_tell": n_too_short(frame["text"]),
             }
             for name, frame in targets.items()
         ]
@@ -118,11 +123,3 @@ def targets_are_not_in_the_pool(
             ),
         },
     )
-
-
-def _evaluated(store: Store, settings: Settings) -> dict[str, pl.DataFrame]:
-    """The documents of every target set that losses are measured on."""
-    return {
-        name: pl.concat(store.read_table(part_path(store, name, part)) for part in EVALUATED)
-        for name in settings.target_names
-    }

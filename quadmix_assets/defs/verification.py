@@ -9,6 +9,7 @@ from quadmix_assets.defs.conditions import PINNED
 from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.materialized import materialized
 from quadmix_assets.defs.metadata import Cost, clear_errors, figure, readable_table, table_metadata
+from quadmix_assets.defs.needs import TRAINS
 from quadmix_assets.defs.progress import observe_progress
 from quadmix_assets.defs.proxies import proxy_pool
 from quadmix_assets.defs.refinement import GROUP
@@ -31,6 +32,7 @@ from quadmix_assets.store import MissingOutputError
     deps=[optimal_params, proxy_pool],
     automation_condition=PINNED,
     pool="training",
+    op_tags=TRAINS,
     retry_policy=RETRY_ONCE,
 )
 @faults_in_words
@@ -43,7 +45,7 @@ def verification(
     (`search.verify`): each heat trains proxies for the best candidates so far, with draws, orders
     and initial weights that neither the swarm nor an earlier heat has used. Where the objective's
     noise hides the differences between thetas, later heats have twice the seeds. A run that was
-    killed goes on where it was. The mix follows only when `rank_calibration` is made again.
+    killed goes on where it was. Mixes follow only when their `selection_rule` is made again.
     """
     cost = Cost()
     settings, store = project.settings, project.store

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from quadmix_assets.outputs import DOMAIN_LABELS
 from quadmix_assets.settings import UNKNOWN_DOMAIN
-from quadmix_assets.store import MissingOutputError, Store
+from quadmix_assets.store import MissingOutputError, Store, all_described
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,13 @@ def label_coverage(store: Store, shards: Sequence[str]) -> LabelCoverage:
     """
     documents: Counter[str] = Counter()
     unknown = {}
-    for shard in shards:
-        path = store.table_path(DOMAIN_LABELS, shard)
-        counts = store.summary(path).get("counts")
+    for shard, table in all_described(store, DOMAIN_LABELS, shards).items():
+        counts = table.summary.get("counts")
         if counts is None:
             raise MissingOutputError(
-                f"{path} has no counts of its domains, as it was written by an earlier version: "
-                f"materialise the asset 'domain_labels', partition {shard!r}, again"
+                f"{store.table_path(DOMAIN_LABELS, shard)} has no counts of its domains, as it was "
+                f"written by an earlier version: materialise the asset {DOMAIN_LABELS!r}, "
+                f"partition {shard!r}, again"
             )
         documents.update(counts)
         if total := sum(counts.values()):

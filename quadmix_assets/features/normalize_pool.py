@@ -1,45 +1,67 @@
-"""Fits sigma on the pool, stores and loads it, and measures how far the pool has drifted since."""
+"""Fits sigma on the pool, stores and loads it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-import numpy as np
-
-from quadmix_assets.features.normalizers import Normalizer, fit_normalizer
-from quadmix_assets.features.scored_documents import ScoredDocuments
+from quadmix_assets.features.normalizers import Normalizer, NormalizerFit
+from quadmix_assets.features.scored_documents import iter_scores
 from quadmix_assets.outputs import SCORE_NORMALIZERS
-from quadmix_assets.sampling import TokenShareTable
 from quadmix_assets.settings import NormalizerSettings
 from quadmix_assets.store import Store
 
 
+@dataclass(frozen=True, eq=False)
+class FittedNormalizers:
+    """The normalizers of a pool, and what it holds.
+
+    Attributes:
+        normalizers: one per criterion, in the order of the criteria.
+        n_documents: of the pool.
+        n_tokens: of the pool.
+        max_error: the largest bound of the error of a share of tokens that a table is made from.
+    """
+
+    normalizers: list[Normalizer]
+    n_documents: int
+    n_tokens: int
+    max_error: float
+
+
 def fit_normalizers(
-    store: Store,
-    pool: ScoredDocuments,
-    criteria: Sequence[str],
-    settings: NormalizerSettings,
-) -> list[Normalizer]:
+    store: Store, shards: Sequence[str], criteria: Sequence[str], settings: NormalizerSettings
+) -> FittedNormalizers:
     """Fit one normalizer per criterion on the whole pool and store each as a small table.
+
+    The pool is read shard by shard in the order of their names, whatever the order given, and in
+    bounded memory.
 
     Args:
         store: the lake.
-        pool: all D documents, with scores (D, N).
-        criteria: the N names, in the order of the columns of the scores.
+        shards: scored ones, which are the pool.
+        criteria: the N names.
         settings: kind of the normalizers, and size of their tables.
 
     Raises:
-        ValueError: the pool has no tokens, or a score is not finite.
+        MissingOutputError: a shard is not scored.
+        ValueError: the pool has no tokens, a score is not finite, or a criterion has no scores.
     """
-    normalizers = []
-    for n, criterion in enumerate(criteria):
-        normalizer = fit_normalizer(
-            settings.kind,
-            pool.scores[:, n],
-            pool.n_tokens,
-            max_breakpoints=settings.max_breakpoints,
-        )
-        store.write_table(store.table_path(SCORE_NORMALIZERS, criterion), normalizer.to_frame())
-        normalizers.append(normalizer)
-    return normalizers
+    fits = [
+        NormalizerFit(settings.kind, max_breakpoints=settings.max_breakpoints) for _ in criteria
+    ]
+    n_documents = n_tokens = 0
+    for shard, tokens, scores in iter_scores(store, sorted(shards), criteria):
+        n_documents += len(tokens)
+        n_tokens += int(tokens.sum())
+        for n, (name, fit) in enumerate(zip(criteria, fits, strict=True)):
+            try:
+                fit.add(scores[:, n], tokens)
+            except ValueError as error:
+                raise ValueError(f"{name} of the shard {shard!r}: {error}") from error
+    normalizers = [fit.normalizer() for fit in fits]
+    for name, normalizer in zip(criteria, normalizers, strict=True):
+        store.write_table(store.table_path(SCORE_NORMALIZERS, name), normalizer.to_frame())
+    max_error = max((fit.max_error for fit in fits), default=0.0)
+    return FittedNormalizers(normalizers, n_documents, n_tokens, max_error)
 
 
 def load_normalizers(store: Store, criteria: Sequence[str]) -> list[Normalizer]:
@@ -52,37 +74,3 @@ def load_normalizers(store: Store, criteria: Sequence[str]) -> list[Normalizer]:
         Normalizer.from_frame(store.read_table(store.table_path(SCORE_NORMALIZERS, criterion)))
         for criterion in criteria
     ]
-
-
-def drift_by_criterion(
-    pool: ScoredDocuments, criteria: Sequence[str], normalizers: Sequence[Normalizer]
-) -> dict[str, float]:
-    """How far the pool has drifted from rank normalizers, by criterion; see `drift`.
-
-    Args:
-        pool: all D documents, as the pool is now.
-        criteria: the N names.
-        normalizers: of kind rank, in the order of the criteria.
-    """
-    sigma = pool.sigma(normalizers)
-    return {
-        name: drift(sigma[:, n], -pool.scores[:, n], pool.n_tokens)
-        for n, name in enumerate(criteria)
-    }
-
-
-def drift(fitted: np.ndarray, now: np.ndarray, n_tokens: np.ndarray) -> float:
-    """Largest distance between two cumulative token shares of the same documents, in [0, 1].
-
-    It is the Kolmogorov-Smirnov distance between the pool that a table was fitted on and the pool
-    as it is now.
-
-    Args:
-        fitted: (D,) share that the table gives each document.
-        now: (D,) values that sort the documents as `fitted` does; their exact share is computed.
-        n_tokens: (D,) token counts.
-    """
-    if not len(now):
-        return 0.0
-    exact = TokenShareTable.fit(now, n_tokens, max_breakpoints=max(len(now), 2))(now)
-    return float(np.max(np.abs(exact - fitted)))

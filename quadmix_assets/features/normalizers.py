@@ -14,15 +14,16 @@ as a small table, and later shards are normalized with that same table. Three ki
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
+from quadmix_assets.sampling.share_summary import ShareSummary
 from quadmix_assets.sampling.share_table import SCHEMA as TABLE_SCHEMA
-from quadmix_assets.sampling.share_table import TokenShareTable, tokens_per_value
-from quadmix_assets.sampling.validation import FloatArray, IntArray, check_floats
+from quadmix_assets.sampling.share_table import TokenShareTable
+from quadmix_assets.sampling.validation import FloatArray, IntArray, check_floats, check_tokens
 
 NormalizerKind = Literal["rank", "zscore", "minmax"]
 
@@ -40,6 +41,13 @@ class Normalizer(ABC):
 
         Raises:
             ValueError: a score is NaN or infinite; the message names its index.
+        """
+
+    @abstractmethod
+    def score_for(self, sigma: float) -> float | None:
+        """A raw score with that sigma or a smaller one, the smallest that is known; None without.
+
+        Of kind rank, scores of the pool that it was fitted on are known.
         """
 
     @abstractmethod
@@ -89,6 +97,11 @@ class RankNormalizer(Normalizer):
         """See `Normalizer.apply`; in (0, 1]."""
         return self.table(-check_floats("scores", scores, (None,)))
 
+    def score_for(self, sigma: float) -> float | None:
+        """See `Normalizer.score_for`."""
+        value = self.table.value_for(sigma)
+        return None if value is None else 0.0 - value
+
     def to_frame(self) -> pl.DataFrame:
         """See `Normalizer.to_frame`; one row per breakpoint."""
         null = pl.lit(None, dtype=pl.Float64)
@@ -118,6 +131,12 @@ class LinearNormalizer(Normalizer):
         sigma = (self.centre - raw) / self.scale
         return np.clip(sigma, 0.0, 1.0) if self.kind == "minmax" else sigma
 
+    def score_for(self, sigma: float) -> float | None:
+        """See `Normalizer.score_for`."""
+        if (self.kind == "minmax" or not self.scale) and sigma < 0:
+            return None
+        return self.centre - sigma * self.scale
+
     def to_frame(self) -> pl.DataFrame:
         """See `Normalizer.to_frame`; one row."""
         row = {"kind": self.kind, "centre": self.centre, "scale": self.scale}
@@ -129,7 +148,7 @@ def fit_normalizer(
 ) -> Normalizer:
     """Fit sigma of one criterion to the pool.
 
-    The result is bit-identical for any order of the documents.
+    The result is bit-identical for any order of the documents, up to the limits of `NormalizerFit`.
 
     Args:
         kind: rank, zscore or minmax.
@@ -141,34 +160,128 @@ def fit_normalizer(
         ValueError: an unknown kind, no documents or no tokens, shapes that disagree, a score that
             is NaN or infinite, negative tokens, or scores whose spread overflows float64.
     """
-    raw = check_floats("scores", scores, (None,))
-    if kind == "rank":
-        distinct, weights = tokens_per_value(-raw, n_tokens)
-    else:
-        distinct, weights = tokens_per_value(raw, n_tokens)
-    if not weights.any():
-        raise ValueError(
-            f"{len(raw)} documents with no tokens: expected a pool with tokens to fit a normalizer"
-        )
-    match kind:
-        case "rank":
-            return RankNormalizer(
-                TokenShareTable.fit(distinct, weights, max_breakpoints=max_breakpoints)
-            )
-        case "zscore":
-            centre, scale = _mean_and_standard_deviation(
-                distinct[weights > 0], weights[weights > 0]
-            )
-        case "minmax":
-            centre, scale = float(distinct[-1]), float(distinct[-1]) - float(distinct[0])
-        case _:
+    fit = NormalizerFit(kind, max_breakpoints=max_breakpoints)
+    fit.add(scores, n_tokens)
+    return fit.normalizer()
+
+
+class NormalizerFit:
+    """Fits sigma of one criterion to a pool that is added piece by piece, in bounded memory.
+
+    Up to the limits of `ShareSummary`, the order of the documents changes no bit. Beyond them rank
+    is off by at most `max_error`, and both rank and zscore depend on the order of the pieces.
+
+    Args:
+        kind: rank, zscore or minmax.
+        max_breakpoints: most rows of the table of kind rank; the other kinds ignore it.
+
+    Raises:
+        ValueError: an unknown kind.
+    """
+
+    def __init__(self, kind: NormalizerKind, *, max_breakpoints: int) -> None:
+        if kind not in get_args(NormalizerKind):
             raise ValueError(f"kind is {kind!r}; expected rank, zscore or minmax")
-    if not math.isfinite(scale):
-        raise ValueError(
-            f"scores from {distinct[0]:g} to {distinct[-1]:g} have a spread that overflows "
-            "float64: scale the criterion down or use kind rank"
+        self.kind = kind
+        self._max_breakpoints = max_breakpoints
+        # Of negated scores, so that shares accumulate from the best score down.
+        self._summary = ShareSummary.of_breakpoints(max_breakpoints)
+        self._moments = Moments(0, 0.0, 0.0)
+        self._n_documents = 0
+
+    def add(self, scores: ArrayLike, n_tokens: ArrayLike) -> None:
+        """Add documents with raw scores (D,) and token counts (D,).
+
+        Raises:
+            ValueError: shapes disagree, a score is NaN or infinite, or tokens are negative.
+        """
+        raw = check_floats("scores", scores, (None,))
+        tokens = check_tokens(n_tokens, len(raw))
+        self._summary.add(-raw, tokens)
+        self._n_documents += len(raw)
+        if self.kind == "zscore":
+            self._moments += Moments.of(raw, tokens)
+
+    @property
+    def max_error(self) -> float:
+        """Bound of the error of sigma of kind rank, besides that of its table; 0 of other kinds."""
+        return self._summary.max_error if self.kind == "rank" else 0.0
+
+    def normalizer(self) -> Normalizer:
+        """sigma of all that was added.
+
+        Raises:
+            ValueError: no documents or no tokens, or scores whose spread overflows float64.
+        """
+        if not self._summary.n_tokens:
+            raise ValueError(
+                f"{self._n_documents} documents with no tokens: "
+                "expected a pool with tokens to fit a normalizer"
+            )
+        if self.kind == "rank":
+            return RankNormalizer(self._summary.table(self._max_breakpoints))
+        values, tokens = self._summary.tokens_per_value()
+        best, worst = 0.0 - float(values[0]), 0.0 - float(values[-1])
+        if self.kind == "minmax":
+            centre, scale = best, best - worst
+        elif self._summary.is_exact:
+            # From the worst score up, whatever the order of the documents was.
+            has_tokens = tokens[::-1] > 0
+            centre, scale = _mean_and_standard_deviation(
+                0.0 - values[::-1][has_tokens], tokens[::-1][has_tokens]
+            )
+        else:
+            centre, scale = self._moments.mean, self._moments.standard_deviation
+        if not math.isfinite(scale):
+            raise ValueError(
+                f"scores from {worst:g} to {best:g} have a spread that overflows "
+                "float64: scale the criterion down or use kind rank"
+            )
+        return LinearNormalizer(self.kind, centre, scale)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and spread of values, weighted by tokens; those of two sets add up.
+
+    Attributes:
+        n_tokens: of all values.
+        mean: of the values, weighted.
+        squares: sum of the squared distances from the mean, weighted.
+    """
+
+    n_tokens: int
+    mean: float
+    squares: float
+
+    @classmethod
+    def of(cls, values: FloatArray, n_tokens: IntArray) -> "Moments":
+        """Of values (D,) with token counts (D,)."""
+        total = int(n_tokens.sum())
+        if not total:
+            return cls(0, 0.0, 0.0)
+        mean = math.fsum(values * (n_tokens / total))
+        with np.errstate(over="ignore", invalid="ignore"):
+            squares = float(((values - mean) ** 2 * n_tokens).sum())
+        return cls(total, mean, squares)
+
+    def __add__(self, other: "Moments") -> "Moments":
+        """Of the values of both (Chan, Golub and LeVeque 1983)."""
+        total = self.n_tokens + other.n_tokens
+        if not total:
+            return self
+        share = other.n_tokens / total
+        apart = other.mean - self.mean
+        return Moments(
+            total,
+            self.mean + apart * share,
+            self.squares + other.squares + apart * apart * share * self.n_tokens,
         )
-    return LinearNormalizer(kind, centre, scale)
+
+    @property
+    def standard_deviation(self) -> float:
+        """The square root of the mean squared distance; 0 without tokens."""
+        return math.sqrt(self.squares / self.n_tokens) if self.n_tokens else 0.0
 
 
 def _mean_and_standard_deviation(values: FloatArray, n_tokens: IntArray) -> tuple[float, float]:

@@ -18,7 +18,7 @@ from quadmix_assets.features.normalize_pool import load_normalizers
 from quadmix_assets.features.normalizers import RankNormalizer
 from quadmix_assets.outputs import POPULATION_SHIFT, SCORE_NORMALIZERS, SCORED_SHARDS
 from quadmix_assets.sampling import TokenShareTable
-from quadmix_assets.store import Store
+from quadmix_assets.store import Store, all_described
 
 _N_BINS = 10
 # A shard of a few documents differs from any pool by chance: what chance exceeds once in so many
@@ -103,9 +103,8 @@ def shifts_of_shards(
         if isinstance(fitted, RankNormalizer)
     }
     now: dict[str, Any] = {}
-    for shard in shards:
-        scored = store.table_path(SCORED_SHARDS, shard)
-        made_from = store.summary(scored)["inputs"]
+    for shard, scored in all_described(store, SCORED_SHARDS, shards).items():
+        made_from = scored.summary["inputs"]
         entry = kept.get(shard)
         if entry is None or entry["made_from"] != made_from or set(entry["psi"]) != set(tables):
             entry = {"made_from": made_from, "psi": _measure(store, shard, tables)}

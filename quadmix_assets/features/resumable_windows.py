@@ -11,10 +11,11 @@ import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from itertools import accumulate
+from typing import Any, cast
 
 import polars as pl
 import pyarrow as pa
@@ -52,6 +53,7 @@ def make_table(
     reads: Sequence[str],
     inputs: Mapping[str, str],
     counted: str | None = None,
+    only: range | None = None,
 ) -> None:
     """Write a shard's table: id and the columns of all units, in the row order of raw_shards.
 
@@ -63,6 +65,8 @@ def make_table(
         reads: the columns of raw_shards that the units read, besides the id.
         inputs: fingerprints of the inputs, stored in the footer of the table.
         counted: a column of text; the number of rows of each of its values is in the footer too.
+        only: the numbers of some windows: they are checkpointed, and the table is not written, so
+            that whoever writes it finds them computed. Units without a cache key cannot be.
 
     Raises:
         MissingOutputError: raw_shards does not hold the shard.
@@ -74,25 +78,22 @@ def make_table(
     )
     earlier = _EarlierTable.read(store, asset, shard, units)
     finished = _FinishedWindows(store, asset, shard)
+    if only is not None:
+        for index, batch in _some_windows(store, raw, columns, only):
+            _window(batch, index, units, earlier, finished)
+        return
     progress = _Progress(f"{asset} {shard}", store.n_rows(raw))
     content_hashes: list[str] = []
     counts: Counter[str] = Counter()
     with store.table_writer(path, schema) as writer:
         for index, batch in enumerate(store.iter_table(raw, columns, BATCH_ROWS)):
-            content_hash = _content_hash(batch)
-            known = earlier.window(index, content_hash)
-            missing = {name: unit for name, unit in units.items() if name not in known}
-            cache_keys = {name: unit.cache_key for name, unit in missing.items()}
-            frames = [batch.select("id"), *known.values()]
-            if missing:
-                made_from = {"content": content_hash, "versions": cache_keys}
-                frames.append(finished.window(index, made_from, partial(_compute, batch, missing)))
-            table = pl.concat(frames, how="horizontal")
+            content_hash, frames, reused = _window(batch, index, units, earlier, finished)
+            table = pl.concat([batch.select("id"), *frames], how="horizontal")
             writer.write(table.select(schema.names).to_arrow().cast(schema))
             if counted is not None:
                 counts.update(table[counted].to_list())
             content_hashes.append(content_hash)
-            progress.done(batch.height, n_reused=0 if missing else batch.height)
+            progress.done(batch.height, n_reused=batch.height if reused else 0)
         writer.describe(
             {
                 "inputs": dict(inputs),
@@ -104,6 +105,49 @@ def make_table(
         )
     finished.clear()
     progress.end(earlier.units)
+
+
+def _window(
+    batch: pl.DataFrame,
+    index: int,
+    units: Mapping[str, Unit],
+    earlier: "_EarlierTable",
+    finished: "_FinishedWindows",
+) -> tuple[str, list[pl.DataFrame], bool]:
+    """The hash of a window's documents, the columns of all units, and if none was computed."""
+    content_hash = _content_hash(batch)
+    known = earlier.window(index, content_hash)
+    missing = {name: unit for name, unit in units.items() if name not in known}
+    frames = list(known.values())
+    if missing:
+        cache_keys = {name: unit.cache_key for name, unit in missing.items()}
+        made_from = {"content": content_hash, "versions": cache_keys}
+        frames.append(finished.window(index, made_from, partial(_compute, batch, missing)))
+    return content_hash, frames, not missing
+
+
+def _some_windows(
+    store: Store, raw: UPath, columns: list[str], only: range
+) -> Iterator[tuple[int, pl.DataFrame]]:
+    """The windows of these numbers, with the row groups before and after them left unread."""
+    first, end = only.start * BATCH_ROWS, only.stop * BATCH_ROWS
+    with store.open_table(raw) as parquet:
+        metadata = parquet.metadata
+        sizes = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
+        starts = [0, *accumulate(sizes)]
+        groups = [n for n in range(len(sizes)) if starts[n] < end and starts[n + 1] > first]
+        left = pl.DataFrame()
+        at = starts[groups[0]] if groups else first
+        index = only.start
+        for group in groups:
+            read = cast(pl.DataFrame, pl.from_arrow(parquet.read_row_group(group, columns)))
+            left = pl.concat([left, read.select(columns).slice(max(first - at, 0))])
+            at += read.height
+            while left.height >= BATCH_ROWS and index < only.stop:
+                yield index, left.head(BATCH_ROWS).rechunk()
+                left, index = left.slice(BATCH_ROWS), index + 1
+        if left.height and index < only.stop:
+            yield index, left.rechunk()
 
 
 def _compute(batch: pl.DataFrame, units: Mapping[str, Unit]) -> pl.DataFrame:

@@ -5,9 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import polars as pl
 import pyarrow as pa
-from tokenizers import Tokenizer
 
-from quadmix_assets.corpus.tokenizer import count_tokens
+from quadmix_assets.corpus.token_encoder import TokenEncoder
 from quadmix_assets.features.criteria.base import Criterion
 from quadmix_assets.features.domains.base import DomainClassifier
 from quadmix_assets.features.learned.fit import DOMAINS
@@ -28,9 +27,11 @@ def score_shard(
     store: Store,
     shard: str,
     criteria: Sequence[Criterion],
-    tokenizer: Tokenizer,
+    encoder: TokenEncoder,
     fingerprints: Mapping[str, str],
     cache_keys: Mapping[str, str] | None = None,
+    *,
+    only: range | None = None,
 ) -> None:
     """Write id, n_tokens and each criterion's raw score with its extra columns.
 
@@ -39,10 +40,11 @@ def score_shard(
     Args:
         store, shard: the lake and the partition.
         criteria: fitted.
-        tokenizer: counts tokens.
+        encoder: counts tokens.
         fingerprints: of the inputs, for the table's footer.
         cache_keys: by criterion (and `n_tokens`): columns that were computed under an equal key
             are reused. Without a key a column is computed anew.
+        only: windows that are checkpointed, in place of writing the table; see `make_table`.
 
     Raises:
         MissingOutputError: raw_shards does not hold the shard.
@@ -51,7 +53,7 @@ def score_shard(
     cache_keys = cache_keys or {}
 
     def n_tokens(batch: pl.DataFrame) -> pl.DataFrame:
-        return pl.DataFrame({N_TOKENS: count_tokens(tokenizer, batch["text"].to_list())})
+        return pl.DataFrame({N_TOKENS: encoder.count(batch["text"].to_list())})
 
     units = {N_TOKENS: Unit({N_TOKENS: pa.int64()}, n_tokens, cache_keys.get(N_TOKENS))}
     for criterion in criteria:
@@ -63,6 +65,7 @@ def score_shard(
         units,
         reads=["text", *(column for c in criteria for column in c.settings.columns_read)],
         inputs={**fingerprints, "raw_shard": _input_checksum(store, shard)},
+        only=only,
     )
 
 
@@ -90,6 +93,35 @@ def label_shard(
     Raises:
         MissingOutputError: raw_shards does not hold the shard.
     """
+    _make_labels(store, shard, classifier, fingerprints, cache_keys, None)
+    table = store.read_table(store.table_path(DOMAIN_LABELS, shard), ["domain"])
+    return table.group_by("domain").len("n_documents").sort("domain")
+
+
+def checkpoint_labels(
+    store: Store,
+    shard: str,
+    classifier: DomainClassifier,
+    fingerprints: Mapping[str, str],
+    cache_keys: Mapping[str, str],
+    only: range,
+) -> None:
+    """Checkpoint some windows of what `label_shard` writes, which then finds them computed.
+
+    Raises:
+        MissingOutputError: raw_shards does not hold the shard.
+    """
+    _make_labels(store, shard, classifier, fingerprints, cache_keys, only)
+
+
+def _make_labels(
+    store: Store,
+    shard: str,
+    classifier: DomainClassifier,
+    fingerprints: Mapping[str, str],
+    cache_keys: Mapping[str, str] | None,
+    only: range | None,
+) -> None:
     floor = classifier.settings.confidence_floor
 
     def labels(batch: pl.DataFrame) -> pl.DataFrame:
@@ -106,9 +138,8 @@ def label_shard(
         reads=classifier.settings.columns_read,
         inputs={**fingerprints, "raw_shard": _input_checksum(store, shard)},
         counted="domain",
+        only=only,
     )
-    table = store.read_table(store.table_path(DOMAIN_LABELS, shard), ["domain"])
-    return table.group_by("domain").len("n_documents").sort("domain")
 
 
 def _unit(criterion: Criterion, shard: str, cache_key: str | None) -> Unit:

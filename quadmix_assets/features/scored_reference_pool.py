@@ -62,7 +62,7 @@ def _stored(store: Store) -> dict[str, Any]:
 
 
 def _is_there(store: Store, shard: str) -> bool:
-    return all(store.table_path(table, shard).exists() for table in _TABLES)
+    return all(store.exists(store.table_path(table, shard)) for table in _TABLES)
 
 
 def _contents(store: Store, shard: str) -> dict[str, Any]:

@@ -7,25 +7,33 @@ from typing import Any
 from quadmix_assets.mix.made_from import upstream_fingerprints
 from quadmix_assets.mix.manifest import (
     changed_tables,
-    pinned_fingerprints,
     stale_shards,
     usable_shards,
 )
+from quadmix_assets.mix.pinned import pinned_fingerprints
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FINAL_MIX,
     PROXY_METRICS,
     RAW_SHARDS,
     SCORED_SHARDS,
+    mix_output,
 )
 from quadmix_assets.settings import Settings
-from quadmix_assets.store import Store
+from quadmix_assets.store import Store, described_tables
 
 # Sections and keys of the settings that no result depends on.
-_WITHOUT_EFFECT = ("profile", "lake", "owner", "automation", "mix.accept")
+_WITHOUT_EFFECT = (
+    "profile",
+    "lake",
+    "owner",
+    "automation",
+    "execution",
+    "production",
+    "mix.accept",
+    "mix.export",
+)
 _MOST_NAMES = 5
-# What a mix needs of every shard.
-_PER_SHARD = (RAW_SHARDS, SCORED_SHARDS, DOMAIN_LABELS, FINAL_MIX)
 
 
 @dataclass(frozen=True)
@@ -67,15 +75,15 @@ def changes_since(
     Raises:
         MissingOutputError: a pinned input of the mix is not there any more.
     """
-    in_mix = manifest["shards"]
-    there = [shard for shard in in_mix if shard in set(registered)]
-    with_mix = [
-        shard
-        for shard in there
-        if all(store.table_path(asset, shard).exists() for asset in _PER_SHARD)
-    ]
-    stale = stale_shards(store, with_mix)
-    pinned = pinned_fingerprints(store)
+    in_mix, mix = manifest["shards"], settings.mix_named(manifest["mix"])
+    documents = mix_output(mix.name, FINAL_MIX)
+    needed = (RAW_SHARDS, SCORED_SHARDS, DOMAIN_LABELS, documents)
+    now_registered = set(registered)
+    there = [shard for shard in in_mix if shard in now_registered]
+    tables_of = {asset: described_tables(store, asset, registered) for asset in needed}
+    with_mix = [shard for shard in there if all(shard in found for found in tables_of.values())]
+    stale = stale_shards(store, mix, with_mix)
+    pinned = pinned_fingerprints(store, mix)
     tables = changed_tables(store, manifest)
     whole = [
         asset
@@ -87,12 +95,12 @@ def changes_since(
     mixed_again = [
         shard
         for shard in with_mix
-        if store.summary(store.table_path(FINAL_MIX, shard))["inputs"] != in_mix[shard]["made_from"]
+        if tables_of[documents][shard].summary["inputs"] != in_mix[shard]["made_from"]
     ]
-    before, now = manifest["calibrated_from"], upstream_fingerprints(store)
+    before, now = manifest["made_from"], upstream_fingerprints(store, settings, mix)
     found = {
         "shards that have not been read": sorted(
-            shard for shard in registered if not store.table_path(RAW_SHARDS, shard).exists()
+            shard for shard in registered if shard not in tables_of[RAW_SHARDS]
         ),
         "shards without a mix": sorted(set(usable_shards(store, registered)) - set(in_mix)),
         "shards that are gone": sorted(set(in_mix) - set(there)),
@@ -102,13 +110,20 @@ def changes_since(
         ],
         "shards mixed again since": mixed_again,
         "tables that are newer": sorted([*whole, *tables]),
-        "made again since theta* was frozen": _differing(
+        "made again since the rule was fitted": _differing(
             {asset: value for asset, value in before.items() if asset != PROXY_METRICS},
             {asset: value for asset, value in now.items() if asset != PROXY_METRICS},
         ),
-        "proxies that are newer or gone": _differing(before[PROXY_METRICS], now[PROXY_METRICS]),
+        "proxies that are newer or gone": _differing(
+            before.get(PROXY_METRICS, {}), now.get(PROXY_METRICS, {})
+        ),
         "settings that differ": changed_settings(
-            manifest["settings"], settings.model_dump(mode="json", exclude={"root"})
+            _settings_of(manifest["settings"], mix.name, manifest["export"]),
+            _settings_of(
+                settings.model_dump(mode="json", exclude={"root"}),
+                mix.name,
+                settings.export_of(mix),
+            ),
         ),
     }
     return Changes({kind: names for kind, names in found.items() if names})
@@ -125,6 +140,12 @@ def _differing(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
         elif before[name] != now[name]:
             names.append(name)
     return names
+
+
+def _settings_of(settings: Mapping[str, Any], mix: str, export: str) -> dict[str, Any]:
+    """The settings without those of other mixes, and with the export that takes effect."""
+    own: Mapping[str, Any] = next((each for each in settings["mixes"] if each["name"] == mix), {})
+    return {**settings, "mixes": {mix: {**own, "export": export, "follow": None}}}
 
 
 def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

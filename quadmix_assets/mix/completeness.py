@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from quadmix_assets.mix.manifest import changed_tables
-from quadmix_assets.outputs import EXPORT, FINAL_MIX, MIX_MANIFEST
-from quadmix_assets.store import Store
+from quadmix_assets.mix.export import export_path
+from quadmix_assets.mix.manifest import changed_tables, table_in_lake
+from quadmix_assets.outputs import FINAL_MIX, MIX_EXPORT, MIX_MANIFEST, mix_output
+from quadmix_assets.store import Store, described_tables
 
 
 def incomplete_entries(
@@ -13,42 +14,54 @@ def incomplete_entries(
 ) -> list[str]:
     """What is missing of a mix, one sentence each; empty for a complete one.
 
-    The mixes of shards are compared by their footers, because hashing their texts would read the
-    whole mix; tables and their copies beside the manifest by their bytes.
+    The documents of shards are compared by their seals, because hashing them would read the whole
+    mix; tables and their copies beside the manifest by their bytes.
 
     Args:
         store: the lake.
         manifest: of the mix.
         usable: the shards whose documents can be in the mix.
     """
+    name = manifest["mix"]
+    documents, own = mix_output(name, FINAL_MIX), mix_output(name, MIX_MANIFEST)
     problems = [
-        f"the shard {shard!r} is not in the manifest: materialise final_mix for it, and "
-        "mix_manifest after it"
+        f"the shard {shard!r} is not in the manifest: materialise {documents} for it, and "
+        f"{own} after it"
         for shard in sorted(set(usable) - set(manifest["shards"]))
     ]
-    export = manifest["settings"]["mix"]["export"]["format"]
+    tables = described_tables(store, documents, manifest["shards"])
+    exported = _exported(store, name) if manifest["export"] != "none" else set()
     for shard, entry in manifest["shards"].items():
-        path = store.table_path(FINAL_MIX, shard)
-        if not path.exists():
-            problems.append(f"{path} is gone: materialise final_mix for the shard {shard!r}")
+        path = store.table_path(documents, shard)
+        if shard not in tables:
+            problems.append(f"{path} is gone: materialise {documents} for the shard {shard!r}")
             continue
-        found = store.summary(path)
-        if found.pop("inputs") != entry["made_from"] or found != entry["counts"]:
+        if tables[shard].seal != entry["checksum"]:
             problems.append(
-                f"{path} is not the table that the manifest names: materialise mix_manifest again"
+                f"{path} is not the table that the manifest names: materialise {own} again"
             )
-        exported = store.path(EXPORT, f"{shard}.{export}")
-        if export != "none" and not exported.exists():
-            problems.append(f"{exported} is gone: materialise final_mix for the shard {shard!r}")
+        if manifest["export"] == "none":
+            continue
+        export = export_path(store, shard, name, manifest["export"])
+        if export.name not in exported:
+            problems.append(f"{export} is gone: materialise {documents} for the shard {shard!r}")
     problems += [
-        f"{store.root / name} is not the table that the manifest names: materialise final_mix and "
-        "mix_manifest again"
-        for name in changed_tables(store, manifest)
+        f"{table_in_lake(store, name, table)} is not the table that the manifest names: "
+        f"materialise {documents} and {own} again"
+        for table in changed_tables(store, manifest)
     ]
-    for name, fingerprint in manifest["tables"].items():
-        copy = store.path(MIX_MANIFEST, name)
+    for table, fingerprint in manifest["tables"].items():
+        copy = store.path(own, table)
         if not store.matches(copy, fingerprint):
             problems.append(
-                f"{copy}, the manifest's copy, is gone or changed: materialise mix_manifest again"
+                f"{copy}, the manifest's copy, is gone or changed: materialise {own} again"
             )
     return problems
+
+
+def _exported(store: Store, mix: str) -> set[str]:
+    """The names of what is exported of a mix."""
+    try:
+        return {path.name for path in (store.root / mix_output(mix, MIX_EXPORT)).iterdir()}
+    except (FileNotFoundError, NotADirectoryError):  # the latter is what S3 says of no objects
+        return set()

@@ -1,157 +1,157 @@
-"""The final mix of one shard: which documents, how often, and why."""
+"""The documents of one shard that a mix takes: which, how often, and by which numbers."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from quadmix_assets.features.normalizers import Normalizer
-from quadmix_assets.features.scored_documents import ScoredDocuments, read_scored
-from quadmix_assets.mix.calibration import RankCalibration, merged_scores
-from quadmix_assets.outputs import DOMAIN_LABELS, FINAL_MIX, RAW_SHARDS, SCORED_SHARDS
-from quadmix_assets.sampling import Theta, draw_copies, sampling_value
-from quadmix_assets.store import BATCH_ROWS, Store
+from quadmix_assets.mix.documents import Documents
+from quadmix_assets.mix.pool import read_documents
+from quadmix_assets.mix.rule import Decisions
+from quadmix_assets.mix.stored_rule import LoadedRule
+from quadmix_assets.outputs import (
+    DOMAIN_LABELS,
+    FINAL_MIX,
+    RAW_SHARDS,
+    SCORED_SHARDS,
+    mix_output,
+)
+from quadmix_assets.sampling.validation import FloatArray
+from quadmix_assets.settings import NamedMix, Settings
+from quadmix_assets.store import Store
 
 
-@dataclass(frozen=True)
-class MixModel:
-    """Everything that determines the mix, the same for all shards.
+def mix_shard(
+    store: Store, shard: str, settings: Settings, name: str, loaded: LoadedRule
+) -> dict[str, Any]:
+    """Write the documents of a shard that a mix takes, and return the summary stored with them.
 
-    Attributes:
-        criteria: names of the N criteria.
-        domain_names: names of the M domains.
-        normalizers: sigma of each criterion.
-        theta: theta*.
-        calibration: merged score -> rank under theta*.
-        seed: of the draw.
-        fingerprints: hashes of the files that the above was read from, by asset.
-    """
+    The rule decides on each document by itself, so the result does not depend on how documents are
+    distributed over shards. No text is read.
 
-    criteria: tuple[str, ...]
-    domain_names: tuple[str, ...]
-    normalizers: Sequence[Normalizer]
-    theta: Theta
-    calibration: RankCalibration
-    seed: int
-    fingerprints: dict[str, str]
-
-
-def mix_shard(store: Store, shard: str, model: MixModel) -> dict[str, Any]:
-    """Write the selected documents of one shard and return the summary stored with them.
-
-    The text is read as a stream; only scores are held in memory. The draw is a function of document
-    id and seed, so the result does not depend on how documents are distributed over shards.
+    Args:
+        store: the lake.
+        shard: its key.
+        settings: of the profile.
+        name: of the mix.
+        loaded: its rule.
 
     Raises:
-        MissingOutputError: the shard has no texts, scores or domain labels yet.
-        ValueError: its scores or labels were made from another version of its documents.
+        MissingOutputError: the shard has no scores or domain labels yet.
+        ValueError: they were made from another version of its documents.
     """
-    raw = store.table_path(RAW_SHARDS, shard)
-    documents = read_scored(store, [shard], model.criteria, model.domain_names)
-    decisions = decide(documents, model)
-    summary = _summary(documents, decisions, model)
-    raw_checksum = store.summary(raw)["input"]["checksum"]
-    n_rows = store.n_rows(raw)
-    for asset in (SCORED_SHARDS, DOMAIN_LABELS):
-        made_from = store.summary(store.table_path(asset, shard))["inputs"]["raw_shard"]
-        if made_from != raw_checksum or n_rows != len(documents.ids):
-            raise _stale(shard, asset)
-    summary["inputs"] = {**model.fingerprints, "raw_shard": raw_checksum}
-
-    texts_schema = pl.DataFrame(schema=store.read_schema(raw))
-    names = _renamed_inputs(texts_schema.columns, decisions.columns)
-    texts_schema = texts_schema.rename(names)
-    schema = pl.concat([texts_schema, decisions.clear()], how="horizontal").to_arrow().schema
-    start = 0
-    with store.table_writer(store.table_path(FINAL_MIX, shard), schema) as writer:
-        for texts in store.iter_table(raw, batch_rows=BATCH_ROWS):
-            rows = decisions.slice(start, texts.height)
-            if not texts["id"].equals(documents.ids.slice(start, texts.height)):
-                raise _stale(shard, SCORED_SHARDS)
-            start += texts.height
-            chosen = pl.concat([texts.rename(names), rows], how="horizontal").filter(
-                pl.col("copies") > 0
-            )
-            writer.write(chosen.to_arrow().cast(schema))
-        writer.describe(summary)
+    mix = settings.mix_named(name)
+    documents = read_documents(
+        store,
+        [shard],
+        settings,
+        mix,
+        score_names=settings.score_names,
+        normalizers=loaded.normalizers,
+    )
+    raw_checksum = _checksum_of_scored(store, shard, len(documents))
+    made = loaded.decide(documents)
+    summary = _summary(documents, made.copies, loaded.is_dropped(documents))
+    summary["inputs"] = {**loaded.fingerprints, "raw_shard": raw_checksum}
+    taken = table_of(documents, made).filter(pl.col("copies") > 0)
+    store.write_table(store.table_path(mix_output(name, FINAL_MIX), shard), taken, summary)
     return summary
 
 
-def column_lineage(criteria: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
-    """Per column of a final mix, the assets and columns that it is made from."""
-    scores = [(SCORED_SHARDS, name) for name in criteria]
-    decided = [*scores, (DOMAIN_LABELS, "domain"), (SCORED_SHARDS, "n_tokens")]
+def table_of(documents: Documents, made: Decisions) -> pl.DataFrame:
+    """Per document: id, domain, n_tokens, raw scores, merged score, rank, S and copies.
+
+    Merged score and rank are null where the method has none.
+    """
+    names = np.array(documents.domain_names, dtype=object)
+    return pl.DataFrame(
+        {
+            "id": documents.scored.ids,
+            "domain": pl.Series(names[documents.domains], dtype=pl.String),
+            "n_tokens": documents.n_tokens,
+            **{name: documents.score(name) for name in documents.score_names},
+            "merged_score": _or_null(made.merged_score, len(documents)),
+            "rank": _or_null(made.rank, len(documents)),
+            "sampling_value": np.asarray(made.sampling_value, dtype=np.float64),
+            "copies": np.asarray(made.copies, dtype=np.int32),
+        }
+    )
+
+
+def columns_of(settings: Settings) -> dict[str, pl.DataType]:
+    """The columns of the documents of any mix, with their types."""
     return {
-        **{name: [(RAW_SHARDS, name)] for name in ("id", "text", "source", "n_bytes")},
-        **{name: [(asset, name)] for asset, name in scores},
+        "id": pl.String(),
+        "domain": pl.String(),
+        "n_tokens": pl.Int64(),
+        **{name: pl.Float64() for name in settings.score_names},
+        "merged_score": pl.Float64(),
+        "rank": pl.Float64(),
+        "sampling_value": pl.Float64(),
+        "copies": pl.Int32(),
+    }
+
+
+def column_lineage(mix: NamedMix, settings: Settings) -> dict[str, list[tuple[str, str]]]:
+    """Per column of the documents of a mix, the assets and columns that it is made from."""
+    decided = [(SCORED_SHARDS, name) for name in ("id", *settings.score_columns_of(mix))]
+    if mix.uses_domains:
+        decided.append((DOMAIN_LABELS, "domain"))
+    return {
+        "id": [(SCORED_SHARDS, "id")],
         "domain": [(DOMAIN_LABELS, "domain")],
         "n_tokens": [(SCORED_SHARDS, "n_tokens")],
+        **{name: [(SCORED_SHARDS, name)] for name in settings.score_names},
         **dict.fromkeys(("merged_score", "rank", "sampling_value", "copies"), decided),
     }
 
 
-def _renamed_inputs(columns: Sequence[str], ours: Sequence[str]) -> dict[str, str]:
-    """New names for the input columns that have the name of a column of the mix."""
-    names = {}
-    for column in columns:
-        name = column
-        while name in ours or (name != column and name in columns):
-            name = f"input_{name}"
-        if name != column:
-            names[column] = name
-    return names
-
-
-def _stale(shard: str, asset: str) -> ValueError:
+def stale(shard: str, asset: str) -> ValueError:
+    """The error of scores or labels of another version of a shard."""
     return ValueError(
         f"{asset} of the shard {shard!r} was made from another version of the shard than "
         "raw_shards holds now: materialise scored_shards and domain_labels for it again"
     )
 
 
-def decide(documents: ScoredDocuments, model: MixModel) -> pl.DataFrame:
-    """Per document: domain, n_tokens, raw scores, merged score, rank, S and copies."""
-    theta = model.theta
-    merged = merged_scores(documents, model.normalizers, theta)
-    ranks = model.calibration.ranks(merged, documents.domains)
-    values = sampling_value(ranks, documents.domains, *theta[1:])
-    copies = draw_copies(values, documents.id_hashes, model.seed)
-    names = np.array(model.domain_names, dtype=object)
-    return pl.DataFrame(
-        {
-            "domain": pl.Series(names[documents.domains], dtype=pl.String),
-            "n_tokens": documents.n_tokens,
-            **{name: documents.scores[:, n] for n, name in enumerate(model.criteria)},
-            "merged_score": merged,
-            "rank": ranks,
-            "sampling_value": values,
-            "copies": np.asarray(copies, dtype=np.int32),
-        }
+def _checksum_of_scored(store: Store, shard: str, n_documents: int) -> str:
+    """The checksum of the file that the scores of a shard come from, the one that is there now.
+
+    Raises:
+        ValueError: scores or labels come from another one.
+    """
+    raw = store.table_path(RAW_SHARDS, shard)
+    checksum: str = store.summary(raw)["input"]["checksum"]
+    for asset in (SCORED_SHARDS, DOMAIN_LABELS):
+        made_from = store.summary(store.table_path(asset, shard))["inputs"]["raw_shard"]
+        if made_from != checksum or store.n_rows(raw) != n_documents:
+            raise stale(shard, asset)
+    return checksum
+
+
+def _or_null(values: FloatArray | None, n: int) -> pl.Series:
+    return (
+        pl.Series(np.asarray(values))
+        if values is not None
+        else pl.repeat(None, n, dtype=pl.Float64, eager=True)
     )
 
 
-def _summary(
-    documents: ScoredDocuments, decisions: pl.DataFrame, model: MixModel
-) -> dict[str, Any]:
+def _summary(documents: Documents, copies: np.ndarray, is_dropped: np.ndarray) -> dict[str, Any]:
     """Counts of a shard before and after the selection, in total and per domain."""
-    n_domains = len(model.domain_names)
-    copies = decisions["copies"].to_numpy()
-    tokens_out = documents.n_tokens * copies
-
-    def per_domain(values: np.ndarray) -> list[int]:
-        counts = np.zeros(n_domains, dtype=np.int64)
-        np.add.at(counts, documents.domains, values)
-        return [int(count) for count in counts]
-
+    n_tokens = documents.n_tokens
+    tokens_out = n_tokens * copies
     return {
-        "n_documents_in": len(documents.ids),
-        "n_tokens_in": int(documents.n_tokens.sum()),
+        "n_documents_in": len(documents),
+        "n_tokens_in": int(n_tokens.sum()),
         "n_documents_out": int((copies > 0).sum()),
         "n_copies_out": int(copies.sum()),
         "n_tokens_out": int(tokens_out.sum()),
         "max_copies": int(copies.max(initial=0)),
-        "n_tokens_in_per_domain": per_domain(documents.n_tokens),
-        "n_tokens_out_per_domain": per_domain(tokens_out),
+        "n_tokens_in_per_domain": documents.tokens_per_domain().tolist(),
+        "n_tokens_out_per_domain": documents.tokens_per_domain(copies).tolist(),
+        "dropped_duplicates": {
+            "n_documents": int(is_dropped.sum()),
+            "n_tokens": int(n_tokens[is_dropped].sum()),
+        },
     }

@@ -8,11 +8,14 @@ import polars as pl
 from threadpoolctl import threadpool_limits
 
 from quadmix_assets.features.label_coverage import label_coverage
+from quadmix_assets.mix.methods.quadmix import ThetaMethod
+from quadmix_assets.mix.upstream import upstream_of
+from quadmix_assets.outputs import PROXY_METRICS, REGRESSOR, SELECTION_RULE, mix_output
 from quadmix_assets.proxies.evidence import Evidence, read_evidence
 from quadmix_assets.search.fit import poor_regressors, read_metrics
 from quadmix_assets.search.objective import objective_named
-from quadmix_assets.search.within_evidence import WHAT_TO_DO, outside_evidence
-from quadmix_assets.settings import Settings
+from quadmix_assets.search.within_evidence import WHAT_TO_DO, thetas_outside_evidence
+from quadmix_assets.settings import NamedMix, Settings
 from quadmix_assets.settings.mix import Guard
 from quadmix_assets.store import Store
 
@@ -51,39 +54,56 @@ class Guards:
         }
 
 
-def check_guards(store: Store, shards: Sequence[str], settings: Settings, objective: str) -> Guards:
-    """Look at all guards of a mix of `shards` that is made with theta* of `objective`.
+def guards_of(settings: Settings, mix: NamedMix) -> tuple[Guard, ...]:
+    """The guards of what a mix uses: a predicted theta, proxies, domains."""
+    found: list[Guard] = []
+    upstream = upstream_of(settings, mix) if mix.uses_theta else []
+    if PROXY_METRICS in upstream:
+        if REGRESSOR in upstream:
+            found.append("regressor_learned_something")
+            if mix.stays_within_evidence:
+                found.append("theta_star_is_within_evidence")
+        found.append("few_proxies_failed")
+    if mix.uses_domains:
+        found.append("labels_cover_the_pool")
+    return tuple(found)
+
+
+def check_guards(store: Store, shards: Sequence[str], settings: Settings, mix: NamedMix) -> Guards:
+    """Look at the guards of a mix of `shards`.
 
     Raises:
         GuardsFailedError: some failed and are not accepted; the message says what to do.
         MissingOutputError: what a guard looks at has not been made.
     """
-    evidence = read_evidence(store, settings)
-    failed = [
-        guard
-        for guard in (
-            _regressor(store, settings, objective),
-            _evidence(store, settings, evidence, objective),
-            _proxies(settings, evidence),
-            _labels(store, shards, settings),
-        )
-        if guard is not None
-    ]
+    names = guards_of(settings, mix)
+    looked_at: list[FailedGuard | None] = []
+    if "regressor_learned_something" in names:
+        looked_at.append(_regressor(store, settings, settings.objective_of(mix)))
+    if "few_proxies_failed" in names:
+        evidence = read_evidence(store, settings)
+        if "theta_star_is_within_evidence" in names:
+            looked_at.append(_evidence(store, settings, evidence, mix))
+        looked_at.append(_proxies(settings, evidence))
+    if "labels_cover_the_pool" in names:
+        looked_at.append(_labels(store, shards, settings))
+    failed = [guard for guard in looked_at if guard is not None]
     accept = settings.mix.accept
     waiting = [g for g in failed if g.name not in accept or not g.can_be_accepted]
     if waiting:
-        raise GuardsFailedError(_waiting(waiting))
+        raise GuardsFailedError(_waiting(mix, waiting))
     return Guards(tuple(failed), tuple(guard.name for guard in failed))
 
 
-def _waiting(guards: Sequence[FailedGuard]) -> str:
-    lines = ["the mix would be a guess, so it waits:"]
+def _waiting(mix: NamedMix, guards: Sequence[FailedGuard]) -> str:
+    lines = [f"the mix {mix.name} would be a guess, so it waits:"]
     lines += [f"- {guard.name}: {guard.words}" for guard in guards]
     acceptable = [guard.name for guard in guards if guard.can_be_accepted]
     if acceptable:
         lines.append(
-            "After that, materialise rank_calibration again. To make the mix all the same, add "
-            f"{', '.join(acceptable)} to the setting mix.accept: the manifest will say so"
+            f"After that, materialise {mix_output(mix.name, SELECTION_RULE)} again. To make the "
+            f"mix all the same, add {', '.join(acceptable)} to the setting mix.accept: the "
+            "manifest will say so"
         )
     return "\n".join(lines)
 
@@ -109,16 +129,19 @@ def _regressor(store: Store, settings: Settings, objective: str) -> FailedGuard 
 
 
 def _evidence(
-    store: Store, settings: Settings, evidence: Evidence, objective: str
+    store: Store, settings: Settings, evidence: Evidence, mix: NamedMix
 ) -> FailedGuard | None:
+    method = mix.implementation()(mix, store, settings)
+    assert isinstance(method, ThetaMethod)
+    thetas = {mix.name: method.theta()}
     with threadpool_limits(settings.search.n_threads):
-        outside = outside_evidence(store, settings, evidence, [objective])[objective]
+        outside = thetas_outside_evidence(store, settings, evidence, thetas)[mix.name]
     if not outside:
         return None
     return FailedGuard(
         "theta_star_is_within_evidence",
-        f"theta* of {objective!r} lies outside the range of the trained thetas in {outside}. "
-        f"{WHAT_TO_DO}",
+        f"the theta of the mix {mix.name} lies outside the range of the trained thetas in "
+        f"{outside}. {WHAT_TO_DO}",
     )
 
 

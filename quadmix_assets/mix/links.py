@@ -5,63 +5,32 @@ byte.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import polars as pl
 from upath import UPath
 
+from quadmix_assets.mix.upstream import upstream_of
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FINAL_MIX,
     FITTED_MODELS,
     MIX_LINKS,
     MIX_MANIFEST,
-    OPTIMAL_PARAMS,
     OPTIMUM_CHECK,
-    PARAMETER_SETS,
-    PROXY_EVALUATION,
-    PROXY_METRICS,
-    PROXY_POOL,
-    PROXY_REPEATS,
-    RANK_CALIBRATION,
     RAW_SHARDS,
-    REFINEMENT,
-    REGRESSOR,
     SCORE_NORMALIZERS,
     SCORED_SHARDS,
-    TARGET_SETS,
+    SELECTION_RULE,
     TOKENIZER,
-    VERIFICATION,
+    mix_output,
 )
 from quadmix_assets.report.markdown import plain_text
+from quadmix_assets.settings import NamedMix, Settings
 from quadmix_assets.store import Store
 
-# The assets whose materialisations a manifest names, in the order of the data flow.
-LINKED = (
-    "reference_pool",
-    TOKENIZER,
-    TARGET_SETS,
-    FITTED_MODELS,
-    "scored_reference_pool",
-    SCORE_NORMALIZERS,
-    PROXY_POOL,
-    PARAMETER_SETS,
-    PROXY_METRICS,
-    PROXY_EVALUATION,
-    PROXY_REPEATS,
-    REFINEMENT,
-    REGRESSOR,
-    OPTIMAL_PARAMS,
-    VERIFICATION,
-    OPTIMUM_CHECK,
-    RANK_CALIBRATION,
-    RAW_SHARDS,
-    SCORED_SHARDS,
-    DOMAIN_LABELS,
-    FINAL_MIX,
-)
 LINKS_FILE = "links.json"
 _MOST_ROWS = 60
 # Columns of `table_of_links` whose cells are Markdown.
@@ -78,6 +47,8 @@ class Link:
         event: number of the materialisation in the instance's log.
         run_id: of the run that made it; empty for an event that was reported without a run.
         time: when it was recorded, ISO 8601 in UTC.
+        version: of its content, the data version that Dagster shows; empty in links that were
+            written before they had one.
     """
 
     asset: str
@@ -85,6 +56,7 @@ class Link:
     event: int
     run_id: str
     time: str
+    version: str
 
     @property
     def asset_url(self) -> str:
@@ -100,26 +72,49 @@ class Link:
         return f"/runs/{self.run_id}" if self.run_id else ""
 
 
-def links_path(store: Store) -> UPath:
-    """The path of the file of links."""
-    return store.path(MIX_LINKS, LINKS_FILE)
-
-
-def write_links(store: Store, manifest_fingerprint: str, links: Sequence[Link]) -> UPath:
-    """Write the links of a manifest; returns the path of the file."""
-    entries = [
-        {**asdict(link), "asset_url": link.asset_url, "run_url": link.run_url} for link in links
+def linked_assets(settings: Settings, mix: NamedMix) -> list[str]:
+    """The assets whose materialisations the manifest of a mix names, in the order of data flow."""
+    upstream = upstream_of(settings, mix)
+    return [
+        TOKENIZER,
+        FITTED_MODELS,
+        *upstream,
+        *([SCORE_NORMALIZERS] if mix.normalized else []),
+        *([OPTIMUM_CHECK] if mix.uses_theta else []),
+        mix_output(mix.name, SELECTION_RULE),
+        RAW_SHARDS,
+        SCORED_SHARDS,
+        DOMAIN_LABELS,
+        mix_output(mix.name, FINAL_MIX),
     ]
-    store.write_json(links_path(store), {MIX_MANIFEST: manifest_fingerprint, "entries": entries})
-    return links_path(store)
 
 
-def read_links(store: Store) -> dict[tuple[str, str | None], Link]:
-    """The links that were written last, by asset and partition; empty if there are none."""
-    path = links_path(store)
+def links_path(store: Store, mix: str) -> UPath:
+    """The path of the file of links of a mix."""
+    return store.path(mix_output(mix, MIX_LINKS), LINKS_FILE)
+
+
+def write_links(store: Store, mix: str, manifest_fingerprint: str, links: Sequence[Link]) -> UPath:
+    """Write the links of the manifest of a mix; returns the path of the file."""
+    entries = [
+        {**vars(link), "asset_url": link.asset_url, "run_url": link.run_url} for link in links
+    ]
+    path = links_path(store, mix)
+    store.write_json(
+        path, {MIX_MANIFEST: manifest_fingerprint, "entries": entries}, lines_of="entries"
+    )
+    return path
+
+
+def read_links(store: Store, mix: str) -> dict[tuple[str, str | None], Link]:
+    """The links of a mix that were written last, by asset and partition; {} if there are none."""
+    path = links_path(store, mix)
     entries: Sequence[Mapping[str, Any]] = store.read_json(path)["entries"] if path.exists() else ()
     names = ("asset", "partition", "event", "run_id", "time")
-    links = [Link(**{name: entry[name] for name in names}) for entry in entries]
+    links = [
+        Link(**{name: entry[name] for name in names}, version=entry.get("version", ""))
+        for entry in entries
+    ]
     return {(link.asset, link.partition): link for link in links}
 
 

@@ -1,4 +1,4 @@
-"""What the summary says of losses: theta* beside what it has to beat, and the mix beside random.
+"""What the summary says of losses: theta* beside what it has to beat.
 
 Written for readers who know neither the graph nor its words.
 """
@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from quadmix_assets.corpus.target_sets import SEARCH
-from quadmix_assets.outputs import OPTIMUM_CHECK, RANDOM_COMPARISON
+from quadmix_assets.outputs import OPTIMUM_CHECK
 from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.search.candidates import QUADMIX_PAPER
+from quadmix_assets.search.intervals import finite_or_none
 from quadmix_assets.search.objective import objective_losses, objective_named
+from quadmix_assets.search.optimum import read_optimum
 from quadmix_assets.search.optimum_check import (
     BEST_OF_FIRST_ROUND,
     THETA_STAR,
@@ -31,16 +32,24 @@ _RANDOM = "random documents"
 
 
 def loss_lines(settings: Settings, store: Store, manifest: Mapping[str, Any]) -> list[str]:
-    """Losses of the mix's objective: of theta* and of what it is compared with, and of the mix.
+    """Losses of the mix's objective: of theta* and of what it is compared with.
 
-    Before `optimum_check` has been made, what is known of theta* without it.
+    Before `optimum_check` has been made, what is known of theta* without it. Of methods without a
+    theta no losses are known.
     """
-    name = manifest["objective"]
+    if "theta" not in manifest["rule"]:
+        return []
+    objective, prediction = manifest["objective"], manifest["prediction"] or {}
+    lines = []
+    # Mixes of theta* name the candidate that it was; others have a theta beside it.
+    if "candidate" not in prediction:
+        if "predicted" in prediction:
+            words = f"theta of this mix, predicted for {objective!r}"
+            lines = [_line(words, prediction["predicted"]), ""]
+        prediction = read_optimum(store, settings, objective)[1]
     if store.table_path(OPTIMUM_CHECK).exists():
-        lines = check_lines(read_check(store, settings, name), manifest["prediction"])
-    else:
-        lines = _swarm_lines(settings, store, manifest)
-    return [*lines, *_comparison_lines(store)]
+        return [*lines, *check_lines(read_check(store, settings, objective), prediction)]
+    return [*lines, *_swarm_lines(settings, store, objective, prediction)]
 
 
 def check_lines(check: CheckResult, prediction: Mapping[str, Any]) -> list[str]:
@@ -48,7 +57,7 @@ def check_lines(check: CheckResult, prediction: Mapping[str, Any]) -> list[str]:
 
     Args:
         check: of the mix's objective.
-        prediction: of theta*, as the manifest has it.
+        prediction: of theta*, as the verification has it.
     """
     shown = _compared(check)
     rows = [_row(check, sample, name) for sample, name in shown.items()]
@@ -123,14 +132,15 @@ def _share_of_criterion(check: CheckResult) -> float | None:
         return None
     gain = check.gain_over(UNIFORM).gain.value
     share = 1 - check.gain_over(criterion).gain.value / gain if gain > 0 else np.nan
-    return float(share) if np.isfinite(share) else None
+    return finite_or_none(share)
 
 
-def _swarm_lines(settings: Settings, store: Store, manifest: Mapping[str, Any]) -> list[str]:
+def _swarm_lines(
+    settings: Settings, store: Store, name: str, prediction: Mapping[str, Any]
+) -> list[str]:
     """theta*'s prediction beside the swarm, before it was compared with anything."""
-    objective = objective_named(settings.objectives, manifest["objective"])
+    objective = objective_named(settings.objectives, name)
     losses = objective_losses(read_evidence(store, settings).metrics, objective)
-    prediction = manifest["prediction"]
     return [
         f"objective {objective.name!r} in {prediction['unit']}, lower is better:",
         _line(
@@ -139,26 +149,6 @@ def _swarm_lines(settings: Settings, store: Store, manifest: Mapping[str, Any]) 
         ),
         _line(f"best of {len(losses)} proxies of the swarm", losses.min()),
         _line("mean of the proxies of the swarm", losses.mean()),
-    ]
-
-
-def _comparison_lines(store: Store) -> list[str]:
-    """The mix beside random mixes of its size."""
-    path = store.table_path(RANDOM_COMPARISON)
-    if not path.exists():
-        return []
-    rows = (
-        store.read_table(path)
-        .filter(pl.col("status") == "trained")
-        .group_by("mix", "target")
-        .agg(pl.col("loss_nats").mean(), pl.col("seed").n_unique().alias("n_seeds"))
-    )
-    return [
-        "the same model trained on the same number of tokens, loss in nats per token:",
-        *(
-            _line(f"{mix}, {target} loss, mean of {n_seeds} seeds", loss)
-            for mix, target, loss, n_seeds in rows.sort("target", "mix").rows()
-        ),
     ]
 
 

@@ -1,69 +1,49 @@
-"""What theta* and the rank calibration of a mix were made from, recorded when they are frozen.
+"""What the rule of a mix was made from, recorded when it is fitted.
 
-The record lies beside the calibration instead of in it: a proxy batch that is trained again with
-the same losses has another fingerprint and leaves theta* as it is, and the mix with it.
+The record lies beside the rule instead of in it: a proxy batch that is trained again with the same
+losses has another fingerprint and leaves theta* as it is, and the mix with it.
 """
 
 from typing import Any, cast
 
 from quadmix_assets.mix.guards import Guards
+from quadmix_assets.mix.upstream import upstream_of
 from quadmix_assets.outputs import (
-    CALIBRATED_FROM,
-    OPTIMAL_PARAMS,
     OPTIMUM_CHECK,
-    PARAMETER_SETS,
-    PROXY_EVALUATION,
     PROXY_METRICS,
-    PROXY_POOL,
-    PROXY_REPEATS,
-    RANK_CALIBRATION,
-    REFERENCE_POOL,
-    REFINEMENT,
-    REGRESSOR,
-    SCORED_REFERENCE_POOL,
-    TARGET_SETS,
-    VERIFICATION,
+    RULE_MADE_FROM,
+    SELECTION_RULE,
+    mix_output,
 )
 from quadmix_assets.proxies.parameter_sets import batch_names, n_rounds
+from quadmix_assets.settings import NamedMix, Settings
 from quadmix_assets.store import MissingOutputError, Store
 
 _FILE = "made_from.json"
-_ASSETS = (
-    REFERENCE_POOL,
-    SCORED_REFERENCE_POOL,
-    TARGET_SETS,
-    PROXY_POOL,
-    PARAMETER_SETS,
-    PROXY_EVALUATION,
-    REFINEMENT,
-    PROXY_REPEATS,
-    REGRESSOR,
-    OPTIMAL_PARAMS,
-    VERIFICATION,
-)
 
 
-def upstream_fingerprints(store: Store) -> dict[str, Any]:
-    """Fingerprints of what theta* depends on, as it is in the lake now.
+def upstream_fingerprints(store: Store, settings: Settings, mix: NamedMix) -> dict[str, Any]:
+    """Fingerprints of what the rule of a mix depends on, as it is in the lake now.
 
-    One for each of `target_sets`, `proxy_pool`, `parameter_sets`, `proxy_evaluation`,
-    `proxy_repeats`, `refinement`, `regressor`, `optimal_params`, `verification` and the reference
-    pools that is there, and for `proxy_metrics` one per batch.
+    One for each asset of `upstream_of` that is there; for `proxy_metrics`, if the mix depends on
+    it, one per batch.
     """
-    found: dict[str, Any] = {
-        asset: store.fingerprint(store.root / asset)
-        for asset in _ASSETS
-        if (store.root / asset).exists()
-    }
+    found: dict[str, Any] = {}
+    for asset in upstream_of(settings, mix):
+        if asset == PROXY_METRICS:
+            found[asset] = _batches(store)
+        elif (store.root / asset).exists():
+            found[asset] = store.fingerprint(store.root / asset)
+    return found
+
+
+def _batches(store: Store) -> dict[str, str]:
     batches = [
         (batch, store.table_path(PROXY_METRICS, batch))
         for number in range(n_rounds(store) + 1)
         for batch in batch_names(store, number)
     ]
-    found[PROXY_METRICS] = {
-        batch: store.fingerprint(path) for batch, path in batches if path.exists()
-    }
-    return found
+    return {batch: store.fingerprint(path) for batch, path in batches if path.exists()}
 
 
 def optimum_check_fingerprint(store: Store) -> str | None:
@@ -72,30 +52,32 @@ def optimum_check_fingerprint(store: Store) -> str | None:
     return store.fingerprint(path) if path.exists() else None
 
 
-def write_made_from(store: Store, guards: Guards) -> None:
-    """Record what the calibration was made from, and the guards that failed and were accepted."""
+def write_made_from(store: Store, settings: Settings, mix: NamedMix, guards: Guards) -> None:
+    """Record what the rule was made from, and the guards that failed and were accepted."""
+    fingerprints = upstream_fingerprints(store, settings, mix)
     store.write_json(
-        store.path(CALIBRATED_FROM, _FILE),
+        store.path(mix_output(mix.name, RULE_MADE_FROM), _FILE),
         {
-            "calibration": store.fingerprint(store.root / RANK_CALIBRATION),
-            "fingerprints": upstream_fingerprints(store),
-            "refinement_rounds": n_rounds(store),
+            SELECTION_RULE: store.fingerprint(store.root / mix_output(mix.name, SELECTION_RULE)),
+            "fingerprints": fingerprints,
+            "refinement_rounds": n_rounds(store) if PROXY_METRICS in fingerprints else 0,
             "guards": guards.to_json(),
         },
     )
 
 
-def read_made_from(store: Store) -> dict[str, Any]:
-    """The record: `fingerprints`, `refinement_rounds`, `guards`.
+def read_made_from(store: Store, mix: str) -> dict[str, Any]:
+    """The record of the mix of that name: `fingerprints`, `refinement_rounds`, `guards`.
 
     Raises:
-        MissingOutputError: there is none, or it is that of another calibration.
+        MissingOutputError: there is none, or it is that of another rule.
     """
-    path = store.path(CALIBRATED_FROM, _FILE)
-    again = "materialise the asset 'rank_calibration' again"
+    path = store.path(mix_output(mix, RULE_MADE_FROM), _FILE)
+    rule = mix_output(mix, SELECTION_RULE)
+    again = f"materialise the asset {rule!r} again"
     if not path.exists():
         raise MissingOutputError(f"{path} is not there: {again}")
     stored = cast(dict[str, Any], store.read_json(path))
-    if stored.pop("calibration") != store.fingerprint(store.root / RANK_CALIBRATION):
-        raise MissingOutputError(f"{path} is the record of another calibration: {again}")
+    if stored.pop(SELECTION_RULE) != store.fingerprint(store.root / rule):
+        raise MissingOutputError(f"{path} is the record of another rule: {again}")
     return stored

@@ -10,24 +10,30 @@ from typing import Any
 import numpy as np
 from upath import UPath
 
-from quadmix_assets.corpus.tokenizer import tokenizer_path
 from quadmix_assets.hashing import hash_bytes, hash_file, hash_files
-from quadmix_assets.mix.calibrate_pool import read_calibration, read_chosen
 from quadmix_assets.mix.checkout import git_state
 from quadmix_assets.mix.made_from import optimum_check_fingerprint, read_made_from
+from quadmix_assets.mix.pinned import pinned_fingerprints
+from quadmix_assets.mix.stored_rule import RULE_FILE, read_rule_values
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FINAL_MIX,
-    FITTED_MODELS,
     MIX_MANIFEST,
-    RANK_CALIBRATION,
     RAW_SHARDS,
     SCORE_NORMALIZERS,
     SCORED_SHARDS,
+    SELECTION_RULE,
+    mix_output,
 )
-from quadmix_assets.sampling.theta_json import theta_to_json
-from quadmix_assets.settings import Settings
-from quadmix_assets.store import MissingOutputError, Store, atomic_folder
+from quadmix_assets.settings import NamedMix, Settings
+from quadmix_assets.store import (
+    MissingOutputError,
+    Store,
+    all_described,
+    atomic_folder,
+    described_tables,
+    json_text,
+)
 
 MANIFEST_FILE = "mix_manifest.json"
 _PACKAGES = (
@@ -44,30 +50,18 @@ _PACKAGES = (
 )
 
 
-def pinned_fingerprints(store: Store) -> dict[str, str]:
-    """Fingerprints of the pinned assets that every shard of a mix is made with.
-
-    Raises:
-        MissingOutputError: one of them has not been made.
-    """
-    return {
-        "tokenizer": store.fingerprint(tokenizer_path(store)),
-        FITTED_MODELS: store.fingerprint(store.root / FITTED_MODELS),
-        SCORE_NORMALIZERS: store.fingerprint(store.root / SCORE_NORMALIZERS),
-        RANK_CALIBRATION: store.fingerprint(store.root / RANK_CALIBRATION),
-    }
-
-
-def build_manifest(store: Store, shards: Sequence[str], settings: Settings) -> dict[str, Any]:
-    """Gather the manifest of the mix of `shards`; it holds no times: equal mixes give equal ones.
+def build_manifest(
+    store: Store, shards: Sequence[str], settings: Settings, name: str
+) -> dict[str, Any]:
+    """Gather the manifest of a mix of `shards`; it holds no times: equal mixes give equal ones.
 
     Raises:
         MissingOutputError: an input of the mix is not there.
     """
-    theta, _ = read_calibration(store, settings)
-    calibrated = read_made_from(store)
+    mix = settings.mix_named(name)
+    fitted, made_from = read_rule_values(store, name), read_made_from(store, name)
     chosen = settings.model_dump(mode="json", exclude={"root"})
-    per_shard = {shard: _shard_entry(store, shard) for shard in shards}
+    per_shard = _shard_entries(store, name, shards)
     totals = {
         key: sum(entry["counts"][key] for entry in per_shard.values())
         for key in ("n_documents_in", "n_tokens_in", "n_documents_out", "n_copies_out")
@@ -76,24 +70,35 @@ def build_manifest(store: Store, shards: Sequence[str], settings: Settings) -> d
     tokens_in = _sum_per_domain(per_shard, "n_tokens_in_per_domain")
     tokens_out = _sum_per_domain(per_shard, "n_tokens_out_per_domain")
     return {
+        "mix": name,
+        "method": fitted["method"],
+        "options": fitted["options"],
         "settings": chosen,
         "settings_hash": hash_bytes(json.dumps(chosen, sort_keys=True).encode()),
-        "seed": settings.seed,
-        "theta": theta_to_json(theta),
+        "seed": settings.seed_of(mix),
         "criteria": list(settings.criterion_names),
         "domains": list(settings.domain_names),
-        **read_chosen(store),
-        "guards": calibrated["guards"],
-        "fingerprints": pinned_fingerprints(store),
-        "calibrated_from": calibrated["fingerprints"],
-        "refinement_rounds": calibrated["refinement_rounds"],
-        "optimum_check": optimum_check_fingerprint(store),
-        "tables": {name: store.fingerprint(path) for name, path in _tables(store, settings)},
+        **{key: fitted[key] for key in ("objective", "tokens", "expected_tokens", "prediction")},
+        "rule": fitted["rule"],
+        "export": settings.export_of(mix),
+        "guards": made_from["guards"],
+        "fingerprints": pinned_fingerprints(store, mix),
+        "made_from": made_from["fingerprints"],
+        "refinement_rounds": made_from["refinement_rounds"],
+        "optimum_check": optimum_check_fingerprint(store) if mix.uses_theta else None,
+        "tables": {
+            table: store.fingerprint(path)
+            for table, path in tables_of(store, settings, mix).items()
+        },
         "totals": {**totals, "n_tokens_out": int(tokens_out.sum())},
+        "dropped_duplicates": {
+            key: sum(e["counts"]["dropped_duplicates"][key] for e in per_shard.values())
+            for key in ("n_documents", "n_tokens")
+        },
         "n_tokens_in_per_domain": tokens_in.tolist(),
         "n_tokens_out_per_domain": tokens_out.tolist(),
         "shards": per_shard,
-        "stale_shards": stale_shards(store, shards),
+        "stale_shards": stale_shards(store, mix, shards),
         "packages": _versions(),
         "git": git_state(),
         "code": _code_fingerprint(),
@@ -101,7 +106,7 @@ def build_manifest(store: Store, shards: Sequence[str], settings: Settings) -> d
 
 
 def write_manifest(store: Store, settings: Settings, manifest: Mapping[str, Any]) -> UPath:
-    """Write the manifest, and next to it copies of the tables of normalizers and calibration.
+    """Write the manifest, and next to it copies of the rule and the normalizers that it needs.
 
     With the copies the manifest stays complete when these assets are materialised again.
 
@@ -109,30 +114,35 @@ def write_manifest(store: Store, settings: Settings, manifest: Mapping[str, Any]
         MissingOutputError: a table was replaced meanwhile.
         DamagedOutputError: a table is not what was written.
     """
-    folder = store.root / MIX_MANIFEST
+    folder = store.root / mix_output(manifest["mix"], MIX_MANIFEST)
     with atomic_folder(folder) as local:
-        for name, path in _tables(store, settings):
+        mix = settings.mix_named(manifest["mix"])
+        for name, path in tables_of(store, settings, mix).items():
             copy = local / name
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(path.read_bytes())
             if hash_file(copy) != store.fingerprint(path):
                 raise MissingOutputError(f"{path} was replaced while it was copied: try again")
-        text = json.dumps(manifest, indent=2, sort_keys=True, allow_nan=False)
-        (local / MANIFEST_FILE).write_text(text + "\n")
+        (local / MANIFEST_FILE).write_text(json_text(manifest, lines_of="shards"))
     return folder / MANIFEST_FILE
 
 
-def read_manifest(store: Store) -> dict[str, Any]:
-    """The manifest.
+def manifest_path(store: Store, mix: str) -> UPath:
+    """The path of the manifest of the mix of that name."""
+    return store.path(mix_output(mix, MIX_MANIFEST), MANIFEST_FILE)
+
+
+def read_manifest(store: Store, mix: str) -> dict[str, Any]:
+    """The manifest of the mix of that name.
 
     Raises:
         MissingOutputError: there is none.
     """
-    manifest: dict[str, Any] = store.read_json(store.path(MIX_MANIFEST, MANIFEST_FILE))
+    manifest: dict[str, Any] = store.read_json(manifest_path(store, mix))
     return manifest
 
 
-def stale_shards(store: Store, shards: Sequence[str]) -> dict[str, list[str]]:
+def stale_shards(store: Store, mix: NamedMix, shards: Sequence[str]) -> dict[str, list[str]]:
     """Per shard whose mix was made from other inputs than the current ones, the changed inputs.
 
     Fingerprints of contents are compared, because Dagster does not check upstream data versions
@@ -141,17 +151,19 @@ def stale_shards(store: Store, shards: Sequence[str]) -> dict[str, list[str]]:
     Raises:
         MissingOutputError: an input of the mix is not there.
     """
-    pinned = pinned_fingerprints(store)
+    pinned = pinned_fingerprints(store, mix)
+    documents = all_described(store, mix_output(mix.name, FINAL_MIX), shards)
+    raw = all_described(store, RAW_SHARDS, shards)
+    parents = {
+        asset: all_described(store, asset, shards) for asset in (SCORED_SHARDS, DOMAIN_LABELS)
+    }
     stale = {}
     for shard in shards:
-        used = store.summary(store.table_path(FINAL_MIX, shard))["inputs"]
-        now = {
-            **pinned,
-            "raw_shard": store.summary(store.table_path(RAW_SHARDS, shard))["input"]["checksum"],
-        }
+        used = documents[shard].summary["inputs"]
+        now = {**pinned, "raw_shard": raw[shard].summary["input"]["checksum"]}
         changed = [name for name in now if used.get(name) != now[name]]
-        for asset in (SCORED_SHARDS, DOMAIN_LABELS):
-            scored = store.summary(store.table_path(asset, shard))["inputs"]
+        for asset, tables in parents.items():
+            scored = tables[shard].summary["inputs"]
             if any(scored[name] != now[name] for name in scored):
                 changed.append(asset)
         if changed:
@@ -161,45 +173,55 @@ def stale_shards(store: Store, shards: Sequence[str]) -> dict[str, list[str]]:
 
 def usable_shards(store: Store, registered: Sequence[str]) -> list[str]:
     """Of the registered shards those that have been read and were not set aside, in order."""
-    paths = {shard: store.table_path(RAW_SHARDS, shard) for shard in registered}
-    return [
-        shard
-        for shard, path in paths.items()
-        if path.exists() and "set_aside" not in store.summary(path)
-    ]
+    tables = described_tables(store, RAW_SHARDS, registered)
+    return [shard for shard, table in tables.items() if "set_aside" not in table.summary]
 
 
 def changed_tables(store: Store, manifest: Mapping[str, Any]) -> list[str]:
     """The tables of a manifest that have other bytes in the lake now, or are gone or damaged."""
-    paths = {name: store.root / name for name in manifest["tables"]}
     return [
-        name for name, path in paths.items() if not store.matches(path, manifest["tables"][name])
+        name
+        for name, fingerprint in manifest["tables"].items()
+        if not store.matches(table_in_lake(store, manifest["mix"], name), fingerprint)
     ]
 
 
-def _shard_entry(store: Store, shard: str) -> dict[str, Any]:
-    mix = store.summary(store.table_path(FINAL_MIX, shard))
-    raw = store.summary(store.table_path(RAW_SHARDS, shard))
-    inputs = mix.pop("inputs")
-    return {
-        "input": raw["input"],
-        "quarantined": raw["quarantined"],
-        "made_from": inputs,
-        "counts": mix,
-        "checksum": store.fingerprint(store.table_path(FINAL_MIX, shard)),
-    }
+def table_in_lake(store: Store, mix: str, name: str) -> UPath:
+    """The path in the lake of a table that a manifest names; its copy lies beside the manifest."""
+    asset, _, file = name.partition("/")
+    return store.path(mix_output(mix, asset) if asset == SELECTION_RULE else asset, file)
+
+
+def tables_of(store: Store, settings: Settings, mix: NamedMix) -> dict[str, UPath]:
+    """Name in the manifest's folder, and path in the lake, of every table used for a mix."""
+    tables = read_rule_values(store, mix.name)["tables"]
+    names = [f"{SELECTION_RULE}/{RULE_FILE}"]
+    names += [f"{SELECTION_RULE}/{table}.parquet" for table in tables]
+    if mix.normalized:
+        names += [f"{SCORE_NORMALIZERS}/{each}.parquet" for each in settings.criterion_names]
+    return {name: table_in_lake(store, mix.name, name) for name in sorted(names)}
+
+
+def _shard_entries(store: Store, mix: str, shards: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What the manifest says of each shard, from the ends of its tables alone."""
+    documents = all_described(store, mix_output(mix, FINAL_MIX), shards)
+    raw = all_described(store, RAW_SHARDS, shards)
+    entries = {}
+    for shard in shards:
+        counts, of_raw = documents[shard].summary, raw[shard].summary
+        entries[shard] = {
+            "input": of_raw["input"],
+            "quarantined": of_raw["quarantined"],
+            "made_from": counts.pop("inputs"),
+            "counts": counts,
+            "checksum": documents[shard].seal,
+        }
+    return entries
 
 
 def _sum_per_domain(per_shard: Mapping[str, Any], key: str) -> np.ndarray:
     counts = np.array([entry["counts"][key] for entry in per_shard.values()], dtype=np.int64)
     return np.asarray(counts.sum(axis=0))
-
-
-def _tables(store: Store, settings: Settings) -> list[tuple[str, UPath]]:
-    """Name in the manifest's folder, and path in the lake, of every table used for the mix."""
-    paths = [store.table_path(SCORE_NORMALIZERS, name) for name in settings.criterion_names]
-    paths.append(store.table_path(RANK_CALIBRATION))
-    return [(path.relative_to(store.root).as_posix(), path) for path in paths]
 
 
 def _code_fingerprint() -> str:

@@ -23,11 +23,17 @@ _PANELS_PER_ROW = 5
 
 @styled
 def plot_domain_shares(
-    domain_names: Sequence[str], share_in: np.ndarray, share_out: np.ndarray
+    domain_names: Sequence[str], share_in: np.ndarray, share_out: np.ndarray, *, mix: str
 ) -> Figure:
-    """Token share of each domain (M,) in the pool and in the mix, largest in the mix first.
+    """Token share of each domain (M,) in the pool and in a mix, largest in the mix first.
 
     Domains that hold nothing in either are left out.
+
+    Args:
+        domain_names: the M names.
+        share_in: (M,) shares in the pool.
+        share_out: (M,) shares in the mix.
+        mix: its name.
     """
     shown = held(share_in, share_out)
     order = shown[np.argsort(share_out[shown])]
@@ -35,11 +41,11 @@ def plot_domain_shares(
     axes = figure.subplots()
     y = np.arange(len(order))
     axes.barh(y - 0.2, 100 * share_in[order], height=0.38, color=LIGHT_GREY, label="pool")
-    axes.barh(y + 0.2, 100 * share_out[order], height=0.38, color=BLUE, label="final mix")
+    axes.barh(y + 0.2, 100 * share_out[order], height=0.38, color=BLUE, label=f"mix {mix}")
     axes.set_yticks(y, [domain_names[index] for index in order])
     axes.margins(y=0.01)
     axes.set_xlabel(with_left_out("share of tokens (%)", len(domain_names) - len(order)))
-    axes.set_title("Domains of the pool and of the final mix")
+    axes.set_title("Domains of the pool and of the mix")
     legend_below(figure)
     return figure
 

@@ -1,4 +1,4 @@
-"""The summary that a run prints: where its outputs are, and the mix in numbers."""
+"""The summary that a run prints: where the outputs of a mix are, and the mix in numbers."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from quadmix_assets.mix.loss_lines import loss_lines
-from quadmix_assets.mix.manifest import MANIFEST_FILE, read_manifest
+from quadmix_assets.mix.manifest import manifest_path, read_manifest
 from quadmix_assets.mix.summary import domain_table
-from quadmix_assets.outputs import EXPORT, FINAL_MIX, MIX_MANIFEST, PLOTS
-from quadmix_assets.settings import Settings
+from quadmix_assets.outputs import FINAL_MIX, MIX_EXPORT, PLOTS, mix_output
+from quadmix_assets.settings import Settings, SettingsError
 from quadmix_assets.store import Store
 
 
@@ -50,27 +50,43 @@ def failed_checks_text(failed: Sequence[FailedCheck]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def summary_text(settings: Settings, store: Store, failed: Sequence[FailedCheck] = ()) -> str:
-    """Where the final mix, the manifest and the plots are, the mix in tables, and failed checks.
+def summary_text(
+    settings: Settings,
+    store: Store,
+    failed: Sequence[FailedCheck] = (),
+    mix: str | None = None,
+) -> str:
+    """Where the outputs of a mix are, the mix in tables, and failed checks.
 
     Args:
         settings: of the profile.
         store: the lake.
         failed: the checks that failed when they were made last.
+        mix: its name; None for the one in production.
 
     Raises:
-        MissingOutputError: there is no manifest yet.
+        SettingsError: there is no mix of that name.
+        MissingOutputError: it has no manifest yet.
     """
-    manifest = read_manifest(store)
+    production = settings.production_mix.name
+    name = production if mix is None else mix
+    if name not in settings.mix_names:
+        raise SettingsError(
+            f"there is no mix {name!r}; the mixes of {settings.profile!r} are: "
+            f"{', '.join(settings.mix_names)}"
+        )
+    manifest = read_manifest(store, name)
     totals = manifest["totals"]
+    role = ", in production" if name == production else ""
     lines = [
         "",
-        f"final mix   {store.root / FINAL_MIX}",
-        f"manifest    {store.path(MIX_MANIFEST, MANIFEST_FILE)}",
+        f"mix         {name} (method {manifest['method']}{role})",
+        f"documents   {store.root / mix_output(name, FINAL_MIX)}",
+        f"manifest    {manifest_path(store, name)}",
         f"plots       {store.root / PLOTS}",
     ]
-    if settings.mix.export.format != "none":
-        lines.insert(2, f"export      {store.root / EXPORT}")
+    if manifest["export"] != "none":
+        lines.insert(3, f"export      {store.root / mix_output(name, MIX_EXPORT)}")
     lines += _accepted_lines(manifest)
     shares = (
         domain_table(manifest)
@@ -79,15 +95,34 @@ def summary_text(settings: Settings, store: Store, failed: Sequence[FailedCheck]
         .rows()
     )
     width = max(22, *(len(domain) + 3 for domain, _, _ in shares))
+    column = max(14, len(name) + 2)
     lines += [
         "",
-        f"{'':{width}}{'pool':>14}{'final mix':>14}",
-        f"{'documents':{width}}{totals['n_documents_in']:>14,}{totals['n_documents_out']:>14,}",
-        f"{'tokens':{width}}{totals['n_tokens_in']:>14,}{totals['n_tokens_out']:>14,}",
-        *(f"  {name:{width - 2}}{before:>14.1%}{after:>14.1%}" for name, before, after in shares),
+        f"{'':{width}}{'pool':>14}{name:>{column}}",
+        *(
+            f"{what:{width}}{totals[f'n_{what}_in']:>14,}{totals[f'n_{what}_out']:>{column},}"
+            for what in ("documents", "tokens")
+        ),
+        *(
+            f"  {domain:{width - 2}}{before:>14.1%}{after:>{column}.1%}"
+            for domain, before, after in shares
+        ),
     ]
+    lines += _duplicate_lines(manifest)
     lines += ["", *loss_lines(settings, store, manifest)]
     return "\n".join(lines) + "\n" + failed_checks_text(failed)
+
+
+def _duplicate_lines(manifest: Mapping[str, Any]) -> list[str]:
+    """The near-duplicates that were left out, where the mix drops them."""
+    dropped = manifest["dropped_duplicates"]
+    if not dropped["n_documents"]:
+        return []
+    return [
+        "",
+        f"left out as near-duplicates of better documents: {dropped['n_documents']:,} documents, "
+        f"{dropped['n_tokens']:,} tokens",
+    ]
 
 
 def _accepted_lines(manifest: Mapping[str, Any]) -> list[str]:

@@ -34,13 +34,13 @@ def unmet_constraints(manifest: Mapping[str, Any], asked: ConstraintsSettings) -
     """
     totals, table = manifest["totals"], domain_table(manifest)
     problems = []
-    budget = manifest["mix_tokens"]
+    budget = manifest["tokens"]
     if budget is not None:
         off = totals["n_tokens_out"] / budget - 1
         if abs(off) > _TOLERANCE:
             problems.append(
                 f"the mix has {totals['n_tokens_out']:,} tokens, {off:+.1%} off the "
-                f"{budget:,} of mix_tokens"
+                f"{budget:,} that were asked for"
             )
     if asked.max_copies is not None and totals["max_copies"] > math.ceil(asked.max_copies):
         problems.append(

@@ -101,16 +101,31 @@ def training_version(store: Store, settings: Settings, batch: str) -> dict[str, 
     Raises:
         MissingOutputError: one of the inputs has not been made.
     """
+    return {**pool_version(store, batch), **recipe_version(settings, PROXY_METRICS)}
+
+
+def recipe_version(settings: Settings, purpose: str) -> dict[str, str]:
+    """How proxies are trained, what they read of their samples, and their initial weights.
+
+    Compiling counts where it is asked for, since it changes the last digits. What `auto` makes of
+    it does not: that follows from the kind of device, which belongs to no version, or else a
+    machine without a GPU would take the losses of one with it for stale.
+
+    Args:
+        settings: of the profile.
+        purpose: in the seed of the initial weights.
+    """
     training = json.dumps(settings.proxies.training.model_dump(mode="json"), sort_keys=True)
     reading = {
         "rules": _READING,
         "target_epochs": settings.proxies.target_epochs,
         "max_document_share": settings.proxies.max_document_share,
     }
+    compiled = {"compiled": "on"} if settings.proxies.compile == "on" else {}
     return {
-        **pool_version(store, batch),
+        **compiled,
         "training": training,
-        "initial_weights": str(derive_seed(settings.seed, PROXY_METRICS)),
+        "initial_weights": str(derive_seed(settings.seed, purpose)),
         "reading": json.dumps(reading, sort_keys=True),
     }
 
@@ -135,7 +150,7 @@ def current_losses(store: Store, batch: str, version: Mapping[str, str]) -> UPat
     """
     for asset in (PROXY_METRICS, PROXY_EVALUATION):
         path = store.table_path(asset, batch)
-        if path.exists() and store.summary(path).get("version") == version:
+        if store.exists(path) and store.summary(path).get("version") == version:
             return path
     return None
 
@@ -146,7 +161,7 @@ def is_trained(store: Store, settings: Settings, batch: str) -> bool:
     Raises:
         MissingOutputError: it has losses, but one of the inputs is not there.
     """
-    if not store.table_path(PROXY_METRICS, batch).exists():
+    if not store.exists(store.table_path(PROXY_METRICS, batch)):
         return False
     return current_losses(store, batch, evidence_version(store, settings, batch)) is not None
 
@@ -163,7 +178,7 @@ def read_evidence(store: Store, settings: Settings) -> Evidence:
     versions: dict[int, dict[str, str]] = {}
     for batch in table["proxy_batch"].unique().sort():
         path = store.table_path(PROXY_METRICS, batch)
-        if not path.exists():
+        if not store.exists(path):
             continue
         if round_of(batch) not in versions:
             versions[round_of(batch)] = evidence_version(store, settings, batch)

@@ -45,7 +45,7 @@ def write_round(store: Store, settings: Settings, number: int, parameters: Param
         MissingOutputError: an earlier round or the proxy pool is not there.
     """
     later = (round_path(store, after) for after in count(number + 1))
-    for path in takewhile(lambda path: path.exists(), later):
+    for path in takewhile(lambda path: store.exists(path), later):
         store.delete(path)
     earlier = sum(store.n_rows(round_path(store, before)) for before in range(number))
     return _write_round(
@@ -71,13 +71,13 @@ def n_rounds(store: Store) -> int:
     Raises:
         MissingOutputError: there are further rounds, but no round 0 or no proxy pool.
     """
-    if not round_path(store, 1).exists():
+    if not store.exists(round_path(store, 1)):
         return 0
     basis = round_basis(store)
     return sum(
         1
         for _ in takewhile(
-            lambda path: path.exists() and store.summary(path).get("basis") == basis,
+            lambda path: store.exists(path) and store.summary(path).get("basis") == basis,
             (round_path(store, number) for number in count(1)),
         )
     )

@@ -19,6 +19,7 @@ from tokenizers import Tokenizer
 from upath import UPath
 
 from quadmix_assets.corpus.text_sample import in_sample
+from quadmix_assets.corpus.token_encoder import TokenEncoder
 from quadmix_assets.features.normalizers import Normalizer
 from quadmix_assets.features.scored_documents import read_scored
 from quadmix_assets.outputs import PROXY_POOL, SCORED_SHARDS
@@ -28,6 +29,7 @@ from quadmix_assets.store import MissingOutputError, Store, atomic_folder
 from quadmix_assets.training.progress import duration
 from quadmix_assets.training.shard_tokens import append_tokens
 from quadmix_assets.training.token_file import TokenFileWriter
+from quadmix_assets.training.token_source import TokenSource
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -68,11 +70,12 @@ def build_proxy_pool(
         scored = store.read_table(store.table_path(SCORED_SHARDS, shard), ["n_tokens"])
         n_tokens_pool += int(scored["n_tokens"].sum())
     share = min(1.0, settings.proxies.pool_tokens / max(n_tokens_pool, 1))
+    encoder = TokenEncoder(tokenizer)
     domain_tokens = np.zeros(len(settings.domain_names), np.int64)
     frames = []
     start = time.monotonic()
     with atomic_folder(store.root / PROXY_POOL) as folder:
-        with TokenFileWriter(folder / _TOKENS, vocab_size=tokenizer.get_vocab_size()) as writer:
+        with TokenFileWriter(folder / _TOKENS, vocab_size=encoder.vocab_size) as writer:
             for number, shard in enumerate(shards, start=1):
                 documents = read_scored(
                     store, [shard], settings.criterion_names, settings.domain_names
@@ -82,7 +85,7 @@ def build_proxy_pool(
                     documents.ids.to_list(), share, purpose=PROXY_POOL, seed=settings.seed
                 )
                 if chosen.any():
-                    append_tokens(store, shard, chosen, tokenizer, writer)
+                    append_tokens(store, shard, chosen, encoder, writer)
                     sigma = documents.sigma(normalizers)[chosen]
                     frames.append(
                         pl.DataFrame(
@@ -168,3 +171,8 @@ def read_documents(folder: Path, columns: Sequence[str]) -> dict[str, np.ndarray
 def token_folder(folder: Path) -> Path:
     """Path of the token file of a proxy pool in a local folder."""
     return folder / _TOKENS
+
+
+def token_source(store: Store) -> TokenSource:
+    """Where machines that have no local folder of the proxy pool find its token file."""
+    return TokenSource(store.root, PROXY_POOL, _TOKENS)

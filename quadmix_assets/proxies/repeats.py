@@ -14,13 +14,13 @@ from quadmix_assets.proxies.evidence import evidence_version, read_evidence
 from quadmix_assets.proxies.measure import with_measure
 from quadmix_assets.proxies.parameter_sets import batch_key
 from quadmix_assets.proxies.piece_share import piece_share
-from quadmix_assets.proxies.proxy_pool import open_index, read_documents, token_folder
+from quadmix_assets.proxies.proxy_pool import open_index, read_documents, token_folder, token_source
 from quadmix_assets.sampling import PoolDraw
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
 from quadmix_assets.training.progress import BatchProgress
-from quadmix_assets.training.stacks import Sample
+from quadmix_assets.training.selection import Selection
 from quadmix_assets.training.train_samples import METRICS_SCHEMA, train_samples
 
 REPEATS_SCHEMA = {
@@ -69,8 +69,8 @@ def train_repeats(
         for number, (theta_id, repeat) in enumerate(pairs):
             own = derive_seed(settings.seed, f"{PROXY_REPEATS}:{repeat}:{theta_id}")
             weights = derive_seed(settings.seed, f"{PROXY_REPEATS}:{repeat}")
-            taken = draw.with_seed(own).copies(thetas[theta_id])
-            samples.append(Sample(number, *taken, seed=weights, order_seed=own))
+            taken = Selection(f"theta {theta_id}", *draw.with_seed(own).copies(thetas[theta_id]))
+            samples.append(taken.sample(number, seed=weights, order_seed=own))
         result = train_samples(
             store,
             settings,
@@ -81,6 +81,7 @@ def train_repeats(
             piece_share=piece_share(store, settings),
             on_progress=on_progress,
             unfinished_folder=unfinished_folder,
+            token_source=token_source(store),
             inputs_version=version,
         )
     names = pl.DataFrame(

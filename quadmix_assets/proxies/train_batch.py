@@ -15,7 +15,7 @@ from quadmix_assets.proxies.batch_weights import evaluate_batch, room_for_weight
 from quadmix_assets.proxies.evidence import evidence_version, pool_version, read_current
 from quadmix_assets.proxies.parameter_sets import read_batch
 from quadmix_assets.proxies.piece_share import piece_share
-from quadmix_assets.proxies.proxy_pool import read_documents, token_folder
+from quadmix_assets.proxies.proxy_pool import read_documents, token_folder, token_source
 from quadmix_assets.proxies.samples import samples_of_subset
 from quadmix_assets.proxies.swarm_progress import record_seconds
 from quadmix_assets.seeds import derive_seed
@@ -66,6 +66,7 @@ def train_batch(
                 piece_share=piece_share(store, settings),
                 on_progress=on_progress,
                 unfinished_folder=unfinished_folder,
+                token_source=token_source(store),
                 inputs_version=version,
                 keep=room_for_weights(store, settings, batch),
             )

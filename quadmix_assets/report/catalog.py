@@ -17,13 +17,24 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.parquet as pq
 from upath import UPath
 
-from quadmix_assets.outputs import CATALOG
+from quadmix_assets.outputs import (
+    CATALOG,
+    MIXES,
+    PROXY_METRICS,
+    PROXY_READS,
+    QUARANTINE,
+    RAW_SHARDS,
+    mix_output,
+)
+from quadmix_assets.report.catalog_files import CatalogFiles
+from quadmix_assets.report.comparison_views import comparison_views
+from quadmix_assets.report.evidence_views import evidence_views
 from quadmix_assets.report.mix_views import mix_views
 from quadmix_assets.report.pool_views import pool_views
 from quadmix_assets.report.proxy_views import proxy_views
 from quadmix_assets.report.view import FILES, View, identifier, literal
-from quadmix_assets.settings import Settings
-from quadmix_assets.store import MissingOutputError, Store, carded_file, is_local
+from quadmix_assets.settings import Settings, assets_with_settings
+from quadmix_assets.store import MissingOutputError, Store, carded_file, is_local, one_step
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -31,6 +42,7 @@ if TYPE_CHECKING:
 CATALOG_FILE = "catalog.duckdb"
 # The session variable for the root of a lake that is not where the catalog was written.
 LAKE_VARIABLE = "lake"
+_WRITTEN_BESIDE = {QUARANTINE: RAW_SHARDS, PROXY_READS: PROXY_METRICS}
 
 
 @dataclass(frozen=True)
@@ -49,7 +61,8 @@ class Catalog:
     Attributes:
         connection: to a database with the views.
         views: with their columns.
-        missing: names of views whose outputs have not been made, each with the first such output.
+        missing: names of views whose outputs have not been made, each with the asset that makes
+            the first such output.
     """
 
     connection: "DuckDBPyConnection"
@@ -100,9 +113,9 @@ def _made(store: Store, settings: Settings, database: str | Path) -> Iterator[Ca
             "autoinstall_known_extensions": False,
             "temp_directory": str(Path(folder) / "spilled"),
         }
-        with duckdb.connect(database, config=options) as connection:
+        with duckdb.connect(database, config=options) as connection, one_step():
             if not is_local(store.root):
-                connection.register_filesystem(store.root.fs)
+                connection.register_filesystem(CatalogFiles(store.root))
             yield _make_views(connection, store, settings, Path(folder) / "empty")
 
 
@@ -115,36 +128,48 @@ def _make_views(
     tables, each with the columns of the first file of its output, so that a catalog of thousands
     of shards takes no longer than one of a single shard.
     """
-    columns = _write_empty_tables(store, folder)
+    places: dict[str, str] = {}
+    columns = _write_empty_tables(store, folder, places)
     if not columns:
         raise MissingOutputError(
             f"{store.root} holds no tables yet: materialise the asset 'raw_shards' first"
         )
     views = [
-        *pool_views(settings.criterion_names, columns),
+        *pool_views(settings.score_names, columns),
         *proxy_views(settings.domain_names),
-        *mix_views(settings.domain_names, columns),
+        *mix_views(settings.domain_names),
+        *evidence_views(),
+        *comparison_views(),
     ]
     missing = {
-        view.name: next(output for output in view.outputs if output not in columns)
+        view.name: _asset_of(next(one for one in view.outputs if one not in columns), settings)
         for view in views
         if not columns.keys() >= set(view.outputs)
     }
+    # Some assets exist only where the settings ask for them.
+    promised = {name: asset for name, asset in missing.items() if asset is not None}
     lake = literal(_escaped(str(store.root)))
     connection.execute(
         f"CREATE MACRO lake() AS coalesce(getvariable({literal(LAKE_VARIABLE)}), {lake})"
     )
     connection.execute(f"SET VARIABLE {LAKE_VARIABLE} = {literal(_escaped(str(folder)))}")
     made = {
-        view: _make_view(connection, view, settings) for view in views if view.name not in missing
+        view: _make_view(connection, view, settings, places)
+        for view in views
+        if view.name not in missing
     }
     connection.execute(f"RESET VARIABLE {LAKE_VARIABLE}")
-    return Catalog(connection, made, missing)
+    return Catalog(connection, made, promised)
 
 
-def _make_view(connection: "DuckDBPyConnection", view: View, settings: Settings) -> list[Column]:
+def _make_view(
+    connection: "DuckDBPyConnection", view: View, settings: Settings, places: Mapping[str, str]
+) -> list[Column]:
     """Create a view with its comments; return its columns, in order."""
-    connection.execute(f"CREATE VIEW {view.name} AS {view.query}")
+    query = view.query
+    for pattern, place in places.items():
+        query = query.replace(literal(f"/{pattern}"), literal(f"/{place}"))
+    connection.execute(f"CREATE VIEW {view.name} AS {query}")
     connection.execute(f"COMMENT ON VIEW {view.name} IS {literal(view.comment)}")
     rows = connection.execute(f"DESCRIBE {view.name}").fetchall()
     columns = [Column(name, kind, view.meaning(name, settings)) for name, kind, *_ in rows]
@@ -154,14 +179,23 @@ def _make_view(connection: "DuckDBPyConnection", view: View, settings: Settings)
     return columns
 
 
-def _write_empty_tables(store: Store, folder: Path) -> dict[str, list[str]]:
-    """Write an empty table for every output that is there; return the columns of each."""
+def _write_empty_tables(store: Store, folder: Path, places: dict[str, str]) -> dict[str, list[str]]:
+    """Write an empty table for every output that is there; return the columns of each.
+
+    Args:
+        store: the lake.
+        folder: where they are written, at the same paths.
+        places: receives the patterns of files that lie in a version of their folder, and where.
+    """
     columns: dict[str, list[str]] = {}
     for output, patterns in FILES.items():
         for pattern in patterns:
-            first = min(_files(store, pattern), default=None)
-            if first is None:
+            place = _placed(store, pattern)
+            first = min(store.root.glob(place), default=None) if place is not None else None
+            if place is None or first is None:
                 continue
+            if place != pattern:
+                places[pattern] = place
             with store.open_table(first) as parquet:
                 schema = parquet.schema_arrow
             copy = folder / first.relative_to(store.root).as_posix()
@@ -171,10 +205,24 @@ def _write_empty_tables(store: Store, folder: Path) -> dict[str, list[str]]:
     return columns
 
 
-def _files(store: Store, pattern: str) -> Iterator[UPath]:
-    folder, name = pattern.split("/")
-    if (store.root / folder).exists():
-        yield from (store.root / folder).glob(name)
+def _asset_of(output: str, settings: Settings) -> str | None:
+    """The asset that makes an output, of mixes the one in production first; None if none does."""
+    asset = _WRITTEN_BESIDE.get(output, output)
+    names = [asset]
+    if FILES[output][0].startswith(f"{MIXES}/"):
+        mixes = (settings.production_mix.name, *settings.mix_names)
+        names = [mix_output(mix, asset) for mix in mixes]
+    made = assets_with_settings(settings)
+    return next((name for name in names if name in made), None)
+
+
+def _placed(store: Store, pattern: str) -> str | None:
+    """The pattern of the files where they lie; None if there is no folder of the asset."""
+    folder, rest = pattern.split("/", 1)
+    if not (store.root / folder).exists():
+        return None
+    place = store.located(store.root / folder)
+    return f"{place.relative_to(store.root).as_posix()}/{rest}"
 
 
 def _escaped(path: str) -> str:

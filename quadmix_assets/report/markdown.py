@@ -50,7 +50,7 @@ def table(frame: pl.DataFrame, markdown: Collection[str] = ()) -> str:
     """
 
     def cell(column: str, value: object) -> str:
-        text = _shown(value)
+        text = cell_text(value)
         shown = text.replace("\n", " ") if column in markdown else plain_text(text)
         return shown.replace("|", "\\|")
 
@@ -63,7 +63,13 @@ def table(frame: pl.DataFrame, markdown: Collection[str] = ()) -> str:
     return "\n".join(lines)
 
 
-def _shown(value: object) -> str:
+def whole(column: str) -> pl.Expr:
+    """A column of whole numbers as texts, in groups of three digits."""
+    return pl.col(column).map_elements(lambda n: f"{n:,}", return_dtype=pl.String)
+
+
+def cell_text(value: object) -> str:
+    """The text of a value in a cell: four digits of a number, a dash for what is missing."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return _MISSING
     if isinstance(value, bool):

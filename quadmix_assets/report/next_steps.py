@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from quadmix_assets.outputs import FINAL_MIX, MIX_MANIFEST, SELECTION_RULE, mix_of, mix_output
 from quadmix_assets.report.markdown import plain_text
 from quadmix_assets.report.overview import Made, Overview
 
@@ -32,7 +33,11 @@ def next_steps(overview: Overview) -> list[str]:
         "made."
         for asset, changes in overview.changed_settings.items()
     ]
-    return [*steps, *_to_make(overview.made)] or [_done(overview)]
+    steps += _to_make([one for one in overview.made if not _of_another_mix(one.asset, overview)])
+    # The mix in production is part of the graph; others are a choice, and come last.
+    production_is_made = overview.production.is_made
+    others = _other_mixes(overview) if production_is_made else []
+    return [*steps, *others] if steps or not production_is_made else [_done(overview), *others]
 
 
 def asset_link(asset: str) -> str:
@@ -67,6 +72,39 @@ def _to_make(made: Sequence[Made]) -> list[str]:
     return steps
 
 
+def _of_another_mix(asset: str, overview: Overview) -> bool:
+    mix = mix_of(asset)
+    return mix is not None and mix[0] != overview.production.name
+
+
+def _other_mixes(overview: Overview) -> list[str]:
+    """What is to do for the mixes that are not in production."""
+    others = [mix for mix in overview.mixes if not mix.is_production]
+    missing = [mix.name for mix in others if not mix.is_made]
+    behind = {mix.name: mix for mix in others if mix.behind}
+    steps = []
+    if missing:
+        steps.append(
+            f"Not made yet: the {_mixes(missing)}. The job `make_mixes` on the [Jobs](/jobs) page "
+            "makes those that its launchpad names. Of one that could not be made, the page leads "
+            "to the run that says why."
+        )
+    steps += [
+        f"The mix {asset_link(mix_output(name, FINAL_MIX))} is behind ({', '.join(mix.behind)}): "
+        f"run the job `make_mixes` with `mixes: [{name}]`."
+        for name, mix in behind.items()
+    ]
+    return steps
+
+
+def _mixes(names: Sequence[str]) -> str:
+    shown = ", ".join(
+        f"[{name}](/assets/{mix_output(name, SELECTION_RULE)})" for name in names[:_LIMIT]
+    )
+    more = f" and {len(names) - _LIMIT} more" if len(names) > _LIMIT else ""
+    return f"{'mix' if len(names) == 1 else 'mixes'} {shown}{more}"
+
+
 def _done(overview: Overview) -> str:
     warnings = sum(check.severity != "ERROR" for check in overview.failed_checks)
     seen = f" Read the warnings below first ({warnings})." if warnings else ""
@@ -75,9 +113,11 @@ def _done(overview: Overview) -> str:
         if overview.accepted
         else ""
     )
+    name = overview.production.name
+    documents, manifest = (mix_output(name, what) for what in (FINAL_MIX, MIX_MANIFEST))
     return (
-        f"Nothing: the mix is complete.{guess} Documents are in {asset_link('final_mix')}, what "
-        f"it was made from is in {asset_link('mix_manifest')}.{seen}"
+        f"Nothing: the mix `{name}` is complete.{guess} Documents are in {asset_link(documents)}, "
+        f"what it was made from is in {asset_link(manifest)}.{seen}"
     )
 
 

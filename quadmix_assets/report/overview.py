@@ -1,4 +1,4 @@
-"""The state of a pool and of its mix in numbers, from footers and small files alone."""
+"""The state of a pool and of its mixes in numbers, from footers and small files alone."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,15 +8,13 @@ import polars as pl
 
 from quadmix_assets.corpus.target_sets import PROOF
 from quadmix_assets.outputs import (
-    FINAL_MIX,
-    MIX_MANIFEST,
     OPTIMUM_CHECK,
-    RAW_SHARDS,
     SCORE_REPORT,
     VERIFICATION,
 )
+from quadmix_assets.report.mixes import MixState, read_mixes, read_pool
 from quadmix_assets.settings import UNKNOWN_DOMAIN, Settings
-from quadmix_assets.store import Described, Store, described_tables
+from quadmix_assets.store import Described, Store
 
 
 class Swarm(Protocol):
@@ -119,31 +117,8 @@ class Pool:
 
 
 @dataclass(frozen=True)
-class Mix:
-    """The final mix, summed over its shards.
-
-    Attributes:
-        n_shards: shards of the mix.
-        n_documents: documents, each counted once.
-        n_copies: documents, copies included.
-        n_tokens: tokens, copies included.
-        n_bytes: size of the files.
-        max_copies: most copies of one document.
-        has_manifest: whether a manifest has been written.
-    """
-
-    n_shards: int
-    n_documents: int
-    n_copies: int
-    n_tokens: int
-    n_bytes: int
-    max_copies: int
-    has_manifest: bool
-
-
-@dataclass(frozen=True)
 class ThetaStar:
-    """theta* of the mix's objective.
+    """theta* of the objective of the mix in production.
 
     Attributes:
         objective: its name.
@@ -172,14 +147,14 @@ class Overview:
         lake: where the outputs lie.
         raw: where the input lies.
         pool: what the shards hold.
-        domains: columns domain, n_tokens_pool, n_tokens_mix, the last null without a mix; without
-            rows until domains are known.
-        mix: None until a shard of it is made.
+        domains: columns domain, n_tokens_pool, n_tokens_mix, the last of the mix in production and
+            null without it; without rows until domains are known.
+        mixes: the mixes of the settings, in their order.
         theta_star: None until the search is done.
         swarm: None until thetas are drawn.
         made: per asset how much of it is there, in the order of the graph.
         failed_checks: checks that failed, errors first.
-        accepted: names of failed checks that the mix does not wait for (mix.accept).
+        accepted: names of failed checks that mixes do not wait for (mix.accept).
         changed_settings: per asset the settings that were changed since it was made, in words.
     """
 
@@ -188,13 +163,18 @@ class Overview:
     raw: str
     pool: Pool
     domains: pl.DataFrame
-    mix: Mix | None
+    mixes: Sequence[MixState]
     theta_star: ThetaStar | None
     swarm: Swarm | None
     made: Sequence[Made]
     failed_checks: Sequence[FailedCheck]
     accepted: Sequence[str]
     changed_settings: Mapping[str, Sequence[str]]
+
+    @property
+    def production(self) -> MixState:
+        """The mix in production."""
+        return next(mix for mix in self.mixes if mix.is_production)
 
     @property
     def n_tokens(self) -> int:
@@ -231,15 +211,16 @@ def read_overview(
         failed_checks: checks that failed when they were made last.
         changed_settings: per asset the settings that were changed since it was made, in words.
     """
-    mixes = described_tables(store, FINAL_MIX, shards)
+    tables = read_pool(store, shards)
+    mixes = read_mixes(store, settings, tables)
     source = settings.corpus
     return Overview(
         profile=settings.profile,
         lake=str(store.root),
         raw="generated" if source.source == "planted" else str(settings.resolve(source.raw)),
-        pool=_pool(store, shards),
+        pool=_pool(tables, len(shards)),
         domains=_domains(store, settings, mixes),
-        mix=_mix(store, mixes),
+        mixes=mixes,
         theta_star=_theta_star(store, settings),
         swarm=swarm,
         made=made,
@@ -249,8 +230,7 @@ def read_overview(
     )
 
 
-def _pool(store: Store, shards: Sequence[str]) -> Pool:
-    tables = described_tables(store, RAW_SHARDS, shards)
+def _pool(tables: Mapping[str, Described], n_shards: int) -> Pool:
     found = {shard: table.summary for shard, table in tables.items()}
     aside = [
         SetAside(shard, str(summary["set_aside"]["kind"]), str(summary["set_aside"]["message"]))
@@ -262,7 +242,7 @@ def _pool(store: Store, shards: Sequence[str]) -> Pool:
         for reason, n_rows in summary["quarantined"].items():
             quarantined[reason] = quarantined.get(reason, 0) + n_rows
     return Pool(
-        n_shards=len(shards),
+        n_shards=n_shards,
         n_read=len(found) - len(aside),
         n_rows=sum(summary["n_rows"] for summary in found.values()),
         n_documents=sum(summary["n_documents"] for summary in found.values()),
@@ -272,40 +252,17 @@ def _pool(store: Store, shards: Sequence[str]) -> Pool:
     )
 
 
-def _domains(store: Store, settings: Settings, mixes: Mapping[str, Described]) -> pl.DataFrame:
-    names = settings.domain_names
-    summaries = [mix.summary for mix in mixes.values()]
-    fitting = [s for s in summaries if len(s["n_tokens_in_per_domain"]) == len(names)]
+def _domains(store: Store, settings: Settings, mixes: Sequence[MixState]) -> pl.DataFrame:
     schema = {"domain": pl.String, "n_tokens_pool": pl.Int64, "n_tokens_mix": pl.Int64}
-    if fitting:
-        columns = [
-            [sum(counts) for counts in zip(*(s[key] for s in fitting), strict=True)]
-            for key in ("n_tokens_in_per_domain", "n_tokens_out_per_domain")
-        ]
-        return pl.DataFrame([names, *columns], schema=schema)
+    (production,) = (mix for mix in mixes if mix.is_production)
+    if production.tokens_in:
+        columns = [settings.domain_names, production.tokens_in, production.tokens_out]
+        return pl.DataFrame(columns, schema=schema)
     # Before the first mix, the score report knows how many tokens a domain has.
     report = store.path(SCORE_REPORT, f"{SCORE_REPORT}.json")
     counted = store.read_json(report)["tokens_per_domain"] if report.exists() else {}
     rows = {"domain": list(counted), "n_tokens_pool": list(counted.values())}
     return pl.DataFrame(rows | {"n_tokens_mix": [None] * len(counted)}, schema=schema)
-
-
-def _mix(store: Store, mixes: Mapping[str, Described]) -> Mix | None:
-    if not mixes:
-        return None
-    totals = {
-        key: sum(mix.summary[key] for mix in mixes.values())
-        for key in ("n_documents_out", "n_copies_out", "n_tokens_out")
-    }
-    return Mix(
-        n_shards=len(mixes),
-        n_documents=totals["n_documents_out"],
-        n_copies=totals["n_copies_out"],
-        n_tokens=totals["n_tokens_out"],
-        n_bytes=sum(mix.n_bytes for mix in mixes.values()),
-        max_copies=max(mix.summary["max_copies"] for mix in mixes.values()),
-        has_manifest=store.path(MIX_MANIFEST, f"{MIX_MANIFEST}.json").exists(),
-    )
 
 
 def _theta_star(store: Store, settings: Settings) -> ThetaStar | None:

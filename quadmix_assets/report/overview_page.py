@@ -9,6 +9,15 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from quadmix_assets.outputs import (
+    BENCHMARK_RESULTS,
+    COMPARISON_TABLE,
+    LANGUAGE_MODEL,
+    MIX_MANIFEST,
+    REPORT,
+    mix_of,
+    mix_output,
+)
 from quadmix_assets.report.markdown import table
 from quadmix_assets.report.next_steps import asset_link, next_steps
 from quadmix_assets.report.overview import Overview, ThetaStar
@@ -27,6 +36,8 @@ def overview_sections(overview: Overview) -> dict[str, str | pl.DataFrame]:
         "profile": f"**{overview.profile}**, input `{overview.raw}`, outputs `{overview.lake}`",
         "what to do next": _numbered(next_steps(overview)),
         "pool and mix": _totals(overview),
+        "mixes": _mixes(overview),
+        "evidence": _evidence(overview),
         "domains before and after": _domains(overview),
         "left out": _left_out(overview),
         "quarantine": _quarantine(overview),
@@ -52,27 +63,72 @@ def _numbered(steps: Sequence[str]) -> str:
 
 
 def _totals(overview: Overview) -> str:
-    pool, mix = overview.pool, overview.mix
+    pool, mix = overview.pool, overview.production
     rows = [
-        ("shards", f"{pool.n_read:,} of {pool.n_shards:,}", f"{mix.n_shards:,}" if mix else "–"),
-        ("documents", f"{pool.n_documents:,}", f"{mix.n_documents:,}" if mix else "–"),
-        ("documents with copies", "", f"{mix.n_copies:,}" if mix else "–"),
+        ("shards", f"{pool.n_read:,} of {pool.n_shards:,}", f"{mix.n_shards:,}"),
+        ("documents", f"{pool.n_documents:,}", f"{mix.n_documents:,}"),
+        ("documents with copies", "", f"{mix.n_copies:,}"),
         (
             "tokens",
             f"{overview.n_tokens:,}" if overview.n_tokens else "not counted yet",
-            f"{mix.n_tokens:,}" if mix else "–",
+            f"{mix.n_tokens:,}",
         ),
-        ("size", f"{_mb(pool.n_bytes)} of text", f"{_mb(mix.n_bytes)} of files" if mix else "–"),
+        ("size", f"{_mb(pool.n_bytes)} of text", f"{_mb(mix.n_bytes)} of tables"),
     ]
-    text = table(pl.DataFrame(rows, schema=["count", "pool", "final mix"], orient="row"))
-    if mix is None:
+    if not mix.is_made:
+        rows = [(count, before, "–") for count, before, _ in rows]
+    text = table(pl.DataFrame(rows, schema=["count", "pool", f"mix {mix.name}"], orient="row"))
+    if not mix.is_made:
         return text
     kept = f", {mix.n_tokens / overview.n_tokens:.1%} of the pool's" if overview.n_tokens else ""
     manifest = "" if mix.has_manifest else "; its manifest has not been written yet"
     return (
-        f"{text}\n\nThe mix has {mix.n_tokens:,} tokens{kept}; a document is taken at most "
-        f"{mix.max_copies} times{manifest}."
+        f"{text}\n\nThe mix in production, {asset_link(mix_output(mix.name, MIX_MANIFEST))}, has "
+        f"{mix.n_tokens:,} tokens{kept}; a document is taken at most {mix.max_copies} "
+        f"times{manifest}."
     )
+
+
+def _mixes(overview: Overview) -> pl.DataFrame:
+    """All mixes of the settings, also those that have not been made, in few columns."""
+    return pl.DataFrame(
+        [
+            {
+                "mix": mix.name if mix.name == mix.method else f"{mix.name} ({mix.method})",
+                "documents": f"{mix.n_documents:,}" if mix.is_made else "–",
+                "tokens": f"{mix.n_tokens:,}" if mix.is_made else "–",
+                "epochs": _epochs(mix.epochs),
+                "state": mix.in_words,
+            }
+            for mix in overview.mixes
+        ]
+    )
+
+
+def _evidence(overview: Overview) -> str:
+    """How many mixes have models and results, and where they are compared and reported."""
+    made = {one.asset: one.n_made > 0 for one in overview.made}
+    parts = []
+    if COMPARISON_TABLE in made:
+        n_trained, n_measured = (
+            sum(made[asset] for asset in made if (mix_of(asset) or ("", ""))[1] == what)
+            for what in (LANGUAGE_MODEL, BENCHMARK_RESULTS)
+        )
+        compared = "compares them" if made[COMPARISON_TABLE] else "will compare them"
+        parts.append(
+            f"Language models are trained on {n_trained} and measured for {n_measured} of "
+            f"{len(overview.mixes)} mixes; {asset_link(COMPARISON_TABLE)} {compared}."
+        )
+    if made.get(REPORT):
+        parts.append(
+            f"Tables, figures and caveats on one page: {asset_link(REPORT)}, which `quadmix "
+            f"--profile {overview.profile} report` opens."
+        )
+    return "\n\n".join(parts)
+
+
+def _epochs(epochs: float | None) -> str:
+    return "–" if epochs is None else f"{epochs:.2f}"
 
 
 def _domains(overview: Overview) -> pl.DataFrame:
@@ -83,8 +139,8 @@ def _domains(overview: Overview) -> pl.DataFrame:
         {
             "domain": domain,
             "pool": _share(before, totals["pool"]),
-            "final mix": _share(after, totals["mix"]),
-            "tokens per token": f"{after / before:.2f}" if after is not None and before else "–",
+            f"mix {overview.production.name}": _share(after, totals["mix"]),
+            "epochs": _epochs(after / before if after is not None and before else None),
         }
         for domain, before, after in held.sort(
             "n_tokens_mix", "n_tokens_pool", descending=True, nulls_last=True
@@ -169,9 +225,8 @@ def _checks(overview: Overview) -> pl.DataFrame:
     return pl.DataFrame(
         [
             {
-                "severity": check.severity
+                "check": f"{check.severity} {check.asset} {check.name}"
                 + (", accepted" if check.name in overview.accepted else ""),
-                "asset and check": f"{check.asset} {check.name}",
                 "what it says": check.description,
             }
             for check in overview.failed_checks

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
+    NEAR_DUPLICATES,
     QUARANTINE,
     RAW_SHARDS,
     SCORE_NORMALIZERS,
@@ -105,6 +106,13 @@ def pool_views(criteria: Sequence[str], columns: Columns) -> list[View]:
             "One row per document of the pool: scores and domains joined.",
             "SELECT * FROM scores JOIN domains USING (shard, id)",
             is_table=False,
+        ),
+        View(
+            "near_duplicates",
+            (NEAR_DUPLICATES,),
+            "One row per document of the pool that has near-duplicates; those of one cluster say "
+            "nearly the same.",
+            f"SELECT * FROM {read_files(NEAR_DUPLICATES)}",
         ),
         View(
             "normalizers",

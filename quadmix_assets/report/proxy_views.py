@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 
 from quadmix_assets.outputs import (
+    CLIMB_PROXIES,
+    DOMAIN_PROXIES,
     OPTIMUM_CHECK,
     PARAMETER_SETS,
     PROXY_EVALUATION,
@@ -18,6 +20,7 @@ from quadmix_assets.report.view import (
     View,
     name_at,
     read_files,
+    read_of_mixes,
     read_partitions,
     read_summaries,
 )
@@ -115,6 +118,18 @@ def proxy_views(domains: Sequence[str]) -> list[View]:
             (PROXY_REPEATS,),
             "One row per further training of a theta of round 0 with other seeds, and target set.",
             f"SELECT * FROM {read_files(PROXY_REPEATS)}",
+        ),
+        View(
+            "domain_proxies",
+            (DOMAIN_PROXIES,),
+            "One row per proxy of domain weights and target set: its weights and its loss.",
+            f"SELECT * FROM {read_files(DOMAIN_PROXIES)}",
+        ),
+        View(
+            "climb_proxies",
+            (CLIMB_PROXIES,),
+            "One row per mix by climb, proxy of its further rounds, and target set.",
+            read_of_mixes(CLIMB_PROXIES),
         ),
         View(
             "verification",

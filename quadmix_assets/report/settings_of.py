@@ -7,7 +7,7 @@ do not depend on it.
 from typing import Any
 
 from quadmix_assets.outputs import SETTINGS_OF
-from quadmix_assets.settings import ASSETS_WITH_SETTINGS, Settings, changed_settings, settings_used
+from quadmix_assets.settings import Settings, assets_with_settings, changed_settings, settings_used
 from quadmix_assets.store import Store
 
 
@@ -23,7 +23,7 @@ def write_settings_of(store: Store, settings: Settings, asset: str) -> None:
 def read_settings_of(store: Store, asset: str) -> dict[str, Any] | None:
     """The settings that an asset was last made with, by path; None if nothing is recorded."""
     path = store.path(SETTINGS_OF, f"{asset}.json")
-    if not path.exists():
+    if not store.exists(path):
         return None
     used: dict[str, Any] = store.read_json(path)
     return used
@@ -37,7 +37,7 @@ def changed_since_made(store: Store, settings: Settings) -> dict[str, list[str]]
         assets without changes and assets that were never made are left out.
     """
     found = {}
-    for asset in ASSETS_WITH_SETTINGS:
+    for asset in assets_with_settings(settings):
         made_with = read_settings_of(store, asset)
         if made_with is None:
             continue

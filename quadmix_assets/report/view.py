@@ -5,8 +5,16 @@ from dataclasses import dataclass, field
 
 from quadmix_assets.corpus.target_sets import PARTS
 from quadmix_assets.outputs import (
+    BENCHMARK_RESULTS,
+    CLIMB_PROXIES,
+    COMPARISON_TABLE,
     DOMAIN_LABELS,
+    DOMAIN_PROXIES,
     FINAL_MIX,
+    LANGUAGE_MODEL,
+    MIX_COMPARISON,
+    MIXES,
+    NEAR_DUPLICATES,
     OPTIMUM_CHECK,
     PARAMETER_SETS,
     PROXY_EVALUATION,
@@ -16,13 +24,12 @@ from quadmix_assets.outputs import (
     PROXY_READS,
     PROXY_REPEATS,
     QUARANTINE,
-    RANDOM_COMPARISON,
-    RANK_CALIBRATION,
     RAW_SHARDS,
     REFINEMENT,
     SAMPLED_SUBSET,
     SCORE_NORMALIZERS,
     SCORED_SHARDS,
+    SELECTION_RULE,
     TARGET_OVERLAP,
     TARGET_SETS,
     VERIFICATION,
@@ -34,6 +41,19 @@ from quadmix_assets.store.tables import SUMMARY_KEY
 # Columns that the Parquet files of an output hold, by output; outputs without files are left out.
 Columns = Mapping[str, Sequence[str]]
 
+# The tables of the comparison of mixes, besides the one of the mixes themselves.
+MIX_DOMAINS, MIX_CRITERIA, MIX_OVERLAPS = (
+    f"{MIX_COMPARISON}/{table}" for table in ("domains", "criteria", "overlaps")
+)
+
+# The tables of the comparison by models, besides the one of the mixes of one size.
+COMPARISON_NATURAL = f"{COMPARISON_TABLE}/natural"
+COMPARISON_PAIRS = f"{COMPARISON_TABLE}/pairs"
+COMPARISON_BUDGETS = f"{COMPARISON_TABLE}/budgets"
+COMPARISON_ABLATIONS = f"{COMPARISON_TABLE}/ablations"
+COMPARISON_REGRESSORS = f"{COMPARISON_TABLE}/regressors"
+COMPARISON_PUBLISHED = f"{COMPARISON_TABLE}/published"
+
 # The Parquet files of every output that views read, as glob patterns below the lake.
 FILES = {
     **{
@@ -44,6 +64,7 @@ FILES = {
             TARGET_OVERLAP,
             SCORED_SHARDS,
             DOMAIN_LABELS,
+            NEAR_DUPLICATES,
             SCORE_NORMALIZERS,
             PROXY_POOL,
             SAMPLED_SUBSET,
@@ -51,22 +72,38 @@ FILES = {
             PROXY_METRICS,
             PROXY_EVALUATION,
             PROXY_REPEATS,
+            DOMAIN_PROXIES,
             VERIFICATION,
             PROXY_FIDELITY,
             OPTIMUM_CHECK,
-            RANK_CALIBRATION,
-            FINAL_MIX,
-            RANDOM_COMPARISON,
         )
     },
     TARGET_SETS: tuple(f"{TARGET_SETS}/*.{part}.parquet" for part in PARTS),
     # Rounds of refinement have files of their own.
     PARAMETER_SETS: (f"{PARAMETER_SETS}/*.parquet", f"{REFINEMENT}/*.parquet"),
+    # Of all mixes, also of those that are added later.
+    SELECTION_RULE: (f"{MIXES}/*/{SELECTION_RULE}/calibration.parquet",),
+    CLIMB_PROXIES: (f"{MIXES}/*/{CLIMB_PROXIES}/{CLIMB_PROXIES}.parquet",),
+    FINAL_MIX: (f"{MIXES}/*/{FINAL_MIX}/*.parquet",),
+    LANGUAGE_MODEL: (f"{MIXES}/*/{LANGUAGE_MODEL}/models.parquet",),
+    BENCHMARK_RESULTS: (f"{MIXES}/*/{BENCHMARK_RESULTS}/results.parquet",),
+    MIX_COMPARISON: (f"{MIX_COMPARISON}/mixes.parquet",),
+    MIX_DOMAINS: (f"{MIX_DOMAINS}.parquet",),
+    MIX_CRITERIA: (f"{MIX_CRITERIA}.parquet",),
+    MIX_OVERLAPS: (f"{MIX_OVERLAPS}.parquet",),
+    COMPARISON_TABLE: (f"{COMPARISON_TABLE}/methods.parquet",),
+    COMPARISON_NATURAL: (f"{COMPARISON_NATURAL}.parquet",),
+    COMPARISON_PAIRS: (f"{COMPARISON_PAIRS}.parquet",),
+    COMPARISON_BUDGETS: (f"{COMPARISON_BUDGETS}.parquet",),
+    COMPARISON_ABLATIONS: (f"{COMPARISON_ABLATIONS}.parquet",),
+    COMPARISON_REGRESSORS: (f"{COMPARISON_REGRESSORS}.parquet",),
+    COMPARISON_PUBLISHED: (f"{COMPARISON_PUBLISHED}.parquet",),
 }
 _FILE = "lake_file"
 
 # Columns that views add to the rows of a partition.
 _PARTITIONS = {
+    "mix": "name of the mix",
     "shard": "partition key of the input file",
     "proxy_batch": "partition key of the batch of proxies",
     "criterion": "name of the criterion",
@@ -115,24 +152,41 @@ def read_files(output: str, *options: str) -> str:
 def read_partitions(output: str, key: str, columns: Sequence[str]) -> str:
     """SQL: all rows of an output's partitions, with the partition in a column `key`.
 
-    Files may differ in their columns while a changed setting has not been applied to all shards;
-    a column that a file lacks is null. An input's own column named `key` becomes `input_<key>`.
+    Rows of an output of mixes also have the name of the mix, in a column `mix`. Files may differ in
+    their columns while a changed setting has not been applied to all shards; a column that a file
+    lacks is null. An input's own column named `key` becomes `input_<key>`.
     """
     renamed = f" RENAME ({key} AS input_{key})" if key in columns else ""
     files = read_files(output, "union_by_name = true", f"filename = '{_FILE}'")
-    return (
-        f"SELECT parse_filename({_FILE}, true) AS {key}, * EXCLUDE ({_FILE}){renamed} FROM {files}"
-    )
+    keys = f"{_mix(output, _FILE)}parse_filename({_FILE}, true) AS {key}"
+    return f"SELECT {keys}, * EXCLUDE ({_FILE}){renamed} FROM {files}"
+
+
+def read_of_mixes(output: str) -> str:
+    """SQL: all rows of a table that every mix has one of, with the mix in a column `mix`."""
+    files = read_files(output, "union_by_name = true", f"filename = '{_FILE}'")
+    return f"SELECT {_mix(output, _FILE)}* EXCLUDE ({_FILE}) FROM {files}"
 
 
 def read_summaries(output: str, key: str) -> str:
-    """SQL: the summaries in an output's Parquet footers, as columns `key` and `summary` (JSON)."""
+    """SQL: the summaries in an output's Parquet footers, as columns `key` and `summary` (JSON).
+
+    Those of an output of mixes also have the name of the mix, in a column `mix`.
+    """
     (pattern,) = FILES[output]
     return (
-        f"SELECT parse_filename(file_name, true) AS {key}, decode(value)::JSON AS summary "
+        f"SELECT {_mix(output, 'file_name')}parse_filename(file_name, true) AS {key}, "
+        "decode(value)::JSON AS summary "
         f"FROM parquet_kv_metadata(lake() || {literal('/' + pattern)}) "
         f"WHERE decode(key) = {literal(SUMMARY_KEY)}"
     )
+
+
+def _mix(output: str, file: str) -> str:
+    """SQL: the column `mix` and a comma, from the path of a file; nothing for other outputs."""
+    if not FILES[output][0].startswith(f"{MIXES}/"):
+        return ""
+    return f"regexp_extract({file}, '{MIXES}/([^/]+)/[^/]+/[^/]+$', 1) AS mix, "
 
 
 def literal(text: str) -> str:

@@ -4,10 +4,17 @@ Everything here takes and returns NumPy arrays and can be used on its own (QuaDM
 arXiv:2504.16511, Equations 1-3 and Algorithm 1). In order: `sample_parameters`, `merge_scores`,
 `rank_within_domains`, `sampling_value`, `draw_copies`. For thousands of thetas over one pool,
 `PoolIndex` and `PoolDraw` give identical results much faster. `TokenShareTable` gives ranks to
-documents that were not in its fit.
+documents that were not in its fit; `ShareSummary` is what it is fitted on where a pool is large.
 """
 
-from quadmix_assets.sampling.draw import draw_copies, hash_ids, uniform_of_ids
+from quadmix_assets.sampling.draw import (
+    copies_of,
+    draw_bits,
+    draw_copies,
+    hash_ids,
+    uniform_of_bits,
+    uniform_of_ids,
+)
 from quadmix_assets.sampling.expected import Expectation, expectation, omega_for
 from quadmix_assets.sampling.merge import merge_scores
 from quadmix_assets.sampling.parameters import (
@@ -21,6 +28,7 @@ from quadmix_assets.sampling.pool_draw import PoolDraw, Taken
 from quadmix_assets.sampling.pool_index import Best, PoolIndex
 from quadmix_assets.sampling.rank import rank_within_domains
 from quadmix_assets.sampling.sampling_value import sampling_value
+from quadmix_assets.sampling.share_summary import ShareSummary
 from quadmix_assets.sampling.share_table import TokenShareTable
 
 __all__ = [
@@ -30,9 +38,12 @@ __all__ = [
     "Parameters",
     "PoolDraw",
     "PoolIndex",
+    "ShareSummary",
     "Taken",
     "Theta",
     "TokenShareTable",
+    "copies_of",
+    "draw_bits",
     "draw_copies",
     "expectation",
     "feature_names",
@@ -42,5 +53,6 @@ __all__ = [
     "rank_within_domains",
     "sample_parameters",
     "sampling_value",
+    "uniform_of_bits",
     "uniform_of_ids",
 ]

@@ -7,7 +7,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from quadmix_assets.hashing import hash_number
-from quadmix_assets.sampling.validation import IntArray, check_floats, check_shape, describe
+from quadmix_assets.sampling.validation import (
+    FloatArray,
+    IntArray,
+    check_floats,
+    check_shape,
+    describe,
+)
 from quadmix_assets.splitmix64 import UIntArray, splitmix64
 
 Ids = Sequence[str] | Sequence[int] | NDArray[Any] | Iterable[str]
@@ -55,8 +61,11 @@ def _wrong_type(values: list[Any], wanted: type, words: str) -> TypeError:
     )
 
 
-def uniform_of_ids(ids: Ids, seed: int) -> NDArray[np.float64]:
-    """One number in [0, 1) for each id, (D,): the top 53 bits of a hash of id and seed.
+def draw_bits(ids: Ids, seed: int) -> UIntArray:
+    """A 64-bit random number for each id, (D,) uint64: a hash of id and seed.
+
+    For one seed it is a bijection of `hash_ids`, so that unequal hashes give unequal numbers: an
+    order by it has no ties.
 
     Raises:
         TypeError: ids as in `hash_ids`.
@@ -67,9 +76,22 @@ def uniform_of_ids(ids: Ids, seed: int) -> NDArray[np.float64]:
     # Ids are hashed before the seed is added, because they may be consecutive numbers.
     bits = splitmix64(hash_ids(ids))
     bits ^= splitmix64(np.array([seed], dtype=np.uint64))
-    bits = splitmix64(bits)
-    bits >>= np.uint64(11)
-    return bits.astype(np.float64) * 2.0**-53
+    return splitmix64(bits)
+
+
+def uniform_of_ids(ids: Ids, seed: int) -> NDArray[np.float64]:
+    """One number in [0, 1) for each id, (D,): the top 53 bits of `draw_bits`.
+
+    Raises:
+        TypeError: ids as in `hash_ids`.
+        ValueError: the seed does not fit 64 bits; ids as in `hash_ids`.
+    """
+    return uniform_of_bits(draw_bits(ids, seed))
+
+
+def uniform_of_bits(bits: UIntArray) -> NDArray[np.float64]:
+    """The numbers (D,) of `uniform_of_ids`, of draws (D,) that are known."""
+    return (bits >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def draw_copies(values: ArrayLike, ids: Ids, seed: int) -> IntArray:
@@ -91,6 +113,13 @@ def draw_copies(values: ArrayLike, ids: Ids, seed: int) -> IntArray:
     """
     hashes = hash_ids(ids)
     expected = check_floats("values", values, (len(hashes),), minimum=0.0)
-    whole = np.floor(expected)
-    extra = uniform_of_ids(hashes, seed) < expected - whole
-    return whole.astype(np.int64) + extra
+    return copies_of(expected, uniform_of_ids(hashes, seed))
+
+
+def copies_of(values: FloatArray, uniform: FloatArray) -> IntArray:
+    """Copies (D,) of sampling values (D,) with random numbers (D,) of `uniform_of_ids`.
+
+    What `draw_copies` does, for many values of the same documents; nothing is checked.
+    """
+    whole = np.floor(values)
+    return whole.astype(np.int64) + (uniform < values - whole)

@@ -5,11 +5,13 @@ a domain) and the rank normalizer (raw score -> sigma) are both such tables.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
 
+from quadmix_assets.sampling.sorted_search import SortedSearch
 from quadmix_assets.sampling.validation import (
     FloatArray,
     IntArray,
@@ -17,6 +19,8 @@ from quadmix_assets.sampling.validation import (
     check_tokens,
     share_of,
 )
+
+_PART = 1 << 14
 
 SCHEMA = {"value": pl.Float64, "share_below": pl.Float64, "share": pl.Float64}
 
@@ -78,21 +82,32 @@ class TokenShareTable:
             ValueError: shapes disagree, a value is NaN or infinite, tokens are negative, or
                 max_breakpoints is below 2.
         """
+        return cls.of_distinct(*tokens_per_value(values, tokens), max_breakpoints=max_breakpoints)
+
+    @classmethod
+    def of_distinct(
+        cls, distinct: FloatArray, n_tokens: IntArray, *, max_breakpoints: int
+    ) -> "TokenShareTable":
+        """What `fit` gives, of distinct values in ascending order (V,) and the tokens of each (V,).
+
+        Raises:
+            ValueError: max_breakpoints is below 2.
+        """
         if max_breakpoints < 2:
             raise ValueError(f"max_breakpoints is {max_breakpoints}; expected 2 or more")
-        distinct, n_tokens = tokens_per_value(values, tokens)
         up_to = np.cumsum(n_tokens)
         total = np.full(len(distinct), up_to[-1] if len(distinct) else 0)
         share = share_of(up_to, total)
         share_below = np.where(total > 0, share_of(up_to - n_tokens, total), 1.0)
-        if len(distinct) > max_breakpoints:
-            steps = np.arange(1, max_breakpoints - 1) / (max_breakpoints - 1)
-            inner = np.searchsorted(share, steps, side="left")
-            rows = np.unique(np.concatenate([[0], inner, [len(distinct) - 1]]))
-            distinct, share_below, share = distinct[rows], share_below[rows], share[rows]
-        return cls(distinct, share_below, share)
+        rows = _rows_at_even_shares(share, max_breakpoints)
+        return cls(distinct[rows], share_below[rows], share[rows])
 
-    @property
+    def thinned(self, max_breakpoints: int) -> "TokenShareTable":
+        """The table with at most so many of its breakpoints, at even steps of the share."""
+        rows = _rows_at_even_shares(self.share, max_breakpoints)
+        return TokenShareTable(self.value[rows], self.share_below[rows], self.share[rows])
+
+    @cached_property
     def max_error(self) -> float:
         """Bound of the error of any share: the largest share of tokens between two breakpoints."""
         return float(np.max(self.share_below[1:] - self.share[:-1], initial=0.0))
@@ -112,19 +127,48 @@ class TokenShareTable:
             ValueError: a value is NaN or infinite.
         """
         x = check_floats("values", values, (None,))
-        if not len(self.value):
-            return np.ones(len(x))
-        left = np.searchsorted(self.value, x, side="right") - 1
-        shares = self.share[np.maximum(left, 0)]
-        if self.is_exact:
-            return shares
-        right = np.minimum(left + 1, len(self.value) - 1)
-        rise = self.share_below[right] - shares
-        between = np.flatnonzero((left >= 0) & (rise > 0) & (x > self.value[left]))
-        low, high = self.value[left[between]] / 2, self.value[right[between]] / 2
-        # Halves, because the difference of two finite numbers can overflow.
-        shares[between] += rise[between] * ((x[between] / 2 - low) / (high - low))
+        shares = np.ones(len(x))
+        if len(self.value):
+            # In parts that stay in the processor's cache with all that is computed of them.
+            for start in range(0, len(x), _PART):
+                part = slice(start, start + _PART)
+                shares[part] = self._shares(x[part])
         return shares
+
+    def _shares(self, x: FloatArray) -> FloatArray:
+        """Shares (D,) of finite values (D,); the table has breakpoints."""
+        left = np.maximum(self._search(x) - 1, 0)
+        if self.is_exact:
+            return self.share[left]
+        # Halves, because the difference of two finite numbers can overflow.
+        part = (np.maximum(x, self.value[0]) / 2 - self._starts[left]) / self._widths[left]
+        found: FloatArray = self.share[left] + self._rises[left] * part
+        return found
+
+    @cached_property
+    def _search(self) -> SortedSearch:
+        return SortedSearch(self.value)
+
+    @cached_property
+    def _starts(self) -> FloatArray:
+        """(K,) half of each breakpoint."""
+        return self.value / 2
+
+    @cached_property
+    def _widths(self) -> FloatArray:
+        """(K,) half of the distance to the next breakpoint; 1 where nothing lies between."""
+        widths = np.append(np.diff(self._starts), 1.0)
+        return np.where(widths > 0, widths, 1.0)
+
+    @cached_property
+    def _rises(self) -> FloatArray:
+        """(K,) share of the tokens between a breakpoint and the next one."""
+        return np.append(self.share_below[1:] - self.share[:-1], 0.0)
+
+    def value_for(self, share: float) -> float | None:
+        """The largest breakpoint with that share or a smaller one; None if there is none."""
+        row = int(np.searchsorted(self.share, share, side="right")) - 1
+        return float(self.value[row]) if row >= 0 else None
 
     def to_frame(self) -> pl.DataFrame:
         """The table as columns value, share_below, share; one row per breakpoint."""
@@ -146,6 +190,14 @@ class TokenShareTable:
         return cls(*(frame[name].to_numpy() for name in SCHEMA))
 
 
+def _rows_at_even_shares(share: FloatArray, most: int) -> IntArray:
+    """At most `most` rows of ascending shares (K,), the first and the last among them."""
+    if len(share) <= most:
+        return np.arange(len(share))
+    inner = np.searchsorted(share, np.arange(1, most - 1) / (most - 1), side="left")
+    return np.unique(np.concatenate([[0], inner, [len(share) - 1]]))
+
+
 def tokens_per_value(values: ArrayLike, tokens: ArrayLike) -> tuple[FloatArray, IntArray]:
     """The distinct values in ascending order (K,) and the tokens of each (K,).
 
@@ -153,11 +205,23 @@ def tokens_per_value(values: ArrayLike, tokens: ArrayLike) -> tuple[FloatArray, 
         ValueError: shapes disagree, a value is NaN or infinite, or tokens are negative.
     """
     x = check_floats("values", values, (None,))
-    counts = check_tokens(tokens, len(x))
-    if not len(x):
+    return group_by_value(x, check_tokens(tokens, len(x)))
+
+
+def group_by_value(
+    values: FloatArray, n_tokens: IntArray, *, in_runs: bool = False
+) -> tuple[FloatArray, IntArray]:
+    """What `tokens_per_value` gives, of arrays that were checked before.
+
+    Args:
+        values: (D,) finite.
+        n_tokens: (D,) int64.
+        in_runs: whether the values are made of a few ascending runs, which are then merged.
+    """
+    if not len(values):
         return np.empty(0), np.empty(0, dtype=np.int64)
-    order = np.argsort(x)
-    ordered = x[order]
+    order = np.argsort(values, kind="stable" if in_runs else "quicksort")
+    ordered = values[order]
     starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
     # Adding 0.0 turns -0.0 into 0.0: which of them comes first depends on the documents' order.
-    return ordered[starts] + 0.0, np.add.reduceat(counts[order], starts)
+    return ordered[starts] + 0.0, np.add.reduceat(n_tokens[order], starts)

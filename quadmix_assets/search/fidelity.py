@@ -97,9 +97,10 @@ def train_fidelity(
         with fresh_proxies(store, second_scale(settings), PROXY_FIDELITY) as proxies:
             for k in range(wanted.seeds):
                 for row in rows.tolist():
-                    selection = proxies.select(evidence.parameters[row], k)
+                    theta_id = int(evidence.theta_ids[row])
+                    selection = proxies.select(f"theta {theta_id}", evidence.parameters[row], k)
                     samples.append(proxies.sample(len(samples), selection, k))
-                    names.append((len(names), int(evidence.theta_ids[row]), k))
+                    names.append((len(names), theta_id, k))
             metrics = proxies.train(
                 samples,
                 parts=EVALUATED,

@@ -16,26 +16,19 @@ from upath import UPath
 
 from quadmix_assets.outputs import PROXY_POOL, TARGET_SETS
 from quadmix_assets.proxies.piece_share import piece_share
-from quadmix_assets.proxies.proxy_pool import open_index, read_documents, token_folder
+from quadmix_assets.proxies.proxy_pool import open_index, read_documents, token_folder, token_source
 from quadmix_assets.sampling import PoolDraw, Theta
-from quadmix_assets.sampling.validation import FloatArray, IntArray
+from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
 from quadmix_assets.training.progress import BatchProgress
+from quadmix_assets.training.selection import Selection
 from quadmix_assets.training.stacks import Sample
 from quadmix_assets.training.train_samples import train_samples
 
 # Epsilon of Algorithm 1 is at most this.
 _MAX_EPSILON = 1e-3
-
-
-@dataclass(frozen=True, eq=False)
-class Selection:
-    """Documents (d,) of the proxy pool, ascending, and how often each is taken (d,)."""
-
-    documents: IntArray
-    copies: IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,22 +57,18 @@ class FreshProxies:
         """The seed of a draw, an order or the initial weights, for the k-th proxy of a sample."""
         return derive_seed(self.settings.seed, f"{self.purpose}:{what}:{k}")
 
-    def select(self, theta: Theta, k: int) -> Selection:
-        """What theta takes of the proxy pool in its k-th draw."""
+    def select(self, name: str, theta: Theta, k: int) -> Selection:
+        """What a theta of that name takes of the proxy pool in its k-th draw."""
         draw = self.draw
         if (epsilon := float(np.max(theta.epsilon))) > draw.max_epsilon:
             hashes = self.documents["id_hash"]
             draw = PoolDraw(draw.index, hashes, self.settings.seed, max_epsilon=epsilon)
-        return Selection(*draw.with_seed(self.seed_of("draw", k)).copies(theta))
+        return Selection(name, *draw.with_seed(self.seed_of("draw", k)).copies(theta))
 
     def sample(self, number: int, selection: Selection, k: int) -> Sample:
         """A selection as the sample of a proxy of that number, with the k-th seeds."""
-        return Sample(
-            number,
-            selection.documents,
-            selection.copies,
-            seed=self.seed_of("weights", k),
-            order_seed=self.seed_of("order", k),
+        return selection.sample(
+            number, seed=self.seed_of("weights", k), order_seed=self.seed_of("order", k)
         )
 
     def train(
@@ -116,6 +105,7 @@ class FreshProxies:
             parts=parts,
             on_progress=on_progress,
             unfinished_folder=unfinished_folder,
+            token_source=token_source(store),
             inputs_version={
                 name: store.fingerprint(store.root / name) for name in (PROXY_POOL, TARGET_SETS)
             },

@@ -8,7 +8,13 @@ from scipy.stats import t as student
 
 from quadmix_assets.sampling.validation import FloatArray
 
-_CONFIDENCE = 0.9
+CONFIDENCE = 0.9
+"""Of all intervals."""
+
+
+def finite_or_none(value: float | None) -> float | None:
+    """A number for tables and JSON, in which what cannot be told is missing."""
+    return float(value) if value is not None and np.isfinite(value) else None
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Mean:
         if n < 2:
             return cls(float(values[0]) if n else float("nan"), -np.inf, np.inf, n)
         mean = float(values.mean())
-        half = student.ppf((1 + _CONFIDENCE) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n)
+        half = student.ppf((1 + CONFIDENCE) / 2, n - 1) * values.std(ddof=1) / np.sqrt(n)
         return cls(mean, mean - float(half), mean + float(half), n)
 
     def __str__(self) -> str:

@@ -16,6 +16,7 @@ from scipy import stats
 from quadmix_assets.proxies.evidence import Evidence, read_evidence
 from quadmix_assets.proxies.repeats import read_repeats
 from quadmix_assets.sampling.validation import FloatArray, check_floats
+from quadmix_assets.search.intervals import CONFIDENCE
 from quadmix_assets.search.metrics import Interval
 from quadmix_assets.search.objective import Objective
 from quadmix_assets.settings import ObjectiveSettings, Settings
@@ -23,8 +24,7 @@ from quadmix_assets.store import Store
 
 LEAST_RELIABILITY = 0.3
 """Below it a target set is said not to tell thetas apart."""
-_CONFIDENCE = 0.9
-_TAILS = ((1 - _CONFIDENCE) / 2, (1 + _CONFIDENCE) / 2)
+_TAILS = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """theta* of an objective, as it is stored: the search writes candidates, verification chooses."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,12 +52,28 @@ class Chosen:
 
 
 def write_optimum(
-    store: Store, settings: Settings, name: str, optimum: Optimum, candidates: list[Candidate]
+    store: Store,
+    settings: Settings,
+    name: str,
+    optimum: Optimum,
+    candidates: list[Candidate],
+    *,
+    asset: str = OPTIMAL_PARAMS,
+    further: Mapping[str, Any] | None = None,
 ) -> None:
-    """Store what the search has found for the objective of that name, and the candidates."""
+    """Store what the search has found for the objective of that name, and the candidates.
+
+    Args:
+        store, settings: of the project.
+        name: of the objective.
+        optimum: what was found.
+        candidates: for theta*; none where nothing is measured.
+        asset: whose folder it is stored in.
+        further: values to store with the prediction.
+    """
     result = optimum.result
     store.write_json(
-        store.path(OPTIMAL_PARAMS, f"{name}.json"),
+        _path(store, asset, name),
         {
             **_made_for(settings, name),
             "theta": theta_to_json(result.theta[0]),
@@ -70,6 +87,7 @@ def write_optimum(
                 "best_proxy_measured": float(optimum.measured.min()),
                 "n_proxies": len(optimum.measured),
                 **search_settings(settings),
+                **(further or {}),
             },
             "candidates": [candidate.to_json() for candidate in candidates],
         },
@@ -97,6 +115,19 @@ def read_candidates(
     """
     stored = _read(store, settings, OPTIMAL_PARAMS, objective)
     return [Candidate.from_json(each) for each in stored["candidates"]], stored["prediction"]
+
+
+def read_searched(
+    store: Store, settings: Settings, asset: str, objective: str
+) -> tuple[Theta, dict[str, Any]]:
+    """What a search has found for an objective, and what it predicted.
+
+    Raises:
+        MissingOutputError: the search has not been done.
+        ValueError: it was done for other criteria or domains than the settings name now.
+    """
+    stored = _read(store, settings, asset, objective)
+    return theta_from_json(stored["theta"]), stored["prediction"]
 
 
 def write_chosen(
@@ -146,8 +177,13 @@ def read_paper(store: Store, settings: Settings, objective: str) -> tuple[Theta,
         MissingOutputError: the candidates have not been verified.
         ValueError: that was done for other criteria or domains than the settings name now.
     """
-    stored = _read(store, settings, VERIFICATION, objective)[QUADMIX_PAPER]
-    return theta_from_json(stored["theta"]), stored
+    stored = _read(store, settings, VERIFICATION, objective)
+    paper = dict(stored[QUADMIX_PAPER])
+    theta, name = theta_from_json(paper.pop("theta")), paper.pop("name")
+    found = {**stored["prediction"], **paper, "theta": name}
+    # It names the candidate that is theta*.
+    found.pop("candidate")
+    return theta, found
 
 
 def previous_optima(store: Store, settings: Settings) -> dict[str, Theta]:

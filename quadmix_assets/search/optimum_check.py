@@ -22,14 +22,15 @@ from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.by_seed import objective_by_seed, values_by_sample
 from quadmix_assets.search.candidates import QUADMIX_PAPER
 from quadmix_assets.search.equal_tokens import expected_tokens, with_expected_tokens
-from quadmix_assets.search.fresh_proxies import FreshProxies, Selection, fresh_proxies
-from quadmix_assets.search.intervals import Mean, Verdict
+from quadmix_assets.search.fresh_proxies import FreshProxies, fresh_proxies
+from quadmix_assets.search.intervals import Mean, Verdict, finite_or_none
 from quadmix_assets.search.noise import noise_of_objective, read_weighed
 from quadmix_assets.search.objective import Objective, objective_losses, objective_named
 from quadmix_assets.search.optimum import read_optimum, read_paper
 from quadmix_assets.settings import ObjectiveSettings, Settings
 from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets.training.progress import BatchProgress
+from quadmix_assets.training.selection import Selection
 from quadmix_assets.training.stacks import Sample
 from quadmix_assets.training.train_samples import METRICS_SCHEMA
 
@@ -131,25 +132,25 @@ def _same(mine: Theta, other: Theta) -> bool:
     )
 
 
-def selections(proxies: FreshProxies, compared: Compared, k: int) -> dict[str, Selection]:
-    """The documents that are trained on with the k-th seeds, by the name of the sample.
+def selections(proxies: FreshProxies, compared: Compared, k: int) -> list[Selection]:
+    """The documents that are trained on with the k-th seeds, one selection per sample.
 
     Random documents and the best by each criterion are whole documents, once each, up to the tokens
     of theta*.
     """
-    found = {name: proxies.select(theta, k) for name, theta in compared.thetas.items()}
     documents = proxies.documents
     hashes, n_tokens = documents["id_hash"], documents["n_tokens"]
     orders = {UNIFORM: uniform_of_ids(hashes, proxies.seed_of(UNIFORM, k))}
     orders |= {
         best_by(name): documents[f"sigma_{name}"] for name in proxies.settings.criterion_names
     }
-    for name, scores in orders.items():
-        order = np.lexsort((hashes, scores))
-        n = int(np.searchsorted(np.cumsum(n_tokens[order]), compared.tokens, side="right"))
-        chosen = np.sort(order[: max(n, 1)])
-        found[name] = Selection(chosen, np.ones(len(chosen), np.int64))
-    return found
+    return [
+        *(proxies.select(name, theta, k) for name, theta in compared.thetas.items()),
+        *(
+            Selection.best(name, scores, hashes, n_tokens, tokens=compared.tokens)
+            for name, scores in orders.items()
+        ),
+    ]
 
 
 def train_check(
@@ -180,9 +181,9 @@ def train_check(
                 "tokens": compared.tokens,
             }
             for k in range(settings.search.check_seeds):
-                for name, selection in selections(proxies, compared, k).items():
+                for selection in selections(proxies, compared, k):
                     samples.append(proxies.sample(len(samples), selection, k))
-                    names.append((len(names), wanted.name, name, k))
+                    names.append((len(names), wanted.name, selection.name, k))
         metrics = proxies.train(
             samples,
             parts=EVALUATED,
@@ -259,11 +260,11 @@ class CheckResult:
                     "sample": name,
                     "predicted": self.predicted.get(name),
                     "mean": proof.value,
-                    "low": _finite(proof.low),
-                    "high": _finite(proof.high),
+                    "low": finite_or_none(proof.low),
+                    "high": finite_or_none(proof.high),
                     "gain": gain.value if has_gain else None,
-                    "gain_low": _finite(gain.low) if has_gain else None,
-                    "gain_high": _finite(gain.high) if has_gain else None,
+                    "gain_low": finite_or_none(gain.low) if has_gain else None,
+                    "gain_high": finite_or_none(gain.high) if has_gain else None,
                     "seeds": proof.seeds,
                 }
             )
@@ -299,10 +300,6 @@ class CheckResult:
 
 def _is_criterion(sample: str) -> bool:
     return sample.startswith(_BEST_BY)
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
 
 
 def read_check(store: Store, settings: Settings, name: str) -> CheckResult:

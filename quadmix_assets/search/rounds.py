@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 
 from quadmix_assets.proxies.evidence import Evidence
+from quadmix_assets.search.intervals import finite_or_none
 from quadmix_assets.search.objective import objective_losses
 from quadmix_assets.settings import ObjectiveSettings
 
@@ -31,7 +32,7 @@ def table_of_rounds(evidence: Evidence, objectives: Sequence[ObjectiveSettings])
                     "proxies": len(of_round),
                     "mean": float(of_round.mean()),
                     "best": float(of_round.min()),
-                    "gain": float(gain) if np.isfinite(gain) else None,
+                    "gain": finite_or_none(gain),
                 }
             )
     return pl.DataFrame(rows)

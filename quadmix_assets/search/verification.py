@@ -212,7 +212,7 @@ def _heat(
         alive, seeds = contest.start_heat(number)
         for candidate in alive:
             for k in seeds:
-                chosen = proxies.select(thetas[candidate], k)
+                chosen = proxies.select(candidate, thetas[candidate], k)
                 samples.append(proxies.sample(len(samples), chosen, k))
                 names.append((len(names), objective, candidate, number + 1, k))
     _LOG.info("heat %d of the verification: %d proxies", number + 1, len(samples))

@@ -1,12 +1,12 @@
 """Whether theta* lies where proxies were trained, in words."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from quadmix_assets.outputs import PROXY_POOL
 from quadmix_assets.proxies.evidence import Evidence
 from quadmix_assets.proxies.proxy_pool import tokens_of_whole_pool
-from quadmix_assets.sampling import Parameters
+from quadmix_assets.sampling import Parameters, Theta
 from quadmix_assets.search.fit import make_regressor_inputs
 from quadmix_assets.search.optimum import read_optimum
 from quadmix_assets.search.support import Support
@@ -39,10 +39,22 @@ def outside_evidence(
         MissingOutputError: there is no theta*, or no proxy pool.
         ValueError: theta* was searched for other criteria or domains than the settings name.
     """
+    thetas = {name: read_optimum(store, settings, name)[0] for name in objectives}
+    return thetas_outside_evidence(store, settings, evidence, thetas)
+
+
+def thetas_outside_evidence(
+    store: Store, settings: Settings, evidence: Evidence, thetas: Mapping[str, Theta]
+) -> dict[str, str]:
+    """How far thetas lie outside the range of the trained ones; phrases as `outside_evidence`.
+
+    Raises:
+        MissingOutputError: there is no proxy pool.
+    """
     with store.local_folder(store.root / PROXY_POOL) as folder:
         n_tokens = tokens_of_whole_pool(Path(folder))
     inputs_of = make_regressor_inputs(store, settings)
     support = Support.of(evidence, inputs_of, n_tokens)
-    thetas = Parameters.stack([read_optimum(store, settings, name)[0] for name in objectives])
-    excess = support.excess(inputs_of(thetas), thetas, inputs_of)
-    return {name: support.in_words(row) for name, row in zip(objectives, excess, strict=True)}
+    stacked = Parameters.stack(list(thetas.values()))
+    excess = support.excess(inputs_of(stacked), stacked, inputs_of)
+    return {name: support.in_words(row) for name, row in zip(thetas, excess, strict=True)}

@@ -9,12 +9,18 @@ for example `QUADMIX_PROXIES__BATCH_SIZE=16`. Nothing else is read from the envi
 from quadmix_assets.settings.acquisition import AcquisitionSettings
 from quadmix_assets.settings.automation import AutomationSettings
 from quadmix_assets.settings.changes import changed_settings
-from quadmix_assets.settings.comparison import ComparisonSettings
 from quadmix_assets.settings.constraints import ConstraintsSettings, DomainConstraintSettings
 from quadmix_assets.settings.corpus import CorpusSettings, PlantedSettings
 from quadmix_assets.settings.criteria import CriterionSettings
 from quadmix_assets.settings.domains import UNKNOWN_DOMAIN, DomainsSettings, LabelledExamples
 from quadmix_assets.settings.errors import SettingsError
+from quadmix_assets.settings.evidence import (
+    EvidenceSettings,
+    HeldOutSettings,
+    TaskSettings,
+    TrigramSettings,
+)
+from quadmix_assets.settings.execution import ExecutionSettings, NeedsSettings
 from quadmix_assets.settings.features import (
     FeaturesSettings,
     InferenceSettings,
@@ -30,6 +36,7 @@ from quadmix_assets.settings.load import (
     load_settings,
 )
 from quadmix_assets.settings.mix import ExportSettings, MixSettings
+from quadmix_assets.settings.mixes import NamedMix
 from quadmix_assets.settings.objectives import ObjectiveSettings
 from quadmix_assets.settings.overrides import with_search
 from quadmix_assets.settings.parameters import ParametersSettings
@@ -39,14 +46,19 @@ from quadmix_assets.settings.regressor import RegressorSettings
 from quadmix_assets.settings.root import OVERRIDE_PREFIX, Settings
 from quadmix_assets.settings.search import SearchSettings
 from quadmix_assets.settings.strategy import StrategySettings
-from quadmix_assets.settings.targets import TargetSettings
+from quadmix_assets.settings.targets import TargetSettings, TextSetSettings
 from quadmix_assets.settings.tokenizer import TokenizerSettings
-from quadmix_assets.settings.training import TrainingSettings
-from quadmix_assets.settings.used import ASSETS_WITH_SETTINGS, settings_hash, settings_used
+from quadmix_assets.settings.training import RecipeSettings, TrainingSettings
+from quadmix_assets.settings.used import (
+    assets_of_mixes,
+    assets_with_settings,
+    evidence_of_mixes,
+    settings_hash,
+    settings_used,
+)
 from quadmix_assets.settings.verification import FidelitySettings, HeatSettings, VerifySettings
 
 __all__ = [
-    "ASSETS_WITH_SETTINGS",
     "DEFAULT_PROFILE",
     "FROZEN_VARIABLE",
     "OVERRIDE_PREFIX",
@@ -55,24 +67,29 @@ __all__ = [
     "UNKNOWN_DOMAIN",
     "AcquisitionSettings",
     "AutomationSettings",
-    "ComparisonSettings",
     "ConstraintsSettings",
     "CorpusSettings",
     "CriterionSettings",
     "DomainConstraintSettings",
     "DomainsSettings",
+    "EvidenceSettings",
+    "ExecutionSettings",
     "ExportSettings",
     "FeaturesSettings",
     "FidelitySettings",
     "HeatSettings",
+    "HeldOutSettings",
     "InferenceSettings",
     "LabelledExamples",
     "MixSettings",
+    "NamedMix",
+    "NeedsSettings",
     "NormalizerSettings",
     "ObjectiveSettings",
     "ParametersSettings",
     "PlantedSettings",
     "ProxiesSettings",
+    "RecipeSettings",
     "RefineSettings",
     "RegressorSettings",
     "SearchSettings",
@@ -80,11 +97,17 @@ __all__ = [
     "SettingsError",
     "StrategySettings",
     "TargetSettings",
+    "TaskSettings",
+    "TextSetSettings",
     "TokenizerSettings",
     "TrainingSettings",
+    "TrigramSettings",
     "VerifySettings",
+    "assets_of_mixes",
+    "assets_with_settings",
     "changed_settings",
     "chosen_profile",
+    "evidence_of_mixes",
     "frozen_settings",
     "load_settings",
     "settings_hash",

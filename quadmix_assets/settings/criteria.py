@@ -31,6 +31,12 @@ class CriterionSettings(ModelSettings):
         "kind. Two criteria of the same kind need different names",
     )
 
+    weighed: bool = Field(
+        default=True,
+        description="whether theta gives the criterion a weight; false: its scores are only for "
+        "methods of mixes that name it, for tables and for reports",
+    )
+
     @abstractmethod
     def implementation(self) -> type[Criterion[Any]]:
         """The class that scores documents with these settings."""

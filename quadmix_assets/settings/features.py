@@ -11,6 +11,7 @@ from quadmix_assets.settings.base import PositiveInt, Section, Share
 from quadmix_assets.settings.criteria import CriterionSettings
 from quadmix_assets.settings.domains import DomainsSettings
 from quadmix_assets.settings.locations import Location
+from quadmix_assets.settings.near_duplicates import NearDuplicatesSettings
 
 
 class NormalizerSettings(Section):
@@ -26,7 +27,8 @@ class NormalizerSettings(Section):
     max_breakpoints: Annotated[int, Field(ge=2)] = Field(
         default=20_000,
         description="maximum rows of the stored table of kind rank; with B rows a rank is off by "
-        "at most 1 / (B - 1), which at the default is 0.005 %",
+        "at most 1 / (B - 1), which at the default is 0.005 %; beyond 500,000 documents the values "
+        "are summed up first, which adds 0.0005 % for every factor of five",
     )
 
 
@@ -48,7 +50,15 @@ class InferenceSettings(Section):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto",
         description="floating-point type of matrix products; auto: float32 on a CPU, bfloat16 (or "
-        "float16 where the GPU has no bfloat16) on a GPU, several times as fast as float32 there",
+        "float16 where the GPU has no bfloat16) on a GPU, several times as fast as float32 there. "
+        "Where 16 bits are set for a CPU, fitted_models compares each criterion with float32 on a "
+        "sample of the pool, and keeps float32 unless they rank it alike (Spearman 0.999)",
+    )
+    engine: Literal["torch", "openvino"] = Field(
+        default="torch",
+        description="what runs text encoders (fineweb_edu, the domain classifiers); openvino: "
+        "faster on a CPU, scores equal to torch's within 1e-5, needs the extra `openvino`. Never "
+        "chosen by what is installed, so that scores do not depend on that",
     )
     batch_tokens: PositiveInt | None = Field(
         default=None,
@@ -71,7 +81,9 @@ class FeaturesSettings(Section):
     """Quality criteria, domains and the normalizer."""
 
     criteria: tuple[Annotated[CriterionSettings, CRITERIA], ...] = Field(
-        min_length=1, description="the N quality criteria, in the order of theta's criterion axis"
+        min_length=1,
+        description="the quality criteria; those that are weighed are the N criteria of theta, in "
+        "this order",
     )
     domains: Annotated[DomainsSettings, DOMAIN_CLASSIFIERS] = Field(
         description="the domain classifier, and with it the M domains"
@@ -81,6 +93,9 @@ class FeaturesSettings(Section):
     )
     inference: InferenceSettings = Field(
         default=InferenceSettings(), description="how published models are run"
+    )
+    near_duplicates: NearDuplicatesSettings = Field(
+        default=NearDuplicatesSettings(), description="which documents say nearly the same"
     )
     max_drift: Share = Field(
         default=0.1,
@@ -118,6 +133,8 @@ class FeaturesSettings(Section):
                     f"a criterion cannot be named {name!r}: a column or a table of the project has "
                     "that name"
                 )
+        if not any(criterion.weighed for criterion in self.criteria):
+            raise ValueError("criteria: none is weighed: theta needs at least one")
         if len(set(self.domains.names)) != len(self.domains.names):
             raise ValueError("domains.names holds a name twice")
         return self

@@ -1,10 +1,10 @@
-"""Settings of the final mix."""
+"""Settings that hold for all mixes."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from quadmix_assets.settings.base import Name, Section
+from quadmix_assets.settings.base import Section
 
 # The checks that a mix waits for: where one fails, going on gives a guess instead of a result.
 Guard = Literal[
@@ -20,27 +20,25 @@ class ExportSettings(Section):
 
     format: Literal["parquet", "jsonl.zst", "none"] = Field(
         default="parquet",
-        description="file format of the export, one file per shard; none: no export is written",
+        description="file format of the export of the mix that is in production, one file per "
+        "shard; none: no export is written. Other mixes export where mixes[].export says so",
     )
 
 
 class MixSettings(Section):
-    """The final mix."""
+    """What holds for all mixes."""
 
-    objective: Name | None = Field(
-        default=None,
-        description="name of the objective whose theta* makes the mix; null: the first objective",
-    )
     max_breakpoints: Annotated[int, Field(ge=2)] = Field(
         default=20_000,
         description="maximum rows of the rank calibration of a domain; ranks are exact up to that "
-        "many distinct merged scores, else off by at most 1 / (rows - 1)",
+        "many distinct merged scores, else off by at most 1 / (rows - 1); see "
+        "features.normalizer.max_breakpoints for large pools",
     )
     export: ExportSettings = Field(
-        default=ExportSettings(), description="the files for trainers, written next to the mix"
+        default=ExportSettings(), description="the files for trainers, written next to a mix"
     )
     accept: tuple[Guard, ...] = Field(
         default=(),
-        description="names of failed checks that the mix does not wait for: with them it is a "
+        description="names of failed checks that mixes do not wait for: with them a mix is a "
         "guess rather than a result, and the manifest says so",
     )

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from quadmix_assets.settings.base import PositiveInt, Section, Share
+from quadmix_assets.settings.domain_weights import DomainWeightsSettings
 from quadmix_assets.settings.training import TrainingSettings
 
 
@@ -56,6 +57,10 @@ class ProxiesSettings(Section):
     )
     repeats: PositiveInt = Field(
         default=2, description="how many more times each of these thetas is trained"
+    )
+    domain_weights: DomainWeightsSettings = Field(
+        default=DomainWeightsSettings(),
+        description="proxies of domain weights alone, for mixes by regmix and climb",
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="where proxies are trained; auto: on a GPU where there is one"

@@ -38,8 +38,8 @@ for example through this first line:
 # yaml-language-server: $schema=../docs/settings.schema.json
 ```
 
-Where a key takes one of several kinds, it is a mapping with the key `kind` and the kind's own \
-keys. Where all of these have defaults, the name of the kind alone is enough.
+Where a key takes one of several kinds, it is a mapping with the key `kind` (of mixes, `method`) \
+and the kind's own keys. Where all of these have defaults, the name of the kind alone is enough.
 
 """
 
@@ -51,6 +51,8 @@ row (from 1) and one of these reasons: `broken_json`, `not_an_object`, `missing_
 `wrong_type`, `empty_text`, `invalid_utf8`, `too_large`, `duplicate_key`, `blank_line`, `bad_id`, \
 `duplicate_id`, `bad_carried_value`.
 """
+# What says of which kind a mapping is: see the registries.
+_KEYS_OF_KINDS = ("kind", "method")
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class SectionReference:
     Attributes:
         path: its key in a profile, for example `features.inference`; "" for the profile itself.
         kind: the kind whose keys these are; "" where there is one kind only.
+        key: that says which kind it is, such as `kind` or `method`; "" where there is one only.
         text: the docstring of its class.
         keys: by name, the JSON schema of each key.
         required: names of the keys without a default.
@@ -67,6 +70,7 @@ class SectionReference:
 
     path: str
     kind: str
+    key: str
     text: str
     keys: Mapping[str, Any]
     required: frozenset[str]
@@ -104,11 +108,12 @@ def _sections(
     path: str, schema: Mapping[str, Any], definitions: Mapping[str, Any]
 ) -> Iterator[SectionReference]:
     keys = schema["properties"]
-    kind = keys.get("kind", {}).get("const", "")
+    key = next((name for name in _KEYS_OF_KINDS if "const" in keys.get(name, {})), "")
+    kind = keys[key]["const"] if key else ""
     # The kind is in the heading of its section, not among its keys.
-    keys = {name: value for name, value in keys.items() if not (kind and name == "kind")}
+    keys = {name: value for name, value in keys.items() if name != key}
     required = frozenset(schema.get("required", ()))
-    yield SectionReference(path, kind, schema.get("description", ""), keys, required)
+    yield SectionReference(path, kind, key, schema.get("description", ""), keys, required)
     for name, value in keys.items():
         below = f"{path}.{name}" if path else name
         for place, inner in _inside(below, value, definitions):
@@ -141,7 +146,7 @@ def _markdown(schema: Mapping[str, Any]) -> str:
         described = section.path
         level += bool(section.kind)
         title = f"`{section.path}`" if section.path else "The profile itself"
-        title = f"kind: `{section.kind}`" if section.kind else title
+        title = f"{section.key}: `{section.kind}`" if section.kind else title
         parts.append(f"{'#' * level} {title}\n\n{section.text}\n\n{_table(section)}")
     return "".join(parts) + _CLOSING
 

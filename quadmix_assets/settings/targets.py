@@ -15,8 +15,8 @@ FormatName = Annotated[
 ]
 
 
-class TargetSettings(Section):
-    """One target set: text that the mix should make a model good at."""
+class TextSetSettings(Section):
+    """A set of texts that losses are measured on, and how it is read."""
 
     name: Name = Field(description="name of the target set in criteria, objectives and tables")
     path: Location | None = Field(
@@ -58,6 +58,24 @@ class TargetSettings(Section):
         description="maximum number of documents; a larger set is sampled down. The default is the "
         "paper's number for OpenHermes; null: all",
     )
+    mask_template: bool = Field(
+        default=True,
+        description="whether losses leave out the words of the template that all documents share, "
+        "such as `Question:` and `Answer:`: what `template` or `format` adds to the columns, or, "
+        "where the text is one column, the labels at the start of a line that at least 90 % of the "
+        "documents have",
+    )
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "TextSetSettings":
+        if self.path is not None and self.dataset is not None:
+            raise ValueError("path and dataset are both given: keep the one to read from")
+        return self
+
+
+class TargetSettings(TextSetSettings):
+    """One target set: text that the mix should make a model good at."""
+
     fit_share: Annotated[float, Field(ge=0.0, lt=1.0)] = Field(
         default=1 / 3,
         description="share of the documents that criteria may be fitted to; losses are measured on "
@@ -66,16 +84,8 @@ class TargetSettings(Section):
     proof_share: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
         default=0.5,
         description="share of the others that is kept for proof: the search scores proxies on the "
-        "rest and never sees these, on which optimum_check and random_comparison measure what was "
+        "rest and never sees these, on which optimum_check and the evidence measure what was "
         "chosen",
-    )
-
-    mask_template: bool = Field(
-        default=True,
-        description="whether losses leave out the words of the template that all documents share, "
-        "such as `Question:` and `Answer:`: what `template` or `format` adds to the columns, or, "
-        "where the text is one column, the labels at the start of a line that at least 90 % of the "
-        "documents have",
     )
     measure: Literal["loss", "choice"] = Field(
         default="loss",
@@ -83,12 +93,6 @@ class TargetSettings(Section):
         "choice: choice_nats, minus the logarithm of the right choice's probability among the "
         "choices of a multiple-choice question, which needs a format that gives choices",
     )
-
-    @model_validator(mode="after")
-    def _one_source(self) -> "TargetSettings":
-        if self.path is not None and self.dataset is not None:
-            raise ValueError("path and dataset are both given: keep the one to read from")
-        return self
 
     @model_validator(mode="after")
     def _choices_are_there(self) -> "TargetSettings":

@@ -26,27 +26,22 @@ def _context_of_architecture(validated: dict[str, Any]) -> int:
     return architecture_named(validated["architecture"]).context
 
 
-class TrainingSettings(Section):
-    """The training recipe of all proxies.
+class RecipeSettings(Section):
+    """A training recipe without its budget of tokens.
 
-    A key that is left out takes a default that suits the architecture; those of regmix-1m are
-    RegMix's, which QuaDMix follows.
+    A key that is left out takes a default that suits the architecture.
     """
 
     architecture: Annotated[str, AfterValidator(_known)] = Field(
         default="tiny",
         description="the size of the models: tiny trains on a CPU in seconds, small in minutes; "
-        "regmix-1m is the paper's and olmix-14m a larger one, both for a GPU",
+        "regmix-1m is the paper's and olmix-14m a larger one, both for a GPU; 10m to 160m and "
+        "quadmix-530m, the size of the paper's final models, are for comparing mixes",
         json_schema_extra={"enum": list(ARCHITECTURES)},
     )
     context: PositiveInt = Field(
         default_factory=_context_of_architecture,
         description="predicted tokens per training window; by default the architecture's",
-    )
-    n_tokens_per_proxy: PositiveInt = Field(
-        default_factory=_of_architecture("n_tokens_per_proxy"),
-        description="tokens that each proxy is trained to predict, rounded up to whole steps; by "
-        "default the architecture's, enough to tell good samples from bad ones",
     )
     batch_windows: PositiveInt = Field(
         default_factory=_of_architecture("batch_windows"),
@@ -95,4 +90,18 @@ class TrainingSettings(Section):
         default="auto",
         description="floating-point type of matrix products (weights and optimiser state are "
         "float32); auto: bfloat16 where the device has instructions for it, else float32",
+    )
+
+
+class TrainingSettings(RecipeSettings):
+    """The training recipe of all proxies.
+
+    A key that is left out takes a default that suits the architecture; those of regmix-1m are
+    RegMix's, which QuaDMix follows.
+    """
+
+    n_tokens_per_proxy: PositiveInt = Field(
+        default_factory=_of_architecture("n_tokens_per_proxy"),
+        description="tokens that each proxy is trained to predict, rounded up to whole steps; by "
+        "default the architecture's, enough to tell good samples from bad ones",
     )

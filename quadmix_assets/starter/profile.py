@@ -6,6 +6,7 @@ from pathlib import Path
 
 from upath import UPath
 
+from quadmix_assets.starter.evidence_section import evidence_section
 from quadmix_assets.starter.feature_section import N_CLUSTERS, features_section
 from quadmix_assets.starter.input_sections import (
     MAX_TARGETS,
@@ -50,6 +51,7 @@ def starter_profile(
         features_section(roles, scores, _learned_from(used), survey),
         _parameters(sizes, n_domains),
         _search(used),
+        evidence_section(targets, places),
     ]
     return "\n".join("\n".join(lines) + "\n" for lines in sections)
 
@@ -101,7 +103,11 @@ def _search(used: Sequence[TargetGuess]) -> list[str]:
         "  held_out_share: 0.2  # of the proxies, to evaluate regressors on",
         "  strategy: cma_es",
         "",
-        f"mix: {{objective: {objective['name']}}}",
+        *comment(
+            ["The mixes; the first is in production. DECIDE: others to compare it with, see mixes."]
+        ),
+        "mixes:",
+        f"  - {{method: quadmix, objective: {objective['name']}}}",
     ]
 
 

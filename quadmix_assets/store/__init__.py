@@ -1,17 +1,24 @@
 """The lake: the paths of outputs, and their atomic writing and reading."""
 
-from quadmix_assets.store.atomic import (
-    LISTING_FILE,
-    atomic_file,
-    atomic_folder,
-)
+from quadmix_assets.store.atomic import atomic_file, atomic_folder
 from quadmix_assets.store.cards import carded_file, delete_carded, read_carded
 from quadmix_assets.store.errors import DamagedOutputError, MissingOutputError
+from quadmix_assets.store.json_text import json_text
+from quadmix_assets.store.keeping import bytes_freed_with, keep_table
+from quadmix_assets.store.listings import LISTING_FILE
+from quadmix_assets.store.objects import one_step, open_object
 from quadmix_assets.store.outputs_in import output_names
 from quadmix_assets.store.remote import with_retries
 from quadmix_assets.store.reusable import read_reusable
+from quadmix_assets.store.running_totals import Measuring, Tables, running_total
 from quadmix_assets.store.store import Store
-from quadmix_assets.store.summaries import Described, described_tables
+from quadmix_assets.store.summaries import (
+    Described,
+    ListedFile,
+    all_described,
+    described_tables,
+    listed_files,
+)
 from quadmix_assets.store.tables import ROW_GROUP_ROWS, ZSTD_LEVEL, TableWriter, open_table
 from quadmix_assets.store.temporaries import is_local, sweep_temporaries
 from quadmix_assets.store.verification import LakeReport, delete_damaged, verify_lake
@@ -27,20 +34,31 @@ __all__ = [
     "DamagedOutputError",
     "Described",
     "LakeReport",
+    "ListedFile",
+    "Measuring",
     "MissingOutputError",
     "Store",
     "TableWriter",
+    "Tables",
+    "all_described",
     "atomic_file",
     "atomic_folder",
+    "bytes_freed_with",
     "carded_file",
     "delete_carded",
     "delete_damaged",
     "described_tables",
     "is_local",
+    "json_text",
+    "keep_table",
+    "listed_files",
+    "one_step",
+    "open_object",
     "open_table",
     "output_names",
     "read_carded",
     "read_reusable",
+    "running_total",
     "sweep_temporaries",
     "verify_lake",
     "with_retries",

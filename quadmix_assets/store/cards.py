@@ -21,6 +21,7 @@ from quadmix_assets.faults import naming
 from quadmix_assets.hashing import hash_bytes, hash_file
 from quadmix_assets.store.atomic import atomic_file
 from quadmix_assets.store.errors import DamagedOutputError, damaged, without_checksum
+from quadmix_assets.store.objects import delete_object, forget, hash_object, read_content
 from quadmix_assets.store.sealed_json import sealed_json, unsealed_json
 from quadmix_assets.store.temporaries import is_local
 
@@ -66,7 +67,7 @@ def read_carded(path: UPath) -> bytes:
         FileNotFoundError: it is not there.
         DamagedOutputError: it is not what was written, or has no card.
     """
-    return _verified(path, path.read_bytes, hash_bytes)
+    return _verified(path, lambda: read_content(path), hash_bytes)
 
 
 def carded_hash(path: UPath) -> str:
@@ -76,7 +77,16 @@ def carded_hash(path: UPath) -> str:
         FileNotFoundError: it is not there.
         DamagedOutputError: it is not what was written, or has no card.
     """
-    return _verified(path, lambda: hash_file(path), str)
+    return _verified(path, lambda: file_hash(path), str)
+
+
+def file_hash(path: UPath) -> str:
+    """xxh3-128 of the bytes of a file as it is, unverified.
+
+    Raises:
+        FileNotFoundError: it is not there.
+    """
+    return hash_file(path) if is_local(path) else hash_object(path)
 
 
 def check_hash(path: UPath, found: str) -> None:
@@ -86,7 +96,7 @@ def check_hash(path: UPath, found: str) -> None:
         DamagedOutputError: the card does not know it, or there is none.
     """
     try:
-        content = card_path(path).read_bytes()
+        content = read_content(card_path(path))
     except FileNotFoundError:
         raise without_checksum(path, f"its card {card_path(path).name} is not there") from None
     if found not in _hashes_of(path, content):
@@ -98,7 +108,10 @@ def delete_carded(path: UPath) -> None:
     # The card first: a file without card counts as no output, a card without file as one that is
     # missing.
     for each in (card_path(path), path):
-        each.unlink(missing_ok=True)
+        if is_local(each):
+            each.unlink(missing_ok=True)
+        else:
+            delete_object(each)
 
 
 def _verified(path: UPath, read: Callable[[], _Read], hash_of: Callable[[_Read], str]) -> _Read:
@@ -117,6 +130,8 @@ def _verified(path: UPath, read: Callable[[], _Read], hash_of: Callable[[_Read],
                 return found
         if look > 1 or not is_local(path):
             time.sleep(_PAUSE_SECONDS)
+        for each in (path, card_path(path)):
+            forget(each)
         look += 1
 
 
@@ -125,7 +140,7 @@ def _with_card(path: UPath, content_hash: str) -> Iterator[None]:
     """Write the card of coming content; the block replaces the file."""
     with _folder_lock(path, fcntl.LOCK_EX):
         try:
-            known = _hashes_of(path, card_path(path).read_bytes())
+            known = _hashes_of(path, read_content(card_path(path)))
         except (FileNotFoundError, DamagedOutputError):
             known = []
         hashes = list(dict.fromkeys([content_hash, *known]))[:_N_HASHES]

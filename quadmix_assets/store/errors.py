@@ -4,6 +4,8 @@ from pathlib import Path
 
 from upath import UPath
 
+from quadmix_assets.outputs import LANGUAGE_MODEL, MIXES
+
 
 class MissingOutputError(FileNotFoundError):
     """An output that a step reads is missing, incomplete, or made from other inputs."""
@@ -49,6 +51,15 @@ class DamagedOutputError(Exception):
         )
 
 
+def asset_name(folder: Path | UPath) -> str:
+    """The name of the asset that fills a folder, which may lie anywhere."""
+    parts = folder.parts
+    # A model is a folder of its own.
+    if len(parts) >= 4 and (parts[-4], parts[-2]) == (MIXES, LANGUAGE_MODEL):
+        parts = parts[:-1]
+    return "/".join(parts[-3:]) if len(parts) >= 3 and parts[-3] == MIXES else parts[-1]
+
+
 def damaged(path: Path | UPath, found: str, asset: str | None = None) -> DamagedOutputError:
     """The error of the damaged file `<lake>/<asset>/<name>`, or of one deeper in an asset's folder.
 
@@ -57,9 +68,9 @@ def damaged(path: Path | UPath, found: str, asset: str | None = None) -> Damaged
         found: what differs.
         asset: None stands for the folder that the file is in.
     """
-    return DamagedOutputError(str(path), found, True, asset or path.parent.name, path.stem)
+    return DamagedOutputError(str(path), found, True, asset or asset_name(path.parent), path.stem)
 
 
 def without_checksum(path: Path | UPath, found: str) -> DamagedOutputError:
     """The error of the file `<lake>/<asset>/<name>`, which has no checksum."""
-    return DamagedOutputError(str(path), found, False, path.parent.name, path.stem)
+    return DamagedOutputError(str(path), found, False, asset_name(path.parent), path.stem)

@@ -10,7 +10,7 @@ import os
 
 from upath import UPath
 
-_S3 = ("s3", "s3a")
+S3 = ("s3", "s3a")
 # The pauses add up to half a minute; s3fs begins anew, four times, where the storage throttles.
 _ATTEMPTS = 6
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
@@ -21,7 +21,7 @@ def with_retries(path: UPath) -> UPath:
 
     AWS_MAX_ATTEMPTS and AWS_RETRY_MODE, as Amazon's own tools know them, change how often and how.
     """
-    if path.protocol not in _S3 or "config_kwargs" in path.storage_options:
+    if path.protocol not in S3 or "config_kwargs" in path.storage_options:
         return path
     retries = {
         "mode": os.environ.get("AWS_RETRY_MODE", "standard"),

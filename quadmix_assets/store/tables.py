@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,6 +28,7 @@ from upath import UPath
 from quadmix_assets.faults import naming
 from quadmix_assets.hashing import Digest, Digest64
 from quadmix_assets.store.errors import damaged, without_checksum
+from quadmix_assets.store.objects import open_object
 from quadmix_assets.store.temporaries import is_local
 
 ROW_GROUP_ROWS = 8_192
@@ -86,7 +87,7 @@ def open_table(path: UPath) -> Iterator[pq.ParquetFile]:
     Raises:
         DamagedOutputError: what is read is not what was written; also later, by the reads.
     """
-    with naming(path), path.open("rb") as raw:
+    with naming(path), _opened(path) as raw:
         file = _VerifiedFile(path, raw)
         if is_local(path):  # Elsewhere it would be a request more, for bytes that hold no data.
             file.read(len(_PARQUET_MAGIC))
@@ -106,7 +107,7 @@ def verified_table_hash(path: UPath) -> str:
         DamagedOutputError: the file is not what was written.
     """
     digest = Digest()
-    with naming(path), path.open("rb") as raw:
+    with naming(path), _opened(path) as raw:
         seal = _read_seal(path, raw)
         raw.seek(0)
         for number in range(len(seal.hashes)):
@@ -116,16 +117,59 @@ def verified_table_hash(path: UPath) -> str:
     return digest.hexdigest()
 
 
+def _opened(path: UPath) -> BinaryIO:
+    return path.open("rb") if is_local(path) else open_object(path)
+
+
+@dataclass(frozen=True)
+class Footer:
+    """What the end of a table says of it.
+
+    Attributes:
+        seal: 32 hexadecimal digits that identify the content: a hash of the lengths and hashes of
+            all column chunks, and of the footer.
+        n_rows: number of rows.
+        columns: their names.
+        summary: JSON that `TableWriter.describe` stored; `{}` without one.
+    """
+
+    seal: str
+    n_rows: int
+    columns: tuple[str, ...]
+    summary: str
+
+
+def read_footer(path: UPath) -> Footer:
+    """Read the end of a table, and verify it; of its rows nothing is read.
+
+    Raises:
+        DamagedOutputError: seal or footer are not what was written.
+    """
+    with naming(path), _opened(path) as raw:
+        seal = _read_seal(path, raw)
+    metadata = pq.read_metadata(pa.BufferReader(seal.tail))
+    schema = metadata.schema.to_arrow_schema()
+    names = tuple(schema.names)
+    return Footer(seal.digest.hex(), metadata.num_rows, names, summary_of(metadata))
+
+
+def summary_of(metadata: pq.FileMetaData) -> str:
+    """The JSON that `TableWriter.describe` stored in a footer; `{}` without one."""
+    return cast(bytes, (metadata.metadata or {}).get(SUMMARY_KEY.encode(), b"{}")).decode()
+
+
 @dataclass(frozen=True)
 class _Seal:
     """Attributes:
     starts: first byte of every range, and the end of the last one, which is the seal's start.
     hashes: xxh3-64 of the ranges.
+    digest: xxh3-128 of the ranges' lengths and hashes and of the footer.
     tail: all bytes after the ranges: seal and footer.
     """
 
     starts: Sequence[int]
     hashes: Sequence[int]
+    digest: bytes
     tail: bytes
 
 
@@ -266,7 +310,7 @@ def _read_seal(path: UPath, raw: BinaryIO) -> _Seal:
     if tail[:-n_footer][-len(_SEAL_MAGIC) :] != _SEAL_MAGIC:
         raise without_checksum(path, "it has no seal before its footer")
     footer = tail[-n_footer:]
-    n_ranges, _, _ = _END.unpack(tail[-n_footer - _END.size : -n_footer])
+    n_ranges, digest, _ = _END.unpack(tail[-n_footer - _END.size : -n_footer])
     n_seal = n_ranges * _RANGE.size + _END.size
     if n_seal + n_footer > size:
         raise damaged(path, "its seal has changed: it would be longer than the file")
@@ -276,7 +320,7 @@ def _read_seal(path: UPath, raw: BinaryIO) -> _Seal:
     starts = list(accumulate((length for length, _ in found), initial=0))
     if _sealed(ranges, footer) != tail[:n_seal] or starts[-1] != size - n_seal - n_footer:
         raise damaged(path, "its footer or seal has changed, or a part of it is gone")
-    return _Seal(starts, [number for _, number in found], tail)
+    return _Seal(starts, [number for _, number in found], digest, tail)
 
 
 def _last_bytes(raw: BinaryIO, size: int, n_bytes: int, known: bytes = b"") -> bytes:

@@ -52,7 +52,20 @@ def temporary_file(path: Path | UPath) -> Iterator[tuple[Path, BinaryIO]]:
         yield temporary, file
     finally:
         file.close()
-        temporary.unlink(missing_ok=True)
+        # Where it was renamed there is nothing to delete, and nothing that could fail.
+        if temporary.exists():
+            temporary.unlink(missing_ok=True)
+
+
+def write_at_once(path: Path, content: bytes) -> None:
+    """Write a small local file that others read meanwhile: they see all of it, or what was there.
+
+    Unlike the outputs of a lake it may be lost with the machine.
+    """
+    with temporary_file(path) as (temporary, file):
+        file.write(content)
+        file.flush()
+        temporary.replace(path)
 
 
 @contextmanager

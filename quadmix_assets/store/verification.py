@@ -9,9 +9,16 @@ from functools import partial
 
 from upath import UPath
 
-from quadmix_assets.store.atomic import LISTING_FILE, Listing, file_names, read_listing
+from quadmix_assets.outputs import asset_folder
 from quadmix_assets.store.cards import carded_name, delete_carded
 from quadmix_assets.store.errors import DamagedOutputError, MissingOutputError
+from quadmix_assets.store.listings import (
+    LISTING_FILE,
+    Listing,
+    file_names,
+    is_in_version,
+    read_listing,
+)
 from quadmix_assets.store.outputs_in import (
     listed_hash,
     looks_like_output,
@@ -101,27 +108,47 @@ def delete_damaged(root: UPath, report: LakeReport) -> list[str]:
     """
     deleted = set()
     for name in report.damaged:
-        folder = root / name.split("/")[0]
-        if (folder / LISTING_FILE).exists():
+        whole = next(
+            (each for each in _folders_of(name) if (root / each / LISTING_FILE).exists()), ""
+        )
+        if whole:
+            folder = root / whole
             folder.fs.rm(folder.path, recursive=True)
-            deleted.add(folder.name)
-        elif folder.exists():
+            deleted.add(whole)
+        elif (root / asset_folder(name)).exists():
             delete_carded(root / name)
             deleted.add(name)
     return sorted(deleted)
 
 
+def _folders_of(name: str) -> Iterator[str]:
+    """The folders that a file of the lake is in, from its own to that of its asset."""
+    asset = asset_folder(name)
+    folder = name
+    while len(folder) > len(asset):
+        folder = folder.rpartition("/")[0]
+        yield folder
+
+
 def _by_folder(root: UPath, unread: frozenset[str]) -> dict[str, list[str]]:
-    """The files of each folder of the lake, relative to it."""
+    """The files of each folder of the lake, relative to it.
+
+    A folder is that of an asset, or one in it that is written as a whole.
+    """
     found: dict[str, list[str]] = defaultdict(list)
-    for name in file_names(root):
-        folder, slash, rest = name.partition("/")
-        if folder in unread or name in unread:
+    names = file_names(root)
+    wholes = {
+        folder for folder, _, last in (n.rpartition("/") for n in names) if last == LISTING_FILE
+    }
+    for name in names:
+        asset = asset_folder(name)
+        if asset in unread or name in unread:
             continue
-        if slash:
-            found[folder].append(rest)
+        folder = next((each for each in _folders_of(name) if each in wholes), asset)
+        if folder != name:
+            found[folder].append(name.removeprefix(f"{folder}/"))
         else:
-            found[""].append(folder)
+            found[""].append(name)
     return found
 
 
@@ -129,7 +156,7 @@ def _outputs_of(
     root: UPath, folder: str, names: list[str], report: LakeReport
 ) -> Iterator[_Output]:
     """The outputs of a folder that can be read; the rest of its files goes to the report."""
-    if not folder or is_temporary(folder):
+    if not folder or any(map(is_temporary, folder.split("/"))):
         report.strangers += [f"{folder}/{name}".lstrip("/") for name in names]
         return
     path = root / folder
@@ -141,22 +168,41 @@ def _outputs_of(
     except DamagedOutputError as error:
         report.damaged[f"{folder}/{LISTING_FILE}"] = error.found
         return
-    outputs = named_outputs(names) if listing is None else set(listing.hashes)
-    known = outputs | {LISTING_FILE} if listing is not None else outputs
+    if listing is not None:
+        yield from _listed_outputs(folder, names, listing, report)
+        return
+    # Versions of a folder whose listing is gone: nothing reads them.
+    lost = [name for name in names if is_in_version(name)]
+    report.strangers += [f"{folder}/{name}" for name in lost]
+    names = [name for name in names if name not in set(lost)]
+    outputs = named_outputs(names)
     report.missing += [f"{folder}/{name}" for name in sorted(outputs.difference(names))]
     for name in names:
         if name in outputs:
             file = path / name
-            yield _Output(f"{folder}/{name}", _size(file), _check(file, listing, name))
-        elif carded_name(name.rsplit("/", 1)[-1]) is None and name not in known:
-            is_unchecked = listing is None and looks_like_output(name)
-            (report.unchecked if is_unchecked else report.strangers).append(f"{folder}/{name}")
+            yield _Output(f"{folder}/{name}", _size(file), partial(output_hash, file))
+        elif carded_name(_last(name)) is None:
+            where = report.unchecked if looks_like_output(name) else report.strangers
+            where.append(f"{folder}/{name}")
 
 
-def _check(file: UPath, listing: Listing | None, name: str) -> Callable[[], str]:
-    if listing is None:
-        return partial(output_hash, file)
-    return partial(listed_hash, listing, name)
+def _listed_outputs(
+    folder: str, names: list[str], listing: Listing, report: LakeReport
+) -> Iterator[_Output]:
+    """The outputs of a folder with a listing; earlier versions, which readers may have, go by."""
+    places = {listing.place(name): name for name in listing.hashes}
+    report.missing += [f"{folder}/{places[place]}" for place in sorted(places.keys() - set(names))]
+    for name in names:
+        if name in places:
+            file = listing.folder / name
+            check = partial(listed_hash, listing, places[name])
+            yield _Output(f"{folder}/{places[name]}", _size(file), check)
+        elif name != LISTING_FILE and not is_in_version(name) and carded_name(_last(name)) is None:
+            report.strangers.append(f"{folder}/{name}")
+
+
+def _last(name: str) -> str:
+    return name.rsplit("/", 1)[-1]
 
 
 def _size(file: UPath) -> int:

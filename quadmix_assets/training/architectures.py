@@ -147,6 +147,73 @@ ARCHITECTURES: dict[str, Architecture] = {
                 schedule="cosine",
             ),
         ),
+        # Sizes for comparing finished mixes. Heads are 64 channels wide and SwiGLU layers 8/3 of
+        # the width, as in Llama (Touvron et al. 2023); names count all parameters, with a
+        # vocabulary of 8,192 for 10m and of 32,000 for the others. Budgets are 20 tokens a
+        # parameter, batches grow and rates fall with the size as in Kaplan et al. 2020.
+        Architecture(
+            "10m",
+            n_layers=8,
+            width=256,
+            n_heads=4,
+            mlp_width=704,
+            context=512,
+            defaults=RecipeDefaults(
+                n_tokens_per_proxy=200_000_000,
+                batch_windows=64,
+                learning_rate=2e-3,
+                warmup_steps=200,
+                schedule="cosine",
+            ),
+        ),
+        Architecture(
+            "60m",
+            n_layers=8,
+            width=512,
+            n_heads=8,
+            mlp_width=1408,
+            context=1024,
+            defaults=RecipeDefaults(
+                n_tokens_per_proxy=1_200_000_000,
+                batch_windows=128,
+                learning_rate=1.5e-3,
+                warmup_steps=300,
+                schedule="cosine",
+            ),
+        ),
+        Architecture(
+            "160m",
+            n_layers=16,
+            width=768,
+            n_heads=12,
+            mlp_width=2048,
+            context=2048,
+            defaults=RecipeDefaults(
+                n_tokens_per_proxy=3_200_000_000,
+                batch_windows=128,
+                learning_rate=1e-3,
+                warmup_steps=500,
+                schedule="cosine",
+            ),
+        ),
+        # The paper's models have 530M parameters and read 500B tokens. It says nothing of layers,
+        # width, vocabulary or rates: this is a Llama of 529M with a vocabulary of 32,000, whose
+        # recipe is a usual one for the size.
+        Architecture(
+            "quadmix-530m",
+            n_layers=22,
+            width=1280,
+            n_heads=20,
+            mlp_width=3584,
+            context=2048,
+            defaults=RecipeDefaults(
+                n_tokens_per_proxy=500_000_000_000,
+                batch_windows=512,
+                learning_rate=6e-4,
+                warmup_steps=2_000,
+                schedule="cosine",
+            ),
+        ),
     )
 }
 

@@ -7,8 +7,9 @@ from quadmix_assets.settings import TrainingSettings
 from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.cross_entropy import block_logits
 
-# Tokens of all proxies in one forward and backward pass. On a CPU few enough for the cache of a
-# core, and a constant, because the sizes of arrays can change the last bits of a sum.
+# Tokens in one forward and backward pass: of all proxies on a GPU, of each proxy on a CPU, where
+# `stack_size` chooses as many proxies as keep to it together, which the cache of a core holds. A
+# constant on a CPU, because the sizes of arrays can change the last bits of a sum.
 _PASS_TOKENS_CPU = 1 << 12
 _PASS_TOKENS_GPU = 1 << 18
 _MAX_PROXIES_CPU = 8
@@ -43,9 +44,13 @@ def stack_size(
 def windows_per_pass(
     architecture: Architecture, recipe: TrainingSettings, n_proxies: int, device: torch.device
 ) -> int:
-    """Windows of each proxy in one forward and backward pass, at least 1."""
-    tokens = _PASS_TOKENS_CPU if device.type == "cpu" else _PASS_TOKENS_GPU
-    return max(1, min(recipe.batch_windows, tokens // (n_proxies * architecture.context)))
+    """Windows of each proxy in one forward and backward pass, at least 1.
+
+    On a CPU the number does not depend on `n_proxies`, because it decides in which parts the
+    gradient of a step is summed: so a proxy's losses are the same to the bit in stacks of any size.
+    """
+    tokens = _PASS_TOKENS_CPU if device.type == "cpu" else _PASS_TOKENS_GPU // n_proxies
+    return max(1, min(recipe.batch_windows, tokens // architecture.context))
 
 
 def _pass_bytes(architecture: Architecture, device: torch.device) -> int:

@@ -87,7 +87,8 @@ def evaluate_stack(
         counted, everything = _total_losses(stack.model, target, dtype)
         probability = nats = np.full(len(failed), np.nan)
         if target.choices is not None:
-            probability, nats = _choices(stack.model, target.choices, dtype)
+            of_questions = choice_nats(stack.model, target.choices, dtype)
+            probability, nats = np.exp(-of_questions).mean(0), of_questions.mean(0)
         for values in (counted, everything, probability, nats):
             values[failed] = np.nan
         out[name] = TargetLoss(
@@ -107,40 +108,61 @@ def _total_losses(
     """Summed loss in nats of each proxy over the tokens that count and over all, (K,) float64."""
     counted, everything = np.zeros(model.n_proxies), np.zeros(model.n_proxies)
     lengths = (target.targets != NO_TARGET).sum(1)
-    for rows, losses in _token_losses(model, target.inputs, target.targets, lengths, dtype):
+    for rows, losses in token_losses(model, target.inputs, target.targets, lengths, dtype):
         in_loss = torch.from_numpy(target.counted[rows, : losses.shape[2]]).to(losses.device)
         counted += (losses * in_loss).sum((1, 2)).cpu().numpy()
         everything += losses.sum((1, 2)).cpu().numpy()
     return counted, everything
 
 
-def _choices(
-    model: StackedLM, choices: ChoiceWindows, dtype: torch.dtype
-) -> tuple[np.ndarray, np.ndarray]:
-    """Mean share of the right choice in the probability of all, and mean -log of it, (K,) each."""
+def choice_nats(model: StackedLM, choices: ChoiceWindows, dtype: torch.dtype) -> np.ndarray:
+    """Minus the logarithm of the right choice's share in the probability of all, (n_questions, K).
+
+    Args:
+        model: K models.
+        choices: of the questions.
+        dtype: of the matrix products.
+    """
     nats = np.zeros((len(choices.inputs), model.n_proxies))
-    for rows, losses in _token_losses(
+    for rows, losses in token_losses(
         model, choices.inputs, choices.targets, choices.lengths, dtype
     ):
         nats[rows] = losses.sum(2).cpu().numpy().T
+    return nats_of_right(nats, choices)
+
+
+def nats_of_right(nats: np.ndarray, choices: ChoiceWindows) -> np.ndarray:
+    """Minus the logarithm of the right choice's share in the probability of all, (n_questions, K).
+
+    Args:
+        nats: (n, K) minus the log-probability of every choice.
+        choices: the n choices, in the same order.
+    """
     # The most likely choice of a question has the factor 1, so that nothing underflows.
-    least = np.full((choices.n_questions, model.n_proxies), np.inf)
+    least = np.full((choices.n_questions, nats.shape[1]), np.inf)
     total, right = np.zeros_like(least), np.zeros_like(least)
     np.minimum.at(least, choices.questions, nats)
     np.add.at(total, choices.questions, np.exp(least[choices.questions] - nats))
     right[choices.questions[choices.is_right]] = nats[choices.is_right]
-    of_right = right - least + np.log(total)
-    return np.exp(-of_right).mean(0), of_right.mean(0)
+    of_right: np.ndarray = right - least + np.log(total)
+    return of_right
 
 
-def _token_losses(
+def token_losses(
     model: StackedLM,
     inputs: np.ndarray,
     targets: np.ndarray,
     lengths: np.ndarray,
     dtype: torch.dtype,
 ) -> Iterator[tuple[slice, Tensor]]:
-    """Losses (K, rows, longest) float64 of windows, as many at once as fit; 0 at NO_TARGET."""
+    """Losses (K, rows, longest) float64 of windows, as many at once as fit; 0 at NO_TARGET.
+
+    Args:
+        model: K models.
+        inputs, targets: (n, context) token ids, and those to predict.
+        lengths: (n,) tokens of each window that are read.
+        dtype: of the matrix products.
+    """
     device = model.rotary.device
     max_tokens = _PASS_TOKENS_CPU if device.type == "cpu" else _PASS_TOKENS_GPU
     n_windows = max(1, max_tokens // (model.n_proxies * inputs.shape[1]))

@@ -92,6 +92,19 @@ def drop_other_stacks(keep: KeepWeights) -> None:
             delete_carded(path.with_suffix(".pt"))
 
 
+def kept_model(stack: KeptStack, architecture: Architecture, vocab_size: int) -> StackedLM | None:
+    """The proxies of a kept stack, on the CPU; None if the file of their weights is damaged."""
+    content = read_reusable(
+        lambda: read_carded(stack.weights), "the proxies have to be trained again"
+    )
+    if content is None:
+        return None
+    parameters = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    model = StackedLM(architecture, vocab_size, [0] * len(stack.results))
+    model.load_state_dict(parameters)
+    return model
+
+
 def evaluate_kept(
     stack: KeptStack,
     architecture: Architecture,
@@ -106,14 +119,9 @@ def evaluate_kept(
     The losses are to the last bit those that an evaluation after the training would have given, on
     the same kind of device.
     """
-    content = read_reusable(
-        lambda: read_carded(stack.weights), "the proxies have to be trained again"
-    )
-    if content is None:
+    model = kept_model(stack, architecture, vocab_size)
+    if model is None:
         return None
-    parameters = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    model = StackedLM(architecture, vocab_size, [0] * len(stack.results))
-    model.load_state_dict(parameters)
     trained = TrainedStack(
         model.to(device), stack.recipe, tuple(result.training for result in stack.results), 0.0
     )

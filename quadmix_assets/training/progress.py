@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from quadmix_assets.store.temporaries import temporary_file
+from quadmix_assets.store.temporaries import write_at_once
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -137,11 +137,7 @@ class ProgressBoard:
 
 def leave_report(folder: Path, stack: int, report: StackReport) -> None:
     """Write the report of stack number `stack` for a `ProgressBoard` in another process."""
-    path = folder / f"{stack}.json"
-    with temporary_file(path) as (temporary, file):
-        file.write(json.dumps(asdict(report)).encode())
-        file.flush()
-        temporary.replace(path)
+    write_at_once(folder / f"{stack}.json", json.dumps(asdict(report)).encode())
 
 
 def duration(seconds: float) -> str:

@@ -2,16 +2,15 @@
 
 import numpy as np
 import polars as pl
-from tokenizers import Tokenizer
 
-from quadmix_assets.corpus.tokenizer import encode
+from quadmix_assets.corpus.token_encoder import TokenEncoder
 from quadmix_assets.outputs import RAW_SHARDS
 from quadmix_assets.store import Store
 from quadmix_assets.training.token_file import TokenFileWriter
 
 
 def append_tokens(
-    store: Store, shard: str, chosen: np.ndarray, tokenizer: Tokenizer, writer: TokenFileWriter
+    store: Store, shard: str, chosen: np.ndarray, encoder: TokenEncoder, writer: TokenFileWriter
 ) -> None:
     """Tokenise the chosen documents of a raw shard and append them, in the order of the shard.
 
@@ -19,7 +18,7 @@ def append_tokens(
         store: the lake.
         shard: the partition of the raw shard.
         chosen: (D,) bool, which of the shard's documents to append.
-        tokenizer: the project's tokenizer.
+        encoder: of the project's tokenizer.
         writer: of the token file.
 
     Raises:
@@ -30,4 +29,4 @@ def append_tokens(
         texts = batch["text"].filter(pl.Series(chosen[start : start + batch.height]))
         start += batch.height
         if len(texts):
-            writer.append(encode(tokenizer, texts.to_list()))
+            writer.append(encoder.encode(texts.to_list()))

@@ -1,6 +1,6 @@
 """The inputs and results of a stack: the proxies one process trains as one batched model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,13 +9,18 @@ import numpy as np
 import torch
 from upath import UPath
 
+from quadmix_assets.device import choose_compiled, choose_device
 from quadmix_assets.hashing import Digest
 from quadmix_assets.settings import TrainingSettings
 from quadmix_assets.training.architectures import Architecture
+from quadmix_assets.training.checkpoint import Checkpoint
 from quadmix_assets.training.evaluation import Measured
+from quadmix_assets.training.loop import StackProgress, TrainedStack
 from quadmix_assets.training.reads import Reads
 from quadmix_assets.training.targets import TargetWindows
+from quadmix_assets.training.token_source import TokenSource
 from quadmix_assets.training.trainer import ProxyTraining
+from quadmix_assets.training.window_stream import WindowStream
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,8 @@ class StackJob:
         checkpoint_seconds: time between two checkpoints of a stack.
         keep: where the weights of trained stacks are kept; None keeps none.
         tensorboard_folder: local folder of TensorBoard files; None writes none.
+        engine: what trains a stack; None trains it as one batched model.
+        token_source: where other machines find the token file; None: only this one trains.
     """
 
     token_folder: Path
@@ -87,6 +94,8 @@ class StackJob:
     checkpoint_seconds: float = 60.0
     tensorboard_folder: Path | None = None
     keep: KeepWeights | None = None
+    engine: "Engine | None" = None
+    token_source: TokenSource | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +144,13 @@ class ProxyResult:
 # The samples of a stack's proxies, each with the id hashes (n,) of its documents.
 Stack = Sequence[tuple[Sample, np.ndarray]]
 
+# Trains a stack on its streams, which it leaves where the training ended. It resumes from the
+# checkpoint, and calls the last argument at the start, every few seconds and at the end.
+Engine = Callable[
+    [StackJob, Stack, Sequence[WindowStream], Checkpoint | None, Callable[[StackProgress], None]],
+    TrainedStack,
+]
+
 
 def stack_key(job: StackJob, stack: Stack) -> str:
     """A hash of all inputs that the results of a stack depend on."""
@@ -148,6 +164,10 @@ def stack_key(job: StackJob, stack: Stack) -> str:
         *(job.architecture, job.recipe, job.vocab_size, job.separator_id),
         *(job.piece_share, job.max_pieces, job.inputs_version),
     )
+    if job.engine is not None:
+        digest.update(job.engine.__qualname__.encode())
+    if choose_compiled(job.compiled, choose_device(job.device)):
+        digest.update(b"compiled")
     targets = {name: target.fingerprint() for name, target in sorted(job.targets.items())}
     digest.update(repr((settings, targets, torch.__version__)).encode())
     return digest.hexdigest()

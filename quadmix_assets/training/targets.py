@@ -7,7 +7,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from quadmix_assets.corpus.target_sets import n_evaluated
-from quadmix_assets.corpus.target_tables import read_target_tokens
+from quadmix_assets.corpus.target_tables import TargetTokens, read_target_tokens
 from quadmix_assets.corpus.tokenizer import separator_id
 from quadmix_assets.hashing import Digest
 from quadmix_assets.settings import Settings
@@ -26,20 +26,24 @@ class TargetWindows:
         targets: (n, context) int64 token ids to predict; NO_TARGET beyond the end of a text.
         counted: (n, context) bool, whether a token to predict counts in the loss: words of a
             template do not.
+        documents: (n,) int64 the document of each window, by its place among those given.
         n_documents: documents in the windows.
         n_tokens: tokens to predict.
         n_counted: those of them that count.
         n_bytes: UTF-8 bytes of these documents, without the words of their template.
+        bytes_of_documents: (n_documents,) int64, the same of each of them.
         choices: the multiple-choice questions; None where there are none.
     """
 
     inputs: np.ndarray
     targets: np.ndarray
     counted: np.ndarray
+    documents: np.ndarray
     n_documents: int
     n_tokens: int
     n_counted: int
     n_bytes: int
+    bytes_of_documents: np.ndarray
     choices: ChoiceWindows | None = None
 
     def fingerprint(self) -> str:
@@ -67,25 +71,39 @@ def read_targets(
         MissingOutputError: a target set is not there, or was encoded with another tokenizer.
         ValueError: a target set holds no tokens.
     """
-    windows = {}
-    max_tokens = settings.proxies.max_target_tokens
-    separator = separator_id(tokenizer)
-    for name in settings.target_names:
-        target = read_target_tokens(store, name, tokenizer, part=part)
-        windows[name] = replace(
-            pack_target(
-                target.documents,
-                target.n_bytes,
-                context=context,
-                separator_id=separator,
-                max_tokens=max_tokens,
-                counted=target.counted,
-            ),
-            choices=pack_choices(
-                target.choices, context=context, separator_id=separator, max_tokens=max_tokens
-            ),
+    max_tokens, separator = settings.proxies.max_target_tokens, separator_id(tokenizer)
+    return {
+        name: windows_of(
+            read_target_tokens(store, name, tokenizer, part=part),
+            context=context,
+            separator_id=separator,
+            max_tokens=max_tokens,
         )
-    return windows
+        for name in settings.target_names
+    }
+
+
+def windows_of(
+    tokens: TargetTokens, *, context: int, separator_id: int, max_tokens: int
+) -> TargetWindows:
+    """Documents and the choices of their questions, up to `max_tokens` of each, in windows.
+
+    Raises:
+        ValueError: they hold no tokens, or none that counts.
+    """
+    return replace(
+        pack_target(
+            tokens.documents,
+            tokens.n_bytes,
+            context=context,
+            separator_id=separator_id,
+            max_tokens=max_tokens,
+            counted=tokens.counted,
+        ),
+        choices=pack_choices(
+            tokens.choices, context=context, separator_id=separator_id, max_tokens=max_tokens
+        ),
+    )
 
 
 def pack_target(
@@ -127,12 +145,13 @@ def pack_target(
         text = np.concatenate([[separator_id], np.asarray(document, np.int64)])
         counts = np.ones(len(document), bool) if counted is None else counted[number]
         for start in range(0, len(document), context):
-            rows.append((text[start : start + context + 1], counts[start : start + context]))
+            window = slice(start, start + context)
+            rows.append((text[start : start + context + 1], counts[window], number))
     rows.sort(key=lambda row: len(row[0]))
     inputs = np.full((len(rows), context), separator_id, np.int64)
     targets = np.full((len(rows), context), NO_TARGET, np.int64)
     in_loss = np.zeros((len(rows), context), bool)
-    for row, (text, counts) in enumerate(rows):
+    for row, (text, counts, _) in enumerate(rows):
         inputs[row, : len(text) - 1] = text[:-1]
         targets[row, : len(text) - 1] = text[1:]
         in_loss[row, : len(text) - 1] = counts
@@ -145,8 +164,10 @@ def pack_target(
         inputs=inputs,
         targets=targets,
         counted=in_loss,
+        documents=np.array([number for _, _, number in rows], np.int64),
         n_documents=n_taken,
         n_tokens=int(lengths[:n_taken].sum()),
         n_counted=int(in_loss.sum()),
         n_bytes=int(np.sum(n_bytes[:n_taken])),
+        bytes_of_documents=np.asarray(n_bytes[:n_taken], np.int64),
     )

@@ -1,7 +1,7 @@
 """Trains one model on each of several samples: from a token file to losses on target sets."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -21,11 +21,20 @@ from quadmix_assets.training.evaluation import Measured
 from quadmix_assets.training.kept_weights import evaluate_kept, kept_stacks
 from quadmix_assets.training.progress import BatchProgress, ProgressBoard
 from quadmix_assets.training.recipe import architecture_of, n_tokens_trained
-from quadmix_assets.training.stacks import KeepWeights, ProxyResult, Sample, StackJob
+from quadmix_assets.training.stacks import (
+    Engine,
+    KeepWeights,
+    ProxyResult,
+    Sample,
+    Stack,
+    StackJob,
+)
 from quadmix_assets.training.targets import TargetWindows, read_targets
+from quadmix_assets.training.task_workers import run_stacks_as_tasks
 from quadmix_assets.training.tensorboard import tensorboard_folder
+from quadmix_assets.training.token_source import TokenSource
 from quadmix_assets.training.trainer import ProxyTraining
-from quadmix_assets.training.workers import run_stacks
+from quadmix_assets.training.workers import StackBatch, run_stacks
 
 METRICS_SCHEMA = {
     "sample_id": pl.Int32,
@@ -63,6 +72,46 @@ class BatchResult:
     piece_share: float = 1.0
 
 
+@dataclass(frozen=True)
+class SampleTraining:
+    """One proxy for each of several samples, ready to be trained.
+
+    Attributes:
+        job: what all of them share.
+        stacks: the samples of each stack.
+        names: target set and part of each key of the losses.
+    """
+
+    job: StackJob
+    stacks: list[Stack]
+    names: Mapping[str, tuple[str, str]]
+
+    @property
+    def n_proxies(self) -> int:
+        """Proxies of all stacks."""
+        return sum(len(stack) for stack in self.stacks)
+
+    def batch(
+        self, on_progress: Callable[[BatchProgress], None] | None, seconds: float
+    ) -> StackBatch:
+        """The stacks, with a board that tells the progress every so many seconds."""
+        of_proxy = n_tokens_trained(self.job.recipe, self.job.architecture.context)
+        board = ProgressBoard(self.n_proxies, self.n_proxies * of_proxy, on_progress, seconds)
+        return StackBatch(self.job, self.stacks, board)
+
+    def result(self, results: Sequence[ProxyResult], tokens_per_second: float) -> BatchResult:
+        """What the training gave."""
+        ordered = sorted(results, key=lambda result: result.sample_id)
+        return BatchResult(
+            _metrics(ordered, self.job.recipe.precision, self.names),
+            [result.training for result in ordered],
+            _reads(ordered),
+            tokens_per_second,
+            max((len(stack) for stack in self.stacks), default=0),
+            self.job.piece_share,
+        )
+
+
 def train_samples(
     store: Store,
     settings: Settings,
@@ -75,46 +124,90 @@ def train_samples(
     on_progress: Callable[[BatchProgress], None] | None = None,
     one_by_one: bool = False,
     unfinished_folder: UPath | None = None,
+    token_source: TokenSource | None = None,
     inputs_version: Mapping[str, str] | None = None,
     parts: Sequence[str] = (SEARCH,),
     keep: KeepWeights | None = None,
 ) -> BatchResult:
     """Train one proxy on each sample and measure its loss on parts of every target set.
 
-    The samples are grouped into stacks of `proxies.stack_size`, each trained as one batched model
-    by one of `proxies.n_workers` processes. Other programs on the machine slow down several
-    single-threaded processes much less than one process whose threads wait for each other. On a GPU
-    this process trains all stacks. A loss does not depend on the number of processes.
+    Args:
+        on_progress: called with the progress every `proxies.progress_seconds`, and at the end.
+        store, settings, token_folder, id_hashes, samples, n_tokens_per_proxy, piece_share: as of
+            `prepare_samples`, like all others.
+
+    Raises:
+        MissingOutputError, ValueError: as in `prepare_samples`.
+        RuntimeError: as in `train_prepared`.
+    """
+    training = prepare_samples(
+        store,
+        settings,
+        token_folder,
+        id_hashes,
+        samples,
+        n_tokens_per_proxy=n_tokens_per_proxy,
+        piece_share=piece_share,
+        one_by_one=one_by_one,
+        unfinished_folder=unfinished_folder,
+        token_source=token_source,
+        inputs_version=inputs_version,
+        parts=parts,
+        keep=keep,
+    )
+    return train_prepared(settings, [training], [on_progress])[0]
+
+
+def prepare_samples(
+    store: Store,
+    settings: Settings,
+    token_folder: Path,
+    id_hashes: np.ndarray,
+    samples: Sequence[Sample],
+    *,
+    n_tokens_per_proxy: int,
+    piece_share: float = 1.0,
+    one_by_one: bool = False,
+    unfinished_folder: UPath | None = None,
+    token_source: TokenSource | None = None,
+    inputs_version: Mapping[str, str] | None = None,
+    parts: Sequence[str] = (SEARCH,),
+    keep: KeepWeights | None = None,
+    engine: Engine | None = None,
+) -> SampleTraining:
+    """Group samples into stacks of `proxies.stack_size`, each to be trained as one batched model.
 
     Args:
         store: the lake, for tokenizer and target sets.
-        settings: recipe, device, size of stacks, number of processes.
+        settings: recipe, device, size of stacks.
         token_folder: the folder of the token file.
         id_hashes: (D,) uint64 hashes of the ids of its documents.
         samples: one per proxy.
         n_tokens_per_proxy: training tokens of each proxy.
         piece_share: share of a sample that a proxy reads, see `WindowStream`.
-        on_progress: called with the progress every `proxies.progress_seconds`, and at the end.
         one_by_one: train every proxy as a stack of its own.
         unfinished_folder: for results and checkpoints of stacks, so that a killed run can be
             resumed; None writes none.
+        token_source: where other machines find the token file; None: only this one trains.
         inputs_version: identifies token file and target sets; results and checkpoints of another
             version are not used.
-        parts: of the target sets, one or both of EVALUATED.
+        parts: of the target sets on which losses are measured, one or both of EVALUATED, or none.
         keep: where the weights of the proxies are kept; None keeps none.
+        engine: what trains proxies, one by one and in this process; None trains stacks.
 
     Raises:
         MissingOutputError: tokenizer or target sets are not there, or the target sets were encoded
             with another tokenizer.
         ValueError: a target set holds no tokens, or TensorBoard files cannot be written.
-        RuntimeError: a worker process died, or a single proxy does not fit in memory.
     """
     proxies = settings.proxies
     device = choose_device(proxies.device)
     architecture = architecture_of(proxies.training)
-    precision = training_precision(proxies.training.precision, device)
     recipe = proxies.training.model_copy(
-        update={"n_tokens_per_proxy": n_tokens_per_proxy, "precision": precision}
+        update={
+            "n_tokens_per_proxy": n_tokens_per_proxy,
+            "precision": training_precision(proxies.training.precision, device),
+        }
     )
     tokenizer = project_tokenizer(store)
     targets = _read_parts(store, settings, tokenizer, architecture.context, parts)
@@ -127,7 +220,8 @@ def train_samples(
         targets=targets.windows,
         piece_share=piece_share,
         max_pieces=_max_pieces(settings, n_tokens_per_proxy, architecture.context),
-        device=str(device),
+        # An engine may use all GPUs.
+        device=str(device) if engine is None else proxies.device,
         compiled=proxies.compile,
         n_threads=proxies.n_threads,
         inputs_version=json.dumps(inputs_version, sort_keys=True),
@@ -135,38 +229,64 @@ def train_samples(
         checkpoint_seconds=proxies.checkpoint_seconds,
         tensorboard_folder=tensorboard_folder(store) if proxies.tensorboard else None,
         keep=keep,
+        engine=engine,
+        token_source=token_source,
     )
-    size = 1 if one_by_one else proxies.stack_size
+    size = 1 if one_by_one or engine is not None else proxies.stack_size
     if size == "auto":
         size = stack_size(architecture, recipe, job.vocab_size, device, most=len(samples))
-    stacks = [
+    stacks: list[Stack] = [
         [(sample, id_hashes[sample.documents]) for sample in samples[first : first + size]]
         for first in range(0, len(samples), size)
     ]
-    board = ProgressBoard(
-        len(samples),
-        len(samples) * n_tokens_trained(recipe, architecture.context),
-        on_progress,
-        proxies.progress_seconds,
-    )
-    n_workers = 1 if device.type == "cuda" else proxies.n_workers
-    results = sorted(
-        (
-            result
-            for of_stack in run_stacks(job, stacks, n_workers=n_workers, board=board)
-            for result in of_stack
-        ),
-        key=lambda result: result.sample_id,
-    )
-    board.tell_if_due(at_once=True)
-    return BatchResult(
-        _metrics(results, precision, targets.names),
-        [result.training for result in results],
-        _reads(results),
-        board.progress().tokens_per_second,
-        size,
-        piece_share,
-    )
+    return SampleTraining(job, stacks, targets.names)
+
+
+def train_prepared(
+    settings: Settings,
+    trainings: Sequence[SampleTraining],
+    on_progress: Sequence[Callable[[BatchProgress], None] | None],
+) -> list[BatchResult]:
+    """Train the stacks of all trainings, by `proxies.n_workers` processes.
+
+    Other programs on the machine slow down several single-threaded processes much less than one
+    process whose threads wait for each other. On a GPU, and with an engine, this process trains all
+    stacks; with `execution.engine: ray`, tasks of the cluster do. A loss does not depend on that.
+
+    Args:
+        settings: device, and number of processes.
+        trainings: with the same engine.
+        on_progress: of each training, called every `proxies.progress_seconds`, and at the end.
+
+    Raises:
+        RuntimeError: a worker process or task was lost, or a single proxy does not fit in memory.
+    """
+    proxies = settings.proxies
+    batches = [
+        training.batch(tell, proxies.progress_seconds)
+        for training, tell in zip(trainings, on_progress, strict=True)
+    ]
+    results: list[list[ProxyResult]] = [[] for _ in trainings]
+    for number, of_stack in _trained(settings, batches):
+        results[number] += of_stack
+    found = []
+    for training, batch, of_training in zip(trainings, batches, results, strict=True):
+        batch.board.tell_if_due(at_once=True)
+        found.append(training.result(of_training, batch.board.progress().tokens_per_second))
+    return found
+
+
+def _trained(
+    settings: Settings, batches: Sequence[StackBatch]
+) -> Iterator[tuple[int, list[ProxyResult]]]:
+    """The number of the batch and the results of each stack, trained wherever the settings say."""
+    jobs = [batch.job for batch in batches]
+    with_engine = any(job.engine is not None for job in jobs)
+    tasks = settings.execution.stack_tasks
+    if tasks is not None and not with_engine and all(job.token_source for job in jobs):
+        return run_stacks_as_tasks(batches, tasks)
+    in_here = with_engine or choose_device(settings.proxies.device).type == "cuda"
+    return run_stacks(batches, n_workers=1 if in_here else settings.proxies.n_workers)
 
 
 def evaluate_samples(

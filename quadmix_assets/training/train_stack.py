@@ -6,7 +6,7 @@ resumes, with the same results.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
@@ -105,7 +105,7 @@ def _finished(path: UPath) -> list[ProxyResult] | None:
 def _train_and_evaluate(
     job: StackJob, stack: Stack, checkpoint: Checkpoint | None, report: Report
 ) -> tuple[list[ProxyResult], StackReport]:
-    streams = _streams(job, stack)
+    streams = streams_of(job, stack)
     sample_ids = [sample.sample_id for sample, _ in stack]
     curves = TensorBoardLog(job.tensorboard_folder, sample_ids) if job.tensorboard_folder else None
     reports: list[StackReport] = []
@@ -120,17 +120,8 @@ def _train_and_evaluate(
             curves.add(progress)
 
     with torch_threads(job.n_threads):
-        trained = train_on_streams(
-            streams,
-            job.architecture,
-            job.recipe,
-            vocab_size=job.vocab_size,
-            seeds=[sample.seed for sample, _ in stack],
-            device=job.device,
-            compiled=job.compiled,
-            on_progress=on_progress,
-            checkpoint=checkpoint,
-        )
+        train = job.engine or _as_one_model
+        trained = train(job, stack, streams, checkpoint, on_progress)
         losses = evaluate_stack(trained, job.targets)
     results = [
         _result(sample_id, k, streams[k], trained, losses) for k, sample_id in enumerate(sample_ids)
@@ -145,7 +136,29 @@ def _train_and_evaluate(
     return results, reports[-1]
 
 
-def _streams(job: StackJob, stack: Stack) -> list[WindowStream]:
+def _as_one_model(
+    job: StackJob,
+    stack: Stack,
+    streams: Sequence[WindowStream],
+    checkpoint: Checkpoint | None,
+    on_progress: Callable[[StackProgress], None],
+) -> TrainedStack:
+    """The engine for small models: all of the stack as one batched model."""
+    return train_on_streams(
+        streams,
+        job.architecture,
+        job.recipe,
+        vocab_size=job.vocab_size,
+        seeds=[sample.seed for sample, _ in stack],
+        device=job.device,
+        compiled=job.compiled,
+        on_progress=on_progress,
+        checkpoint=checkpoint,
+    )
+
+
+def streams_of(job: StackJob, stack: Stack) -> list[WindowStream]:
+    """What the proxies of a stack read, at its beginning."""
     token_file = TokenFile.open(job.token_folder)
     return [
         WindowStream(

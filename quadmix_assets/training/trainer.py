@@ -185,12 +185,7 @@ class StackTrainer:
 
     def _record(self, k: int) -> ProxyTraining:
         n_steps = int(self._failed_at[k])
-        n_points = min(_CURVE_POINTS, n_steps)
-        bounds = np.linspace(0, n_steps, n_points + 1).astype(int)
-        curve = tuple(
-            (end * self._tokens_per_step, float(self._losses[start:end, k].mean()))
-            for start, end in pairwise(bounds.tolist())
-        )
+        curve = training_curve(self._losses[:n_steps, k], self._tokens_per_step)
         reason = self.failures.get(k)
         status: Literal["trained", "failed"] = "trained" if reason is None else "failed"
         n_tokens = n_steps * self._tokens_per_step
@@ -223,6 +218,21 @@ class StackTrainer:
         for state in self._optimizer.state.values():
             state["exp_avg"][k].zero_()
             state["exp_avg_sq"][k].zero_()
+
+
+def training_curve(losses: np.ndarray, tokens_per_step: int) -> tuple[tuple[int, float], ...]:
+    """Points (tokens predicted so far, mean loss since the last point) of a training.
+
+    Args:
+        losses: (steps,) of every step, in nats.
+        tokens_per_step: predicted tokens.
+    """
+    n_points = min(_CURVE_POINTS, len(losses))
+    bounds = np.linspace(0, len(losses), n_points + 1).astype(int)
+    return tuple(
+        (end * tokens_per_step, float(losses[start:end].mean()))
+        for start, end in pairwise(bounds.tolist())
+    )
 
 
 def _optimizer(model: StackedLM, recipe: TrainingSettings) -> torch.optim.AdamW:

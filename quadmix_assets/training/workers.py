@@ -1,4 +1,4 @@
-"""Runs the stacks of a batch in worker processes, or in this one."""
+"""Runs the stacks of batches in worker processes, or in this one."""
 
 import functools
 import multiprocessing
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from quadmix_assets.training.progress import ProgressBoard, StackReport, leave_report
@@ -25,41 +26,72 @@ _GRACE_SECONDS = 20.0
 _INTERRUPTED_SECONDS = 3.0
 
 
+@dataclass(frozen=True)
+class StackBatch:
+    """Stacks that are trained alike.
+
+    Attributes:
+        job: the inputs that they share.
+        stacks: the samples of each.
+        board: receives the progress.
+    """
+
+    job: StackJob
+    stacks: Sequence[Stack]
+    board: ProgressBoard
+
+
 def run_stacks(
-    job: StackJob, stacks: Sequence[Stack], *, n_workers: int, board: ProgressBoard
-) -> Iterator[list[ProxyResult]]:
-    """Train each stack as one batched model; yields results as they are ready, in no fixed order.
+    batches: Sequence[StackBatch], *, n_workers: int
+) -> Iterator[tuple[int, list[ProxyResult]]]:
+    """Train each stack of some batches as one batched model.
+
+    Yields the number of the batch and the results of a stack as they are ready, in no fixed order.
+    The stacks of all batches are begun one after the other, those with the longest trainings
+    first, so that all processes have work until shortly before the end.
 
     Args:
-        job: the inputs that all stacks share.
-        stacks: the samples of each stack.
+        batches: of the same stack in two of them, each is trained.
         n_workers: processes; with one, or one stack, everything runs in this process.
-        board: receives the progress.
 
     Raises:
         RuntimeError: a worker process died, most likely for lack of memory, or a single proxy does
             not fit in memory.
     """
-    if n_workers == 1 or len(stacks) == 1:
-        for number, stack in enumerate(stacks):
-            yield train_stack(job, stack, functools.partial(board.put, number))
+    work = longest_first(batches)
+    if n_workers == 1 or len(work) == 1:
+        for batch, number in work:
+            of_batch = batches[batch]
+            report = functools.partial(of_batch.board.put, number)
+            yield batch, train_stack(of_batch.job, of_batch.stacks[number], report)
         return
     futures: set[Future[list[ProxyResult]]] = set()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
+        # A folder for the reports of each batch.
         folder = Path(name)
+        for batch in range(len(batches)):
+            (folder / str(batch)).mkdir()
         try:
             # If a worker died since the last batch, `submit` raises BrokenProcessPool.
             with _deaf_children():
-                pending = {
-                    _executor(n_workers).submit(_train_stack, job, stack, folder, number)
-                    for number, stack in enumerate(stacks)
+                batch_of = {
+                    _executor(n_workers).submit(
+                        _train_stack,
+                        batches[batch].job,
+                        batches[batch].stacks[number],
+                        folder / str(batch),
+                        number,
+                    ): batch
+                    for batch, number in work
                 }
+            pending = set(batch_of)
             futures |= pending
             while pending:
                 done, pending = wait(pending, _POLL_SECONDS, FIRST_COMPLETED)
-                board.collect(folder)
+                for batch, of_batch in enumerate(batches):
+                    of_batch.board.collect(folder / str(batch))
                 for future in done:
-                    yield future.result()
+                    yield batch_of[future], future.result()
         except BrokenProcessPool as error:
             _executor.cache_clear()
             raise RuntimeError(
@@ -77,6 +109,14 @@ def run_stacks(
             # report, because the folder is gone.
             for future in futures:
                 future.cancel()
+
+
+def longest_first(batches: Sequence[StackBatch]) -> list[tuple[int, int]]:
+    """Batch and number of every stack, in the order in which they are to be begun."""
+    work = [
+        (batch, number) for batch, each in enumerate(batches) for number in range(len(each.stacks))
+    ]
+    return sorted(work, key=lambda one: -batches[one[0]].job.recipe.n_tokens_per_proxy)
 
 
 def _train_stack(job: StackJob, stack: Stack, folder: Path, number: int) -> list[ProxyResult]:

@@ -79,3 +79,13 @@ def test_local_copies_of_checkpoints(tmp_path: Path, there: bool) -> None:
 def test_models_of_the_hub_are_not_asked_for(tmp_path: Path) -> None:
     features = {"criteria": [{"kind": "fineweb_edu"}, {"kind": "dclm"}]}
     assert checkpoint_problems(load_settings(write_profile(tmp_path, features=features))) == []
+
+
+def test_a_person_sees_the_questions_of_tasks(tmp_path: Path) -> None:
+    profile = files_of(tmp_path, [{"text": "Words.", "topic": name} for name in "abc"])
+    row = {"question": "Who wrote Emma?", "answers": ["Jane Austen"]}
+    write_lines(tmp_path / "questions.jsonl", [row] * 3)
+    tasks = [{"name": "nq_open", "path": "questions.jsonl"}, {"name": "piqa"}]
+    text = checked(tmp_path, **profile, evidence={"enabled": True, "tasks": tasks})
+    assert row_of(text, "nq_open") == ["nq_open", "knowledge", "3", "open", "Who", "wrote", "Emma?"]
+    assert row_of(text, "piqa")[:3] == ["piqa", "commonsense", "of"]

@@ -84,7 +84,7 @@ def test_profile_of_a_complete_folder_passes_the_check(
     (target,) = settings.targets
     assert (target.name, target.path) == ("qa", "targets/qa.jsonl")
     assert target.template == "{question}\n\n{answer}"
-    assert settings.mix.objective == "qa"
+    assert settings.objective_of(settings.production_mix) == "qa"
 
 
 def test_comments_tell_what_is_guessed_and_what_to_decide(tmp_path: Path) -> None:
@@ -99,6 +99,24 @@ def test_comments_tell_what_is_guessed_and_what_to_decide(tmp_path: Path) -> Non
         "# 5 rows; its column 'text' is the text. DECIDE: losses on so few rows are noisy." in text
     )
     assert all(len(line) <= 100 for line in text.splitlines())
+
+
+def test_parts_for_evaluation_are_offered_as_held_out_sets(tmp_path: Path) -> None:
+    write_pool(tmp_path, "jsonl")
+    for part in ("train", "test"):
+        rows = [{"text": f"{part} {row}"} for row in range(60)]
+        write_lines(tmp_path / "targets" / f"qa_{part}.jsonl", rows)
+    settings = settings_of(tmp_path)
+    assert not settings.evidence.enabled
+    assert not settings.evidence.held_out
+    output = tmp_path / "pool.yaml"
+    text = output.read_text()
+    assert "  # held_out:\n  #   - " in text
+    # Without the marks of a comment it is what it says.
+    before, after = text.split("  # held_out:\n")
+    output.write_text(f"{before}  held_out:\n{after.replace('  #   - ', '    - ')}")
+    (held_out,) = load_settings(output).evidence.held_out
+    assert held_out.path == "targets/qa_test.jsonl"
 
 
 def test_folder_without_targets_or_labels_is_told_what_is_missing(

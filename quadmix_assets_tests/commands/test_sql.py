@@ -96,6 +96,16 @@ def test_tokens_per_domain_in_pool_and_mix(project: Project) -> None:
     )
 
 
+def test_mixes_side_by_side(project: Project) -> None:
+    rows = answer(project, query_after("All mixes side by side"))
+    found = [(row["mix"], row["n_documents"], row["n_tokens"], row["mean_copies"]) for row in rows]
+    assert found == [("quadmix", 8, 4 * LAW, 2.0), ("random", 16, 4 * TRAVEL, 2.0)]
+    (common,) = answer(project, query_after("How much do two mixes have in common"))
+    assert common == {"jaccard": 0.0}
+    alone = answer(project, query_after("Which documents has one mix and the other not"))
+    assert len(alone) == 8 and {row["domain"] for row in alone} == {"law"}
+
+
 def test_proxies_by_loss_and_their_largest_share(project: Project) -> None:
     rows = answer(project, query_after("Proxies by loss"))
     assert [row["theta_id"] for row in rows] == [3, 2, 1, 0], "the last one learned most"
@@ -158,7 +168,7 @@ def test_command_without_a_query_lists_views_and_columns(
 ) -> None:
     assert main(["--profile", str(project.profile), "sql"]) == 0
     out = capsys.readouterr().out
-    assert "\nmix\n  One row per document of the final mix" in out
+    assert "\nmix\n  One row per mix and document in it" in out
     assert re.search(r"heuristics +DOUBLE +how far the document satisfies the quality rules", out)
 
 
@@ -170,7 +180,7 @@ def test_wrong_names_are_told_what_is_there(project: Project, tmp_path: Path) ->
     young = make_project(tmp_path)
     put_pool(young.store)
     assert error_of(young, "SELECT * FROM Mix") == (
-        "the view Mix is not there yet: materialise the asset 'final_mix' first"
+        "the view Mix is not there yet: materialise the asset 'mixes/quadmix/final_mix' first"
     )
 
 
@@ -193,7 +203,7 @@ def test_queries_change_nothing_in_the_lake(project: Project) -> None:
     before = project.store.fingerprint(project.store.root / RAW_SHARDS)
     answer(project, "CREATE OR REPLACE VIEW mix AS SELECT 1 AS nothing")
     assert project.store.fingerprint(project.store.root / RAW_SHARDS) == before
-    assert len(answer(project, "SELECT id FROM mix")) == 8
+    assert len(answer(project, "SELECT id FROM mix")) == 24
 
 
 def test_reader_that_stops_early_is_no_error(project: Project) -> None:

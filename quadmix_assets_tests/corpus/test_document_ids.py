@@ -10,15 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
+from quadmix_assets.corpus import document_ids
 from quadmix_assets.corpus.document_ids import (
     DocumentIds,
     accepted_checksums,
     set_aside_since,
     shards_set_aside,
+    shards_that_hold,
 )
 from quadmix_assets.corpus.set_aside import Kind, SetAside
 from quadmix_assets.hashing import hash_bytes
-from quadmix_assets.outputs import DOCUMENT_IDS, RAW_SHARDS
+from quadmix_assets.outputs import DOCUMENT_ID_INDEX, DOCUMENT_IDS, RAW_SHARDS
 from quadmix_assets.sampling import hash_ids
 from quadmix_assets.store import Store, carded_file, read_carded
 from quadmix_assets_tests.lakes import damage, put_raw
@@ -54,14 +56,24 @@ def store(tmp_path: Path) -> Store:
         st.tuples(st.sampled_from("abcdef"), st.sets(st.integers(0, 30), max_size=6)), max_size=20
     ),
     st.booleans(),
+    st.sampled_from([1, 3, 64]),
 )
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=60)
 def test_against_a_dictionary(
     tmp_path_factory: pytest.TempPathFactory,
     steps: list[tuple[str, set[int]]],
     in_one_run: bool,
+    indexed_from: int,
 ) -> None:
     """Shards are made and made again with other ids, in one run or in a run each."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(document_ids, "INDEXED_FROM", indexed_from)
+        _against_a_dictionary(tmp_path_factory, steps, in_one_run)
+
+
+def _against_a_dictionary(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, set[int]]], in_one_run: bool
+) -> None:
     store = Store(UPath(tmp_path_factory.mktemp("lake")))
     claims = DocumentIds(store) if in_one_run else None
     held: dict[str, set[str]] = {}
@@ -196,6 +208,83 @@ def test_a_damaged_claim_is_made_again_from_its_table(store: Store) -> None:
     store.table_path(RAW_SHARDS, "a").unlink()
     assert claim(store, "b", ["2", "3"]), "a is to be materialised, and then finds its id taken"
     assert not path.exists()
+
+
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The claims that are read."""
+    names: list[str] = []
+    plain = document_ids._read_claim
+
+    def noted(path: UPath) -> object:
+        names.append(path.stem)
+        return plain(path)
+
+    monkeypatch.setattr(document_ids, "_read_claim", noted)
+    return names
+
+
+def test_a_new_process_reads_no_claim_that_is_in_the_index(
+    store: Store, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(document_ids, "INDEXED_FROM", 4)
+    for number in range(6):
+        assert claim(store, f"s{number}", [f"{number}-{k}" for k in range(300)])
+    assert claim(store, "more", ["a"])
+    read.clear()
+    assert claim(store, "new", ["b", "c"])
+    assert set(read) <= {"s4", "s5", "more"}, "those that are newer than the index"
+    read.clear()
+    assert not claim(store, "twice", ["d", "2-7"])
+    assert "such as '2-7'" in shards_set_aside(store)["twice"].message
+    assert "s2" in read and "s1" not in read
+
+
+def test_ids_are_free_though_the_index_still_has_them(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(document_ids, "INDEXED_FROM", 2)
+    for number in range(5):
+        assert claim(store, f"s{number}", [f"{number}-{k}" for k in range(200)])
+    claims = DocumentIds(store)
+    with claims.lock():
+        claims.forget(["s1"])
+    assert claim(store, "moved", [f"1-{k}" for k in range(200)])
+    assert not claim(store, "s1", ["1-3"])
+    assert claim(store, "s2", ["2-1", "other"]), "it may be made again, with fewer ids"
+    assert claim(store, "s9", ["2-0"])
+
+
+def test_a_damaged_index_is_made_again(
+    store: Store, read: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(document_ids, "INDEXED_FROM", 4)
+    for number in range(8):
+        assert claim(store, f"s{number}", [f"{number}-{k}" for k in range(300)])
+    claims = DocumentIds(store)
+    with claims.lock():
+        pass
+    folder = Path(str(store.root / DOCUMENT_ID_INDEX))
+    for path in folder.glob("*.ids"):
+        content = bytearray(path.read_bytes())
+        content[:: len(content) // 8] = bytes(len(content[:: len(content) // 8]))
+        path.write_bytes(bytes(content))
+    for number in range(4):
+        assert not claim(store, f"twice-{number}", [f"{number}-{k}" for k in range(0, 300, 7)])
+    read.clear()
+    assert claim(store, "new", ["x"])
+    assert claim(store, "newer", ["y"])
+    assert "s0" not in read[-3:]
+    (folder / "index.parquet").write_bytes(b"")
+    assert not claim(store, "last", ["3-3"])
+
+
+def test_claims_are_found_by_the_index_too(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document_ids, "INDEXED_FROM", 2)
+    for number in range(5):
+        assert claim(store, f"s{number}", [f"{number}-{k}" for k in range(200)])
+    number = int(hash_ids(["3-3"])[0])
+    assert shards_that_hold(store, hash_ids(["3-3", "nobody's"])) == {number: ["s3"]}
 
 
 @pytest.mark.slow

@@ -121,7 +121,7 @@ def test_labels_that_nearly_all_texts_have_are_a_template(tmp_path: Path) -> Non
 
 
 def test_what_is_wrong_with_the_file(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match=r"targets: the target set 'oh' .*gone\.jsonl"):
+    with pytest.raises(FileNotFoundError, match=r"targets\[oh\]: .*gone\.jsonl"):
         read_target_set(UPath(tmp_path / "gone.jsonl"), name="oh")
     with pytest.raises(ValueError, match=r"columns are: prompt.*Set targets\[oh\]\.text_column"):
         read_target_set(write(tmp_path / "a.jsonl", ROWS), name="oh")

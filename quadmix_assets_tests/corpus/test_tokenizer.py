@@ -13,12 +13,12 @@ from tokenizers import Tokenizer, models
 
 from quadmix_assets.corpus.tokenizer import (
     END_OF_TEXT,
-    _pieces,
     count_tokens,
     encode,
     encode_with_places,
     load_tokenizer,
     separator_id,
+    text_pieces,
     tokenizer_fingerprint,
     train_tokenizer,
 )
@@ -90,13 +90,13 @@ def test_cuts_change_no_token(parts: list[str]) -> None:
     text = paragraph * (150_000 // len(paragraph))
     whole = TOKENIZER.encode(text, add_special_tokens=False).ids
     (ids,) = encode(TOKENIZER, [text])
-    assert len(list(_pieces(text))) > 1
+    assert len(list(text_pieces(text))) > 1
     assert ids.tolist() == whole
 
 
 def test_pieces_are_short_and_whole() -> None:
     for text in ("a" * 200_000, "ab " * 100_000, "a,b" * 70_000, " " * 150_000, "", "短" * 70_000):
-        pieces = list(_pieces(text))
+        pieces = list(text_pieces(text))
         assert "".join(pieces) == text
         assert max(map(len, pieces)) <= 1 << 16
         assert len(pieces) <= len(text) / (1 << 15) + 1

@@ -16,10 +16,11 @@ import dagster as dg
 import pytest
 
 from quadmix_assets.corpus.inputs import raw_folder
-from quadmix_assets.outputs import PER_SHARD
+from quadmix_assets.outputs import per_shard
 from quadmix_assets_tests.conftest import Project, instance_in
 
-GATHERING = {"score_report", "mix_manifest", "catalog"}
+PER_SHARD = per_shard(["quadmix"])
+GATHERING = {"score_report", "mixes/quadmix/mix_manifest", "mix_comparison", "report", "catalog"}
 
 
 class Automation:
@@ -94,7 +95,7 @@ class Automation:
             }
         return job.execute_in_process(
             instance=self.instance,
-            asset_selection=[dg.AssetKey(asset) for asset in assets],
+            asset_selection=[dg.AssetKey.from_user_string(asset) for asset in assets],
             partition_key=keys[0] if len(keys) == 1 else None,
             tags=tags if len(keys) > 1 else {},
             raise_on_error=False,
@@ -103,7 +104,7 @@ class Automation:
     def check(self, names: set[str]) -> None:
         """Run asset checks, "asset:check", without their assets."""
         keys = [
-            dg.AssetCheckKey(dg.AssetKey(asset), check)
+            dg.AssetCheckKey(dg.AssetKey.from_user_string(asset), check)
             for asset, check in (name.split(":") for name in names)
         ]
         dg.materialize(
@@ -198,7 +199,9 @@ def test_a_new_shard_takes_two_runs_and_concerns_nothing_else(automated: Automat
         *(f"{asset}/None" for asset in GATHERING),
         *(f"{asset}/new.jsonl" for asset in PER_SHARD),
     }
-    manifest = project.store.read_json(project.store.path("mix_manifest", "mix_manifest.json"))
+    manifest = project.store.read_json(
+        project.store.path("mixes/quadmix/mix_manifest", "mix_manifest.json")
+    )
     assert manifest["shards"]["new.jsonl"]["counts"]["n_documents_in"] == 20
     assert manifest["stale_shards"] == {}
 
@@ -222,10 +225,13 @@ def test_broken_file_is_set_aside_and_not_tried_for_ever(automated: Automation) 
     os.utime(folder / "broken.jsonl.gz", (time.time() - 60, time.time() - 60))
     assert automated.look() == ["broken.jsonl.gz", "good.jsonl"]
     automated.settle()
-    mixed = project.store.read_table(project.store.table_path("final_mix", "broken.jsonl.gz"))
+    mixed = project.store.read_table(
+        project.store.table_path("mixes/quadmix/final_mix", "broken.jsonl.gz")
+    )
     assert mixed.is_empty()
     for asset in PER_SHARD:
-        done = automated.instance.get_materialized_partitions(dg.AssetKey(asset))
+        key = dg.AssetKey.from_user_string(asset)
+        done = automated.instance.get_materialized_partitions(key)
         assert {"good.jsonl", "broken.jsonl.gz"} <= done, asset
     assert automated.look() == []
     assert automated.settle() == []

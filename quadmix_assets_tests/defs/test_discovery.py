@@ -13,7 +13,7 @@ import pytest
 
 from quadmix_assets.corpus.document_ids import shards_set_aside
 from quadmix_assets.corpus.raw_shard import read_summary
-from quadmix_assets.outputs import FILES_OF_A_SHARD, PER_SHARD, RAW_SHARDS
+from quadmix_assets.outputs import RAW_SHARDS, files_of_a_shard, per_shard
 from quadmix_assets_tests.conftest import Project, definitions_of
 from quadmix_assets_tests.lakes import write_lines
 
@@ -135,7 +135,6 @@ def pool_in(folder: Path, **changes: object) -> Project:
         targets=[{"name": "instruct", "path": "instruct.jsonl"}],
         features={"criteria": [{"kind": "heuristics"}], "domains": {"kind": "clusters"}},
         search={"objectives": [{"name": "instruct", "targets": {"instruct": 1.0}}]},
-        mix={"objective": "instruct"},
         **changes,
     )
 
@@ -223,7 +222,7 @@ def test_a_duplicate_is_accepted_when_the_first_one_goes(pool: Pool) -> None:
     assert pool.look() == {"a.jsonl": "deleted"}
     assert pool.listing() != with_a, "the mix is told"
     lake = pool.project.store.root
-    assert not [f for name in FILES_OF_A_SHARD for f in (lake / name).glob("a.jsonl*")]
+    assert not [f for name in files_of_a_shard(["quadmix"]) for f in (lake / name).glob("a.jsonl*")]
     assert pool.step() == {"b.jsonl"}, "tried again by itself, once"
     assert pool.n_documents("b.jsonl") == 5
     assert pool.look() == {}
@@ -348,7 +347,7 @@ def test_the_lists_of_folders_are_those_of_the_graph(pool: Pool) -> None:
         for key in graph.materializable_asset_keys
         if isinstance(graph.get(key).partitions_def, dg.DynamicPartitionsDefinition)
     }
-    assert set(PER_SHARD) == partitioned
+    assert set(per_shard(["quadmix"])) == partitioned
 
 
 def test_shards_of_the_planted_corpus_are_known_before_it_is_made(tmp_path: Path) -> None:

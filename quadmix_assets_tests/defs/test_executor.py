@@ -16,7 +16,7 @@ from quadmix_assets_tests.processes import cpu_seconds, lives, started, until
 
 @dg.op
 def look_around(context: dg.OpExecutionContext) -> None:
-    prepared = "quadmix_assets.defs.mix" in sys.modules
+    prepared = "quadmix_assets.defs.mixes" in sys.modules
     context.log_event(
         dg.AssetObservation("seen", metadata={"process": os.getpid(), "prepared": prepared})
     )

@@ -10,21 +10,26 @@ import numpy as np
 import polars as pl
 import pytest
 
-from quadmix_assets.definitions import defs as load_definitions
 from quadmix_assets.features.normalize_pool import load_normalizers
 from quadmix_assets.features.scored_documents import read_scored
+from quadmix_assets.mix.manifest import manifest_path, read_manifest, table_in_lake
+from quadmix_assets.mix.stored_rule import read_rule_values
 from quadmix_assets.outputs import (
-    CALIBRATED_FROM,
     CATALOG,
-    EXPORT,
     FINAL_MIX,
+    MIX_COMPARISON,
+    MIX_EXPORT,
     MIX_LINKS,
     MIX_MANIFEST,
+    MIX_VERSIONS,
     PROXY_METRICS,
     PROXY_SECONDS,
-    RANK_CALIBRATION,
     RAW_SHARDS,
+    REPORT,
+    RULE_MADE_FROM,
     SAMPLED_SUBSET,
+    SELECTION_RULE,
+    mix_output,
 )
 from quadmix_assets.sampling import (
     draw_copies,
@@ -49,13 +54,17 @@ OF_TOO_SMALL_A_SWARM = {
 SHARDS = ("shard-00000.parquet", "shard-00001.jsonl.gz", "shard-00002.jsonl.zst")
 
 
+DOCUMENTS = mix_output("quadmix", FINAL_MIX)
+RULE = mix_output("quadmix", SELECTION_RULE)
+
+
 def final_mix(project: Project, shards: tuple[str, ...] = SHARDS) -> pl.DataFrame:
     store = project.store
-    return pl.concat(store.read_table(store.table_path(FINAL_MIX, shard)) for shard in shards)
+    return pl.concat(store.read_table(store.table_path(DOCUMENTS, shard)) for shard in shards)
 
 
 def test_every_asset_is_materialised(tiny: Project) -> None:
-    _, partitions = graph_of(load_definitions())
+    _, partitions = graph_of(tiny.definitions())
     registered = {"shard": set(SHARDS), "proxy_batch": {"batch-00000", "batch-00001"}}
     with tiny.instance() as instance:
         assert set(instance.get_dynamic_partitions("shard")) == registered["shard"]
@@ -65,6 +74,23 @@ def test_every_asset_is_materialised(tiny: Project) -> None:
                 assert instance.get_materialized_partitions(key) == registered[kind], asset
             else:
                 assert instance.get_latest_materialization_event(key), asset
+
+
+def test_events_of_shards_are_small_and_columns_are_described(tiny: Project) -> None:
+    graph = tiny.definitions().resolve_asset_graph()
+    described = dict(graph.get(dg.AssetKey.from_user_string(DOCUMENTS)).metadata)
+    names = [column.name for column in described["dagster/column_schema"].columns]
+    assert names == final_mix(tiny).columns
+    with tiny.instance() as instance:
+        for asset in (DOCUMENTS, RAW_SHARDS, "scored_shards"):
+            key = dg.AssetKey.from_user_string(asset)
+            last, *others = instance.fetch_materializations(key, limit=3).records
+            assert last.asset_materialization is not None
+            shown = last.asset_materialization.metadata
+            assert "first_rows" in shown
+            assert asset == DOCUMENTS or "dagster/column_schema" in shown
+            for each in others if asset == DOCUMENTS else []:
+                assert len(dg.serialize_value(each.event_log_entry)) <= 3_000
 
 
 def test_documents_are_neither_lost_nor_doubled(tiny: Project) -> None:
@@ -79,7 +105,7 @@ def test_final_mix_is_what_equations_1_to_3_say(tiny: Project) -> None:
     """The mix, from scores and theta* alone, ranked exactly and in one piece."""
     settings, store = tiny.settings, tiny.store
     pool = read_scored(store, SHARDS, settings.criterion_names, settings.domain_names)
-    theta = theta_from_json(store.read_json(store.path(RANK_CALIBRATION, "theta.json"))["theta"])
+    theta = theta_from_json(read_rule_values(store, "quadmix")["rule"]["theta"])
     sigma = pool.sigma(load_normalizers(store, settings.criterion_names))
     merged = merge_scores(sigma, pool.domains, theta.alpha)
     ranks = rank_within_domains(merged, pool.domains, pool.n_tokens)
@@ -97,10 +123,13 @@ def test_final_mix_is_what_equations_1_to_3_say(tiny: Project) -> None:
 def test_export_repeats_texts_by_copies(tiny: Project) -> None:
     store = tiny.store
     for shard in SHARDS:
-        mix = store.read_table(store.table_path(FINAL_MIX, shard))
-        export = store.read_table(store.table_path(EXPORT, shard))
+        mix = store.read_table(store.table_path(DOCUMENTS, shard))
+        texts = dict(store.read_table(store.table_path(RAW_SHARDS, shard), ["id", "text"]).rows())
+        export = store.read_table(store.table_path(mix_output("quadmix", MIX_EXPORT), shard))
         expected = [
-            (row["id"], row["text"]) for row in mix.to_dicts() for _ in range(row["copies"])
+            (document, texts[document])
+            for document, copies in mix.select("id", "copies").rows()
+            for _ in range(copies)
         ]
         assert export.rows() == expected
 
@@ -131,7 +160,7 @@ def test_sampled_subset_is_what_the_public_functions_give(tiny: Project) -> None
 
 def test_manifest_adds_up_and_names_every_input(tiny: Project) -> None:
     store = tiny.store
-    manifest = store.read_json(store.path(MIX_MANIFEST, "mix_manifest.json"))
+    manifest = read_manifest(store, "quadmix")
     mix = final_mix(tiny)
     assert manifest["totals"]["n_documents_out"] == mix.height
     assert manifest["totals"]["n_tokens_out"] == (mix["n_tokens"] * mix["copies"]).sum()
@@ -142,30 +171,31 @@ def test_manifest_adds_up_and_names_every_input(tiny: Project) -> None:
     assert set(manifest["shards"]) == set(SHARDS)
     assert manifest["stale_shards"] == {}
     for shard, entry in manifest["shards"].items():
-        assert entry["checksum"] == store.fingerprint(store.table_path(FINAL_MIX, shard))
+        assert entry["checksum"] == store.seal(store.table_path(DOCUMENTS, shard))
         assert entry["input"]["file"] == shard
     assert manifest["settings"]["parameters"]["n"] == tiny.settings.parameters.n
     assert manifest["packages"]["polars"] == pl.__version__
     assert manifest["objective"] == "planted"
     assert manifest["guards"]["accepted"] == ["regressor_learned_something"]
     for asset in ("target_sets", "parameter_sets", "regressor", "optimal_params", "verification"):
-        assert manifest["calibrated_from"][asset] == store.fingerprint(store.root / asset)
-    assert set(manifest["calibrated_from"][PROXY_METRICS]) == {"batch-00000", "batch-00001"}
+        assert manifest["made_from"][asset] == store.fingerprint(store.root / asset)
+    assert set(manifest["made_from"][PROXY_METRICS]) == {"batch-00000", "batch-00001"}
     assert manifest["optimum_check"] == store.fingerprint(store.table_path("optimum_check"))
     assert manifest["git"] is None or len(manifest["git"]["commit"]) == 40
 
 
 def test_tables_that_made_the_mix_lie_beside_the_manifest(tiny: Project) -> None:
     store = tiny.store
-    manifest = store.read_json(store.path(MIX_MANIFEST, "mix_manifest.json"))
-    assert len(manifest["tables"]) == len(tiny.settings.criterion_names) + 1
+    manifest = read_manifest(store, "quadmix")
+    assert len(manifest["tables"]) == len(tiny.settings.criterion_names) + 2
     for name, checksum in manifest["tables"].items():
-        assert store.fingerprint(store.root / name) == checksum
-        assert store.fingerprint(store.root / MIX_MANIFEST / name) == checksum
+        assert store.fingerprint(table_in_lake(store, "quadmix", name)) == checksum
+        copy = store.root / mix_output("quadmix", MIX_MANIFEST) / name
+        assert store.fingerprint(copy) == checksum
 
 
 def test_checks_passed(tiny: Project) -> None:
-    graph = load_definitions().resolve_asset_graph()
+    graph = tiny.definitions().resolve_asset_graph()
     with tiny.instance() as instance:
         failed = set()
         for key in graph.asset_check_keys:
@@ -183,7 +213,7 @@ def test_summary_names_places_and_numbers(tiny: Project) -> None:
         text=True,
         check=True,
     )
-    for words in ("final mix", "manifest", "plots", "tokens", "which won the verification"):
+    for words in ("mix ", "manifest", "plots", "tokens", "which won the verification"):
         assert words in result.stdout
     for sample in ("  theta*", "best of the first round of proxies", "random documents"):
         assert sample in result.stdout
@@ -206,11 +236,14 @@ def test_summary_repeats_every_failed_check(tiny: Project) -> None:
 def test_same_bytes_again_with_other_workers(tiny: Project, tmp_path: Path) -> None:
     again = Project(tmp_path, proxies={"n_workers": 2, "stack_size": 4})
     assert again.run()
-    folders = {path.name for path in tiny.store.root.iterdir()}
+    folders = {path.name for path in tiny.store.root.iterdir()} - {"mixes"}
+    folders |= {f"mixes/quadmix/{p.name}" for p in (tiny.store.root / "mixes/quadmix").iterdir()}
     # The manifest holds the settings, and so does the recipe in the footers of proxy_metrics, which
-    # the record of what the calibration was made from holds fingerprints of; links hold runs and
+    # the record of what the rule was made from holds fingerprints of; links hold runs and
     # times, which are never the same, and the views of the catalog the lake's path.
-    differing = {MIX_MANIFEST, PROXY_METRICS, PROXY_SECONDS, CALIBRATED_FROM, MIX_LINKS, CATALOG}
+    of_mix = (MIX_MANIFEST, RULE_MADE_FROM, MIX_LINKS, MIX_VERSIONS)
+    differing = {PROXY_METRICS, PROXY_SECONDS, CATALOG, MIX_COMPARISON, REPORT}
+    differing |= {mix_output("quadmix", what) for what in of_mix}
     for name in sorted(folders - differing):
         first, second = tiny.store.root / name, again.store.root / name
         assert tiny.store.fingerprint(first) == again.store.fingerprint(second), name
@@ -232,19 +265,20 @@ def test_mix_does_not_depend_on_how_documents_are_spread(tiny: Project, tmp_path
     assert first.equals(second)
 
 
+@pytest.mark.slow
 def test_lake_on_object_storage(tiny: Project, tmp_path: Path) -> None:
     """The same graph with its lake on S3, byte for byte."""
     with s3_server():
         remote = Project(tmp_path, lake=f"s3://{BUCKET}/lake")
         assert remote.run()
-        for name in ("tokenizer", "scored_shards", "proxy_pool", "rank_calibration", "final_mix"):
+        for name in ("tokenizer", "scored_shards", "proxy_pool", RULE, DOCUMENTS):
             assert remote.store.fingerprint(remote.store.root / name) == tiny.store.fingerprint(
                 tiny.store.root / name
             ), name
 
 
 def test_manifest_is_json_without_nan(tiny: Project) -> None:
-    path = tiny.store.path(MIX_MANIFEST, "mix_manifest.json")
+    path = manifest_path(tiny.store, "quadmix")
 
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is no JSON")

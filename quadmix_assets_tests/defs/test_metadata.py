@@ -2,6 +2,7 @@ import base64
 import io
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import dagster as dg
 import numpy as np
@@ -33,8 +34,11 @@ def test_figure_is_in_the_lake_and_in_the_text(tmp_path: Path) -> None:
     png = (tmp_path / "plots" / "regressor.importance.png").read_bytes()
     assert base64.b64decode(text.split("base64,")[1].rstrip(")")) == png
     assert np.ptp(imread(io.BytesIO(png))[..., 0]) > 0.5, "something is drawn"
+    svg = store.read_bytes(store.path("plots", "regressor.importance.svg"))
+    assert ElementTree.fromstring(svg).tag.endswith("svg"), "for the report"
     figure(store, "regressor", "importance", drawn)
     assert (tmp_path / "plots" / "regressor.importance.png").read_bytes() == png
+    assert store.read_bytes(store.path("plots", "regressor.importance.svg")) == svg
 
 
 def test_table_holds_every_cell_in_one_row_each() -> None:

@@ -8,7 +8,8 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from quadmix_assets.outputs import OPTIMAL_PARAMS, RANK_CALIBRATION, VERIFICATION
+from quadmix_assets.mix.stored_rule import read_rule_values
+from quadmix_assets.outputs import OPTIMAL_PARAMS, VERIFICATION
 from quadmix_assets.sampling.theta_json import theta_from_json
 from quadmix_assets.search.optimum import read_candidates, read_optimum, read_paper
 from quadmix_assets.search.verification import VERIFICATION_SCHEMA, verify
@@ -50,7 +51,7 @@ def test_theta_star_is_the_best_of_the_last_heat_and_follows_to_the_calibration(
     candidates, _ = read_candidates(tiny.store, tiny.settings, "planted")
     (won,) = (one for one in candidates if one.name == prediction["candidate"])
     assert won.theta.omega.tobytes() == theta.omega.tobytes()
-    frozen = tiny.store.read_json(tiny.store.path(RANK_CALIBRATION, "theta.json"))
+    frozen = read_rule_values(tiny.store, "quadmix")["rule"]
     assert theta_from_json(frozen["theta"]).omega.tobytes() == theta.omega.tobytes()
     paper, of_paper = read_paper(tiny.store, tiny.settings, "planted")
     assert of_paper["measured_seeds"] >= 1

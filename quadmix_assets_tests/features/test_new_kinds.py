@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from quadmix_assets.corpus.token_encoder import TokenEncoder
 from quadmix_assets.corpus.tokenizer import train_tokenizer
 from quadmix_assets.features.criteria.registry import CRITERIA
 from quadmix_assets.features.domains.registry import DOMAIN_CLASSIFIERS
@@ -44,7 +45,8 @@ def test_new_kinds_score_and_label_a_shard(tmp_path: Path) -> None:
     fit_models(store, ["s"], settings)
     models = load_models(Path(str(store.root / FITTED_MODELS)), settings)
     pinned = {"fitted_models": "1"}
-    score_shard(store, "s", models.criteria, train_tokenizer(["law"], vocab_size=300), pinned)
+    encoder = TokenEncoder(train_tokenizer(["law"], vocab_size=300))
+    score_shard(store, "s", models.criteria, encoder, pinned)
     label_shard(store, "s", models.domains, pinned)
     scored = store.read_table(store.table_path(SCORED_SHARDS, "s"))
     assert scored.columns == ["id", "n_tokens", "vowels"]

@@ -10,11 +10,12 @@ from scipy.stats import spearmanr
 
 from quadmix_assets.features.normalizers import (
     Normalizer,
+    NormalizerFit,
     NormalizerKind,
     fit_normalizer,
     rank_correlations,
 )
-from quadmix_assets.sampling import rank_within_domains
+from quadmix_assets.sampling import rank_within_domains, share_summary
 
 KINDS: list[NormalizerKind] = ["rank", "zscore", "minmax"]
 scores = st.one_of(st.sampled_from([-0.0, 0.0, 0.5]), st.floats(-1e6, 1e6))
@@ -158,6 +159,30 @@ def test_a_spread_beyond_all_numbers_is_named(kind: NormalizerKind) -> None:
         fit(kind, [(-largest, 3), (0.0, 0), (largest, 2)])
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_pool_beyond_what_is_held_is_fitted_in_pieces(
+    kind: NormalizerKind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(share_summary, "MAX_VALUES", 1_000)
+    rng = np.random.default_rng(7)
+    raw, tokens = 40 + rng.gamma(2.0, size=60_000), rng.integers(0, 900, 60_000)
+    fit = NormalizerFit(kind, max_breakpoints=200)
+    for rows in np.split(np.arange(60_000), range(700, 60_000, 700)):
+        fit.add(raw[rows], tokens[rows])
+    sigma = fit.normalizer().apply(raw)
+    match kind:
+        case "rank":
+            expected = rank_within_domains(-raw, np.zeros(60_000, int), tokens)
+            assert 0 < fit.max_error < 4 / 1_000
+            assert np.abs(sigma - expected).max() <= fit.max_error + 1 / 199
+        case "minmax":
+            np.testing.assert_array_equal(sigma, (raw.max() - raw) / (raw.max() - raw.min()))
+        case "zscore":
+            mean = np.average(raw, weights=tokens)
+            deviation = np.sqrt(np.average((raw - mean) ** 2, weights=tokens))
+            np.testing.assert_allclose(sigma, (mean - raw) / deviation, rtol=1e-10, atol=1e-10)
+
+
 def test_correlations_are_spearmans() -> None:
     rng = np.random.default_rng(3)
     common = rng.normal(size=500)
@@ -182,3 +207,23 @@ def test_a_constant_criterion_correlates_with_nothing() -> None:
 def test_a_missing_score_is_named() -> None:
     with pytest.raises(ValueError, match=r"importance\[1\] is nan"):
         rank_correlations(pl.DataFrame({"importance": [0.1, None]}))
+
+
+@pytest.mark.parametrize("kind", ["rank", "zscore", "minmax"])
+@pytest.mark.parametrize("sigma", [0.1, 0.37, 0.9])
+def test_score_for_is_the_smallest_score_of_that_sigma(kind: NormalizerKind, sigma: float) -> None:
+    scores = np.random.default_rng(0).integers(0, 40, 500) / 7
+    normalizer = fit_normalizer(kind, scores, np.ones(500, dtype=np.int64), max_breakpoints=1000)
+    found = normalizer.score_for(sigma)
+    assert found is not None
+    assert normalizer.apply([found])[0] <= sigma + 1e-12
+    below = scores[scores < found - 1e-9]
+    assert (normalizer.apply(below) > sigma).all()
+
+
+def test_no_score_has_a_rank_below_that_of_the_best() -> None:
+    tokens = np.ones(4, dtype=np.int64)
+    rank = fit_normalizer("rank", [1.0, 2.0, 3.0, 4.0], tokens, max_breakpoints=10)
+    minmax = fit_normalizer("minmax", [1.0, 2.0, 3.0, 4.0], tokens, max_breakpoints=10)
+    assert (rank.score_for(0.24), rank.score_for(0.25)) == (None, 4.0)
+    assert (minmax.score_for(-0.1), minmax.score_for(0.0)) == (None, 4.0)

@@ -13,7 +13,6 @@ from quadmix_assets.features.population_shift import (
     shift_table,
     shifts_of_shards,
 )
-from quadmix_assets.features.scored_documents import read_scored
 from quadmix_assets.outputs import POPULATION_SHIFT, SCORED_SHARDS
 from quadmix_assets.sampling import TokenShareTable
 from quadmix_assets.settings import NormalizerSettings
@@ -87,8 +86,7 @@ def store(tmp_path: Path) -> Store:
         put_raw(store, shard, [{"id": f"{shard}-{n}", "text": "x"} for n in range(400)])
         scores = {"worth": rng.normal(loc=offset, size=400), "fame": rng.normal(size=400)}
         put_scored(store, shard, scores, ["law"] * 400, [3] * 400)
-    pool = read_scored(store, ["a", "b"], ["worth", "fame"], ["law"])
-    fit_normalizers(store, pool, ["worth", "fame"], NormalizerSettings())
+    fit_normalizers(store, ["a", "b"], ["worth", "fame"], NormalizerSettings())
     return store
 
 
@@ -132,14 +130,12 @@ def test_only_what_is_new_is_measured(store: Store) -> None:
 
 def test_new_normalizers_are_measured_against(store: Store) -> None:
     assert shifts_of_shards(store, ["better"], ["worth"])["better"]["worth"].exceeds(LIMIT)
-    pool = read_scored(store, ["better"], ["worth", "fame"], ["law"])
-    fit_normalizers(store, pool, ["worth", "fame"], NormalizerSettings())
+    fit_normalizers(store, ["better"], ["worth", "fame"], NormalizerSettings())
     assert not shifts_of_shards(store, ["better"], ["worth"])["better"]["worth"].exceeds(LIMIT)
 
 
 def test_other_normalizers_have_no_bins(store: Store) -> None:
-    pool = read_scored(store, ["a"], ["worth"], ["law"])
-    fit_normalizers(store, pool, ["worth"], NormalizerSettings(kind="zscore"))
+    fit_normalizers(store, ["a"], ["worth"], NormalizerSettings(kind="zscore"))
     found = shifts_of_shards(store, ["better"], ["worth"])
     assert found == {"better": {}}
     assert "no shard to compare" in describe_shifts(found, {}, LIMIT)

@@ -154,3 +154,31 @@ def test_long_work_logs_its_rate_and_the_time_left(
     caplog.clear()
     make(store, a=Lengths().unit)
     assert caplog.messages[-1] == "scored_shards s: reused a from the earlier table"
+
+
+@pytest.mark.parametrize("groups", [(60,), (7, 25, 1, 27), (10,) * 6])
+def test_windows_that_others_have_checkpointed_are_not_computed_again(
+    store: Store, groups: tuple[int, ...]
+) -> None:
+    raw = store.table_path("raw_shards", "s")
+    content, summary = store.read_table(raw).to_arrow(), store.summary(raw)
+    with store.table_writer(raw, content.schema) as writer:
+        start = 0
+        for n in groups:
+            writer.write(content.slice(start, n))
+            start += n
+        writer.describe(summary)
+    make(store, a=Lengths().unit)
+    alone = table(store)
+    store.table_path(SCORED_SHARDS, "s").unlink()
+    for part in (range(4, 6), range(4), range(6, 8)):
+        lengths = Lengths()
+        make_table(
+            store, SCORED_SHARDS, "s", {"a": lengths.unit}, reads=["text"], inputs={}, only=part
+        )
+        assert lengths.calls == len(part) - (2 if part.start == 6 else 0)
+        assert not store.table_path(SCORED_SHARDS, "s").exists()
+    lengths = Lengths()
+    make(store, a=lengths.unit)
+    assert lengths.calls == 0
+    assert table(store) == alone

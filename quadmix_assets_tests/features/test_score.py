@@ -7,6 +7,7 @@ import pytest
 from tokenizers import Tokenizer
 from upath import UPath
 
+from quadmix_assets.corpus.token_encoder import TokenEncoder
 from quadmix_assets.corpus.tokenizer import encode, train_tokenizer
 from quadmix_assets.features import resumable_windows as windows
 from quadmix_assets.features.criteria.base import Criterion
@@ -53,6 +54,11 @@ def tokenizer() -> Tokenizer:
     return train_tokenizer([f"some words {n} and vowels" for n in range(50)], vocab_size=300)
 
 
+@pytest.fixture(scope="module")
+def encoder(tokenizer: Tokenizer) -> TokenEncoder:
+    return TokenEncoder(tokenizer)
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
     store = Store(UPath(tmp_path / "lake"))
@@ -68,8 +74,10 @@ def store(tmp_path: Path) -> Store:
     return store
 
 
-def test_every_row_has_its_own_documents_scores(store: Store, tokenizer: Tokenizer) -> None:
-    score_shard(store, "s", [VOWELS, LOSS], tokenizer, PINNED)
+def test_every_row_has_its_own_documents_scores(
+    store: Store, tokenizer: Tokenizer, encoder: TokenEncoder
+) -> None:
+    score_shard(store, "s", [VOWELS, LOSS], encoder, PINNED)
     raw = store.read_table(store.table_path(RAW_SHARDS, "s"))
     scored = store.read_table(store.table_path(SCORED_SHARDS, "s"))
     assert scored.columns == ["id", "n_tokens", "vowels", "quality"]
@@ -84,12 +92,12 @@ def test_every_row_has_its_own_documents_scores(store: Store, tokenizer: Tokeniz
 
 
 def test_batches_change_nothing(
-    store: Store, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+    store: Store, encoder: TokenEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tables = []
     for batch_rows in (2_048, 7):
         monkeypatch.setattr(windows, "BATCH_ROWS", batch_rows)
-        score_shard(store, "s", [VOWELS, LOSS], tokenizer, PINNED)
+        score_shard(store, "s", [VOWELS, LOSS], encoder, PINNED)
         counts = label_shard(store, "s", TOPICS, PINNED)
         scored = store.read_table(store.table_path(SCORED_SHARDS, "s"))
         labels = store.read_table(store.table_path(DOMAIN_LABELS, "s"))
@@ -110,19 +118,21 @@ def test_labels_stand_beside_their_documents_and_are_counted(store: Store) -> No
     assert dict(counts.rows()) == {name: expected.count(name) for name in set(expected)}
 
 
-def test_shard_without_documents(store: Store, tokenizer: Tokenizer) -> None:
-    score_shard(store, "empty", [VOWELS, LOSS], tokenizer, PINNED)
+def test_shard_without_documents(store: Store, encoder: TokenEncoder) -> None:
+    score_shard(store, "empty", [VOWELS, LOSS], encoder, PINNED)
     counts = label_shard(store, "empty", TOPICS, PINNED)
     scored = store.read_table(store.table_path(SCORED_SHARDS, "empty"))
-    score_shard(store, "s", [VOWELS, LOSS], tokenizer, PINNED)
+    score_shard(store, "s", [VOWELS, LOSS], encoder, PINNED)
     assert scored.height == 0
     assert scored.schema == store.read_table(store.table_path(SCORED_SHARDS, "s")).schema
     assert store.read_table(store.table_path(DOMAIN_LABELS, "empty")).height == 0
     assert counts.height == 0
 
 
-def test_tables_say_what_they_were_made_from(store: Store, tokenizer: Tokenizer) -> None:
-    score_shard(store, "s", [VOWELS], tokenizer, {**PINNED, "tokenizer": "t"})
+def test_tables_say_what_they_were_made_from(
+    store: Store, tokenizer: Tokenizer, encoder: TokenEncoder
+) -> None:
+    score_shard(store, "s", [VOWELS], encoder, {**PINNED, "tokenizer": "t"})
     label_shard(store, "s", TOPICS, PINNED)
     checksum = store.summary(store.table_path(RAW_SHARDS, "s"))["input"]["checksum"]
     scored, labels = (store.table_path(a, "s") for a in (SCORED_SHARDS, DOMAIN_LABELS))
@@ -132,31 +142,31 @@ def test_tables_say_what_they_were_made_from(store: Store, tokenizer: Tokenizer)
 
 
 def test_score_that_is_no_number_names_the_document(
-    store: Store, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
+    store: Store, encoder: TokenEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(windows, "BATCH_ROWS", 10)
     criterion = Vowels(HeuristicsSettings(kind="heuristics", name="vowels"))
     criterion.bad = ("d17", "d18", "d40")
-    score_shard(store, "s", [VOWELS], tokenizer, PINNED)
+    score_shard(store, "s", [VOWELS], encoder, PINNED)
     before = store.fingerprint(store.root / SCORED_SHARDS)
     message = "'vowels' gives inf for the document 'd17' of the shard 's' .2 such"
     with pytest.raises(ValueError, match=message):
-        score_shard(store, "s", [criterion], tokenizer, PINNED)
+        score_shard(store, "s", [criterion], encoder, PINNED)
     assert store.fingerprint(store.root / SCORED_SHARDS) == before, "the old table stays"
 
 
-def test_document_without_the_columns_score(store: Store, tokenizer: Tokenizer) -> None:
+def test_document_without_the_columns_score(store: Store, encoder: TokenEncoder) -> None:
     rows: list[dict[str, Any]] = [
         {"id": "x", "text": "words", "loss": 1.0},
         {"id": "y", "text": "words"},
     ]
     put_raw(store, "gaps", rows, carried_columns=CARRIED)
     with pytest.raises(ValueError, match=r"column 'loss' has no usable score in 1 of 2.*'y'"):
-        score_shard(store, "gaps", [LOSS], tokenizer, PINNED)
+        score_shard(store, "gaps", [LOSS], encoder, PINNED)
 
 
-def test_shard_that_is_not_there(store: Store, tokenizer: Tokenizer) -> None:
+def test_shard_that_is_not_there(store: Store, encoder: TokenEncoder) -> None:
     with pytest.raises(MissingOutputError, match="raw_shards"):
-        score_shard(store, "nowhere", [VOWELS], tokenizer, PINNED)
+        score_shard(store, "nowhere", [VOWELS], encoder, PINNED)
     with pytest.raises(MissingOutputError, match="raw_shards"):
         label_shard(store, "nowhere", TOPICS, PINNED)

@@ -7,7 +7,12 @@ from upath import UPath
 from xxhash import xxh3_64_intdigest
 
 from quadmix_assets.features.normalizers import fit_normalizer
-from quadmix_assets.features.scored_documents import read_scored
+from quadmix_assets.features.scored_documents import (
+    iter_scored,
+    iter_scores,
+    read_hashed,
+    read_scored,
+)
 from quadmix_assets.outputs import DOMAIN_LABELS
 from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets_tests.lakes import put_raw, put_scored
@@ -33,6 +38,48 @@ def test_columns_are_those_of_the_criteria_and_rows_those_of_the_shards(store: S
     assert pool.n_tokens.tolist() == [40, 50, 10, 0, 30]
     assert pool.domains.tolist() == [1, 0, 0, 2, 0]
     assert pool.id_hashes.tolist() == [xxh3_64_intdigest(i.encode()) for i in pool.ids]
+
+
+def test_pool_of_hashes_is_the_pool_without_ids(store: Store) -> None:
+    shards, columns = ["b", "empty", "a"], ["y", "x"]
+    pool = read_scored(store, shards, columns, DOMAINS)
+    hashed = read_hashed(store, shards, columns, DOMAINS)
+    for name in ("id_hashes", "n_tokens", "domains", "scores"):
+        mine, expected = getattr(hashed, name), getattr(pool, name)
+        np.testing.assert_array_equal(mine, expected)
+        assert mine.dtype == expected.dtype
+    assert [hashed.id_at(row) for row in range(5)] == pool.ids.to_list()
+    assert read_hashed(store, shards, [], DOMAINS).scores.shape == (5, 0)
+    assert [pool.id_at(row) for row in range(5)] == pool.ids.to_list()
+
+
+def test_shards_one_by_one_are_the_pool(store: Store) -> None:
+    shards = ["b", "empty", "a"]
+    pool = read_scored(store, shards, ["x"], DOMAINS)
+    for ids in ("strings", "hashes", "none"):
+        parts = list(iter_scored(store, shards, ["x"], DOMAINS, ids=ids))
+        assert [len(part) for part in parts] == [2, 0, 3]
+        for name in ("n_tokens", "domains", "scores"):
+            found = np.concatenate([getattr(part, name) for part in parts])
+            np.testing.assert_array_equal(found, getattr(pool, name))
+    with pytest.raises(TypeError, match=r"ids\[0\] is None"):
+        _ = parts[0].id_hashes
+    scores = list(iter_scores(store, shards, ["x"]))
+    assert [shard for shard, _, _ in scores] == shards
+    np.testing.assert_array_equal(np.concatenate([s for _, _, s in scores]), pool.scores)
+
+
+def test_labels_of_another_version_are_refused_where_ids_are_not_read(store: Store) -> None:
+    path = store.table_path(DOMAIN_LABELS, "a")
+    labels = store.read_table(path)
+    for wrong, summary in (
+        (labels.reverse(), {"inputs": {"raw_shard": "another"}}),
+        (labels.reverse(), None),
+        (labels.head(2), store.summary(path)),
+    ):
+        store.write_table(path, wrong, summary)
+        with pytest.raises(ValueError, match="shard 'a' do not hold the same documents"):
+            list(iter_scored(store, ["a"], ["x"], DOMAINS, ids="none"))
 
 
 def test_sigma_goes_column_by_column(store: Store) -> None:

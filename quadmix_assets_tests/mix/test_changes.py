@@ -14,11 +14,13 @@ from quadmix_assets.outputs import (
     SCORE_NORMALIZERS,
     SCORED_SHARDS,
     TARGET_SETS,
+    mix_output,
 )
 from quadmix_assets.store import Store
 from quadmix_assets_tests.conftest import Project
 from quadmix_assets_tests.lakes import change_output, put_raw
 
+MIX = "quadmix"
 SHARDS = ["shard-00000.parquet", "shard-00001.jsonl.gz", "shard-00002.jsonl.zst"]
 
 
@@ -28,7 +30,7 @@ def project(tiny: Project, tmp_path: Path) -> Project:
 
 
 def changes(project: Project, registered: list[str] | None = None) -> dict[str, list[str]]:
-    manifest = read_manifest(project.store)
+    manifest = read_manifest(project.store, MIX)
     registered = SHARDS if registered is None else registered
     found = changes_since(project.store, project.settings, manifest, registered)
     return {kind: list(names) for kind, names in found.by_kind.items()}
@@ -66,18 +68,18 @@ CHANGES: dict[str, tuple[Callable[[Store], None], dict[str, list[str]]]] = {
     "scores": (older_scores, {"shards with newer inputs": [f"{SHARDS[1]} (scored_shards)"]}),
     "theta*": (
         append(OPTIMAL_PARAMS, "planted.json"),
-        {"made again since theta* was frozen": [OPTIMAL_PARAMS]},
+        {"made again since the rule was fitted": [OPTIMAL_PARAMS]},
     ),
     "target sets": (
         lambda store: store.write_json(store.path(TARGET_SETS, "added.json"), {}),
-        {"made again since theta* was frozen": [TARGET_SETS]},
+        {"made again since the rule was fitted": [TARGET_SETS]},
     ),
     "a reference pool": (
         lambda store: store.write_json(store.path("reference_pool", "a.json"), {}),
-        {"made again since theta* was frozen": ["reference_pool"]},
+        {"made again since the rule was fitted": ["reference_pool"]},
     ),
     "mix gone": (
-        lambda store: store.table_path(FINAL_MIX, SHARDS[2]).unlink(),
+        lambda store: store.table_path(mix_output(MIX, FINAL_MIX), SHARDS[2]).unlink(),
         {"shards of which outputs are gone": [SHARDS[2]]},
     ),
 }
@@ -112,7 +114,16 @@ def test_changed_settings_are_named_with_both_values(
 ) -> None:
     monkeypatch.setenv("QUADMIX_PARAMETERS__OMEGA_MAX", "0.25")
     monkeypatch.setenv("QUADMIX_AUTOMATION__DISCOVERY_SECONDS", "99")
-    assert changes(project) == {"settings that differ": ["parameters.omega_max: 0.5 → 0.25"]}
+    monkeypatch.setenv(
+        "QUADMIX_MIXES", '[{"method": "quadmix", "tokens": 5, "export": "none"}, "best_measured"]'
+    )
+    assert changes(project) == {
+        "settings that differ": [
+            "mixes.quadmix.export: parquet → none",
+            "mixes.quadmix.tokens: None → 5",
+            "parameters.omega_max: 0.5 → 0.25",
+        ]
+    }
 
 
 def test_settings_are_compared_by_path() -> None:

@@ -5,11 +5,20 @@ import pytest
 
 from quadmix_assets.mix.completeness import incomplete_entries
 from quadmix_assets.mix.manifest import read_manifest, usable_shards
-from quadmix_assets.outputs import EXPORT, FINAL_MIX, MIX_MANIFEST, RANK_CALIBRATION, RAW_SHARDS
+from quadmix_assets.outputs import (
+    FINAL_MIX,
+    MIX_EXPORT,
+    MIX_MANIFEST,
+    RAW_SHARDS,
+    SELECTION_RULE,
+    mix_output,
+)
 from quadmix_assets.store import Store
 from quadmix_assets_tests.conftest import Project
 from quadmix_assets_tests.lakes import change_output, damage, put_raw
 
+MIX = "quadmix"
+DOCUMENTS, EXPORT = mix_output(MIX, FINAL_MIX), mix_output(MIX, MIX_EXPORT)
 SHARDS = ["shard-00000.parquet", "shard-00001.jsonl.gz", "shard-00002.jsonl.zst"]
 
 
@@ -19,20 +28,20 @@ def store(tiny: Project, tmp_path: Path) -> Store:
 
 
 def problems(store: Store, registered: list[str] = SHARDS) -> list[str]:
-    return incomplete_entries(store, read_manifest(store), usable_shards(store, registered))
+    return incomplete_entries(store, read_manifest(store, MIX), usable_shards(store, registered))
 
 
 def other_counts(store: Store) -> None:
-    path = store.table_path(FINAL_MIX, SHARDS[0])
+    path = store.table_path(DOCUMENTS, SHARDS[0])
     summary = store.summary(path)
     store.write_table(path, store.read_table(path), {**summary, "n_documents_out": 1})
 
 
-TABLE = f"{RANK_CALIBRATION}/{RANK_CALIBRATION}.parquet"
+TABLE = f"{SELECTION_RULE}/calibration.parquet"
 DAMAGE: dict[str, tuple[Callable[[Store], None], list[str]]] = {
     "mix gone": (
-        lambda store: store.table_path(FINAL_MIX, SHARDS[1]).unlink(),
-        [f"{SHARDS[1]}.parquet is gone: materialise final_mix for the shard"],
+        lambda store: store.table_path(DOCUMENTS, SHARDS[1]).unlink(),
+        [f"{SHARDS[1]}.parquet is gone: materialise {DOCUMENTS} for the shard"],
     ),
     "another mix": (other_counts, [f"{SHARDS[0]}.parquet is not the table"]),
     "export gone": (
@@ -40,11 +49,11 @@ DAMAGE: dict[str, tuple[Callable[[Store], None], list[str]]] = {
         [f"{EXPORT}/{SHARDS[2]}.parquet is gone"],
     ),
     "another table": (
-        lambda store: change_output(store, *TABLE.split("/")),
-        [f"lake/tiny/{TABLE} is not the table"],
+        lambda store: change_output(store, "mixes", MIX, *TABLE.split("/")),
+        [f"lake/tiny/mixes/{MIX}/{TABLE} is not the table"],
     ),
     "damaged copy": (
-        lambda store: damage(store.root / MIX_MANIFEST / TABLE),
+        lambda store: damage(store.root / mix_output(MIX, MIX_MANIFEST) / TABLE),
         [f"{MIX_MANIFEST}/{TABLE}, the manifest's copy, is gone or changed"],
     ),
     "nothing": (lambda store: None, []),

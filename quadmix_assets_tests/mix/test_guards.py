@@ -5,7 +5,7 @@ from typing import Any, get_args
 import polars as pl
 import pytest
 
-from quadmix_assets.mix.guards import GuardsFailedError, check_guards
+from quadmix_assets.mix.guards import GuardsFailedError, check_guards, guards_of
 from quadmix_assets.outputs import DOMAIN_LABELS, PROXY_METRICS, REGRESSOR, VERIFICATION
 from quadmix_assets.proxies.evidence import read_evidence
 from quadmix_assets.sampling.theta_json import theta_to_json
@@ -72,8 +72,8 @@ BREAK: dict[Guard, Callable[[Store], None]] = {
 }
 WORDS = {
     "regressor_learned_something": "planted (mean error 0.2000 nats, a constant's is 0.2000)",
-    "theta_star_is_within_evidence": "theta* of 'planted' lies outside the range of the trained "
-    "thetas in ",
+    "theta_star_is_within_evidence": "the theta of the mix quadmix lies outside the range of the "
+    "trained thetas in ",
     "few_proxies_failed": "6 of 16 proxies failed (38%, limit 10%), the first because: its loss",
     "labels_cover_the_pool": "600 of 900 documents have the domain 'unknown' (66.7%, limit 50%)",
 }
@@ -84,7 +84,7 @@ def test_every_guard_of_the_settings_is_broken_here() -> None:
 
 
 def test_nothing_waits_where_all_pass(project: Project) -> None:
-    guards = check_guards(project.store, SHARDS, project.settings, "planted")
+    guards = check_guards(project.store, SHARDS, project.settings, project.settings.production_mix)
     assert guards.failed == ()
     assert guards.accepted == ()
 
@@ -93,12 +93,12 @@ def test_nothing_waits_where_all_pass(project: Project) -> None:
 def test_failed_guard_says_what_was_found_and_what_to_do(project: Project, name: Guard) -> None:
     BREAK[name](project.store)
     with pytest.raises(GuardsFailedError) as caught:
-        check_guards(project.store, SHARDS, project.settings, "planted")
+        check_guards(project.store, SHARDS, project.settings, project.settings.production_mix)
     message = str(caught.value)
     assert f"- {name}: " in message
     assert WORDS[name] in message
     assert f"add {name} to the setting mix.accept" in message
-    assert "materialise rank_calibration again" in message
+    assert "materialise mixes/quadmix/selection_rule again" in message
 
 
 @pytest.mark.parametrize("name", get_args(Guard))
@@ -106,9 +106,14 @@ def test_accepted_guard_is_recorded(
     project: Project, monkeypatch: pytest.MonkeyPatch, name: Guard
 ) -> None:
     monkeypatch.setenv("QUADMIX_MIX__ACCEPT", f'["{name}"]')
-    assert check_guards(project.store, SHARDS, project.settings, "planted").accepted == ()
+    assert (
+        check_guards(
+            project.store, SHARDS, project.settings, project.settings.production_mix
+        ).accepted
+        == ()
+    )
     BREAK[name](project.store)
-    guards = check_guards(project.store, SHARDS, project.settings, "planted")
+    guards = check_guards(project.store, SHARDS, project.settings, project.settings.production_mix)
     assert guards.accepted == (name,)
     (failed,) = guards.to_json()["failed"]
     assert failed["name"] == name
@@ -122,7 +127,7 @@ def test_accepting_one_does_not_accept_another(
     for change in BREAK.values():
         change(project.store)
     with pytest.raises(GuardsFailedError) as caught:
-        check_guards(project.store, SHARDS, project.settings, "planted")
+        check_guards(project.store, SHARDS, project.settings, project.settings.production_mix)
     assert "few_proxies_failed" not in str(caught.value)
     waiting = "regressor_learned_something, theta_star_is_within_evidence, labels_cover_the_pool"
     assert f"add {waiting} to" in str(caught.value)
@@ -134,11 +139,46 @@ def test_pool_without_domains_cannot_be_accepted(
     monkeypatch.setenv("QUADMIX_MIX__ACCEPT", '["labels_cover_the_pool"]')
     label_all(project.store, SHARDS, "unknown")
     with pytest.raises(GuardsFailedError, match="all 900 documents") as caught:
-        check_guards(project.store, SHARDS, project.settings, "planted")
+        check_guards(project.store, SHARDS, project.settings, project.settings.production_mix)
     assert "mix.accept" not in str(caught.value)
 
 
 def test_error_that_is_not_a_number_is_no_better_than_a_constant(project: Project) -> None:
     set_errors(project.store, float("nan"), 0.2)
     with pytest.raises(GuardsFailedError, match="regressor_learned_something"):
-        check_guards(project.store, SHARDS, project.settings, "planted")
+        check_guards(project.store, SHARDS, project.settings, project.settings.production_mix)
+
+
+def test_a_theta_that_was_trained_waits_for_no_regressor(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guards of a prediction do not concern a mix that predicts nothing."""
+    monkeypatch.setenv("QUADMIX_MIXES", '["best_measured"]')
+    monkeypatch.setenv("QUADMIX_PRODUCTION", "best_measured")
+    BREAK["regressor_learned_something"](project.store)
+    BREAK["theta_star_is_within_evidence"](project.store)
+    settings = project.settings
+    assert check_guards(project.store, SHARDS, settings, settings.production_mix).failed == ()
+    BREAK["few_proxies_failed"](project.store)
+    BREAK["labels_cover_the_pool"](project.store)
+    with pytest.raises(GuardsFailedError) as caught:
+        check_guards(project.store, SHARDS, settings, settings.production_mix)
+    assert "add few_proxies_failed, labels_cover_the_pool to" in str(caught.value)
+
+
+def test_a_mix_has_the_guards_of_what_it_uses(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        "QUADMIX_MIXES",
+        '["quadmix", "quadmix_paper", "best_measured", "proportional", "random"]',
+    )
+    found = {mix.name: guards_of(project.settings, mix) for mix in project.settings.mixes}
+    every = get_args(Guard)
+    assert found == {
+        "quadmix": every,
+        "quadmix_paper": tuple(name for name in every if "evidence" not in name),
+        "best_measured": every[2:],
+        "proportional": ("labels_cover_the_pool",),
+        "random": (),
+    }

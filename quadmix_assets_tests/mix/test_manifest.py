@@ -5,14 +5,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from quadmix_assets.mix.manifest import pinned_fingerprints, stale_shards
+from quadmix_assets.mix.manifest import stale_shards
+from quadmix_assets.mix.pinned import pinned_fingerprints
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FITTED_MODELS,
-    RANK_CALIBRATION,
     RAW_SHARDS,
     SCORE_NORMALIZERS,
     SCORED_SHARDS,
+    SELECTION_RULE,
     TOKENIZER,
 )
 from quadmix_assets.store import MissingOutputError, Store
@@ -24,8 +25,8 @@ CHANGED = SHARDS[1]
 
 
 @pytest.fixture
-def store(tiny: Project, tmp_path: Path) -> Store:
-    return tiny.copy(tmp_path / "copy").store
+def project(tiny: Project, tmp_path: Path) -> Project:
+    return tiny.copy(tmp_path / "copy")
 
 
 def touch(*parts: str) -> Callable[[Store], None]:
@@ -53,6 +54,10 @@ MODELS = ["fitted_models", "scored_shards", "domain_labels"]
 ALL_THREE = ["raw_shard", "scored_shards", "domain_labels"]
 
 
+def stale(project: Project, shards: list[str] = SHARDS) -> dict[str, list[str]]:
+    return stale_shards(project.store, project.settings.production_mix, shards)
+
+
 def everywhere(*names: str) -> dict[str, list[str]]:
     return {key: list(names) for key in SHARDS}
 
@@ -62,7 +67,10 @@ CHANGES: dict[str, tuple[Callable[[Store], None], dict[str, list[str]]]] = {
         touch(SCORE_NORMALIZERS, "importance.parquet"),
         everywhere(SCORE_NORMALIZERS),
     ),
-    "calibration": (touch(RANK_CALIBRATION, "theta.json"), everywhere(RANK_CALIBRATION)),
+    "rule": (
+        touch("mixes", "quadmix", SELECTION_RULE, "rule.json"),
+        everywhere(SELECTION_RULE),
+    ),
     "tokenizer": (touch(TOKENIZER, "tokenizer.json"), everywhere("tokenizer", SCORED_SHARDS)),
     "domains": (touch(FITTED_MODELS, "domains", "card.json"), everywhere(*MODELS)),
     "criterion": (
@@ -85,26 +93,27 @@ CHANGES: dict[str, tuple[Callable[[Store], None], dict[str, list[str]]]] = {
 
 @pytest.mark.parametrize(("change", "expected"), CHANGES.values(), ids=CHANGES.keys())
 def test_every_kind_of_change_is_found_and_named(
-    store: Store, change: Callable[[Store], None], expected: dict[str, list[str]]
+    project: Project, change: Callable[[Store], None], expected: dict[str, list[str]]
 ) -> None:
-    change(store)
-    assert stale_shards(store, SHARDS) == expected
+    change(project.store)
+    assert stale(project) == expected
 
 
-def test_copied_lake_is_not_stale_elsewhere(tiny: Project, store: Store) -> None:
+def test_copied_lake_is_not_stale_elsewhere(tiny: Project, project: Project) -> None:
     """Fingerprints are of contents: neither place nor time of the files counts."""
-    assert pinned_fingerprints(store) == pinned_fingerprints(tiny.store)
+    mix = project.settings.production_mix
+    assert pinned_fingerprints(project.store, mix) == pinned_fingerprints(tiny.store, mix)
 
 
-def test_missing_parts_are_named(store: Store) -> None:
-    shutil.rmtree(str(store.root / SCORE_NORMALIZERS))
+def test_missing_parts_are_named(project: Project) -> None:
+    shutil.rmtree(str(project.store.root / SCORE_NORMALIZERS))
     with pytest.raises(MissingOutputError, match=SCORE_NORMALIZERS):
-        stale_shards(store, SHARDS)
+        stale(project)
 
 
-def test_shard_without_a_mix_is_named(store: Store) -> None:
+def test_shard_without_a_mix_is_named(project: Project) -> None:
     with pytest.raises(MissingOutputError, match="final_mix"):
-        stale_shards(store, [*SHARDS, "new.jsonl"])
+        stale(project, [*SHARDS, "new.jsonl"])
 
 
 def test_checksum_of_the_input_is_that_of_its_file(tiny: Project) -> None:

@@ -17,7 +17,7 @@ def rendered(figure: object) -> bool:
 
 def test_shares_stand_beside_their_names_largest_on_top() -> None:
     share_in, share_out = np.array([0.5, 0.2, 0.3]), np.array([0.3, 0.6, 0.1])
-    figure = plot_domain_shares(NAMES, share_in, share_out)
+    figure = plot_domain_shares(NAMES, share_in, share_out, mix="best")
     (axes,) = figure.axes
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == ["unknown", "law", "cooking"], "from below"
@@ -51,7 +51,7 @@ def test_domains_that_hold_nothing_have_no_panel() -> None:
 
 def test_extreme_mixes_can_be_drawn() -> None:
     zeros = np.zeros(3)
-    assert rendered(plot_domain_shares(NAMES, zeros, zeros))
+    assert rendered(plot_domain_shares(NAMES, zeros, zeros, mix="best"))
     nothing = Theta(np.ones((3, 1)), zeros, zeros, zeros, zeros)
     assert rendered(plot_sampling_curves(nothing, NAMES))
     everything = Theta(np.ones((3, 1)), np.full(3, 1000.0), np.ones(3), np.ones(3), zeros)

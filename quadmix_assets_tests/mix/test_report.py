@@ -1,18 +1,21 @@
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 
 from quadmix_assets.corpus.target_sets import SEARCH
 from quadmix_assets.mix.loss_lines import check_lines
 from quadmix_assets.mix.manifest import read_manifest, write_manifest
 from quadmix_assets.mix.report import FailedCheck, failed_checks_text, summary_text
-from quadmix_assets.outputs import OPTIMUM_CHECK, PROXY_METRICS, RANDOM_COMPARISON
+from quadmix_assets.outputs import OPTIMUM_CHECK, PROXY_METRICS
 from quadmix_assets.search.intervals import Mean
 from quadmix_assets.search.objective import Objective
 from quadmix_assets.search.optimum_check import CheckResult, read_check
+from quadmix_assets.settings import SettingsError
 from quadmix_assets_tests.conftest import Project
 
 
@@ -31,7 +34,7 @@ def shown(mean: Mean) -> str:
 
 def test_numbers_are_those_of_the_manifest(tiny: Project) -> None:
     text = summary_text(tiny.settings, tiny.store)
-    manifest = read_manifest(tiny.store)
+    manifest = read_manifest(tiny.store, "quadmix")
     totals = sum(manifest["n_tokens_out_per_domain"])
     found = []
     for domain, n_tokens in zip(
@@ -69,8 +72,9 @@ def test_theta_star_is_shown_beside_what_it_has_to_beat(tiny: Project) -> None:
         if measured in check.predicted:
             assert numbers[0] == f"{check.predicted[measured]:.3f}"
     assert places == sorted(places), "theta* first, random documents last"
-    assert max(map(len, text.splitlines())) <= 110
-    candidate = read_manifest(tiny.store)["prediction"]["candidate"]
+    # Paths are as long as they are.
+    assert max(len(line) for line in text.splitlines() if "/" not in line) <= 100
+    candidate = read_manifest(tiny.store, "quadmix")["prediction"]["candidate"]
     assert f"theta* is '{candidate}'" in " ".join(text.split())
 
 
@@ -110,7 +114,7 @@ def test_before_the_check_theta_star_stands_beside_the_swarm(tiny: Project, tmp_
     store = tiny.copy(tmp_path / "copy").store
     store.table_path(OPTIMUM_CHECK).unlink()
     text = summary_text(tiny.settings, store)
-    prediction = read_manifest(store)["prediction"]
+    prediction = read_manifest(store, "quadmix")["prediction"]
     metrics = pl.concat(
         store.read_table(store.table_path(PROXY_METRICS, f"batch-{n:05d}")) for n in range(2)
     )
@@ -124,6 +128,60 @@ def test_before_the_check_theta_star_stands_beside_the_swarm(tiny: Project, tmp_
         assert line.split()[-1] == f"{loss:.4f}"
 
 
+def with_a_second_mix(project: Project, folder: Path) -> Project:
+    """A copy of a project with a second mix, which is made of the same documents."""
+    copy = project.copy(folder)
+    profile = yaml.safe_load(copy.profile.read_text())
+    names = [{"method": "quadmix"}, {"method": "quadmix", "name": "second", "export": "none"}]
+    copy.profile.write_text(yaml.safe_dump(profile | {"mixes": names, "production": "quadmix"}))
+    mixes = Path(str(copy.store.root)) / "mixes"
+    for what in ("selection_rule", "final_mix"):
+        shutil.copytree(mixes / "quadmix" / what, mixes / "second" / what)
+    manifest = {**read_manifest(copy.store, "quadmix"), "mix": "second", "export": "none"}
+    write_manifest(copy.store, copy.settings, manifest)
+    return copy
+
+
+def test_a_mix_is_named_with_its_own_places(tiny: Project, tmp_path: Path) -> None:
+    project = with_a_second_mix(tiny, tmp_path / "copy")
+    settings, store = project.settings, project.store
+    text = summary_text(settings, store)
+    assert "quadmix (method quadmix, in production)" in text
+    assert lines_with(text, "export  ")
+    other = summary_text(settings, store, mix="second")
+    assert "second (method quadmix)" in other
+    assert lines_with(other, "documents")[0].endswith("mixes/second/final_mix")
+    assert not lines_with(other, "export  ")
+    with pytest.raises(SettingsError, match="no mix 'third'; .* are: quadmix, second"):
+        summary_text(settings, store, mix="third")
+
+
+def test_of_other_thetas_the_prediction_stands_beside_theta_star(
+    tiny: Project, tmp_path: Path
+) -> None:
+    project = with_a_second_mix(tiny, tmp_path / "copy")
+    store = project.store
+    manifest = {**read_manifest(store, "second"), "prediction": {"predicted": 1.25}}
+    write_manifest(store, project.settings, manifest)
+    text = summary_text(project.settings, store, mix="second")
+    (line,) = lines_with(text, "theta of this mix, predicted for 'planted'")
+    assert line.split()[-1] == "1.2500"
+    assert "random documents" in text
+    # A method without a theta.
+    write_manifest(store, project.settings, {**manifest, "rule": {"seed": 1}, "prediction": None})
+    text = summary_text(project.settings, store, mix="second")
+    assert "predicted" not in text and "random documents" not in text
+
+
+def test_what_was_left_out_as_duplicates_is_told(tiny: Project, tmp_path: Path) -> None:
+    assert "near-duplicates" not in summary_text(tiny.settings, tiny.store)
+    store = tiny.copy(tmp_path / "copy").store
+    dropped = {"n_documents": 1_200, "n_tokens": 34_000}
+    manifest = {**read_manifest(store, "quadmix"), "dropped_duplicates": dropped}
+    write_manifest(store, tiny.settings, manifest)
+    assert "better documents: 1,200 documents, 34,000 tokens" in summary_text(tiny.settings, store)
+
+
 def test_every_place_that_is_named_is_there(tiny: Project) -> None:
     text = summary_text(tiny.settings, tiny.store)
     places = [line.rsplit(maxsplit=1)[-1] for line in text.splitlines() if "/" in line]
@@ -131,54 +189,15 @@ def test_every_place_that_is_named_is_there(tiny: Project) -> None:
     assert all(Path(place).exists() for place in places)
 
 
-def test_comparison_is_a_mean_over_the_seeds_that_were_trained(
-    tiny: Project, tmp_path: Path
-) -> None:
-    store = tiny.copy(tmp_path / "copy").store
-    path = store.table_path(RANDOM_COMPARISON)
-    rows = [
-        ("final mix", 0, 2.0),
-        ("final mix", 1, 3.0),
-        ("random mix", 0, None),
-        ("random mix", 1, 4.0),
-    ]
-    losses = pl.DataFrame(rows, schema=["mix", "seed", "loss_nats"], orient="row").with_columns(
-        target=pl.lit("planted"),
-        status=pl.when(pl.col("loss_nats").is_null())
-        .then(pl.lit("failed"))
-        .otherwise(pl.lit("trained")),
-    )
-    store.write_table(path, losses)
-    text = summary_text(tiny.settings, store)
-    (line,) = lines_with(text, "final mix, planted")
-    assert line.split()[-1] == "2.5000"
-    assert "mean of 2 seeds" in line
-    (line,) = lines_with(text, "random mix, planted")
-    assert line.split()[-1] == "4.0000"
-    assert "mean of 1 seeds" in line
-
-    store.write_table(path, losses.filter(pl.col("status") == "failed"))
-    assert lines_with(summary_text(tiny.settings, store), "random mix") == []
-
-
-@pytest.mark.parametrize("lost", [RANDOM_COMPARISON])
-def test_comparison_may_be_missing(tiny: Project, tmp_path: Path, lost: str) -> None:
-    store = tiny.copy(tmp_path / "copy").store
-    store.table_path(lost).unlink()
-    text = summary_text(tiny.settings, store)
-    assert "random mix" not in text
-    assert "random documents" in text
-
-
 def test_accepted_guards_come_before_all_numbers(tiny: Project, tmp_path: Path) -> None:
     text = summary_text(tiny.settings, tiny.store)
     (line,) = lines_with(text, "accepted: ")
     assert "regressor_learned_something. The mix is a guess" in line
-    assert text.index("accepted: ") < text.index("documents")
+    assert text.index("accepted: ") < text.index("tokens  ")
     assert "train more proxies (parameters.n)" in " ".join(text.split())
 
     store = tiny.copy(tmp_path / "copy").store
-    manifest = {**read_manifest(store), "guards": {"failed": [], "accepted": []}}
+    manifest = {**read_manifest(store, "quadmix"), "guards": {"failed": [], "accepted": []}}
     write_manifest(store, tiny.settings, manifest)
     assert "accepted: " not in summary_text(tiny.settings, store)
 

@@ -43,7 +43,7 @@ MANIFEST = {
         ({"mix_tokens": 1005, "max_copies": 2.5, "max_epochs": 1.5}, []),
         ({"domains": {"law": {"share": 0.295}, "news": {"max_share": 0.25}}}, []),
         ({"domains": {"unknown": {"off": True}, "cooking": {"min_share": 0.4}}}, []),
-        ({"mix_tokens": 900}, ["1,000 tokens, +11.1% off the 900 of mix_tokens"]),
+        ({"mix_tokens": 900}, ["1,000 tokens, +11.1% off the 900 that were asked for"]),
         ({"max_copies": 2}, ["taken 3 times, max_copies is 2"]),
         ({"max_epochs": 1.2}, ["cooking is taken for 1.500 epochs, max_epochs is 1.2"]),
         (
@@ -62,7 +62,7 @@ MANIFEST = {
     ],
 )
 def test_what_was_asked_for_and_not_met_is_said(asked: dict[str, Any], messages: list[str]) -> None:
-    manifest = {**MANIFEST, "mix_tokens": asked.get("mix_tokens")}
+    manifest = {**MANIFEST, "tokens": asked.get("mix_tokens")}
     found = unmet_constraints(manifest, ConstraintsSettings.model_validate(asked))
     assert bool(found) == bool(messages)
     text = "; ".join(found)
@@ -72,6 +72,6 @@ def test_what_was_asked_for_and_not_met_is_said(asked: dict[str, Any], messages:
 
 def test_budget_is_the_one_that_the_mix_was_made_with() -> None:
     asked = ConstraintsSettings.model_validate({"mix_tokens": 400})
-    assert unmet_constraints({**MANIFEST, "mix_tokens": 1000}, asked) == []
-    (found,) = unmet_constraints({**MANIFEST, "mix_tokens": 800}, asked)
+    assert unmet_constraints({**MANIFEST, "tokens": 1000}, asked) == []
+    (found,) = unmet_constraints({**MANIFEST, "tokens": 800}, asked)
     assert "+25.0% off the 800" in found

@@ -157,6 +157,22 @@ def test_how_proxies_are_spread_over_processes_is_no_change(
     assert read_evidence(store, other).n_stale == 0
 
 
+def test_losses_of_compiled_training_are_not_mixed_with_others(
+    settings: Settings, store: Store, tmp_path: Path
+) -> None:
+    put_metrics(store, settings, BATCHES[0])
+    before = evidence_version(store, settings, BATCHES[0])
+    versions = {
+        choice: evidence_version(
+            store, make_settings(tmp_path, proxies={"compile": choice}), BATCHES[0]
+        )
+        for choice in ("auto", "off", "on")
+    }
+    assert versions == {"auto": before, "off": before, "on": before | {"compiled": "on"}}
+    with pytest.raises(MissingOutputError, match=r"\(4 were on older ones\)"):
+        read_evidence(store, make_settings(tmp_path, proxies={"compile": "on"}))
+
+
 def test_no_batch_at_all(settings: Settings, store: Store) -> None:
     with pytest.raises(MissingOutputError, match="no proxy has been trained"):
         read_evidence(store, settings)

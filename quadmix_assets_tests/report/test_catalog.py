@@ -17,6 +17,7 @@ from quadmix_assets_tests.lakes import put_raw
 from quadmix_assets_tests.report.view_lake import (
     BATCHES,
     CRITERIA,
+    MIXES,
     N_TOKENS,
     SHARDS,
     N,
@@ -33,6 +34,7 @@ VIEWS = {
     "scores",
     "domains",
     "scored_documents",
+    "near_duplicates",
     "normalizers",
     "sigma",
     "targets",
@@ -47,10 +49,30 @@ VIEWS = {
     "proxy_fidelity",
     "optimum_check",
     "proxy_repeats",
+    "domain_proxies",
+    "climb_proxies",
     "calibration",
     "mix",
     "mix_shards",
-    "random_comparison",
+    "mix_comparison",
+    "mix_domains",
+    "mix_criteria",
+    "mix_overlaps",
+    "language_models",
+    "benchmark_results",
+    "comparison_table",
+    "comparison_pairs",
+    "comparison_budgets",
+    "comparison_ablations",
+    "comparison_regressors",
+    "published_results",
+}
+
+# Views over assets that the tests' profile, without such mixes and without evidence, does not have.
+NOT_IN_THE_PROFILE = {
+    *("domain_proxies", "climb_proxies", "published_results"),
+    *("language_models", "benchmark_results"),
+    *(f"comparison_{table}" for table in ("table", "pairs", "budgets", "ablations", "regressors")),
 }
 
 
@@ -97,6 +119,7 @@ def test_rows_are_those_of_the_tables(project: Project) -> None:
         "scores": 2 * N,
         "domains": 2 * N,
         "scored_documents": 2 * N,
+        "near_duplicates": 2,
         "normalizers": sum(
             project.store.n_rows(project.store.table_path(SCORE_NORMALIZERS, name))
             for name in CRITERIA
@@ -111,13 +134,26 @@ def test_rows_are_those_of_the_tables(project: Project) -> None:
         "losses": 4,
         "proxy_evaluation": 4,
         "proxy_repeats": 3,
+        "domain_proxies": 2,
+        "climb_proxies": 1,
         "verification": 2,
         "proxy_fidelity": 2,
         "optimum_check": 4,
         "calibration": 3,
-        "mix": 2 * N // 3,
-        "mix_shards": 2,
-        "random_comparison": 2,
+        "mix": 2 * N,
+        "mix_shards": 2 * len(MIXES),
+        "mix_comparison": len(MIXES),
+        "mix_domains": 3 * len(MIXES),
+        "mix_criteria": 2 * len(MIXES),
+        "mix_overlaps": len(MIXES) ** 2,
+        "language_models": 4,
+        "benchmark_results": 4 * len(MIXES),
+        "comparison_table": 3,
+        "comparison_pairs": 2,
+        "comparison_budgets": 1,
+        "comparison_ablations": 1,
+        "comparison_regressors": 1,
+        "published_results": 100,
     }  # fmt: skip
 
 
@@ -128,11 +164,31 @@ def test_documents_know_their_shard_and_what_became_of_it(project: Project) -> N
     assert query(
         project,
         "SELECT shard, n_rows, n_documents, n_quarantined, n_tokens_in, n_documents_out, "
-        "n_copies_out FROM shards JOIN mix_shards USING (shard) ORDER BY shard",
+        "n_copies_out FROM shards JOIN mix_shards USING (shard) WHERE mix = 'quadmix' "
+        "ORDER BY shard",
     ) == [
         ("one.jsonl", N + 1, N, 1, N_TOKENS.sum(), N // 3, 2 * N // 3),
         ("two.jsonl", N, N, 0, N_TOKENS.sum(), N // 3, 2 * N // 3),
     ]
+
+
+def test_mixes_are_told_apart_by_name(project: Project) -> None:
+    for mix, domain in MIXES.items():
+        rows = "SELECT DISTINCT domain, copies FROM mix WHERE mix = '{}'"
+        assert query(project, rows.format(mix)) == [(domain, 2)]
+    assert query(
+        project,
+        "SELECT mix, sum(n_tokens * copies) FROM mix GROUP BY mix ORDER BY mix",
+    ) == query(project, "SELECT mix, sum(n_tokens_out) FROM mix_shards GROUP BY mix ORDER BY mix")
+    assert query(project, "SELECT DISTINCT mix FROM calibration") == [("quadmix",)]
+    texts = "SELECT text FROM mix JOIN documents USING (shard, id) WHERE mix = 'random' LIMIT 1"
+    assert query(project, texts) == [("Text 1.",)]
+
+
+def test_query_of_one_mix_reads_its_files_alone(project: Project) -> None:
+    asked = "SELECT * FROM mix WHERE mix = 'random' AND shard = 'two.jsonl'"
+    plan = query(project, f"EXPLAIN ANALYZE {asked}")[0][1]
+    assert "Scanning Files: 1/4" in plan
 
 
 def test_query_of_one_shard_reads_that_file_alone(project: Project) -> None:
@@ -234,9 +290,15 @@ def test_outputs_that_have_not_been_made_have_no_view(tmp_path: Path) -> None:
             "domains",
             "scored_documents",
         }
-        assert made | catalog.missing.keys() == VIEWS
+        assert made | catalog.missing.keys() == VIEWS - NOT_IN_THE_PROFILE
         assert catalog.missing["samples"] == "sampled_subset"
         assert catalog.missing["sigma"] == "score_normalizers"
+        assert catalog.missing["mix"] == "mixes/quadmix/final_mix"
+        assert catalog.missing["reads"] == "proxy_metrics"
+    mixes = [{"method": "quadmix"}, {"method": "climb", "tokens": 1_000}]
+    with open_catalog(project.store, make_project(tmp_path, mixes=mixes).settings) as catalog:
+        assert catalog.missing["domain_proxies"] == "domain_proxies"
+        assert catalog.missing["climb_proxies"] == "mixes/climb/climb_proxies"
 
 
 def test_lake_that_was_moved(tmp_path: Path, project: Project) -> None:

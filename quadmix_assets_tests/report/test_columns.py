@@ -10,11 +10,19 @@ from quadmix_assets import outputs
 from quadmix_assets.outputs import (
     FINAL_MIX,
     MIX_MANIFEST,
+    MIX_VERSIONS,
     PLANTED_CORPUS,
+    POOL_SUMMARY,
     RESERVED_NAMES,
+    RULE_SUMMARY,
+    SCORE_REPORT,
     SCORED_SHARDS,
+    asset_folder,
+    mix_of,
 )
 from quadmix_assets.report.columns import columns_of, describe
+from quadmix_assets.report.comparison_views import comparison_views
+from quadmix_assets.report.evidence_views import evidence_views
 from quadmix_assets.report.mix_views import mix_views
 from quadmix_assets.report.pool_views import pool_views
 from quadmix_assets.report.proxy_views import proxy_views
@@ -26,14 +34,26 @@ OUTPUTS = {
 }
 
 
+_NOT_SHOWN = (
+    PLANTED_CORPUS,
+    MIX_MANIFEST,
+    MIX_VERSIONS,
+    POOL_SUMMARY,
+    RULE_SUMMARY,
+    SCORE_REPORT,
+)
+
+
 def tables(project: Project) -> dict[str, dict[str, str]]:
     """Per folder of the lake the columns of its tables with their types."""
     root = Path(str(project.store.root))
     found: dict[str, dict[str, str]] = {}
     for path in root.rglob("*.parquet"):
-        output = path.relative_to(root).parts[0]
-        # The planted corpus is an input, and the manifest holds copies of other folders' tables.
-        if output not in (PLANTED_CORPUS, MIX_MANIFEST):
+        output = asset_folder(path.relative_to(root).as_posix())
+        mix = mix_of(output)
+        # The planted corpus is an input, the manifest and the versions of a mix hold copies of
+        # other folders' tables, and running totals and what reports remember are shown nowhere.
+        if output not in _NOT_SHOWN and (mix is None or mix[1] not in _NOT_SHOWN):
             schema = pq.read_schema(path)
             columns = zip(schema.names, map(str, schema.types), strict=True)
             found.setdefault(output, {}).update(columns)
@@ -84,13 +104,18 @@ def test_scores_mean_what_their_criterion_says(tmp_path: Path) -> None:
     assert "educational value" in str(scored["fineweb_edu"])
     assert str(scored["worth"]).startswith("column 'loss' of the input times -1")
     mix = columns_of(FINAL_MIX, settings)
-    # The input's own `domain` makes way for the label.
-    assert "input_domain" in mix and "confidence floor" in mix["domain"].meaning
+    assert mix["worth"] == scored["worth"] and "confidence floor" in mix["domain"].meaning
+    assert columns_of("mixes/quadmix/final_mix", settings) == mix
 
 
 @pytest.mark.parametrize(
     ("output", "column", "words"),
-    [("raw_shards", "year", "carried"), ("scored_shards", "old", "no longer"), ("x", "y", None)],
+    [
+        ("raw_shards", "year", "carried"),
+        ("scored_shards", "old", "no longer"),
+        ("mixes/quadmix/final_mix", "old", "no longer"),
+        ("x", "y", None),
+    ],
 )
 def test_columns_of_other_settings_are_described_in_general(
     tiny: Project, output: str, column: str, words: str | None
@@ -109,7 +134,9 @@ def test_names_that_a_criterion_may_not_have_are_those_of_columns_and_tables() -
     views = [
         *pool_views(settings.criterion_names, columns),
         *proxy_views(settings.domain_names),
-        *mix_views(settings.domain_names, columns),
+        *mix_views(settings.domain_names),
+        *evidence_views(),
+        *comparison_views(),
     ]
     assert {view.name for view in views} <= RESERVED_NAMES
     assert OUTPUTS <= RESERVED_NAMES

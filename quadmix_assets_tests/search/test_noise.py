@@ -74,7 +74,7 @@ def make_settings(folder: Path, *, weigh: bool, targets: dict[str, float]) -> Se
             folder,
             targets=[{"name": "planted"}, {"name": "fine"}, {"name": "coarse"}],
             search={"objectives": [objective]},
-            mix={"objective": "both"},
+            mixes=[{"method": "quadmix", "objective": "both"}],
         )
     )
 

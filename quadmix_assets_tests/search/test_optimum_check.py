@@ -48,7 +48,7 @@ def test_all_but_the_thetas_have_the_expected_tokens(proxies: FreshProxies) -> N
     theta, other = sample_parameters(2, 3, 3, seed=0, omega_max=0.4)
     tokens = 0.1 * float(POOL.tokens.sum())
     compared = Compared({THETA_STAR: theta, BEST_OF_FIRST_ROUND: other}, {}, (), tokens)
-    found = selections(proxies, compared, 0)
+    found = {each.name: each for each in selections(proxies, compared, 0)}
     assert list(found) == [THETA_STAR, BEST_OF_FIRST_ROUND, UNIFORM, *map(best_by, CRITERIA)]
     for name, drawn in compared.thetas.items():
         copies = POOL.copies(drawn, proxies.seed_of("draw", 0))
@@ -62,14 +62,14 @@ def test_all_but_the_thetas_have_the_expected_tokens(proxies: FreshProxies) -> N
     best = found[best_by("importance")].documents
     kept = np.isin(np.arange(3_000), best)
     assert POOL.sigma[kept, 1].max() <= POOL.sigma[~kept, 1].min()
-    again = selections(proxies, compared, 1)
+    again = {each.name: each for each in selections(proxies, compared, 1)}
     for name in (THETA_STAR, UNIFORM):
         assert set(again[name].documents) != set(found[name].documents)
     np.testing.assert_array_equal(again[best_by("importance")].documents, best)
 
 
 def test_samples_of_one_seed_share_all_random_numbers(proxies: FreshProxies) -> None:
-    chosen = proxies.select(sample_parameters(1, 3, 3, seed=0)[0], 0)
+    chosen = proxies.select("mine", sample_parameters(1, 3, 3, seed=0)[0], 0)
     first, second, later = (
         proxies.sample(number, chosen, k) for number, k in ((0, 0), (1, 0), (2, 1))
     )

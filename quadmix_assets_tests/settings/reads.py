@@ -1,7 +1,7 @@
 """Records which settings are read, by patching the attribute access of their classes."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import Any
@@ -49,12 +49,12 @@ class Reads:
         if known is not None:
             self._enter(f"{known}.{field}".lstrip("."), value)
 
-    def note_all(self, section: BaseModel) -> None:
-        """Record that everything below a section was read."""
+    def note_all(self, section: BaseModel, *, without: Collection[str] = ()) -> None:
+        """Record that everything below a section was read, `without` some of its fields."""
         known = "" if isinstance(section, Settings) else self.path_of(section)
         if self.paused or known is None:
             return
-        for field in type(section).model_fields:
+        for field in type(section).model_fields.keys() - set(without):
             value = object.__getattribute__(section, field)
             self._enter(f"{known}.{field}".lstrip("."), value)
             for inner in _sections_in(value):
@@ -109,7 +109,7 @@ def recorded_reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reads]:
         return value
 
     def dump(section: BaseModel, **options: Any) -> Any:
-        reads.note_all(section)
+        reads.note_all(section, without=options.get("exclude") or ())
         return BaseModel.model_dump(section, **options)
 
     def copy(section: BaseModel, **options: Any) -> Any:

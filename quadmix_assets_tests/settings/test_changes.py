@@ -13,9 +13,12 @@ from quadmix_assets.settings import changed_settings
             ["mix.max_breakpoints: 20000 -> 500"],
         ),
         (
-            {"mix.objective": "bmk", "search.constraints.max_copies": None},
-            {"mix.objective": "openhermes", "search.constraints.max_copies": 2.0},
-            ["mix.objective: bmk -> openhermes", "search.constraints.max_copies: null -> 2.0"],
+            {"mixes[quadmix].objective": "bmk", "search.constraints.max_copies": None},
+            {"mixes[quadmix].objective": "openhermes", "search.constraints.max_copies": 2.0},
+            [
+                "mixes[quadmix].objective: bmk -> openhermes",
+                "search.constraints.max_copies: null -> 2.0",
+            ],
         ),
         (
             {"search.strategy.kind": "random_top_mean", "search.top": 10},

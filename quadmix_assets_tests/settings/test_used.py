@@ -5,30 +5,32 @@ import pytest
 import yaml
 
 from quadmix_assets.settings import (
-    ASSETS_WITH_SETTINGS,
     PROFILES_FOLDER,
     Settings,
+    assets_with_settings,
     load_settings,
     settings_hash,
     settings_used,
 )
 from quadmix_assets_tests.conftest import write_profile
 
+RULE, DOCUMENTS, MANIFEST = (
+    f"mixes/quadmix/{what}" for what in ("selection_rule", "final_mix", "mix_manifest")
+)
 TRAINING = {
     *("proxy_metrics", "proxy_repeats", "refinement", "verification", "optimum_check"),
-    "random_comparison",
 }
 MEASURED = {*TRAINING, "proxy_evaluation"}
 WITH_CRITERION_NAMES = {
     *("scored_shards", "score_normalizers", "score_report", "proxy_pool", "parameter_sets"),
     *("merged_ranks", "sampled_subset", "regressor", "refinement", "optimal_params"),
-    *("optimum_check", "rank_calibration", "final_mix", "mix_manifest", "catalog"),
-    *("proxy_repeats", "verification"),
+    *("optimum_check", "catalog", "report"),
+    *("proxy_repeats", "verification", RULE, DOCUMENTS, MANIFEST),
 }
 WITH_SEED = {
     *("planted_corpus", "tokenizer", "target_sets", "fitted_models", "proxy_pool"),
-    *("parameter_sets", "sampled_subset", "regressor", "optimal_params", "final_mix"),
-    *("mix_manifest", *MEASURED),
+    *("parameter_sets", "sampled_subset", "regressor", "optimal_params", RULE),
+    *(MANIFEST, "report", *MEASURED),
 }
 OBJECTIVES = [
     {"name": "planted", "targets": {"planted": 1.0}},
@@ -52,12 +54,17 @@ def settings(folder: Path, changes: dict[str, Any]) -> Settings:
     return load_settings(path)
 
 
+def mix(**options: Any) -> dict[str, Any]:
+    """The mix of the profile with these options."""
+    return {"mixes": [{"method": "quadmix", **options}]}
+
+
 def affected(folder: Path, before: dict[str, Any], after: dict[str, Any]) -> set[str]:
     """The assets whose hash the change from `before` to `before | after` changes."""
     old, new = settings(folder / "a", before), settings(folder / "b", before | after)
     return {
         asset
-        for asset in ASSETS_WITH_SETTINGS
+        for asset in assets_with_settings(old)
         if settings_hash(old, asset) != settings_hash(new, asset)
     }
 
@@ -73,8 +80,10 @@ def affected(folder: Path, before: dict[str, Any], after: dict[str, Any]) -> set
         ({"features.max_drift": 0.5, "features.max_unknown_share": 0.1}, set()),
         ({"features.inference": {"device": "cpu", "batch_tokens": 9, "n_threads": 1}}, set()),
         ({"proxies.n_workers": 2, "proxies.stack_size": 3, "proxies.device": "cpu"}, set()),
+        ({"execution": {"engine": "ray"}}, set()),
         ({"proxies.checkpoint_seconds": 5, "proxies.progress_seconds": 5}, set()),
         ({"proxies.compile": "off", "proxies.tensorboard": True}, set()),
+        ({"proxies.compile": "on"}, MEASURED),
         ({"proxies.max_failed_share": 0.5}, set()),
         # One setting, the assets that read it.
         ({"corpus.planted.n_documents": 901}, {"planted_corpus"}),
@@ -96,7 +105,7 @@ def affected(folder: Path, before: dict[str, Any], after: dict[str, Any]) -> set
         ({"proxies.max_target_tokens": 1_000}, MEASURED),
         ({"proxies.n_threads": 2}, MEASURED),
         ({"proxies.max_document_share": 0.1}, MEASURED),
-        ({"proxies.target_epochs": 2.0}, MEASURED - {"random_comparison"}),
+        ({"proxies.target_epochs": 2.0}, MEASURED),
         ({"proxies.keep_weights_gb": 0.0}, set()),
         ({"proxies.training.n_tokens_per_proxy": 8_192}, MEASURED),
         ({"search.held_out_share": 0.3}, {"regressor"}),
@@ -111,19 +120,20 @@ def affected(folder: Path, before: dict[str, Any], after: dict[str, Any]) -> set
         ({"search.stay_within_evidence": False}, {"optimal_params"}),
         ({"proxies.repeats": 2}, {"proxy_repeats"}),
         ({"search.check_seeds": 2}, {"optimum_check"}),
-        ({"search.objectives": OBJECTIVES}, {"optimal_params", "verification", "optimum_check"}),
+        (
+            {"search.objectives": OBJECTIVES},
+            {"optimal_params", "verification", "optimum_check", "report"},
+        ),
         ({"search.verify.candidates": 3}, {"optimal_params", "verification"}),
         ({"search.verify.heats": [{"candidates": 4, "seeds": 2}]}, {"verification"}),
         ({"search.fidelity.n_thetas": 5}, {"proxy_fidelity"}),
         ({"search.refine.rounds": 1}, {"refinement"}),
         ({"search.refine.explore": 0.5}, set()),
         ({"search.constraints.budget": "scaled"}, set()),
-        ({"search.constraints.mix_tokens": 9_999}, {"optimal_params", "rank_calibration"}),
-        ({"mix.max_breakpoints": 500}, {"rank_calibration"}),
-        ({"mix.export.format": "none"}, {"final_mix"}),
-        ({"mix.accept": ["few_proxies_failed"]}, {"mix_manifest"}),
-        ({"comparison.n_seeds": 2}, {"random_comparison"}),
-        ({"comparison.n_tokens": 9_999}, {"random_comparison"}),
+        ({"search.constraints.mix_tokens": 9_999}, {"optimal_params", RULE}),
+        ({"mix.max_breakpoints": 500}, {RULE}),
+        ({"mix.export.format": "none"}, {DOCUMENTS}),
+        ({"mix.accept": ["few_proxies_failed"]}, {MANIFEST, "report"}),
         ({"seed": 12_345}, WITH_SEED),
     ],
     ids=lambda value: next(iter(value), "none") if isinstance(value, dict) else "",
@@ -149,7 +159,7 @@ HEURISTICS = {"kind": "heuristics"}
         (
             criteria(FASTTEXT, HEURISTICS),
             criteria(FASTTEXT | {"epochs": 2}, HEURISTICS),
-            {"fitted_models", "scored_shards"},
+            {"fitted_models", "scored_shards", "catalog"},
         ),
         (
             criteria(FASTTEXT, HEURISTICS),
@@ -170,6 +180,11 @@ HEURISTICS = {"kind": "heuristics"}
         (
             criteria(NETWORK),
             {"features.inference": {"precision": "bfloat16"}},
+            {"fitted_models", "scored_shards"},
+        ),
+        (
+            criteria(NETWORK),
+            {"features.inference": {"engine": "openvino"}},
             {"scored_shards"},
         ),
         (
@@ -181,7 +196,7 @@ HEURISTICS = {"kind": "heuristics"}
         (
             {"search.constraints": {"budget": "scaled", "mix_tokens": 5_000}},
             {"search.constraints": {"budget": "scaled", "mix_tokens": 6_000}},
-            {"rank_calibration"},
+            {RULE},
         ),
         (
             {"search.constraints": {"budget": "scaled", "mix_tokens": 5_000}},
@@ -194,47 +209,72 @@ HEURISTICS = {"kind": "heuristics"}
         ({"search.refine.rounds": 1}, {"parameters.n": 12}, {"parameter_sets", "refinement"}),
         # A named tokenizer is not trained.
         ({"tokenizer.source": "org/name"}, {"tokenizer.vocab_size": 600}, set()),
-        # The comparison trains as long as it is told.
-        (
-            {"comparison.n_tokens": 4_096},
-            {"proxies.training.n_tokens_per_proxy": 8_192},
-            MEASURED - {"random_comparison"},
-        ),
         # What stands for a default is the same as the default.
-        ({"comparison.n_tokens": None}, {"comparison.n_tokens": 4_096}, set()),
-        ({"mix.objective": None}, {"mix.objective": "planted"}, set()),
+        ({}, mix(objective="planted"), set()),
+        ({}, mix(follow=True, export="parquet"), set()),
+        ({"search.constraints.mix_tokens": 9_999}, mix(tokens=9_999), set()),
+        # What holds for one mix changes only this one.
+        ({}, mix(tokens=9_999), {RULE}),
+        ({}, mix(seed=3), {RULE, MANIFEST}),
+        ({}, mix(export="none"), {DOCUMENTS}),
+        (
+            {"mixes": ["quadmix", "best_measured"]},
+            {"mixes": ["quadmix", {"method": "best_measured", "tokens": 5}]},
+            {"mixes/best_measured/selection_rule"},
+        ),
         (
             {"search.objectives": []},
             {"search.objectives": [{"name": "all_targets", "targets": {"planted": 1.0}}]},
             set(),
         ),
         (
-            {"search.objectives": OBJECTIVES, "mix.objective": "planted"},
-            {"mix.objective": "other"},
-            {"rank_calibration", "mix_manifest"},
+            {"search.objectives": OBJECTIVES, **mix(objective="planted")},
+            mix(objective="other"),
+            {RULE},
         ),
     ],
 )
 def test_what_other_settings_make_irrelevant_changes_nothing(
     tmp_path: Path, before: dict[str, Any], after: dict[str, Any], assets: set[str]
 ) -> None:
-    if "search.objectives" in before or "search.objectives" in after:
-        before = {"mix.objective": None, **before}
     assert affected(tmp_path, before, after) == assets
 
 
 @pytest.mark.parametrize("profile", sorted(path.stem for path in PROFILES_FOLDER.glob("*.yaml")))
-@pytest.mark.parametrize("asset", ASSETS_WITH_SETTINGS)
-def test_hashes_are_short_and_repeat(profile: str, asset: str) -> None:
-    first = settings_hash(load_settings(profile), asset)
-    assert first == settings_hash(load_settings(profile), asset)
-    assert len(first) == 8 and int(first, 16) >= 0
+def test_hashes_are_short_and_repeat(profile: str) -> None:
+    chosen = load_settings(profile)
+    for asset in assets_with_settings(chosen):
+        first = settings_hash(chosen, asset)
+        assert first == settings_hash(load_settings(profile), asset)
+        assert len(first) == 8 and int(first, 16) >= 0
+
+
+def test_near_duplicates_are_looked_for_only_if_asked(tmp_path: Path) -> None:
+    stage = {"duplicate_signatures", "near_duplicates"}
+    assert not stage & set(assets_with_settings(settings(tmp_path, {})))
+    asked = settings(tmp_path, {"features.near_duplicates": {"enabled": True}})
+    assert stage <= set(assets_with_settings(asked))
+
+
+def test_assets_of_mixes_are_those_of_the_settings(tmp_path: Path) -> None:
+    own = {"method": "quadmix", "name": "own", "criteria_off": ["heuristics"]}
+    chosen = settings(tmp_path, {"mixes": ["best_measured", own]})
+    names = assets_with_settings(chosen)
+    assert len(set(names)) == len(names)
+    assert [name for name in names if name.startswith("mixes/")] == [
+        "mixes/best_measured/selection_rule",
+        "mixes/best_measured/final_mix",
+        "mixes/best_measured/mix_manifest",
+        "mixes/own/optimal_params",
+        "mixes/own/selection_rule",
+        "mixes/own/final_mix",
+        "mixes/own/mix_manifest",
+    ]
 
 
 def test_values_are_those_that_take_effect(tmp_path: Path) -> None:
-    chosen = settings(tmp_path, {"mix.objective": None, "comparison.n_tokens": None})
-    assert settings_used(chosen, "rank_calibration")["mix.objective"] == "planted"
-    assert settings_used(chosen, "random_comparison")["comparison.n_tokens"] == 4_096
+    chosen = settings(tmp_path, {})
+    assert settings_used(chosen, RULE)["mixes[quadmix].objective"] == "planted"
     assert settings_used(chosen, "optimal_params")["search.objectives[planted].scale"] == "nats"
 
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
+from quadmix_assets.outputs import LANGUAGE_MODEL, mix_output
 from quadmix_assets.sampling import PoolIndex
 from quadmix_assets.store import (
     ROW_GROUP_ROWS,
@@ -26,6 +27,7 @@ from quadmix_assets.store import (
     carded_file,
     cards,
     delete_damaged,
+    output_names,
     outputs_in,
     read_carded,
     verify_lake,
@@ -69,7 +71,7 @@ def write_json(store: Store) -> Path:
 
 
 def write_bytes(store: Store) -> Path:
-    path = store.path("final_mix_export", "a.jsonl.zst")
+    path = store.path("mixes/m/export", "a.jsonl.zst")
     with carded_file(path) as file:
         file.write(os.urandom(1_000))
     return Path(str(path))
@@ -319,7 +321,7 @@ def test_a_writer_killed_between_card_and_file_leaves_the_old_file(
 
 
 def test_readers_and_writers_at_once_never_see_damage(store: Store) -> None:
-    path = store.path("mix_links", "links.json")
+    path = store.path("mixes/m/links", "links.json")
     store.write_json(path, 0)
     errors: list[BaseException] = []
 
@@ -346,6 +348,56 @@ def test_readers_and_writers_at_once_never_see_damage(store: Store) -> None:
     assert read_carded(path)
 
 
+def test_folders_of_mixes_are_verified_and_deleted_as_a_whole(store: Store) -> None:
+    """An asset of a mix is three folders deep; its neighbours stay."""
+    manifest = store.root / "mixes" / "m" / "mix_manifest"
+    with atomic_folder(manifest) as local:
+        (local / "mix_manifest.json").write_text("{}")
+    table = store.table_path("mixes/m/final_mix", "a")
+    store.write_table(table, scores(0))
+    assert verify_lake(store.root, lambda *_: None).is_sound
+    (manifest / "mix_manifest.json").write_text("{ }")
+    with pytest.raises(DamagedOutputError, match="'mixes/m/mix_manifest'"):
+        store.read_json(manifest / "mix_manifest.json")
+    report = verify_lake(store.root, lambda *_: None)
+    assert list(report.damaged) == ["mixes/m/mix_manifest/mix_manifest.json"]
+    assert delete_damaged(store.root, report) == ["mixes/m/mix_manifest"]
+    assert not manifest.exists() and table.exists()
+    table.unlink()
+    with pytest.raises(MissingOutputError, match="the asset 'mixes/m/final_mix'"):
+        store.read_table(table)
+
+
+def test_folders_in_the_folder_of_an_asset_are_verified_and_deleted_as_a_whole(
+    store: Store,
+) -> None:
+    asset = mix_output("quadmix", LANGUAGE_MODEL)
+    store.write_table(store.path(asset, "models.parquet"), scores(10))
+    for model in ("1000_0", "1000_1"):
+        with atomic_folder(store.root / asset / model) as folder:
+            (folder / "config.json").write_text("{}")
+            (folder / "model.safetensors").write_bytes(bytes(100))
+    report = verify_lake(store.root, lambda *_: None)
+    assert report.is_sound
+    assert (report.n_files, report.strangers) == (5, [])
+    assert output_names(store.root / asset) == [
+        f"1000_{k}/{name}" for k in (0, 1) for name in ("config.json", "model.safetensors")
+    ] + ["models.parquet"]
+    damage(store.root / asset / "1000_1" / "model.safetensors")
+    with (
+        pytest.raises(DamagedOutputError, match=f"materialise the asset {asset!r}"),
+        store.local_folder(store.root / asset / "1000_1"),
+    ):
+        pass
+    report = verify_lake(store.root, lambda *_: None)
+    assert list(report.damaged) == [f"{asset}/1000_1/model.safetensors"]
+    assert delete_damaged(store.root, report) == [f"{asset}/1000_1"]
+    assert sorted(path.name for path in (store.root / asset).iterdir()) == [
+        "1000_0",
+        "models.parquet",
+    ]
+
+
 def test_verification_names_what_is_wrong_and_deletes_what_is_damaged(store: Store) -> None:
     table, pool, note = write_table(store), write_pool(store), write_json(store)
     export, gone = write_bytes(store), store.path("regressor", "gone.json")
@@ -364,7 +416,7 @@ def test_verification_names_what_is_wrong_and_deletes_what_is_damaged(store: Sto
         "scored_shards/a.parquet",
     ]
     assert report.missing == ["regressor/gone.json"]
-    assert report.unchecked == ["final_mix_export/b.jsonl.zst"]
+    assert report.unchecked == ["mixes/m/export/b.jsonl.zst"]
     assert not report.is_sound
     assert told[-1] == (report.n_files, report.n_bytes, report.n_files, report.n_bytes)
     assert delete_damaged(store.root, report) == [
@@ -416,7 +468,8 @@ def test_a_lake_on_object_storage_is_verified(
     assert verify_lake(store.root, lambda *_: None).is_sound
     pool, note = store.root / "proxy_pool", store.path("optimal_params", "target.json")
     for path in (pool / "axes.json", note):
-        path.write_bytes(path.read_bytes()[:-1] + b"?")
+        place = store.located(path)
+        place.write_bytes(place.read_bytes()[:-1] + b"?")
         with pytest.raises(DamagedOutputError):
             store.read_json(path)
     with pytest.raises(DamagedOutputError), store.local_folder(pool):

@@ -1,12 +1,22 @@
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
 from upath import UPath
 
-from quadmix_assets.store import DamagedOutputError, Store, described_tables
+from quadmix_assets.outputs import FOOTERS
+from quadmix_assets.store import (
+    DamagedOutputError,
+    MissingOutputError,
+    Store,
+    all_described,
+    described_tables,
+    summaries,
+)
+from quadmix_assets.store.tables import Footer, read_footer
 
 ASSET, KEYS = "raw_shards", ("shard-0", "shard-1", "shard-2")
 
@@ -22,14 +32,19 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the tables whose footers have been read."""
     names: list[str] = []
-    summary = Store.summary
 
-    def noted(self: Store, path: UPath) -> dict[str, object]:
+    def noted(path: UPath) -> Footer:
         names.append(path.name)
-        return summary(self, path)
+        return read_footer(path)
 
-    monkeypatch.setattr(Store, "summary", noted)
+    monkeypatch.setattr(summaries, "read_footer", noted)
     return names
+
+
+@pytest.fixture
+def new_process(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Forgets what this process has read."""
+    return lambda: monkeypatch.setattr(summaries, "_read_before", {})
 
 
 def write(store: Store, key: str, n: int) -> None:
@@ -84,3 +99,84 @@ def test_damage_that_comes_later_is_noticed(tmp_path: Path) -> None:
     os.utime(path, (1, 1))
     with pytest.raises(DamagedOutputError, match=KEYS[0]):
         described_tables(store, ASSET, KEYS)
+
+
+def test_what_a_process_has_read_the_next_one_does_not_read_again(
+    store: Store,
+    read: list[str],
+    new_process: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(summaries, "KEPT_FROM", 2)
+    for n, key in enumerate(KEYS, start=1):
+        write(store, key, n)
+    before = described_tables(store, ASSET, KEYS)
+    read.clear()
+    new_process()
+    assert described_tables(store, ASSET, KEYS) == before
+    assert read == []
+    write(store, KEYS[1], 9)
+    new_process()
+    assert described_tables(store, ASSET, KEYS)[KEYS[1]].footer.n_rows == 9
+    assert read == ["shard-1.parquet"]
+
+
+def test_a_few_partitions_are_asked_for_without_forgetting_the_others(
+    store: Store,
+    read: list[str],
+    new_process: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(summaries, "KEPT_FROM", 2)
+    for key in KEYS:
+        write(store, key, 1)
+    described_tables(store, ASSET, KEYS)
+    new_process()
+    described_tables(store, ASSET, KEYS[:1])
+    described_tables(store, ASSET, KEYS)
+    assert sorted(read) == sorted(f"{key}.parquet" for key in KEYS)
+
+
+def test_a_damaged_record_is_made_again(
+    store: Store,
+    read: list[str],
+    new_process: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(summaries, "KEPT_FROM", 2)
+    for key in KEYS:
+        write(store, key, 1)
+    before = described_tables(store, ASSET, KEYS)
+    kept = store.table_path(FOOTERS, ASSET)
+    kept.write_bytes(kept.read_bytes()[:-9])
+    read.clear()
+    new_process()
+    assert described_tables(store, ASSET, KEYS) == before
+    assert len(read) == len(KEYS)
+
+
+def test_few_tables_leave_no_record(store: Store) -> None:
+    write(store, KEYS[0], 1)
+    described_tables(store, ASSET, KEYS)
+    assert not (store.root / FOOTERS).exists()
+
+
+def test_footers_say_what_the_table_holds(store: Store) -> None:
+    frame = pl.DataFrame({"id": ["a", "b"], "n": [1, 2]})
+    path = store.table_path(ASSET, KEYS[0])
+    store.write_table(path, frame, {"k": 1})
+    footer = read_footer(path)
+    assert (footer.n_rows, footer.columns) == (2, ("id", "n"))
+    assert footer.seal == store.seal(path)
+    store.write_table(path, frame, {"k": 1})
+    assert store.seal(path) == footer.seal, "equal contents have equal seals"
+    for other, summary in ((frame.head(1), {"k": 1}), (frame.reverse(), {"k": 1}), (frame, {})):
+        store.write_table(path, other, summary)
+        assert store.seal(path) != footer.seal
+
+
+def test_a_table_that_must_be_there_is_named(store: Store) -> None:
+    write(store, KEYS[0], 1)
+    assert all_described(store, ASSET, KEYS[:1])[KEYS[0]].summary == {"n": 1}
+    with pytest.raises(MissingOutputError, match=r"'raw_shards' \(partition 'shard-1'"):
+        all_described(store, ASSET, KEYS)

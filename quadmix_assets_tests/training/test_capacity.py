@@ -41,7 +41,6 @@ def test_a_gpu_is_filled_to_what_is_free(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_windows_of_a_pass() -> None:
     tiny, regmix = architecture_named("tiny"), architecture_named("regmix-1m")
     assert windows_per_pass(tiny, DEMO, 8, CPU) == 4
-    assert windows_per_pass(tiny, DEMO.model_copy(update={"batch_windows": 64}), 8, CPU) == 4
-    assert windows_per_pass(regmix, PAPER, 1, CPU) == 2
-    assert windows_per_pass(regmix, PAPER, 100, CPU) == 1
+    assert windows_per_pass(tiny, DEMO.model_copy(update={"batch_windows": 64}), 8, CPU) == 32
+    assert {windows_per_pass(regmix, PAPER, n, CPU) for n in (1, 2, 16, 100)} == {2}
     assert windows_per_pass(regmix, PAPER, 16, GPU) == 8

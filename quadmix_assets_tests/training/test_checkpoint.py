@@ -43,7 +43,7 @@ def test_it_is_due_at_its_pace_and_more_rarely_where_writing_takes_long(tmp_path
     time.sleep(0.06)
     due.append(checkpoint.is_due)
     checkpoint.save(STATE)
-    checkpoint._cost = 10.0
+    checkpoint._pace._cost = 10.0
     time.sleep(0.06)
     due.append(checkpoint.is_due)
     assert due == [False, True, False]

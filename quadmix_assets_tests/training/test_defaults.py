@@ -19,6 +19,8 @@ from quadmix_assets_tests.training.stacks import (
 
 # A training is scaled down to so many steps of so many and so long windows.
 N_STEPS, N_WINDOWS, CONTEXT = 100, 4, 32
+# Larger ones are no work for a CPU.
+MOST_PARAMETERS = 10_000_000
 
 
 @pytest.mark.parametrize("name", list(ARCHITECTURES))
@@ -30,7 +32,10 @@ def test_defaults_have_time_to_reach_the_peak_rate_and_to_learn_at_it(name: str)
     assert rates.mean() > recipe.learning_rate / 3
 
 
-@pytest.mark.parametrize("name", list(ARCHITECTURES))
+@pytest.mark.parametrize(
+    "name",
+    [name for name, each in ARCHITECTURES.items() if each.n_parameters(VOCAB) < MOST_PARAMETERS],
+)
 def test_the_loss_falls_with_the_defaults(name: str, tmp_path: Path) -> None:
     defaults = TrainingSettings(architecture=name)
     share = N_STEPS / n_steps(defaults, defaults.context)
@@ -61,3 +66,12 @@ def test_the_loss_falls_with_the_defaults(name: str, tmp_path: Path) -> None:
     assert proxy.status == "trained"
     # Every token has two continuations: from about ln 64 towards ln 2.
     assert proxy.train_loss[-1][1] < 0.4 * np.log(VOCAB)
+
+
+@pytest.mark.parametrize(
+    ("name", "vocab_size", "millions"),
+    [("10m", 8_192, 10), ("60m", 32_000, 60), ("160m", 32_000, 160), ("quadmix-530m", 32_000, 530)],
+)
+def test_names_say_how_many_parameters_there_are(name: str, vocab_size: int, millions: int) -> None:
+    n_parameters = ARCHITECTURES[name].n_parameters(vocab_size)
+    assert n_parameters / 1e6 == pytest.approx(millions, rel=0.1)

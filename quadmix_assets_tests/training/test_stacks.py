@@ -26,9 +26,14 @@ def test_whatever_decides_the_results_is_in_the_key(tmp_path: Path) -> None:
         stack_key(dataclasses.replace(job, architecture=architecture), [(sample, hashes), other]),
         stack_key(dataclasses.replace(job, inputs_version="2"), [(sample, hashes), other]),
         stack_key(dataclasses.replace(job, separator_id=1), [(sample, hashes), other]),
+        stack_key(dataclasses.replace(job, compiled="on"), [(sample, hashes), other]),
     ]
     assert len(set(keys)) == len(keys)
     unimportant = dataclasses.replace(
-        job, n_threads=2, tensorboard_folder=tmp_path, checkpoint_seconds=1.0
+        job,
+        n_threads=2,
+        tensorboard_folder=tmp_path,
+        checkpoint_seconds=1.0,
+        compiled="auto",  # off on a CPU
     )
     assert stack_key(unimportant, stack_of(2)) == keys[0]

@@ -48,6 +48,24 @@ def test_results_that_were_kept_are_not_computed_again(
     assert (first[0].n_tokens, first[-1].n_tokens, first[-1].n_tokens_resumed) == (0, 2 * 640, 0)
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_losses_are_the_same_to_the_bit_in_stacks_of_any_size(
+    tmp_path: Path, precision: str
+) -> None:
+    job = make_job(tmp_path, n_tokens=1)
+    # Two passes a step, so that the order in which gradients are summed matters.
+    architecture = dataclasses.replace(job.architecture, context=512)
+    recipe = job.recipe.model_copy(
+        update={"precision": precision, "n_tokens_per_proxy": 2 * 9 * 512, "batch_windows": 9}
+    )
+    job = dataclasses.replace(job, architecture=architecture, recipe=recipe, targets={})
+    proxies = stack_of(16)
+    alone = [train_stack(job, [proxy], lambda report: None)[0] for proxy in proxies[:3]]
+    for size in (3, 16):
+        together = train_stack(job, proxies[:size], lambda report: None)
+        assert [result.training for result in together[:3]] == [each.training for each in alone]
+
+
 def test_results_go_through_json_unchanged(tmp_path: Path) -> None:
     documents = np.arange(0)
     empty = dataclasses.replace(stack_of(1)[0][0], documents=documents, copies=documents)

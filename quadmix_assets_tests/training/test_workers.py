@@ -12,7 +12,7 @@ import pytest
 from quadmix_assets.training.progress import BatchProgress, ProgressBoard
 from quadmix_assets.training.stacks import ProxyResult
 from quadmix_assets.training.train_stack import train_stack
-from quadmix_assets.training.workers import run_stacks
+from quadmix_assets.training.workers import StackBatch, run_stacks
 from quadmix_assets_tests.training.stacks import make_board, make_job, make_stacks
 
 FOREVER = 10**9
@@ -32,8 +32,10 @@ def workers_of(process: psutil.Process) -> list[psutil.Process]:
 
 def run(folder: Path, n_stacks: int, n_workers: int, n_tokens: int = 640) -> list[ProxyResult]:
     job = make_job(folder, n_tokens=n_tokens)
-    results = run_stacks(job, make_stacks(n_stacks), n_workers=n_workers, board=make_board())
-    return sorted((result for stack in results for result in stack), key=lambda r: r.sample_id)
+    results = run_stacks(
+        [StackBatch(job, make_stacks(n_stacks), make_board())], n_workers=n_workers
+    )
+    return sorted((result for _, stack in results for result in stack), key=lambda r: r.sample_id)
 
 
 def test_processes_give_what_one_process_gives(tmp_path: Path) -> None:
@@ -48,13 +50,34 @@ def test_processes_give_what_one_process_gives(tmp_path: Path) -> None:
     assert len({result.losses["held_out"] for result in by_hand}) == 3
 
 
+def test_batches_of_trainings_of_other_lengths_share_the_processes(tmp_path: Path) -> None:
+    jobs = [make_job(tmp_path / str(n), n_tokens=n) for n in (320, 640)]
+    by_hand = [train_stack(job, stack, print) for job in jobs for stack in make_stacks(2)]
+    for n_workers in (1, 2):
+        heard: list[list[BatchProgress]] = [[], []]
+        batches = [
+            StackBatch(
+                job,
+                make_stacks(2),
+                ProgressBoard(2, 2 * job.recipe.n_tokens_per_proxy, told.append, seconds=0.0),
+            )
+            for job, told in zip(jobs, heard, strict=True)
+        ]
+        found = list(run_stacks(batches, n_workers=n_workers))
+        in_order = sorted(found, key=lambda one: (one[0], one[1][0].sample_id))
+        assert [results for _, results in in_order] == by_hand
+        assert [told[-1].n_tokens for told in heard] == [640, 1_280]
+        if n_workers == 1:
+            assert [batch for batch, _ in found] == [1, 1, 0, 0]
+
+
 @pytest.mark.parametrize(("n_stacks", "n_workers"), [(1, 3), (2, 1), (3, 2)])
 def test_progress_is_told(tmp_path: Path, n_stacks: int, n_workers: int) -> None:
     heard: list[BatchProgress] = []
     job = make_job(tmp_path, n_tokens=640)
     board = ProgressBoard(n_stacks, n_stacks * 640, heard.append, seconds=0.0)
     before = len(workers_of(psutil.Process()))
-    list(run_stacks(job, make_stacks(n_stacks), n_workers=n_workers, board=board))
+    list(run_stacks([StackBatch(job, make_stacks(n_stacks), board)], n_workers=n_workers))
     last = heard[-1]
     assert (last.n_tokens, last.n_failed, last.eta_seconds) == (n_stacks * 640, 0, 0.0)
     assert last.tokens_per_second > 0
@@ -68,12 +91,16 @@ def test_an_error_in_one_part_ends_the_others(tmp_path: Path) -> None:
     (sample, hashes), *_ = make_stacks(1)[0]
     broken = (dataclasses.replace(sample, copies=sample.copies - 100), hashes)
     with pytest.raises(ValueError, match="copies must not be negative"):
-        list(run_stacks(job, [make_stacks(1)[0], [broken]], n_workers=2, board=make_board()))
+        list(
+            run_stacks([StackBatch(job, [make_stacks(1)[0], [broken]], make_board())], n_workers=2)
+        )
     again = dataclasses.replace(
         job, recipe=job.recipe.model_copy(update={"n_tokens_per_proxy": 640})
     )
     # The worker of the endless stack must come free for the next batch.
-    assert len(list(run_stacks(again, make_stacks(2), n_workers=2, board=make_board()))) == 2
+    assert (
+        len(list(run_stacks([StackBatch(again, make_stacks(2), make_board())], n_workers=2))) == 2
+    )
 
 
 def test_a_worker_that_dies_is_an_error_that_names_settings_and_the_next_try_works(
@@ -112,13 +139,13 @@ def test_a_worker_that_died_between_batches_does_not_spoil_all_that_follow(
 def test_workers_leave_when_their_parent_is_killed(tmp_path: Path) -> None:
     script = textwrap.dedent(f"""
         from pathlib import Path
-        from quadmix_assets.training.workers import run_stacks
+        from quadmix_assets.training.workers import StackBatch, run_stacks
         from quadmix_assets_tests.training.stacks import make_board, make_job, make_stacks
 
         if __name__ == "__main__":
             for n_tokens in (640, {FOREVER}):
                 job = make_job(Path({str(tmp_path)!r}), n_tokens=n_tokens)
-                list(run_stacks(job, make_stacks(2), n_workers=2, board=make_board()))
+                list(run_stacks([StackBatch(job, make_stacks(2), make_board())], n_workers=2))
                 print("trained", flush=True)
     """)
     path = tmp_path / "parent.py"
@@ -147,12 +174,13 @@ def test_a_step_process_ends_though_its_workers_are_idle(tmp_path: Path) -> None
             import multiprocessing
             from pathlib import Path
 
-            from quadmix_assets.training.workers import run_stacks
+            from quadmix_assets.training.workers import StackBatch, run_stacks
             from quadmix_assets_tests.training.stacks import make_board, make_job, make_stacks
 
             def step():
                 job = make_job(Path({str(tmp_path / "pool")!r}), n_tokens=640)
-                print(len(list(run_stacks(job, make_stacks(2), n_workers=2, board=make_board()))))
+                batch = StackBatch(job, make_stacks(2), make_board())
+                print(len(list(run_stacks([batch], n_workers=2))))
 
             if __name__ == "__main__":
                 process = multiprocessing.get_context("spawn").Process(target=step)

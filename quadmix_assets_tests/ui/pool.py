@@ -58,8 +58,7 @@ PROFILE: dict[str, Any] = {
         "verify": {"candidates": 3, "heats": [{"candidates": 3, "seeds": 1}]},
         "check_seeds": 2,
     },
-    "mix": {"objective": "planted", "accept": ["regressor_learned_something"]},
-    "comparison": {"n_seeds": 1},
+    "mix": {"accept": ["regressor_learned_something"]},
     "automation": {"discovery_seconds": 3, "settle_seconds": 1.0},
 }
 

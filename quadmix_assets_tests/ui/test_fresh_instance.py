@@ -32,9 +32,9 @@ def test_materialize_all_builds_the_mix(console: Console, server: Server, pool: 
     assert server.failed_runs() == []
     assert console.unsynced() == set()
 
-    manifest = json.loads(pool.lake("mix_manifest", "mix_manifest.json").read_text())
+    manifest = json.loads(pool.lake("mixes/quadmix/mix_manifest", "mix_manifest.json").read_text())
     assert manifest["totals"]["n_documents_out"] > 0
-    console.open_asset("mix_manifest")
+    console.open_asset("mixes/quadmix/mix_manifest")
     console.see("n_tokens_out")
     plot = console.open_markdown("domain_shares").locator("img").first
     plot.wait_for()

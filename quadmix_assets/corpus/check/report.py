@@ -83,6 +83,23 @@ class TargetReport:
 
 
 @dataclass
+class TaskReport:
+    """One benchmark task.
+
+    Attributes:
+        name: its name in the settings.
+        n_questions: questions of its file; 0 for a data set of the hub, which is not inspected.
+        is_open: whether they are open; else they have choices.
+        example: the start of its first question.
+    """
+
+    name: str
+    n_questions: int = 0
+    is_open: bool = False
+    example: str = ""
+
+
+@dataclass
 class LabelsReport:
     """The labelled examples of a domain classifier.
 
@@ -104,3 +121,5 @@ class InputReport:
     shards: ShardsReport
     targets: list[TargetReport]
     labels: LabelsReport | None
+    held_out: list[TargetReport]
+    tasks: list[TaskReport]

@@ -5,10 +5,10 @@ from itertools import islice
 from upath import UPath
 
 from quadmix_assets.corpus.check.report import Findings, TargetReport
-from quadmix_assets.corpus.inputs import target_files
+from quadmix_assets.corpus.inputs import setting_of, target_files
 from quadmix_assets.corpus.readers import MissingTextColumnError, read_sample
 from quadmix_assets.corpus.target_documents import target_documents
-from quadmix_assets.settings import Settings, TargetSettings
+from quadmix_assets.settings import Settings, TextSetSettings
 from quadmix_assets.store import Store
 
 _N_FILES = 8
@@ -17,16 +17,18 @@ _EXAMPLE_CHARACTERS = 60
 
 
 def look_at_target(
-    settings: Settings, store: Store, target: TargetSettings, findings: Findings
+    settings: Settings, store: Store, target: TextSetSettings, findings: Findings
 ) -> TargetReport:
-    """Make the texts of the first rows; of several files, of the first eight.
+    """Make the texts of the first rows of a target set or a held-out set.
+
+    Of several files, of the first eight.
 
     A data set of the hub is not downloaded here: its report has no files and no rows.
     """
     report = TargetReport(target.name)
     if target.dataset is not None and settings.corpus.datasets is None:
         return report
-    key = f"targets[{target.name}]"
+    key = setting_of(target)
     try:
         files = target_files(settings, store, target)
     except FileNotFoundError as error:
@@ -42,7 +44,7 @@ def look_at_target(
     if not report.n_rows:
         findings.problems.append(
             f"{key}.path: {files[0]} holds no document: a target set needs at least one for each "
-            "of its parts, fit, search and proof"
+            "of its parts, fit, search and proof, and a held-out set one"
         )
     scale = len(files) / min(len(files), _N_FILES)
     report.n_rows = round(report.n_rows * scale)
@@ -50,7 +52,7 @@ def look_at_target(
     return report
 
 
-def _look_at_file(path: UPath, target: TargetSettings, report: TargetReport) -> str | None:
+def _look_at_file(path: UPath, target: TextSetSettings, report: TargetReport) -> str | None:
     """Add a file to the report.
 
     Returns:
@@ -62,7 +64,7 @@ def _look_at_file(path: UPath, target: TargetSettings, report: TargetReport) -> 
         sample = read_sample(path, n_rows=_N_ROWS)
         documents = target_documents(
             path,
-            name=target.name,
+            setting=setting_of(target),
             key=target.name,
             text_column=target.text_column,
             id_column="id",

@@ -21,10 +21,12 @@ from quadmix_assets.settings.base import Name, PositiveInt
 from quadmix_assets.settings.criteria import CriterionSettings
 
 _TABLE = "log_ratios.npy"
+# A sum has no lower bound; documents without words get that of a document of so many words.
+_MOST_WORDS = 1_000_000
 
 
 class ImportanceSettings(CriterionSettings):
-    """DSIR: log importance ratio of hashed unigrams and bigrams, per word."""
+    """DSIR: log importance ratio of hashed unigrams and bigrams, per word or per document."""
 
     kind: Literal["importance"]
     target: Name = Field(description="the target set that importance weights are computed for")
@@ -35,6 +37,13 @@ class ImportanceSettings(CriterionSettings):
     )
     n_buckets: PositiveInt = Field(
         default=10_000, description="hash buckets of unigrams and bigrams; DSIR's own number"
+    )
+    per: Literal["word", "document"] = Field(
+        default="word",
+        description="word: the mean of a document's words, which does not depend on its length; "
+        "document: the sum over its n-grams, DSIR's own weight, which the method dsir of mixes "
+        "needs. A sum grows with the length of a document and mostly measures it, so that it is "
+        "better not weighed by theta (weighed: false)",
     )
 
     def implementation(self) -> "type[ImportanceCriterion]":
@@ -52,7 +61,7 @@ class ImportanceSettings(CriterionSettings):
     @property
     def score_unit(self) -> str:
         """See `CriterionSettings`."""
-        return "nats per word"
+        return "nats per word" if self.per == "word" else "nats"
 
     @property
     def target_learned_from(self) -> str:
@@ -66,12 +75,12 @@ class ImportanceSettings(CriterionSettings):
 
 
 class ImportanceCriterion(Criterion[ImportanceSettings]):
-    """log p_target(document) - log p_pool(document), per word.
+    """log p_target(document) - log p_pool(document), per word or of the whole document.
 
     p is a bag-of-n-grams model: unigrams and bigrams of lower-cased words and punctuation marks,
-    hashed into n_buckets, with add-one smoothing. The sum over a document's n-grams is divided by
-    its number of words (DSIR keeps the sum, which grows with the length of a document and would
-    mostly measure it). Documents without words get a lower bound of all scores.
+    hashed into n_buckets, with add-one smoothing. Per word, the sum over a document's
+    n-grams is divided by its number of words; DSIR keeps the sum, which grows with the length of a
+    document and mostly measures it. Documents without words get a lower bound of all scores.
     """
 
     code_version = "1"
@@ -94,20 +103,24 @@ class ImportanceCriterion(Criterion[ImportanceSettings]):
         self._log_ratios = _log_shares(target) - _log_shares(pool)
 
     def score(self, documents: pl.DataFrame) -> np.ndarray:
-        """Log importance ratio in nats per word, (D,) float64."""
+        """Log importance ratio in nats, per word or per document, (D,) float64."""
         if self._log_ratios is None:
             raise NotFittedError(f"criterion {self.name!r}: fit or load it before it scores")
         ratios = self._log_ratios
         # Per word there are one unigram and less than one bigram.
         lowest = 2.0 * min(float(ratios.min()), 0.0)
+        by_word = self.settings.per == "word"
+        if not by_word:
+            lowest *= _MOST_WORDS
         scores = [np.empty(0)]
         for texts in text_chunks(documents["text"]):
             table = word_table(texts, WORDS_AND_MARKS)
             unigrams, bigrams, inside = self._buckets(table)
             values = ratios[unigrams]
             values[:-1] += np.where(inside, ratios[bigrams], 0.0)
-            means = table.sums(values) / np.maximum(table.n_words, 1)
-            scores.append(np.where(table.n_words > 0, means, lowest))
+            sums = table.sums(values)
+            found = sums / np.maximum(table.n_words, 1) if by_word else sums
+            scores.append(np.where(table.n_words > 0, found, lowest))
         return np.concatenate(scores)
 
     def _counts(self, texts: Sequence[str]) -> np.ndarray:

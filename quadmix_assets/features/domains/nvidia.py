@@ -173,7 +173,7 @@ class NvidiaDomains(Published[NvidiaDomainsSettings], DomainClassifier[NvidiaDom
             weights |= load_file(file)
         missing, _ = network.load_state_dict(weights, strict=False)
         require_all_weights(self.folder, missing)
-        network.float().eval().to(self.runtime.device)
+        network.float().eval().requires_grad_(False).to(self.runtime.device)
 
         def probabilities(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
             states = network["model"](input_ids=ids, attention_mask=mask).last_hidden_state

@@ -23,12 +23,14 @@ class FramedEncoder:
         Args:
             name: of the model, for log and error messages.
             folder: of the checkpoint.
-            network: (B, L) ids and mask -> (B, K).
-            runtime: device, precision and token cache.
+            network: (B, L) ids and mask -> (B, K); OpenVINO runs it if the settings say so.
+            runtime: device, engine, precision and token cache.
             max_tokens: most tokens of a row, special tokens included.
 
         Raises:
-            ValueError: there is no tokenizer, or `max_tokens` leaves no room for text.
+            ImportError: the settings ask for OpenVINO, which is not installed.
+            ValueError: there is no tokenizer, `max_tokens` leaves no room for text, or OpenVINO
+                cannot run the network.
         """
         self._encoder = TextEncoder.load(folder)
         self._runtime = runtime
@@ -39,6 +41,11 @@ class FramedEncoder:
                 "tokens: raise max_tokens"
             )
         runtime.token_cache.share(self._encoder, self._n_text)
+        if runtime.settings.engine == "openvino":
+            # Imported here, because it belongs to an extra.
+            from quadmix_assets.features.inference.openvino_network import OpenVinoNetwork
+
+            network = OpenVinoNetwork(name, network, runtime)
         self._forward = BatchedForward(name, network, runtime, pad_id=0)
 
     def __call__(self, texts: pl.Series) -> np.ndarray:

@@ -45,7 +45,7 @@ def load_network(
             f"{folder}: {auto_class.__name__} cannot load this checkpoint: {error}"
         ) from error
     require_all_weights(folder, report["missing_keys"])
-    return network.eval().to(runtime.device)
+    return network.eval().requires_grad_(False).to(runtime.device)
 
 
 def require_all_weights(folder: Path, missing: Any) -> None:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import polars as pl
@@ -15,12 +16,22 @@ from quadmix_assets.corpus.text_sample import in_sample, sample_texts
 from quadmix_assets.features.criteria.base import Criterion
 from quadmix_assets.features.domains.base import DomainClassifier
 from quadmix_assets.features.inference import Runtime
+from quadmix_assets.features.learned.precisions import (
+    RankCheck,
+    asks_for_a_check,
+    check_ranks,
+    runtimes_of,
+    write_precisions,
+)
 from quadmix_assets.outputs import FITTED_MODELS, TARGET_SETS
-from quadmix_assets.settings import Settings
+from quadmix_assets.settings import CriterionSettings, InferenceSettings, Settings
 from quadmix_assets.store import Store, atomic_folder
 
 DOMAINS = "domains"
 _PURPOSE = "fit"
+_PURPOSE_OF_CHECKS = "precision"
+# The documents, about, on which 16 bits are compared with float32; from the whole pool.
+_N_COMPARED = 500
 _LOG = logging.getLogger(__name__)
 
 
@@ -31,7 +42,8 @@ class FittedModels:
     Attributes:
         criteria: in the order of the settings.
         domains: the domain classifier.
-        fingerprints: of the saved files, by criterion (and `domains`): equal for equal models.
+        fingerprints: by criterion (and `domains`), of the saved files and of how a network is run:
+            equal for models that give equal outputs.
     """
 
     criteria: tuple[Criterion, ...]
@@ -46,10 +58,12 @@ class FitSummary:
     Attributes:
         n_documents: documents learned from, by criterion (and `domains`, if it learns).
         domains: the domains that the classifier found, see `DomainClassifier.describe`; else None.
+        rank_checks: by criterion, whether it ranks alike in 16 bits; empty where not asked for.
     """
 
     n_documents: dict[str, int]
     domains: pl.DataFrame | None
+    rank_checks: dict[str, RankCheck]
 
 
 def fit_models(store: Store, shards: Sequence[str], settings: Settings) -> FitSummary:
@@ -57,7 +71,8 @@ def fit_models(store: Store, shards: Sequence[str], settings: Settings) -> FitSu
 
     Criteria learn from the `fit` part of their target set and from a sample of the pool. The domain
     classifier learns from labelled examples, or from a sample of the pool. Published models are
-    looked up and checked, and the checkpoints found are pinned.
+    looked up and checked, and the checkpoints found are pinned. Where networks shall run in 16 bits
+    on a CPU, it is decided for each criterion whether it may, and stored.
 
     Raises:
         MissingOutputError: target sets or raw shards are not there.
@@ -106,7 +121,53 @@ def fit_models(store: Store, shards: Sequence[str], settings: Settings) -> FitSu
             kind = "labelled examples" if labels else "pool texts"
             _LOG.info("%s: fitted on %d %s", DOMAINS, len(texts), kind)
         domains.save(_domains_folder(UPath(folder)))
-    return FitSummary(n_texts, domains.describe())
+        share = min(1.0, _N_COMPARED / max(n_documents, 1))
+        checks = _rank_checks(UPath(folder), store, shards, share, settings, runtime)
+        if checks:
+            write_precisions(UPath(folder), checks, runtime)
+    return FitSummary(n_texts, domains.describe(), checks)
+
+
+def _rank_checks(
+    folder: UPath,
+    store: Store,
+    shards: Sequence[str],
+    share: float,
+    settings: Settings,
+    runtime: Runtime,
+) -> dict[str, RankCheck]:
+    """By criterion with a network, how it ranks that share of the pool in 16 bits."""
+    networks = [chosen for chosen in settings.features.criteria if chosen.runs_network]
+    if not networks or not asks_for_a_check(runtime):
+        return {}
+    read = {"id", *(column for chosen in networks for column in chosen.columns_read)}
+    sampled = list(
+        sample_texts(
+            *(store, shards, share),
+            purpose=_PURPOSE_OF_CHECKS,
+            seed=settings.seed,
+            columns=sorted(read),
+        )
+    )
+    if not sampled:
+        raise ValueError(
+            f"the reference pool holds too few documents to see whether networks rank them alike "
+            f"in {runtime.settings.precision}: set features.inference.precision to auto"
+        )
+    # In one order, whatever the shards are.
+    documents = pl.concat(sampled).sort("id")
+    checks = {}
+    for chosen in networks:
+        load = partial(_load_criterion, chosen, _criterion_folder(folder, chosen.name))
+        checks[chosen.name] = check_ranks(load, documents, runtime)
+        alike = checks[chosen.name].used == runtime.settings.precision
+        level = logging.INFO if alike else logging.WARNING
+        _LOG.log(level, "%s: %s", chosen.name, checks[chosen.name].in_words())
+    return checks
+
+
+def _load_criterion(chosen: CriterionSettings, folder: UPath, runtime: Runtime) -> Criterion:
+    return chosen.load(folder, runtime)
 
 
 def load_models(folder: Path, settings: Settings, runtime: Runtime | None = None) -> FittedModels:
@@ -114,21 +175,41 @@ def load_models(folder: Path, settings: Settings, runtime: Runtime | None = None
 
     Raises:
         FileNotFoundError: the folder does not hold a model of the settings.
-        StaleModelError: a model was fitted with other settings, or by other code.
+        StaleModelError: a model was fitted with other settings, or by other code, or networks
+            shall run in 16 bits on a CPU and it was not decided whether they may.
         CheckpointError: a published model is not there.
     """
     store, root = Store(UPath(folder)), UPath(folder)
-    folders = {name: _criterion_folder(root, name) for name in settings.criterion_names}
+    runtime = runtime or Runtime()
+    folders = {name: _criterion_folder(root, name) for name in settings.score_names}
+    networks = [chosen.name for chosen in settings.features.criteria if chosen.runs_network]
+    runtimes = {
+        **dict.fromkeys(settings.score_names, runtime),
+        **runtimes_of(root, networks, runtime),
+    }
+    if settings.features.domains.runs_network:
+        networks.append(DOMAINS)
+        runtimes[DOMAINS] = runtime
     return FittedModels(
         criteria=tuple(
-            chosen.load(folders[chosen.name], runtime) for chosen in settings.features.criteria
+            chosen.load(folders[chosen.name], runtimes[chosen.name])
+            for chosen in settings.features.criteria
         ),
         domains=settings.features.domains.load(_domains_folder(root), runtime),
         fingerprints={
             name: store.fingerprint(path)
+            + (_how_it_runs(runtimes[name].settings) if name in networks else "")
             for name, path in {**folders, DOMAINS: _domains_folder(root)}.items()
         },
     )
+
+
+def _how_it_runs(inference: InferenceSettings) -> str:
+    """What changes a network's outputs beside its weights; empty for the default settings."""
+    default = InferenceSettings()
+    if (inference.precision, inference.engine) == (default.precision, default.engine):
+        return ""
+    return f" {inference.precision} {inference.engine}"
 
 
 def _sampled_texts(sample: pl.DataFrame, share: float, seed: int) -> list[str]:

@@ -53,8 +53,8 @@ class Fitted(ABC, Generic[SettingsT]):
         """Restore from a saved card what `fit` looked up, such as the commit of a checkpoint."""
 
     def _card(self) -> dict[str, Any]:
-        # Without the name, which does not change the scores: renaming needs no new fit.
-        settings = self.settings.model_dump(mode="json", exclude={"name"})
+        # Without what does not change the scores: a change of these needs no new fit.
+        settings = self.settings.model_dump(mode="json", exclude={"name", "weighed"})
         return {"version": self.code_version, "settings": settings}
 
     def _card_bytes(self) -> bytes:

@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
 
-import numpy as np
 import polars as pl
 
 from quadmix_assets.features.normalizers import rank_correlations
-from quadmix_assets.features.scored_documents import ScoredDocuments
 from quadmix_assets.settings import CriterionSettings
 
-MAX_DOCUMENTS = 1_000_000
 # Valid criteria of different kinds are often nearly uncorrelated or slightly anticorrelated (a
 # fluent advertisement). A correlation below this counts as disagreement.
 CLEARLY_NEGATIVE = -0.1
@@ -37,19 +34,6 @@ class Direction:
     criterion: str
     correlation: float
     verdict: Verdict
-
-
-def sample_of(pool: ScoredDocuments, max_documents: int = MAX_DOCUMENTS) -> np.ndarray:
-    """Ascending rows of a sample: the documents with the smallest id hashes, in whatever shards.
-
-    Args:
-        pool: D documents.
-        max_documents: size of the sample; the standard error of a correlation is about 0.001 for a
-            million documents.
-    """
-    if len(pool.ids) <= max_documents:
-        return np.arange(len(pool.ids))
-    return np.sort(np.argpartition(pool.id_hashes, max_documents)[:max_documents])
 
 
 def directions(scores: pl.DataFrame) -> list[Direction]:

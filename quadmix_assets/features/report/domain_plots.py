@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from quadmix_assets.figures import (
     BLUE,
     DIVERGING,
+    FAINT,
     LIGHT_BLUE,
     LIGHT_GREY,
     ORANGE,
@@ -87,7 +88,7 @@ def plot_domain_shares(
             panel.scatter(values, y, s=area, color=colour, marker=marker, label=label, zorder=3)
         panel.set_title(name)
         panel.xaxis.set_major_locator(MaxNLocator(4))
-        panel.grid(axis="x", color="#eeeeee")
+        panel.grid(axis="x", color=FAINT)
         panel.set_axisbelow(True)
         panel.tick_params(axis="y", length=0)
     # After all panels are drawn: they share their axes, and an early limit would hide points.

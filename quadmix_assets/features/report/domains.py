@@ -6,27 +6,28 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from quadmix_assets.features.scored_documents import ScoredDocuments
 from quadmix_assets.outputs import DOMAIN_LABELS
 from quadmix_assets.sampling.share_table import tokens_per_value
+from quadmix_assets.sampling.validation import IntArray
 from quadmix_assets.store import Store
 
 N_CONFIDENCE_BINS = 40
 
-
-def tokens_per_domain(pool: ScoredDocuments, n_domains: int) -> np.ndarray:
-    """Tokens (M,) of each domain, int64."""
-    return _count(pool.domains, pool.n_tokens, n_domains)
+# Binary places that sums of sigma keep, and how many of them are summed by themselves.
+_BITS, _LOW_BITS = 30, 24
 
 
-def domain_counts(pool: ScoredDocuments, domain_names: Sequence[str]) -> pl.DataFrame:
-    """Columns domain, n_documents, n_tokens; one row per domain, in the order of the names."""
+def domain_counts(
+    n_documents: IntArray, n_tokens: IntArray, domain_names: Sequence[str]
+) -> pl.DataFrame:
+    """Columns domain, n_documents, n_tokens; one row per domain, in the order of the names.
+
+    Args:
+        n_documents, n_tokens: (M,) of each domain.
+        domain_names: the M names.
+    """
     return pl.DataFrame(
-        {
-            "domain": list(domain_names),
-            "n_documents": np.bincount(pool.domains, minlength=len(domain_names)),
-            "n_tokens": tokens_per_domain(pool, len(domain_names)),
-        }
+        {"domain": list(domain_names), "n_documents": n_documents, "n_tokens": n_tokens}
     )
 
 
@@ -69,29 +70,47 @@ def top_domain_shares(
     return np.asarray((above + fraction * at_border) / wanted)
 
 
-def mean_sigma(
-    sigma: np.ndarray, n_tokens: np.ndarray, domains: np.ndarray, *, n_domains: int
-) -> np.ndarray:
-    """Token-weighted mean sigma of each domain, smaller is better.
+def sigma_sums(
+    sigma: np.ndarray, n_tokens: np.ndarray, domains: np.ndarray, n_domains: int
+) -> IntArray:
+    """Sums of sigma over the tokens of each domain, as whole numbers, which add up in any order.
+
+    A document's sigma times its tokens is rounded to 2**-30, and split into multiples of 2**-6 and
+    the rest, so that the sums of 10**14 tokens fit 64 bits.
 
     Args:
-        sigma: (D, N) normalized scores.
+        sigma: (D,) normalized scores by one criterion.
         n_tokens: (D,) int64.
         domains: (D,) index into the M domains.
         n_domains: M.
 
     Returns:
-        (M + 1, N), the last row for the whole pool; NaN where there are no tokens. The sums are
-        rounded once, so they are bit-identical for any order of the documents.
+        (M, 2) sums of multiples of 2**-6, and of the rests in 2**-30.
     """
-    means = np.full((n_domains + 1, sigma.shape[1]), np.nan)
-    for domain in range(n_domains + 1):
-        members = domains == domain if domain < n_domains else np.ones(len(domains), bool)
-        total = int(n_tokens[members].sum())
-        if total:
-            weighted = sigma[members] * n_tokens[members, None]
-            means[domain] = [math.fsum(column) / total for column in weighted.T]
-    return means
+    fixed = np.rint(sigma * n_tokens * 2.0**_BITS).astype(np.int64)
+    parts = (fixed >> _LOW_BITS, fixed & (2**_LOW_BITS - 1))
+    return np.column_stack([_count(domains, part, n_domains) for part in parts])
+
+
+def mean_of_sums(sums: IntArray, n_tokens: IntArray) -> np.ndarray:
+    """Token-weighted mean sigma of each domain, smaller is better.
+
+    Args:
+        sums: (M, 2) of `sigma_sums`, added up over shards.
+        n_tokens: (M,) of each domain.
+
+    Returns:
+        (M + 1,) means, the last of the whole pool; NaN where there are no tokens.
+    """
+    totals = [*n_tokens.tolist(), int(n_tokens.sum())]
+    # Whole numbers of Python, which have as many digits as they need.
+    fixed = [(high << _LOW_BITS) + low for high, low in sums.tolist()]
+    return np.array(
+        [
+            value / (tokens << _BITS) if tokens else math.nan
+            for value, tokens in zip([*fixed, sum(fixed)], totals, strict=True)
+        ]
+    )
 
 
 def confidence_counts(store: Store, shards: Sequence[str]) -> np.ndarray:

@@ -1,16 +1,20 @@
 """Tables of the best and worst documents of the pool by each criterion."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import accumulate, groupby, pairwise
+from collections.abc import Sequence
+from itertools import accumulate, pairwise
 
 import numpy as np
 import polars as pl
+from upath import UPath
 
-from quadmix_assets.features.scored_documents import ScoredDocuments
-from quadmix_assets.outputs import RAW_SHARDS, SCORED_SHARDS
-from quadmix_assets.store import Store
+from quadmix_assets.outputs import RAW_SHARDS, SCORE_REPORT
+from quadmix_assets.store import DamagedOutputError, MissingOutputError, Store, all_described
 
+N_EXTREMES = 10
+"""Documents of each end that are shown."""
+
+# The texts that are shown, so that shards whose documents stay among them are not read again.
+_EXCERPTS = "excerpts.parquet"
 _CHANGED = "(no text: raw_shards has changed since this shard was scored)"
 _SCHEMA = {
     "end": pl.String,
@@ -22,65 +26,57 @@ _SCHEMA = {
 }
 
 
-@dataclass(frozen=True)
-class Extremes:
-    """Rows of the n best and the n worst of D documents, best first, without duplicates.
-
-    Attributes:
-        top, bottom: (n,) rows; fewer where D < 2n.
-    """
-
-    top: np.ndarray
-    bottom: np.ndarray
-
-
-def extreme_rows(ids: pl.Series, scores: np.ndarray, n: int) -> Extremes:
-    """The n best and n worst documents by a criterion, in O(D).
+def best_rows(ids: pl.Series, scores: np.ndarray, n: int) -> np.ndarray:
+    """The rows of the n best documents by a criterion, best first, in O(D); fewer where D < n.
 
     Args:
         ids: (D,) document ids, no two the same.
-        scores: (D,) raw scores, larger is better; ties are broken by id.
-        n: documents of each end; fewer where D < 2n.
+        scores: (D,) raw scores, larger is better; of equal ones the smaller id is better.
+        n: how many.
     """
-    n_top = min(n, (len(ids) + 1) // 2)
-    n_bottom = min(n, len(ids) - n_top)
-    return Extremes(_best(ids, scores, n_top), _best(ids, -scores, n_bottom, last_id_first=True))
+    return _first(ids, -scores, n, last_id_first=False)
 
 
-def _best(ids: pl.Series, scores: np.ndarray, n: int, *, last_id_first: bool = False) -> np.ndarray:
+def worst_rows(ids: pl.Series, scores: np.ndarray, n: int) -> np.ndarray:
+    """As `best_rows`, the n worst, worst first: the other end of the same order."""
+    return _first(ids, scores, n, last_id_first=True)
+
+
+def _first(ids: pl.Series, values: np.ndarray, n: int, *, last_id_first: bool) -> np.ndarray:
+    n = min(n, len(ids))
     if not n:
         return np.empty(0, dtype=np.int64)
     # Only documents that can be among the n are sorted: ids make a table of all documents large.
-    candidates = np.flatnonzero(scores >= np.partition(scores, len(scores) - n)[len(scores) - n])
+    candidates = np.flatnonzero(values <= np.partition(values, n - 1)[n - 1])
     frame = pl.DataFrame(
-        {"row": candidates, "score": scores[candidates], "id": ids.gather(candidates)}
+        {"row": candidates, "value": values[candidates], "id": ids.gather(candidates)}
     )
-    chosen = frame.top_k(n, by=["score", "id"], reverse=[False, not last_id_first])
-    best_first = chosen.sort(["score", "id"], descending=[True, last_id_first])["row"].to_numpy()
-    return best_first[::-1] if last_id_first else best_first
+    return frame.sort(["value", "id"], descending=[False, last_id_first])["row"].head(n).to_numpy()
 
 
 def extreme_documents(
     store: Store,
-    shards: Sequence[str],
-    pool: ScoredDocuments,
+    extremes: pl.DataFrame,
+    n_documents: int,
     criteria: Sequence[str],
     domain_names: Sequence[str],
     *,
-    n: int = 10,
+    n: int = N_EXTREMES,
     excerpt: int = 160,
 ) -> dict[str, pl.DataFrame]:
     """The n best and n worst documents of the whole pool by each criterion, best first.
 
-    Of raw_shards only the row groups that hold one of these documents are read, each once.
+    No document stands twice: of fewer than 2 n the better half are the best. Texts that were shown
+    before are kept beside the report. Of raw_shards only the row groups that hold another document
+    are read, each once.
 
     Args:
         store: the lake.
-        shards: those that `pool` was read from, in the same order.
-        pool: D documents with scores (D, N).
+        extremes: of the pool's summary (`PoolSummary.extremes`).
+        n_documents: of the pool.
         criteria: the N names.
         domain_names: the M names.
-        n: documents of each end.
+        n: documents of each end, N_EXTREMES at most.
         excerpt: characters shown of a text; runs of whitespace become single spaces.
 
     Returns:
@@ -88,50 +84,69 @@ def extreme_documents(
         `shard`, `text`. If raw_shards has changed since the shard was scored, `text` says so.
 
     Raises:
-        MissingOutputError: raw_shards or scored_shards does not hold a shard.
+        MissingOutputError: raw_shards does not hold a shard of one of the documents.
     """
-    extremes = {
-        name: extreme_rows(pool.ids, pool.scores[:, number], n)
-        for number, name in enumerate(criteria)
+    n_top = min(n, (n_documents + 1) // 2)
+    n_bottom = min(n, n_documents - n_top)
+    best, worst = extremes.filter("is_best"), extremes.filter(~pl.col("is_best"))
+    chosen = {}
+    for name in criteria:
+        top = best.filter(pl.col("criterion") == name).head(n_top)
+        bottom = worst.filter(pl.col("criterion") == name).head(n_bottom).reverse()
+        ends = ((top, "top"), (bottom, "bottom"))
+        chosen[name] = pl.concat(each.with_columns(end=pl.lit(end)) for each, end in ends)
+    wanted = pl.concat(chosen.values()).select("shard", "row", "id").unique().sort("shard", "row")
+    texts = _excerpts(store, wanted, excerpt)
+    names = pl.Series(domain_names, dtype=pl.String)
+    return {
+        name: rows.join(texts, on=["shard", "row"], how="left", maintain_order="left")
+        .with_columns(domain=names.gather(rows["domain"]))
+        .select(list(_SCHEMA))
+        for name, rows in chosen.items()
     }
-    rows = sorted({int(row) for one in extremes.values() for row in (*one.top, *one.bottom)})
-    found = _read_documents(store, shards, pool.ids, rows, excerpt)
-    tables = {}
-    for number, name in enumerate(criteria):
-        one = extremes[name]
-        chosen = [int(row) for row in (*one.top, *one.bottom)]
-        tables[name] = pl.DataFrame(
-            {
-                "end": ["top"] * len(one.top) + ["bottom"] * len(one.bottom),
-                "score": pool.scores[chosen, number],
-                "domain": [domain_names[domain] for domain in pool.domains[chosen]],
-                "id": [pool.ids[row] for row in chosen],
-                "shard": [found[row][0] for row in chosen],
-                "text": [found[row][1] for row in chosen],
-            },
-            schema=_SCHEMA,
-        )
-    return tables
 
 
-def _read_documents(
-    store: Store, shards: Sequence[str], ids: pl.Series, rows: Sequence[int], n_characters: int
-) -> Mapping[int, tuple[str, str]]:
-    """Row of the pool -> shard and excerpt of its text; `rows` are ascending."""
-    n_rows_each = [store.n_rows(store.table_path(SCORED_SHARDS, shard)) for shard in shards]
-    starts = np.array(list(accumulate(n_rows_each, initial=0)))
-    found = {}
-    for number, members in groupby(
-        rows, lambda row: int(np.searchsorted(starts, row, side="right")) - 1
+def _excerpts(store: Store, wanted: pl.DataFrame, n_characters: int) -> pl.DataFrame:
+    """Columns shard, row, text of documents (columns shard, row, id), sorted by shard and row."""
+    path = store.path(SCORE_REPORT, _EXCERPTS)
+    seals = all_described(store, RAW_SHARDS, wanted["shard"].unique().sort())
+    sealed = wanted.with_columns(
+        seal=pl.Series([seals[shard].seal for shard in wanted["shard"]], dtype=pl.String),
+        n_characters=pl.lit(n_characters, dtype=pl.Int64),
+    )
+    key = ["shard", "row", "id", "seal", "n_characters"]
+    kept = _kept_excerpts(store, path)
+    known = sealed.join(kept, on=key, how="inner")
+    parts = [known]
+    for (shard,), rows in sealed.join(kept, on=key, how="anti").group_by(
+        "shard", maintain_order=True
     ):
-        shard, start = shards[number], int(starts[number])
-        pool_rows = list(members)
-        read = _read_rows(store, shard, [row - start for row in pool_rows])
-        for row in pool_rows:
-            raw_id, text = read.get(row - start, (None, ""))
-            unchanged = raw_id == ids[row]
-            found[row] = (shard, _excerpt(text, n_characters) if unchanged else _CHANGED)
-    return found
+        read = _read_rows(store, str(shard), rows["row"].to_list())
+        found = [read.get(row, (None, "")) for row in rows["row"]]
+        texts = [
+            _excerpt(text, n_characters) if raw_id == id_ else _CHANGED
+            for id_, (raw_id, text) in zip(rows["id"], found, strict=True)
+        ]
+        parts.append(rows.with_columns(text=pl.Series(texts, dtype=pl.String)))
+    all_texts = pl.concat(parts).select(list(kept.columns)).sort("shard", "row")
+    if len(parts) > 1 or all_texts.height != kept.height:
+        store.write_table(path, all_texts)
+    return all_texts.select("shard", "row", "text")
+
+
+def _kept_excerpts(store: Store, path: UPath) -> pl.DataFrame:
+    schema = {
+        "shard": pl.String,
+        "row": pl.Int64,
+        "id": pl.String,
+        "seal": pl.String,
+        "n_characters": pl.Int64,
+        "text": pl.String,
+    }
+    try:
+        return store.read_table(path).select(list(schema))
+    except (MissingOutputError, DamagedOutputError):
+        return pl.DataFrame(schema=schema)
 
 
 def _read_rows(store: Store, shard: str, rows: Sequence[int]) -> dict[int, tuple[str, str]]:

@@ -11,18 +11,16 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
-from quadmix_assets.features.normalize_pool import load_normalizers
 from quadmix_assets.features.normalizers import rank_correlations
-from quadmix_assets.features.report.directions import Direction, directions, sample_of
+from quadmix_assets.features.pool_summary import summarize_pool
+from quadmix_assets.features.report.directions import Direction, directions
 from quadmix_assets.features.report.domain_plots import (
     plot_domain_counts,
     plot_domain_criterion,
     plot_domain_shares,
 )
 from quadmix_assets.features.report.domains import (
-    confidence_counts,
     domain_counts,
-    mean_sigma,
     top_domain_shares,
 )
 from quadmix_assets.features.report.extremes import extreme_documents
@@ -31,7 +29,6 @@ from quadmix_assets.features.report.plots import (
     plot_rank_correlation,
     plot_score_histograms,
 )
-from quadmix_assets.features.scored_documents import read_scored
 from quadmix_assets.store import Store
 
 TOP_SHARES = (0.10, 0.25)
@@ -43,7 +40,9 @@ class ScoreReport:
     """What N criteria prefer in a pool of D documents and M domains.
 
     Attributes:
-        scores: (D, N) raw scores, one column per criterion.
+        scores: (S, N) raw scores of a sample of the documents, one column per criterion; of a
+            small pool of all (`PoolSummary.sample`). Correlations, directions and top shares are
+            those of the sample.
         counts: documents and tokens of each domain, as `domain_counts` returns them.
         correlations: between criteria, as `rank_correlations` returns them.
         directions: agreement of each criterion with the others, as `directions` returns it.
@@ -65,7 +64,13 @@ class ScoreReport:
 
     @classmethod
     def of(
-        cls, store: Store, shards: Sequence[str], criteria: Sequence[str], domains: Sequence[str]
+        cls,
+        store: Store,
+        shards: Sequence[str],
+        criteria: Sequence[str],
+        domains: Sequence[str],
+        *,
+        weighed: Sequence[str],
     ) -> ScoreReport:
         """Compute the report of a pool.
 
@@ -74,41 +79,43 @@ class ScoreReport:
             shards: of the pool.
             criteria: the N names.
             domains: the M names.
+            weighed: the criteria that theta weighs; the directions of these are compared.
 
         Raises:
             MissingOutputError: a shard is not scored or not labelled, or there are no normalizers.
             ValueError: scores and labels of a shard are not of the same documents, or do not match
                 the settings.
         """
-        pool = read_scored(store, shards, criteria, domains)
-        sigma = pool.sigma(load_normalizers(store, criteria))
-        scores = pl.DataFrame(pool.scores, schema=list(criteria), orient="row")
-        sample = scores[sample_of(pool)]
+        pool = summarize_pool(store, shards, criteria, domains)
+        sample = pool.sample
+        scores, columns = sample.select(criteria), ("n_tokens", "domain")
+        n_tokens, domain = (sample[name].to_numpy() for name in columns)
         top_shares = {
             top: np.stack(
                 [
                     top_domain_shares(
-                        pool.scores[:, n],
-                        pool.n_tokens,
-                        pool.domains,
-                        n_domains=len(domains),
-                        top=top,
+                        scores[name].to_numpy(), n_tokens, domain, n_domains=len(domains), top=top
                     )
-                    for n in range(len(criteria))
+                    for name in criteria
                 ]
             )
             for top in TOP_SHARES
         }
         return cls(
             scores=scores,
-            counts=domain_counts(pool, domains),
-            correlations=rank_correlations(sample),
-            directions=directions(sample),
+            counts=domain_counts(pool.documents_per_domain, pool.tokens_per_domain, domains),
+            correlations=rank_correlations(scores),
+            directions=directions(scores.select(weighed)),
             top_shares=top_shares,
-            mean_sigma=mean_sigma(sigma, pool.n_tokens, pool.domains, n_domains=len(domains)),
-            confidence=confidence_counts(store, shards),
-            extremes=extreme_documents(store, shards, pool, criteria, domains),
+            mean_sigma=pool.mean_sigma,
+            confidence=pool.confidence,
+            extremes=extreme_documents(store, pool.extremes, pool.n_documents, criteria, domains),
         )
+
+    @property
+    def n_documents(self) -> int:
+        """D, the number of documents."""
+        return int(self.counts["n_documents"].sum())
 
     @property
     def criteria(self) -> list[str]:
@@ -126,6 +133,7 @@ class ScoreReport:
         criteria, domains, counts = self.criteria, self.domains, self.counts
         return {
             "criteria": criteria,
+            "n_documents_sampled": self.scores.height,
             "documents_per_domain": dict(zip(domains, counts["n_documents"], strict=True)),
             "tokens_per_domain": dict(zip(domains, counts["n_tokens"], strict=True)),
             "rank_correlation": {

@@ -26,7 +26,7 @@ def inputs_of(folder: Path, **changes: Any) -> tuple[Settings, Store]:
     write_lines(folder / "target.jsonl", ROWS)
     write_lines(folder / "labels.jsonl", [{"text": "Words.", "domain": name} for name in "ab"])
     for key, change in changes.items():
-        defaults[key] = {**defaults[key], **change} if isinstance(change, dict) else change
+        defaults[key] = {**defaults.get(key, {}), **change} if isinstance(change, dict) else change
     settings = load_settings(write_profile(folder, **defaults))
     return settings, Store(settings.resolve(settings.lake))
 
@@ -315,3 +315,20 @@ def test_column_that_few_shards_have_is_looked_for_in_others(tmp_path: Path) -> 
     report = check_inputs(*inputs_of(tmp_path, **changes))
     assert report.shards.domains["law"] == 1
     assert any("have no column 'topic'" in warning for warning in report.findings.warnings)
+
+
+def test_questions_of_tasks_are_read_all(tmp_path: Path) -> None:
+    row = {"question": "Which?", "choices": ["a", "b"], "answer": 0}
+    write_lines(tmp_path / "good.jsonl", [row] * 3)
+    write_lines(tmp_path / "bad.jsonl", [row] * 300 + [row | {"answer": 2}])
+    tasks = [{"name": "piqa", "path": "good.jsonl"}, {"name": "mmlu"}]
+    settings, store = inputs_of(tmp_path, evidence={"enabled": True, "tasks": tasks})
+    piqa, mmlu = check_inputs(settings, store).tasks
+    assert (piqa.n_questions, piqa.is_open, piqa.example) == (3, False, "Which?")
+    assert mmlu.n_questions == 0
+    tasks += [{"name": "own", "path": "bad.jsonl"}, {"name": "svamp", "path": "nowhere.jsonl"}]
+    message = problems(tmp_path, evidence={"enabled": True, "tasks": tasks})
+    assert f"evidence.tasks[own]: {tmp_path / 'bad.jsonl'}, row 301: answer is 2" in message
+    assert f"evidence.tasks[svamp]: {tmp_path / 'nowhere.jsonl'}: there is no such file" in message
+    off = {"enabled": False, "tasks": tasks}
+    assert check_inputs(*inputs_of(tmp_path, evidence=off)).tasks == []

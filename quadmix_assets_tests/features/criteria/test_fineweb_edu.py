@@ -62,6 +62,14 @@ def test_scores_are_those_of_the_padded_pipeline(
     np.testing.assert_allclose(make().score(frame), expected, atol=1e-4)
 
 
+def test_openvino_gives_the_same_scores(make: Callable[..., FinewebEduCriterion]) -> None:
+    pytest.importorskip("openvino")
+    frame = documents()
+    np.testing.assert_allclose(
+        make(engine="openvino").score(frame), make().score(frame), atol=1e-5, rtol=1e-5
+    )
+
+
 def test_score_does_not_depend_on_the_batch(make: Callable[..., FinewebEduCriterion]) -> None:
     frame = documents()
     together = make().score(frame)

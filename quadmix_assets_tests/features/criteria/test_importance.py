@@ -4,6 +4,7 @@ import math
 import re
 from collections import Counter
 from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -43,8 +44,8 @@ def _texts() -> tuple[list[str], list[str]]:
     return [prose(rng) for _ in range(5)], [spam(rng) for _ in range(5)] + [prose(rng, 2, "law")]
 
 
-def _fitted() -> ImportanceCriterion:
-    criterion = ImportanceCriterion(SETTINGS)
+def _fitted(per: Literal["word", "document"] = "word") -> ImportanceCriterion:
+    criterion = ImportanceCriterion(SETTINGS.model_copy(update={"per": per}))
     criterion.fit(*_texts(), seed=0)
     return criterion
 
@@ -60,8 +61,22 @@ def test_scores_are_those_of_plain_counts(monkeypatch: pytest.MonkeyPatch) -> No
         assert score == pytest.approx(sum(ratios[b] for b in buckets) / n_words, abs=1e-12)
 
 
-def test_documents_without_words_are_never_above_any_other() -> None:
-    scores = _fitted().score(documents({**AWKWARD, "spam": spam(np.random.default_rng(2))}))
+def test_of_a_document_they_are_the_sums_of_plain_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words, "CHUNK_BYTES", 1_000)
+    ratios = _log_ratios(*_texts())
+    rng = np.random.default_rng(1)
+    texts = {"prose": prose(rng), "spam": spam(rng), "word": "Oven", "new": "qq ww ee; rr"}
+    scores = _fitted("document").score(documents(texts))
+    expected = [sum(ratios[b] for b in _buckets(text)[1]) for text in texts.values()]
+    np.testing.assert_allclose(scores, expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("per", ["word", "document"])
+def test_documents_without_words_are_never_above_any_other(
+    per: Literal["word", "document"],
+) -> None:
+    spammed = {**AWKWARD, "spam": spam(np.random.default_rng(2))}
+    scores = _fitted(per).score(documents(spammed))
     wordless = [list(AWKWARD).index(name) for name in ("empty", "blank")]
     assert np.isfinite(scores).all()
     assert scores[wordless[0]] == scores[wordless[1]] == scores.min()

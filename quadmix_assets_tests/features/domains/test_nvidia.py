@@ -54,6 +54,15 @@ def test_labels_and_confidence_are_those_of_a_plain_forward_pass(checkpoints: Pa
     assert result["domain"].n_unique() > 1
 
 
+def test_openvino_gives_the_same_labels(checkpoints: Path) -> None:
+    pytest.importorskip("openvino")
+    frame = documents()
+    expected = NvidiaDomains(SETTINGS, cpu_runtime(checkpoints)).classify(frame)
+    found = NvidiaDomains(SETTINGS, cpu_runtime(checkpoints, engine="openvino")).classify(frame)
+    assert found["domain"].equals(expected["domain"])
+    np.testing.assert_allclose(found["confidence"], expected["confidence"], atol=1e-5)
+
+
 def test_label_order_is_the_checkpoints(tmp_path: Path) -> None:
     frame = documents()
     domains = {}

@@ -7,6 +7,7 @@ import pytest
 from upath import UPath
 
 from quadmix_assets.corpus.text_sample import in_sample
+from quadmix_assets.features.inference import Runtime
 from quadmix_assets.features.learned.fit import fit_models, load_models
 from quadmix_assets.features.learned.pinned import StaleModelError
 from quadmix_assets.outputs import FITTED_MODELS, TARGET_SETS
@@ -125,6 +126,29 @@ def test_what_learns_nothing_needs_neither_targets_nor_texts(tmp_path: Path) -> 
     assert fit(store, ["s"], settings) == {"heuristics": 0, "q": 0}
     models = load_models(Path(str(store.root / FITTED_MODELS)), settings)
     assert [criterion.name for criterion in models.criteria] == ["heuristics", "q"]
+
+
+def test_scores_of_a_network_are_not_reused_when_it_runs_otherwise(
+    tmp_path: Path, checkpoints: Path
+) -> None:
+    def fingerprints(**inference: Any) -> dict[str, str]:
+        settings = make_settings(
+            tmp_path,
+            criteria=[{"kind": "heuristics"}, {"kind": "fineweb_edu"}],
+            domains={"kind": "column", "column": "topic", "names": ["a"]},
+            inference={"checkpoints": str(checkpoints), "device": "cpu", **inference},
+        )
+        store = Store(settings.resolve(settings.lake))
+        put_raw(store, "s", [{"id": "1", "text": "words"}])
+        fit(store, ["s"], settings)
+        folder = Path(str(store.root / FITTED_MODELS))
+        return load_models(folder, settings, Runtime.of(settings)).fingerprints
+
+    before = fingerprints()
+    assert fingerprints(batch_tokens=64) == before
+    for otherwise in ({"engine": "openvino"}, {"precision": "bfloat16"}):
+        after = fingerprints(**otherwise)
+        assert {name for name in before if after[name] != before[name]} == {"fineweb_edu"}
 
 
 def test_failed_fit_leaves_the_old_models(tmp_path: Path) -> None:

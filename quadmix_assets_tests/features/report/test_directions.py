@@ -15,9 +15,7 @@ from quadmix_assets.features.report.directions import (
     Direction,
     describe_directions,
     directions,
-    sample_of,
 )
-from quadmix_assets.features.scored_documents import ScoredDocuments
 
 levels = st.lists(st.tuples(*[st.integers(0, 5)] * 3), min_size=3, max_size=40)
 
@@ -89,19 +87,6 @@ def test_unrelated_criteria_are_no_reason_to_warn() -> None:
 @pytest.mark.parametrize("n_documents", [0, 1])
 def test_hardly_any_documents(n_documents: int) -> None:
     assert set(verdicts(related(3, n_documents)).values()) == {"constant"}
-
-
-def test_sample_is_the_same_documents_in_any_order() -> None:
-    rng = np.random.default_rng(0)
-    ids = pl.Series([f"document {k}" for k in range(500)])
-    chosen = []
-    for order in (np.arange(500), rng.permutation(500)):
-        pool = ScoredDocuments(ids.gather(order), np.ones(500), np.zeros(500), np.zeros((500, 1)))
-        rows = sample_of(pool, 60)
-        assert len(rows) == 60
-        chosen.append(set(pool.ids.gather(rows)))
-        np.testing.assert_array_equal(sample_of(pool, 500), np.arange(500))
-    assert chosen[0] == chosen[1]
 
 
 def test_advice_names_the_setting_to_change() -> None:

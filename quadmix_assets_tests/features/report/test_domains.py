@@ -1,5 +1,6 @@
 """Numbers of domains, against counting by hand."""
 
+import math
 from fractions import Fraction
 from pathlib import Path
 from random import Random
@@ -14,11 +15,10 @@ from upath import UPath
 from quadmix_assets.features.report.domains import (
     N_CONFIDENCE_BINS,
     confidence_counts,
-    domain_counts,
-    mean_sigma,
+    mean_of_sums,
+    sigma_sums,
     top_domain_shares,
 )
-from quadmix_assets.features.scored_documents import ScoredDocuments
 from quadmix_assets.outputs import DOMAIN_LABELS
 from quadmix_assets.store import Store
 
@@ -30,12 +30,13 @@ documents = st.lists(
 )
 
 
-def test_domains_are_counted_and_empty_ones_stay() -> None:
-    pool = ScoredDocuments(
-        pl.Series(["x", "y"]), np.array([3, 5]), np.array([0, 0]), np.array([[1.0], [2.0]])
-    )
-    counts = domain_counts(pool, ["law", "unknown"])
-    assert counts.rows() == [("law", 2, 8), ("unknown", 0, 0)]
+def mean_sigma(sigma: np.ndarray, n_tokens: np.ndarray, domains: np.ndarray) -> np.ndarray:
+    """(4,) means of three domains and of the pool, from sums of every document by itself."""
+    sums = np.zeros((3, 2), dtype=np.int64)
+    for value, n, domain in zip(sigma, n_tokens, domains, strict=True):
+        sums += sigma_sums(np.array([value]), np.array([n]), np.array([domain]), 3)
+    tokens = np.bincount(domains, n_tokens, 3).astype(np.int64)
+    return mean_of_sums(sums, tokens)
 
 
 def columns(rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -71,11 +72,6 @@ def test_order_of_documents_changes_no_bit(rows: Rows, random: Random) -> None:
     for top in (0.1, 0.25):
         one = top_domain_shares(*first, n_domains=3, top=top)
         np.testing.assert_array_equal(one, top_domain_shares(*second, n_domains=3, top=top))
-    one, other = (
-        mean_sigma(np.exp(scores)[:, None], n_tokens, domains, n_domains=3)
-        for scores, n_tokens, domains in (first, second)
-    )
-    np.testing.assert_array_equal(one, other)
 
 
 def test_a_criterion_without_levels_prefers_no_domain() -> None:
@@ -101,15 +97,32 @@ def test_top_that_is_no_share(top: float) -> None:
 @given(documents)
 def test_mean_sigma_is_the_weighted_mean_of_each_domain(rows: Rows) -> None:
     scores, n_tokens, domains = columns(rows)
-    found = mean_sigma(np.column_stack([scores, -scores]), n_tokens, domains, n_domains=3)
-    assert found.shape == (4, 2)
+    found = mean_sigma(scores, n_tokens, domains)
     for m in range(4):
         members = domains == m if m < 3 else np.ones(len(rows), bool)
         if n_tokens[members].sum():
-            expected = np.average(scores[members], weights=n_tokens[members])
-            assert found[m] == pytest.approx([expected, -expected])
+            assert found[m] == pytest.approx(np.average(scores[members], weights=n_tokens[members]))
         else:
-            assert np.isnan(found[m]).all()
+            assert np.isnan(found[m])
+
+
+def test_sums_of_sigma_keep_nine_digits_in_any_order() -> None:
+    rng = np.random.default_rng(0)
+    sigma, n_tokens = rng.normal(size=5_000) * 3, rng.integers(0, 10**6, 5_000)
+    domains = rng.integers(0, 3, 5_000)
+    found = mean_sigma(sigma, n_tokens, domains)
+    for m in range(3):
+        members = domains == m
+        exact = math.fsum(sigma[members] * n_tokens[members]) / n_tokens[members].sum()
+        assert found[m] == pytest.approx(exact, rel=1e-9)
+    order = rng.permutation(5_000)
+    shuffled = mean_sigma(sigma[order], n_tokens[order], domains[order])
+    np.testing.assert_array_equal(shuffled, found)
+    np.testing.assert_array_equal(
+        sigma_sums(sigma, n_tokens, domains, 3),
+        sigma_sums(sigma[:99], n_tokens[:99], domains[:99], 3)
+        + sigma_sums(sigma[99:], n_tokens[99:], domains[99:], 3),
+    )
 
 
 def test_every_label_is_counted_once(tmp_path: Path) -> None:

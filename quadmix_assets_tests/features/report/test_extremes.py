@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from upath import UPath
 
-from quadmix_assets.features.report.extremes import extreme_documents, extreme_rows
-from quadmix_assets.features.scored_documents import read_scored
+from quadmix_assets.features.normalizers import fit_normalizer
+from quadmix_assets.features.pool_summary import summarize_pool
+from quadmix_assets.features.report.extremes import best_rows, extreme_documents, worst_rows
+from quadmix_assets.outputs import SCORE_NORMALIZERS
 from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets.store import tables as tables_module
 from quadmix_assets_tests.lakes import put_raw, put_scored
@@ -26,8 +28,13 @@ def put(store: Store, shard: str, ids: list[str], scores: list[float]) -> None:
 
 
 def tables(store: Store, shards: list[str], n: int) -> dict[str, pl.DataFrame]:
-    pool = read_scored(store, shards, ["x", "y"], DOMAINS)
-    return extreme_documents(store, shards, pool, ["x", "y"], DOMAINS, n=n, excerpt=20)
+    for name in ("x", "y"):
+        fitted = fit_normalizer("rank", [0.0, 1.0], [1, 1], max_breakpoints=10).to_frame()
+        store.write_table(store.table_path(SCORE_NORMALIZERS, name), fitted)
+    pool = summarize_pool(store, shards, ["x", "y"], DOMAINS)
+    return extreme_documents(
+        store, pool.extremes, pool.n_documents, ["x", "y"], DOMAINS, n=n, excerpt=20
+    )
 
 
 @given(st.lists(st.integers(-2, 2), max_size=25), st.integers(1, 6), st.randoms())
@@ -37,11 +44,9 @@ def test_rows_are_the_ends_of_the_order_by_score_then_id(
     ids = [f"d{k:02d}" for k in range(len(levels))]
     random.shuffle(ids)
     order = sorted(range(len(ids)), key=lambda row: (-levels[row], ids[row]))
-    n_top = min(n, (len(ids) + 1) // 2)
-    n_bottom = min(n, len(ids) - n_top)
-    found = extreme_rows(pl.Series(ids, dtype=pl.String), np.array(levels, dtype=float), n)
-    assert found.top.tolist() == order[:n_top]
-    assert found.bottom.tolist() == order[len(order) - n_bottom :]
+    named, scores = pl.Series(ids, dtype=pl.String), np.array(levels, dtype=float)
+    assert best_rows(named, scores, n).tolist() == order[:n]
+    assert worst_rows(named, scores, n).tolist() == order[::-1][:n]
 
 
 @pytest.fixture

@@ -10,21 +10,17 @@ import pytest
 
 from quadmix_assets.features.normalizers import rank_correlations
 from quadmix_assets.features.report.directions import Direction
-from quadmix_assets.features.report.domains import domain_counts, mean_sigma
+from quadmix_assets.features.report.domains import domain_counts
 from quadmix_assets.features.report.score_report import ScoreReport
-from quadmix_assets.features.scored_documents import ScoredDocuments
 
-POOL = ScoredDocuments(
-    pl.Series(["x", "y"]), np.array([3, 5]), np.array([0, 0]), np.array([[1.0, 0.0], [2, 0]])
-)
-SCORES = pl.DataFrame(POOL.scores, schema=["a", "b"])
+SCORES = pl.DataFrame({"a": [1.0, 2.0], "b": [0.0, 0.0]})
 REPORT = ScoreReport(
     scores=SCORES,
-    counts=domain_counts(POOL, ["law", "unknown"]),
+    counts=domain_counts(np.array([2, 0]), np.array([8, 0]), ["law", "unknown"]),
     correlations=rank_correlations(SCORES),
     directions=[Direction("a", math.nan, "alone"), Direction("b", math.nan, "constant")],
     top_shares={0.1: np.array([[1.0, 0.0], [1.0, 0.0]])},
-    mean_sigma=mean_sigma(POOL.scores, POOL.n_tokens, POOL.domains, n_domains=2),
+    mean_sigma=np.array([[13 / 8, 0.0], [math.nan, math.nan], [13 / 8, 0.0]]),
     confidence=np.array([2]),
     extremes={},
 )

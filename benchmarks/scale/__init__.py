@@ -1,0 +1,1 @@
+"""How costs grow with documents and shards; `python -m benchmarks.scale`."""

@@ -1,0 +1,1 @@
+"""What a profile will cost before anything runs: tokens, FLOPs, hours on a device, and bytes."""
