@@ -17,13 +17,14 @@ _RESUME = (
     "nothing is half-written"
 )
 _NETWORK = "the storage cannot be reached: see to the network or the mount"
+_CREDENTIALS = (
+    "the storage has no credentials that it takes: give them to its client (for s3:// "
+    "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, for gs:// GOOGLE_APPLICATION_CREDENTIALS, for "
+    "az:// AZURE_STORAGE_CONNECTION_STRING), where every process finds them"
+)
 _INSTANCE = (
     "the database of Dagster's instance cannot be used: see to its disk and its permissions, or "
     "point DAGSTER_HOME elsewhere"
-)
-_POSTGRES = (
-    "the Postgres database of Dagster's instance cannot be used: see to the server, the network "
-    "and the URL (DAGSTER_POSTGRES_URL, or what dagster.yaml names)"
 )
 _POSTGRES = (
     "the Postgres database of Dagster's instance cannot be used: see to the server, the network "
@@ -93,6 +94,8 @@ def may_pass(error: BaseException) -> bool:
         return _MEANINGS.get(error.errno, ("", False))[1]
     if isinstance(error, ConnectionError | TimeoutError):
         return True
+    if _lacks_credentials(error):
+        return False
     return _is_of_a_client(error) or _is_of_postgres(error)
 
 
@@ -112,6 +115,8 @@ def _told(error: BaseException) -> str:
         return f"{os.environ.get('DAGSTER_HOME', '')}: {_INSTANCE} ({text}); {_RESUME}"
     if not isinstance(error, OSError) or error.errno is None:
         text = " ".join(str(error).split()) or type(error).__name__
+        if _lacks_credentials(error):
+            return f"{_path(error)}{_CREDENTIALS} ({type(error).__name__}: {text}); {_RESUME}"
         if not may_pass(error):
             return text
         return f"{_path(error)}{_NETWORK} ({type(error).__name__}: {text}); {_RESUME}"
@@ -139,6 +144,12 @@ def kind_of_file(mode: int) -> str | None:
 
 def _is_of_a_client(error: BaseException) -> bool:
     return any(kind.__module__.split(".")[0] in _CLIENTS for kind in type(error).__mro__)
+
+
+def _lacks_credentials(error: BaseException) -> bool:
+    """Whether the client of a storage has no credentials, or wrong ones."""
+    words = ("Credential", "Authentication")
+    return _is_of_a_client(error) and any(word in type(error).__name__ for word in words)
 
 
 def _is_of_the_instance(error: BaseException) -> bool:

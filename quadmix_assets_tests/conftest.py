@@ -1,6 +1,7 @@
 """A small project in a temporary folder, and the whole graph run on it once per session."""
 
 import importlib
+import logging
 import os
 import shutil
 import sys
@@ -99,6 +100,20 @@ def settings_thaw() -> Iterator[None]:
     os.environ.pop(FROZEN_VARIABLE, None)
     yield
     os.environ.pop(FROZEN_VARIABLE, None)
+
+
+@pytest.fixture(autouse=True)
+def fresh_loggers() -> None:
+    """What a library or a run has done to logging in this process is forgotten before a test.
+
+    Dagster, for one, sets the levels of managed loggers when a run starts, and leaves them.
+    """
+    logging.disable(logging.NOTSET)
+    logging.getLogger().setLevel(logging.WARNING)
+    for name, logger in list(logging.getLogger().manager.loggerDict.items()):
+        if name.split(".")[0] == _PACKAGE and isinstance(logger, logging.Logger):
+            logger.setLevel(logging.NOTSET)
+            logger.disabled, logger.propagate = False, True
 
 
 @pytest.fixture(scope="session", autouse=True)

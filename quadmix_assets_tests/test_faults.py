@@ -162,3 +162,20 @@ def test_a_folder_of_the_lake_that_cannot_be_listed_is_not_empty(tmp_path: Path,
     ):
         store.fingerprint(store.root / "asset")
     assert store.fingerprint(store.root / "asset") == before
+
+
+def test_missing_credentials_are_no_fault_of_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("s3fs", reason="s3fs is not installed (extra `s3`)")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(Exception, match="credentials") as caught:
+        Store(UPath("s3://pool/lake", skip_instance_cache=True)).read_table(
+            UPath("s3://pool/lake/x.parquet", skip_instance_cache=True)
+        )
+    assert is_fault(caught.value) and not may_pass(caught.value)
+    assert "no credentials" in fault_text(caught.value)
+    assert "AWS_ACCESS_KEY_ID" in fault_text(caught.value)

@@ -65,14 +65,15 @@ def postgres_server() -> Iterator[str]:
 def fresh_database(server: str) -> Iterator[str]:
     """A new, empty database of a server; its URL. It is dropped at the end of the block."""
     name = f"quadmix_{uuid4().hex}"
-    _execute(server, f"CREATE DATABASE {name}")
+    execute(server, f"CREATE DATABASE {name}")
     try:
         yield make_url(server).set(database=name).render_as_string(hide_password=False)
     finally:
-        _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+        execute(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _execute(server: str, statement: str) -> None:
+def execute(server: str, statement: str) -> None:
+    """Run a statement outside of transactions."""
     engine = create_engine(server, isolation_level="AUTOCOMMIT")
     try:
         with engine.connect() as connection:
