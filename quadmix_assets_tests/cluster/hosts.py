@@ -77,10 +77,14 @@ class Host:
     def namespace(self) -> str:
         return _PREFIX + self.name
 
+    @property
+    def _link(self) -> str:
+        # Interfaces have short names.
+        return f"qm{self.address.rpartition('.')[2]}"
+
     def connect(self, names: Mapping[str, str]) -> None:
         """Give it an address, and tell it the names of the others."""
-        # Interfaces have short names.
-        outer = f"qm{self.address.rpartition('.')[2]}"
+        outer = self._link
         etc = Path("/etc/netns") / self.namespace
         etc.mkdir(parents=True, exist_ok=True)
         known = [f"{address} {name}" for name, address in names.items()]
@@ -125,6 +129,8 @@ class Host:
     def remove(self) -> None:
         """Kill all of its processes and take it out of the network."""
         self.stop()
+        # With its namespace it would go some time later, and a new one of its name be refused.
+        subprocess.run(["ip", "link", "delete", self._link], capture_output=True)
         subprocess.run(["ip", "netns", "delete", self.namespace], capture_output=True)
         shutil.rmtree(Path("/etc/netns") / self.namespace, ignore_errors=True)
 
