@@ -35,8 +35,9 @@ _MADE_FOR_ONE_PROFILE = {f"{_PACKAGE}.definitions", f"{_PACKAGE}.whole_graph"}
 
 # The longest files come first, so that in two processes the rest is done beside them.
 FIRST = (
-    "test_demo.py", "test_used_instance.py", "test_fresh_instance.py", "test_kills.py",
-    "test_ui_server.py",
+    "test_documented_commands.py", "test_demo.py", "test_used_instance.py", "test_ray.py",
+    "test_fresh_instance.py", "test_kills.py", "test_postgres.py", "test_ui_server.py",
+    "test_wheel.py", "test_graph.py", "test_fault_matrix.py",
 )  # fmt: skip
 
 TINY: dict[str, Any] = {

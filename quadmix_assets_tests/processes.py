@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
-def until(condition: Callable[[], object], seconds: float = 60.0) -> bool:
+def until(condition: Callable[[], object], seconds: float = 180.0) -> bool:
     """Whether a condition becomes true in time."""
     end = time.monotonic() + seconds
     while not condition():

@@ -169,7 +169,7 @@ def test_a_second_run_waits_for_the_first_and_can_be_interrupted(tmp_path: Path)
             words = f"waiting for process {first.pid} (`-c {lock}`) since"
             assert until(lambda: words in log.read_text()), log.read_text()
             second.send_signal(signal.SIGTERM)
-            assert second.wait(timeout=60) == 143
+            assert second.wait(timeout=180) == 143
             assert "`quadmix run --resume` goes on" in log.read_text()
     assert not (tmp_path / "data" / "lake").exists()
 

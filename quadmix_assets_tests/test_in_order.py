@@ -31,7 +31,7 @@ def test_no_more_keys_are_begun_than_there_are_threads() -> None:
 
 
 def test_keys_are_worked_on_at_once() -> None:
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
     assert len([made() for _, made in in_order(lambda _: both.wait(), KEYS[:4], 2)]) == 4
 
 

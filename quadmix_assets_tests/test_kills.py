@@ -1,4 +1,4 @@
-"""One lake that is killed at sixteen points in turn, and taken up each time as a user would."""
+"""One lake that is killed at eleven points in turn, and taken up each time as a user would."""
 
 from pathlib import Path
 
@@ -8,13 +8,9 @@ from quadmix_assets.outputs import (
     DOMAIN_LABELS,
     FINAL_MIX,
     MIX_VERSIONS,
-    OPTIMAL_PARAMS,
-    OPTIMUM_CHECK,
     PROXY_METRICS,
     PROXY_POOL,
     RAW_SHARDS,
-    REPORT,
-    SCORED_SHARDS,
     SELECTION_RULE,
     VERIFICATION,
     mix_output,
@@ -27,21 +23,16 @@ POINTS = (
     "event 3 before",
     f"rename 1 after {RAW_SHARDS}/",
     "event 12 after",
-    # Inside steps that hold a slot of a pool.
+    # Inside a step that holds a slot of a pool.
     f"rename 2 before {DOMAIN_LABELS}/",
-    f"rename 1 after {SCORED_SHARDS}/",
-    "seconds 7 before",
     f"rename 1 before {PROXY_POOL}",
     "report 1 before",
     f"rename 1 before {PROXY_METRICS}/",
-    f"rename 1 after {OPTIMAL_PARAMS}/",
     f"rename 1 after {VERIFICATION}/",
     # Made while optimum_check trains.
     f"rename 1 before {mix_output('quadmix', SELECTION_RULE)}/",
-    f"rename 1 after {OPTIMUM_CHECK}/",
     f"rename 2 before {mix_output('quadmix', FINAL_MIX)}/",
     f"rename 1 before {mix_output('quadmix', MIX_VERSIONS)}/",
-    f"rename 1 before /{REPORT}/",
 )
 
 

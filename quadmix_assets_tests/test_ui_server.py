@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -61,7 +60,7 @@ def served(pool: Pool, mark: Path) -> Iterator[Ui]:
         [*command, "--port", str(port)], log, PYTHONPATH=path, UNKIND=stall, UNKIND_MARK=str(mark)
     ) as process:
         ui = Ui(pool, process.pid, f"http://127.0.0.1:{port}")
-        assert until(ui.answers, 120), log.read_text()
+        assert until(ui.answers, 300), log.read_text()
         session = ui.dagster_dev
         try:
             yield ui
@@ -81,17 +80,17 @@ def test_nothing_goes_on_or_hangs_when_a_part_is_killed(tmp_path: Path) -> None:
     pool, mark = write_pool(tmp_path), tmp_path / "stalled"
     with served(pool, mark) as ui, instance_of(pool) as instance:
         # The process of a run: its step ends too, and the run is launched once more.
-        assert until(mark.exists, 120), (tmp_path / "server.log").read_text()
+        assert until(mark.exists, 300), (tmp_path / "server.log").read_text()
         step = int(mark.read_text())
         (run,) = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
         worker = executor_of(instance, run.run_id)
         assert worker is not None
         assert worker.pid in session_of(ui.dagster_dev)
         os.kill(worker.pid, signal.SIGKILL)
-        assert until(lambda: not lives(step), 10)
-        assert until(lambda: instance.get_run_by_id(run.run_id).is_finished, 60)  # type: ignore[union-attr]
+        assert until(lambda: not lives(step), 60)
+        assert until(lambda: instance.get_run_by_id(run.run_id).is_finished, 180)  # type: ignore[union-attr]
         key = dg.AssetKey(RAW_SHARDS)
-        assert until(lambda: len(instance.get_materialized_partitions(key)) == 3, 120)
+        assert until(lambda: len(instance.get_materialized_partitions(key)) == 3, 300)
         # A run of the command line on the same instance, with a slot of a pool.
         storage = instance.event_log_storage
         storage.set_concurrency_slots("training", 1)
@@ -99,21 +98,19 @@ def test_nothing_goes_on_or_hangs_when_a_part_is_killed(tmp_path: Path) -> None:
         with started(["-c", HOLD, other], tmp_path / "log", DAGSTER_HOME=str(pool.instance)) as it:
             assert until(lambda: executor_of(instance, other))
             kill_group(it)
-        start = time.monotonic()
-        assert until(lambda: not storage.get_concurrency_info("training").claimed_slots, 60)
-        assert time.monotonic() - start < 60
+        assert until(lambda: not storage.get_concurrency_info("training").claimed_slots, 180)
         assert instance.get_run_by_id(other).status.value == "FAILURE"  # type: ignore[union-attr]
         # The command itself.
         session = ui.dagster_dev
         assert len(session_of(session)) > 3
         os.kill(ui.pid, signal.SIGKILL)
-        assert until(lambda: not session_of(session), 30)
+        assert until(lambda: not session_of(session), 90)
     mark.unlink()
     with served(pool, mark) as ui:
         session = ui.dagster_dev
         os.kill(session, signal.SIGKILL)
-        assert until(lambda: not session_of(session), 30)
-        assert until(lambda: not lives(ui.pid), 10)
+        assert until(lambda: not session_of(session), 90)
+        assert until(lambda: not lives(ui.pid), 60)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from itertools import combinations
 
 import numpy as np
 import polars as pl
-from scipy.stats import kendalltau
 
 from quadmix_assets.comparison.evidence import MixEvidence
 from quadmix_assets.comparison.measures import Scores, measures_of, scores_of
@@ -55,6 +54,8 @@ def budget_table(settings: Settings, evidence: MixEvidence, mixes: Sequence[str]
 
 
 def _correlations(small: Scores, large: Scores) -> dict[str, float | int | None] | None:
+    from scipy.stats import kendalltau
+
     one, two = (
         np.array([scores.mean(mix).value for mix in scores.mixes]) for scores in (small, large)
     )

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy.stats import rankdata
 
 from quadmix_assets.comparison.paired import PairedGain, paired_gain
 from quadmix_assets.evidence.results import HELD_OUT, TARGET, TASK
@@ -145,6 +144,8 @@ class Scores:
 
         On each set mixes are ranked by their mean over seeds, among those that have one.
         """
+        from scipy.stats import rankdata
+
         has = ~np.isnan(self.values)
         sums = np.where(has, self.values, 0.0).sum(axis=2)
         means = np.where(has.any(axis=2), sums / np.maximum(has.sum(axis=2), 1), np.nan)

@@ -13,7 +13,6 @@ too narrow, for which reason they are those of Student's t.
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
 
 from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.intervals import CONFIDENCE
@@ -78,6 +77,8 @@ def paired_gain(
         sets_are_drawn: whether the sets stand for others like them, so that the interval is for
             such sets; otherwise it is for these sets alone, and other seeds.
     """
+    from scipy.stats import t as student
+
     weight = np.ones(len(differences)) if weights is None else np.asarray(weights, dtype=np.float64)
     paired = differences[:, ~np.isnan(differences).any(axis=0)]
     n_sets, n_seeds = paired.shape

@@ -8,8 +8,6 @@ than that are compared as a whole.
 
 import numpy as np
 import polars as pl
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from quadmix_assets.corpus.words import extend_ngrams, text_chunks, word_table
 from quadmix_assets.hashing import hash_number
@@ -68,6 +66,9 @@ def _alike(keys: pl.DataFrame) -> np.ndarray:
 
 
 def _connected(edges: np.ndarray, n_texts: int) -> np.ndarray:
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_array((np.ones(len(edges), bool), edges.T), shape=(n_texts, n_texts))
     groups: np.ndarray = connected_components(graph, directed=False)[1]
     return groups.astype(np.int64)

@@ -15,7 +15,6 @@ from quadmix_assets.defs.needs import TRAINS_LANGUAGE_MODEL
 from quadmix_assets.defs.resources import HELD_OUT, OWNERS, ProjectResource, version_of
 from quadmix_assets.defs.retries import RETRY_ONCE
 from quadmix_assets.defs.target_overlap import target_overlap
-from quadmix_assets.evidence.benchmark import measure_mix
 from quadmix_assets.evidence.plots import plot_losses_on_sets
 from quadmix_assets.evidence.result_tables import losses_table, tasks_table
 from quadmix_assets.evidence.results import HELD_OUT as HELD_OUT_KIND
@@ -62,6 +61,8 @@ def benchmark_results(settings: Settings, mix: NamedMix) -> dg.AssetsDefinition:
     )
     @faults_in_words
     def results(project: ProjectResource) -> dg.MaterializeResult:
+        from quadmix_assets.evidence.benchmark import measure_mix
+
         cost = Cost()
         store = project.store
         with clear_errors(MissingOutputError, ValueError, FileNotFoundError):

@@ -7,10 +7,9 @@ of their mixes, so that they differ by their documents alone.
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import polars as pl
-from torch import Tensor
 from upath import UPath
 
 from quadmix_assets.corpus.tokenizer import (
@@ -20,13 +19,6 @@ from quadmix_assets.corpus.tokenizer import (
 from quadmix_assets.device import choose_device
 from quadmix_assets.evidence.mix_tokens import MixSize, MixTokens, tokens_of_mixes
 from quadmix_assets.evidence.model_card import model_card
-from quadmix_assets.evidence.model_folder import (
-    WEIGHTS_FILE,
-    of_transformers,
-    stack_of_weights,
-    write_model_folder,
-)
-from quadmix_assets.evidence.trainer_engine import train_by_trainer
 from quadmix_assets.hashing import hash_bytes
 from quadmix_assets.mix.selections import MixRows, read_mix
 from quadmix_assets.outputs import LANGUAGE_MODEL, LANGUAGE_MODELS_UNFINISHED, mix_output
@@ -34,13 +26,17 @@ from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings, TrainingSettings
 from quadmix_assets.store import Store, atomic_folder, read_reusable
 from quadmix_assets.training.kept_weights import KeptStack, kept_model, kept_stacks
-from quadmix_assets.training.loop import TrainedStack
-from quadmix_assets.training.model import StackedLM
 from quadmix_assets.training.progress import BatchProgress
 from quadmix_assets.training.recipe import architecture_of
+from quadmix_assets.training.records import ProxyTraining
 from quadmix_assets.training.stacks import KeepWeights, Sample
 from quadmix_assets.training.train_samples import prepare_samples, train_prepared
-from quadmix_assets.training.trainer import ProxyTraining
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from quadmix_assets.training.loop import TrainedStack
+    from quadmix_assets.training.model import StackedLM
 
 # Above this size a model fills a device by itself.
 _MOST_IN_A_STACK = 60_000_000
@@ -126,6 +122,8 @@ def train_language_models(
         ValueError: no tokens can be read.
         RuntimeError: a worker process died, or a single model does not fit in memory.
     """
+    from quadmix_assets.evidence.trainer_engine import train_by_trainer
+
     evidence = settings.evidence
     wanted = [read_mix(store, mix) for mix in mixes]
     versions = {rows.mix: _version(store, settings, rows) for rows in wanted}
@@ -181,7 +179,7 @@ class _Trained(NamedTuple):
 
     training: ProxyTraining
     recipe: TrainingSettings
-    weights: Mapping[str, Tensor]
+    weights: Mapping[str, "Tensor"]
 
 
 class _Kept:
@@ -209,6 +207,8 @@ class _Kept:
         Raises:
             RuntimeError: its weights were damaged since they were written.
         """
+        from quadmix_assets.evidence.model_folder import of_transformers
+
         stack, place = self._places[sample_id]
         if self._loaded is None or self._loaded[0] is not stack:
             model = kept_model(stack, self._architecture, self._vocab_size)
@@ -285,6 +285,8 @@ def _store(
     version: str,
 ) -> None:
     """Write the models of the `number`-th mix as folders, then the tables that name them."""
+    from quadmix_assets.evidence.model_folder import write_model_folder
+
     tokenizer = project_tokenizer(store)
     engine = engine_of(settings, tokenizer.get_vocab_size())
     n_seeds = settings.evidence.n_seeds
@@ -347,13 +349,16 @@ def read_models(store: Store, mix: str) -> tuple[StoredModel, ...]:
     )
 
 
-def load_stack(store: Store, settings: Settings, models: Sequence[StoredModel]) -> TrainedStack:
+def load_stack(store: Store, settings: Settings, models: Sequence[StoredModel]) -> "TrainedStack":
     """Stored models of one budget as one stack, for evaluation.
 
     Raises:
         MissingOutputError: a folder is not there.
         DamagedOutputError: weights are not what was written.
     """
+    from quadmix_assets.evidence.model_folder import stack_of_weights
+    from quadmix_assets.training.loop import TrainedStack
+
     recipe = settings_of_models(settings, models[0].budget).proxies.training
     model = stack_of_weights(
         [_weights(store, model) for model in models],
@@ -370,5 +375,7 @@ def load_stack(store: Store, settings: Settings, models: Sequence[StoredModel]) 
 
 
 def _weights(store: Store, model: StoredModel) -> bytes:
+    from quadmix_assets.evidence.model_folder import WEIGHTS_FILE
+
     with store.local_folder(model.folder) as folder:
         return (folder / WEIGHTS_FILE).read_bytes()

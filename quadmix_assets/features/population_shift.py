@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from scipy.stats import chi2
 
 from quadmix_assets.features.normalize_pool import load_normalizers
 from quadmix_assets.features.normalizers import RankNormalizer
@@ -55,6 +54,8 @@ def population_shift(table: TokenShareTable, sigma: np.ndarray, n_tokens: np.nda
         sigma: (D,) normalized scores of the documents, in (0, 1].
         n_tokens: (D,) token counts.
     """
+    from scipy.stats import chi2
+
     weights = n_tokens.astype(np.float64)
     if not weights.sum() or not len(table.share):
         return Shift(0.0, 0.0)

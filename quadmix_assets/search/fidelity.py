@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy.stats import kendalltau, spearmanr
 
 from quadmix_assets.corpus.target_sets import EVALUATED
 from quadmix_assets.outputs import PROXY_FIDELITY
@@ -184,11 +183,15 @@ def measure_fidelity(small: FloatArray, large: FloatArray, *, seed: int = 0) -> 
 
 
 def _spearman(small: FloatArray, large: FloatArray) -> float:
+    from scipy.stats import spearmanr
+
     has_order = np.ptp(small) > 0 and np.ptp(large) > 0
     return float(spearmanr(small, large).statistic) if has_order else 0.0
 
 
 def _kendall(small: FloatArray, large: FloatArray) -> float:
+    from scipy.stats import kendalltau
+
     has_order = np.ptp(small) > 0 and np.ptp(large) > 0
     return float(kendalltau(small, large).statistic) if has_order else 0.0
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
 
 from quadmix_assets.sampling.validation import FloatArray
 
@@ -35,6 +34,8 @@ class Mean:
     @classmethod
     def of(cls, values: FloatArray) -> "Mean":
         """The mean of values (n,)."""
+        from scipy.stats import t as student
+
         n = len(values)
         if n < 2:
             return cls(float(values[0]) if n else float("nan"), -np.inf, np.inf, n)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
-from scipy.stats import kendalltau, spearmanr
 
 from quadmix_assets.sampling.validation import FloatArray, IntArray, check_floats
 from quadmix_assets.search.regressors.base import MIN_ROWS, Regressor
@@ -141,11 +140,15 @@ def bootstrap_interval(
 
 def spearman(predicted: FloatArray, true: FloatArray) -> float:
     """Spearman's rank correlation; 0 where either is constant, as there is no order to compare."""
+    from scipy.stats import spearmanr
+
     ordered = np.ptp(true) > 0 and np.ptp(predicted) > 0
     return float(spearmanr(predicted, true).statistic) if ordered else 0.0
 
 
 def _kendall(predicted: FloatArray, true: FloatArray) -> float:
+    from scipy.stats import kendalltau
+
     ordered = np.ptp(true) > 0 and np.ptp(predicted) > 0
     return float(kendalltau(predicted, true).statistic) if ordered else 0.0
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from quadmix_assets.proxies.evidence import Evidence, read_evidence
 from quadmix_assets.proxies.repeats import read_repeats
@@ -70,6 +69,8 @@ def measure_noise(swarm: ArrayLike, repeated: ArrayLike) -> Noise:
     Raises:
         ValueError: too few thetas or trainings, or a value that is NaN or infinite.
     """
+    from scipy import stats
+
     losses = check_floats("swarm", swarm, (None,))
     trainings = check_floats("repeated", repeated, (None, None))
     n_thetas, n_trainings = trainings.shape

@@ -8,7 +8,6 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import spearmanr
 
 from quadmix_assets.figures import (
     BLUE,
@@ -36,6 +35,8 @@ def plot_predicted_against_true(
     true: ArrayLike, predicted: ArrayLike, *, title: str = ""
 ) -> Figure:
     """Predicted against true losses (n,) of the held-out proxies, with the diagonal."""
+    from scipy.stats import spearmanr
+
     x, y = np.asarray(true, dtype=float), np.asarray(predicted, dtype=float)
     figure, axes = new_axes(_heading("Held-out proxies", title), 4.8, 4.8)
     low, high = min(x.min(), y.min()), max(x.max(), y.max())

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -13,30 +12,12 @@ from quadmix_assets.device import precision_dtype
 from quadmix_assets.training.choices import NO_TARGET, ChoiceWindows
 from quadmix_assets.training.loop import TrainedStack
 from quadmix_assets.training.model import StackedLM
+from quadmix_assets.training.records import Measured
 from quadmix_assets.training.targets import TargetWindows
 
 # Tokens of all proxies in one forward pass; few enough for a core's cache.
 _PASS_TOKENS_CPU = 1 << 13
 _PASS_TOKENS_GPU = 1 << 18
-
-
-class Measured(NamedTuple):
-    """What one proxy reaches on one target set; None for a failed proxy, or without choices.
-
-    Attributes:
-        loss_nats: mean over the tokens that count, which words of a template do not.
-        loss_nats_all: mean over all tokens.
-        bits_per_byte: summed loss of the tokens that count, in bits / UTF-8 bytes of the text
-            without the words of its template; it can be compared between tokenizers.
-        choice_probability: mean over the questions of P(right choice) / sum of P(choice).
-        choice_nats: mean of minus the logarithm of that.
-    """
-
-    loss_nats: float | None
-    loss_nats_all: float | None
-    bits_per_byte: float | None
-    choice_probability: float | None
-    choice_nats: float | None
 
 
 @dataclass(frozen=True)

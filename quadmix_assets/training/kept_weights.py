@@ -9,20 +9,22 @@ import io
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from upath import UPath
 
 from quadmix_assets.device import torch_threads
 from quadmix_assets.settings import TrainingSettings
 from quadmix_assets.store import carded_file, delete_carded, read_carded, read_reusable
 from quadmix_assets.training.architectures import Architecture
-from quadmix_assets.training.evaluation import evaluate_stack
-from quadmix_assets.training.loop import TrainedStack
-from quadmix_assets.training.model import StackedLM
 from quadmix_assets.training.stacks import KeepWeights, ProxyResult
 from quadmix_assets.training.targets import TargetWindows
+
+if TYPE_CHECKING:
+    import torch
+
+    from quadmix_assets.training.loop import TrainedStack
+    from quadmix_assets.training.model import StackedLM
 
 _BYTES_PER_WEIGHT = 4
 
@@ -48,9 +50,11 @@ def bytes_of_weights(architecture: Architecture, vocab_size: int, n_proxies: int
 
 
 def keep_stack(
-    keep: KeepWeights, key: str, trained: TrainedStack, results: list[ProxyResult]
+    keep: KeepWeights, key: str, trained: "TrainedStack", results: list[ProxyResult]
 ) -> None:
     """Write the weights of a trained stack, and the record of its proxies."""
+    import torch
+
     parameters = {name: value.cpu() for name, value in trained.model.state_dict().items()}
     with carded_file(keep.folder / f"{key}.pt") as file:
         torch.save(parameters, file)
@@ -92,8 +96,12 @@ def drop_other_stacks(keep: KeepWeights) -> None:
             delete_carded(path.with_suffix(".pt"))
 
 
-def kept_model(stack: KeptStack, architecture: Architecture, vocab_size: int) -> StackedLM | None:
+def kept_model(stack: KeptStack, architecture: Architecture, vocab_size: int) -> "StackedLM | None":
     """The proxies of a kept stack, on the CPU; None if the file of their weights is damaged."""
+    import torch
+
+    from quadmix_assets.training.model import StackedLM
+
     content = read_reusable(
         lambda: read_carded(stack.weights), "the proxies have to be trained again"
     )
@@ -111,7 +119,7 @@ def evaluate_kept(
     vocab_size: int,
     targets: Mapping[str, TargetWindows],
     *,
-    device: torch.device,
+    device: "torch.device",
     n_threads: int,
 ) -> list[ProxyResult] | None:
     """The results of a kept stack with its losses on other target sets; None if it is damaged.
@@ -119,6 +127,9 @@ def evaluate_kept(
     The losses are to the last bit those that an evaluation after the training would have given, on
     the same kind of device.
     """
+    from quadmix_assets.training.evaluation import evaluate_stack
+    from quadmix_assets.training.loop import TrainedStack
+
     model = kept_model(stack, architecture, vocab_size)
     if model is None:
         return None

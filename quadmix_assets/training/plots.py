@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from quadmix_assets.figures import BLUE, RED, grid_of_panels, styled
-from quadmix_assets.training.trainer import ProxyTraining
+from quadmix_assets.training.records import ProxyTraining
 
 _MAX_BINS = 30
 _PANELS_PER_ROW = 3

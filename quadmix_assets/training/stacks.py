@@ -3,24 +3,24 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from upath import UPath
 
 from quadmix_assets.device import choose_compiled, choose_device
 from quadmix_assets.hashing import Digest
 from quadmix_assets.settings import TrainingSettings
 from quadmix_assets.training.architectures import Architecture
-from quadmix_assets.training.checkpoint import Checkpoint
-from quadmix_assets.training.evaluation import Measured
-from quadmix_assets.training.loop import StackProgress, TrainedStack
 from quadmix_assets.training.reads import Reads
+from quadmix_assets.training.records import Measured, ProxyTraining
 from quadmix_assets.training.targets import TargetWindows
 from quadmix_assets.training.token_source import TokenSource
-from quadmix_assets.training.trainer import ProxyTraining
 from quadmix_assets.training.window_stream import WindowStream
+
+if TYPE_CHECKING:
+    from quadmix_assets.training.checkpoint import Checkpoint
+    from quadmix_assets.training.loop import StackProgress, TrainedStack
 
 
 @dataclass(frozen=True)
@@ -147,13 +147,21 @@ Stack = Sequence[tuple[Sample, np.ndarray]]
 # Trains a stack on its streams, which it leaves where the training ended. It resumes from the
 # checkpoint, and calls the last argument at the start, every few seconds and at the end.
 Engine = Callable[
-    [StackJob, Stack, Sequence[WindowStream], Checkpoint | None, Callable[[StackProgress], None]],
-    TrainedStack,
+    [
+        StackJob,
+        Stack,
+        Sequence[WindowStream],
+        "Checkpoint | None",
+        Callable[["StackProgress"], None],
+    ],
+    "TrainedStack",
 ]
 
 
 def stack_key(job: StackJob, stack: Stack) -> str:
     """A hash of all inputs that the results of a stack depend on."""
+    import torch
+
     digest = Digest()
     for sample, hashes in stack:
         seeds = f"{sample.seed},{sample.order_seed}"

@@ -8,7 +8,6 @@ from typing import Any
 from quadmix_assets.ray_tasks import RayTasks, connect, shared
 from quadmix_assets.training.progress import StackReport
 from quadmix_assets.training.stacks import ProxyResult, Stack, StackJob
-from quadmix_assets.training.train_stack import train_stack
 from quadmix_assets.training.workers import StackBatch, longest_first
 
 _REPORT_SECONDS = 1.0
@@ -53,6 +52,8 @@ def _train(
     job: StackJob, stack: Stack, batch: int, number: int, reports: Any
 ) -> tuple[list[ProxyResult], StackReport]:
     """`train_stack` on whatever node this is; the results and the last report."""
+    from quadmix_assets.training.train_stack import train_stack
+
     last = StackReport(0, 0, None, 0)
     next_at = 0.0
 

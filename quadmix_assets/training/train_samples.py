@@ -16,11 +16,10 @@ from quadmix_assets.corpus.tokenizer import project_tokenizer, separator_id
 from quadmix_assets.device import choose_device, training_precision
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
-from quadmix_assets.training.capacity import stack_size
-from quadmix_assets.training.evaluation import Measured
 from quadmix_assets.training.kept_weights import evaluate_kept, kept_stacks
 from quadmix_assets.training.progress import BatchProgress, ProgressBoard
 from quadmix_assets.training.recipe import architecture_of, n_tokens_trained
+from quadmix_assets.training.records import Measured, ProxyTraining
 from quadmix_assets.training.stacks import (
     Engine,
     KeepWeights,
@@ -33,7 +32,6 @@ from quadmix_assets.training.targets import TargetWindows, read_targets
 from quadmix_assets.training.task_workers import run_stacks_as_tasks
 from quadmix_assets.training.tensorboard import tensorboard_folder
 from quadmix_assets.training.token_source import TokenSource
-from quadmix_assets.training.trainer import ProxyTraining
 from quadmix_assets.training.workers import StackBatch, run_stacks
 
 METRICS_SCHEMA = {
@@ -234,6 +232,8 @@ def prepare_samples(
     )
     size = 1 if one_by_one or engine is not None else proxies.stack_size
     if size == "auto":
+        from quadmix_assets.training.capacity import stack_size
+
         size = stack_size(architecture, recipe, job.vocab_size, device, most=len(samples))
     stacks: list[Stack] = [
         [(sample, id_hashes[sample.documents]) for sample in samples[first : first + size]]

@@ -6,7 +6,6 @@ the others.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -19,29 +18,11 @@ from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.capacity import windows_per_pass
 from quadmix_assets.training.model import StackedLM
 from quadmix_assets.training.recipe import n_steps, rate_at
+from quadmix_assets.training.records import ProxyTraining
 from quadmix_assets.training.window_stream import WindowStream
 
 # Points of a stored training curve.
 _CURVE_POINTS = 24
-
-
-@dataclass(frozen=True)
-class ProxyTraining:
-    """The record of one proxy's training.
-
-    Attributes:
-        status: whether it was trained to the end.
-        reason: why it failed; None if it did not.
-        train_loss: points (tokens predicted so far, mean loss in nats since the last point).
-        n_tokens: tokens it was trained to predict, until it failed if it did.
-        epochs: passes over its sample.
-    """
-
-    status: Literal["trained", "failed"]
-    reason: str | None
-    train_loss: tuple[tuple[int, float], ...]
-    n_tokens: int
-    epochs: float
 
 
 class StackTrainer:

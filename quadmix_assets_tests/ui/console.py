@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, TimeoutError, sync_playwright
 from quadmix_assets_tests.ui.chromium import ARGUMENTS, CHROMIUM
 from quadmix_assets_tests.ui.server import Server, wait_for
 
-_TIMEOUT_MS = 30_000
+_TIMEOUT_MS = 60_000
 _LAUNCHES = 3
 _LOADED = """
 { workspaceOrError { ... on Workspace { locationEntries {
@@ -135,7 +135,7 @@ class Console:
             fresh = entry["updatedTimestamp"] > before and entry["loadStatus"] == "LOADED"
             return True if fresh else None
 
-        wait_for("the reload of the definitions", reloaded, seconds=60)
+        wait_for("the reload of the definitions", reloaded, seconds=180)
         assert not self._loaded()["locationOrLoadError"], "the code location does not load"
 
     def run_job(self, job: str, config: str) -> str:
@@ -182,7 +182,7 @@ class Console:
         wait_for(
             f"{automation} is switched {'on' if on else 'off'}",
             lambda: True if switch.is_checked() == on else None,
-            seconds=20,
+            seconds=60,
         )
 
     def _launch(self) -> str:

@@ -222,7 +222,7 @@ def served(profile: Path, home: Path | None = None) -> Iterator[Server]:
         return True
 
     try:
-        wait_for(f"an answer of {server.url}", up, seconds=120)
+        wait_for(f"an answer of {server.url}", up, seconds=300)
         yield server
     finally:
         _stop(process)

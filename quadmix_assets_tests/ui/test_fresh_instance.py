@@ -27,7 +27,7 @@ def server(pool: Pool) -> Iterator[Server]:
 
 
 def test_materialize_all_builds_the_mix(console: Console, server: Server, pool: Pool) -> None:
-    backfill = server.wait_for_backfill(console.materialize_all(), seconds=600)
+    backfill = server.wait_for_backfill(console.materialize_all(), seconds=1200)
     assert backfill["status"] == "COMPLETED_SUCCESS", backfill
     assert server.failed_runs() == []
     assert console.unsynced() == set()

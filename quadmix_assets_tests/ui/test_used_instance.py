@@ -89,7 +89,7 @@ def test_missing_partitions_are_selected_and_backfilled(
     before = server.partitions("scored_shards")
     assert before["registered"] - before["materialized"] == set(late)
     backfill = server.wait_for_backfill(
-        console.materialize_partitions("scored_shards", "Missing"), seconds=180
+        console.materialize_partitions("scored_shards", "Missing"), seconds=400
     )
     assert backfill["status"] == "COMPLETED_SUCCESS", backfill
     assert server.partitions("scored_shards")["materialized"] == before["registered"]
@@ -113,7 +113,7 @@ def test_shards_arrive_and_bad_ones_are_named(console: Console, server: Server, 
     def mixed() -> bool | None:
         return True if arriving in json.loads(manifest.read_text())["shards"] else None
 
-    wait_for(f"{arriving} in the mix", mixed, seconds=240)
+    wait_for(f"{arriving} in the mix", mixed, seconds=500)
     assert arriving in server.partitions("mixes/quadmix/final_mix")["materialized"]
 
     def named() -> bool | None:
@@ -121,7 +121,7 @@ def test_shards_arrive_and_bad_ones_are_named(console: Console, server: Server, 
         words = (usable or {}).get("description") or ""
         return True if usable and broken in words and twice in words else None
 
-    wait_for("the check names both bad shards", named, seconds=120)
+    wait_for("the check names both bad shards", named, seconds=300)
     console.open_asset("raw_shards", "checks")
     console.see("shards_are_usable").click()
     console.see("Failed")
@@ -136,7 +136,7 @@ def test_shards_arrive_and_bad_ones_are_named(console: Console, server: Server, 
         gone = server.partitions("raw_shards")["registered"].isdisjoint({broken, twice})
         return True if gone and usable and usable["success"] else None
 
-    wait_for("the pool has healed", healed, seconds=240)
+    wait_for("the pool has healed", healed, seconds=500)
     assert server.failed_runs() == []
 
 
@@ -146,7 +146,7 @@ def test_changed_setting_makes_exactly_its_assets_unsynced(console: Console, poo
         wait_for(
             f"exactly {sorted(expected)} are unsynced",
             lambda: True if console.unsynced() == expected else None,
-            seconds=180,
+            seconds=400,
         )
 
     settles(PINNED)
@@ -162,7 +162,7 @@ def test_changed_setting_makes_exactly_its_assets_unsynced(console: Console, poo
 def test_job_runs_with_the_config_of_its_launchpad(console: Console, server: Server) -> None:
     config = "ops:\n  optimal_params:\n    config:\n      n_points: 150\n"
     run = console.run_job("refit_and_search", config)
-    assert server.wait_for_run(run, seconds=120)["status"] == "SUCCESS"
+    assert server.wait_for_run(run, seconds=300)["status"] == "SUCCESS"
     console.see("Success")
     assert server.assets()["optimal_params"]["assetMaterializations"][0]["runId"] == run
     console.open_asset("optimal_params")

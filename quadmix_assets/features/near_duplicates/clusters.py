@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from quadmix_assets.features.near_duplicates.minhash import ByteArray, n_equal_at
 from quadmix_assets.sampling.validation import IntArray
@@ -103,6 +101,9 @@ def _n_equal(compared: ByteArray, some: IntArray, others: IntArray) -> IntArray:
 
 def _joined(groups: IntArray, edges: list[tuple[IntArray, IntArray]]) -> IntArray:
     """The groups (n,) of n candidates, after joining those of similar ones."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     if not edges:
         return groups
     left, right = (groups[np.concatenate(side)] for side in zip(*edges, strict=True))
