@@ -26,9 +26,10 @@ from quadmix_assets.store.temporaries import temporary_folder, write_at_once
 from quadmix_assets.training.checkpoint import Checkpoint
 from quadmix_assets.training.loop import StackProgress, TrainedStack
 from quadmix_assets.training.model import StackedLM
+from quadmix_assets.training.records import ProxyTraining
 from quadmix_assets.training.stacks import Stack, StackJob
 from quadmix_assets.training.train_stack import streams_of
-from quadmix_assets.training.trainer import ProxyTraining, training_curve
+from quadmix_assets.training.trainer import training_curve
 from quadmix_assets.training.window_stream import WindowStream
 
 if TYPE_CHECKING:

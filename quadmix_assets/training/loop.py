@@ -11,7 +11,8 @@ from quadmix_assets.settings import TrainingSettings
 from quadmix_assets.training.architectures import Architecture
 from quadmix_assets.training.checkpoint import Checkpoint
 from quadmix_assets.training.model import StackedLM
-from quadmix_assets.training.trainer import ProxyTraining, StackTrainer
+from quadmix_assets.training.records import ProxyTraining
+from quadmix_assets.training.trainer import StackTrainer
 from quadmix_assets.training.window_stream import WindowStream
 
 _REPORT_SECONDS = 5.0

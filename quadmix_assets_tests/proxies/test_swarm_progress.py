@@ -18,8 +18,8 @@ from quadmix_assets.sampling import sample_parameters
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import Store
 from quadmix_assets.training.progress import BatchProgress
+from quadmix_assets.training.records import ProxyTraining
 from quadmix_assets.training.train_samples import BatchResult
-from quadmix_assets.training.trainer import ProxyTraining
 from quadmix_assets_tests.proxies.thetas import BATCHES, make_settings
 
 

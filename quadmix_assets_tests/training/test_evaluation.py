@@ -11,8 +11,8 @@ from quadmix_assets.training.choices import pack_choices
 from quadmix_assets.training.evaluation import evaluate_stack
 from quadmix_assets.training.loop import TrainedStack
 from quadmix_assets.training.model import StackedLM
+from quadmix_assets.training.records import ProxyTraining
 from quadmix_assets.training.targets import pack_target
-from quadmix_assets.training.trainer import ProxyTraining
 from quadmix_assets_tests.training.llama import logits_of
 from quadmix_assets_tests.training.stacks import (
     ARCHITECTURE,
