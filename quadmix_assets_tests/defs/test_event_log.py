@@ -1,14 +1,18 @@
-"""The event log of an instance in files, written through connections that stay open."""
+"""The event log of an instance in files, as runs over many partitions write it."""
 
 import multiprocessing
 import os
 import sqlite3
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
+from sqlalchemy.event import listen
 
-from quadmix_assets.defs.event_log import open_event_log
+from quadmix_assets.defs import partitions
+from quadmix_assets.defs.event_log import OpenEventLog, open_event_log
 from quadmix_assets.defs.partitions import SHARDS, for_each_partition
 
 TOY = dg.AssetKey("toy")
@@ -118,3 +122,77 @@ def test_a_step_says_once_what_all_its_partitions_have_in_common(tmp_path: Path)
         if each.asset_materialization and "example" in each.asset_materialization.metadata
     ]
     assert holding == ["c"]
+
+
+def _run_of_toy(folder: Path, *, is_open: bool) -> dict[str, list[tuple[Any, ...]]]:
+    """What a run over three partitions leaves in the files, but for times and ids of runs."""
+    with dg.DagsterInstance.local_temp(str(folder)) as instance:
+        instance.add_dynamic_partitions("shard", ["a", "b", "c"])
+        tags = {
+            "dagster/asset_partition_range_start": "a",
+            "dagster/asset_partition_range_end": "c",
+        }
+        with open_event_log(instance) if is_open else nullcontext():
+            assert isinstance(instance.event_log_storage, OpenEventLog) is is_open
+            result = dg.materialize([toy], instance=instance, tags=tags)
+        assert result.success
+        (latest,) = instance.get_asset_records([TOY])
+        entry = latest.asset_entry
+        assert entry.last_run_id == result.run_id
+        assert entry.last_materialization is not None
+        event = "SELECT dagster_event_type, step_key, asset_key, partition FROM event_logs"
+        tags_of = "SELECT event_id, asset_key, key, value FROM asset_event_tags"
+        events = folder / "history" / "runs"
+        return {
+            "run": _rows(events / f"{result.run_id}.db", f"{event} ORDER BY id"),
+            "index": _rows(events / "index.db", f"{event} ORDER BY id"),
+            "tags": _rows(events / "index.db", f"{tags_of} ORDER BY event_id, key"),
+            "last": [(entry.last_materialization.partition,)],
+        }
+
+
+def _rows(path: Path, query: str) -> list[tuple[Any, ...]]:
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute(query).fetchall()
+    finally:
+        connection.close()
+
+
+def test_the_same_is_stored_as_by_dagster_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = _run_of_toy(tmp_path / "open", is_open=True)
+    # Steps open the log themselves.
+    monkeypatch.setattr(partitions, "open_event_log", lambda _: nullcontext())
+    expected = _run_of_toy(tmp_path / "dagster", is_open=False)
+    assert [row[3] for row in expected["index"] if row[3]] == [*"abc", *"abc"]
+    assert found == expected
+
+
+def test_events_that_are_planned_together_are_stored_together(tmp_path: Path) -> None:
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        instance.add_dynamic_partitions("shard", ["a", "b", "c"])
+        with open_event_log(instance):
+            storage = instance.event_log_storage
+            assert isinstance(storage, OpenEventLog)
+            with storage.index_connection() as connection:
+                pass
+            commits: list[object] = []
+            listen(connection, "commit", commits.append)
+            run = dg.define_asset_job("job", [toy]).resolve(
+                asset_graph=dg.Definitions([toy]).resolve_asset_graph()
+            )
+            instance.create_run_for_job(
+                run,
+                tags={
+                    "dagster/asset_partition_range_start": "a",
+                    "dagster/asset_partition_range_end": "c",
+                },
+                asset_selection=frozenset([TOY]),
+            )
+            n_commits = len(commits)
+        planned = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
+        stored = instance.get_event_records(dg.EventRecordsFilter(planned, asset_key=TOY))
+    assert {record.partition_key for record in stored} == {"a", "b", "c"}
+    assert n_commits == 1
