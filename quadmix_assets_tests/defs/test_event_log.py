@@ -126,6 +126,7 @@ def test_a_step_says_once_what_all_its_partitions_have_in_common(tmp_path: Path)
 
 def _run_of_toy(folder: Path, *, is_open: bool) -> dict[str, list[tuple[Any, ...]]]:
     """What a run over three partitions leaves in the files, but for times and ids of runs."""
+    folder.mkdir()
     with dg.DagsterInstance.local_temp(str(folder)) as instance:
         instance.add_dynamic_partitions("shard", ["a", "b", "c"])
         tags = {
@@ -139,15 +140,19 @@ def _run_of_toy(folder: Path, *, is_open: bool) -> dict[str, list[tuple[Any, ...
         (latest,) = instance.get_asset_records([TOY])
         entry = latest.asset_entry
         assert entry.last_run_id == result.run_id
-        assert entry.last_materialization is not None
+        last = entry.last_materialization
+        assert last is not None
+        assert last.dagster_event is not None
         event = "SELECT dagster_event_type, step_key, asset_key, partition FROM event_logs"
+        by_kind = "dagster_event_type, partition, id"
         tags_of = "SELECT event_id, asset_key, key, value FROM asset_event_tags"
         events = folder / "history" / "runs"
         return {
-            "run": _rows(events / f"{result.run_id}.db", f"{event} ORDER BY id"),
-            "index": _rows(events / "index.db", f"{event} ORDER BY id"),
+            # Of the planned ones the order is that of a set.
+            "run": _rows(events / f"{result.run_id}.db", f"{event} ORDER BY {by_kind}"),
+            "index": _rows(events / "index.db", f"{event} ORDER BY {by_kind}"),
             "tags": _rows(events / "index.db", f"{tags_of} ORDER BY event_id, key"),
-            "last": [(entry.last_materialization.partition,)],
+            "last": [(last.dagster_event.partition,)],
         }
 
 
@@ -170,29 +175,35 @@ def test_the_same_is_stored_as_by_dagster_itself(
     assert found == expected
 
 
-def test_events_that_are_planned_together_are_stored_together(tmp_path: Path) -> None:
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
-        instance.add_dynamic_partitions("shard", ["a", "b", "c"])
+def _commits_of_planning(folder: Path, keys: list[str]) -> int:
+    """Transactions in the file of all runs when a run over `keys` is made, in an open log."""
+    folder.mkdir()
+    with dg.DagsterInstance.local_temp(str(folder)) as instance:
+        instance.add_dynamic_partitions("shard", keys)
+        graph = dg.Definitions([toy]).resolve_asset_graph()
+        job = dg.define_asset_job("job", [toy]).resolve(asset_graph=graph)
+        tags = {
+            "dagster/asset_partition_range_start": keys[0],
+            "dagster/asset_partition_range_end": keys[-1],
+        }
+        commits: list[object] = []
         with open_event_log(instance):
             storage = instance.event_log_storage
             assert isinstance(storage, OpenEventLog)
             with storage.index_connection() as connection:
                 pass
-            commits: list[object] = []
             listen(connection, "commit", commits.append)
-            run = dg.define_asset_job("job", [toy]).resolve(
-                asset_graph=dg.Definitions([toy]).resolve_asset_graph()
-            )
-            instance.create_run_for_job(
-                run,
-                tags={
-                    "dagster/asset_partition_range_start": "a",
-                    "dagster/asset_partition_range_end": "c",
-                },
-                asset_selection=frozenset([TOY]),
-            )
-            n_commits = len(commits)
-        planned = dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED
-        stored = instance.get_event_records(dg.EventRecordsFilter(planned, asset_key=TOY))
-    assert {record.partition_key for record in stored} == {"a", "b", "c"}
-    assert n_commits == 1
+            instance.create_run_for_job(job, tags=tags, asset_selection=frozenset([TOY]))
+    rows = _rows(
+        folder / "history" / "runs" / "index.db",
+        "SELECT partition FROM event_logs WHERE dagster_event_type = "
+        "'ASSET_MATERIALIZATION_PLANNED' ORDER BY id",
+    )
+    assert sorted(rows) == [(key,) for key in keys]
+    return len(commits)
+
+
+def test_events_that_are_planned_together_are_stored_together(tmp_path: Path) -> None:
+    few = _commits_of_planning(tmp_path / "few", ["a", "b"])
+    many = _commits_of_planning(tmp_path / "many", [f"{number:02d}" for number in range(20)])
+    assert many == few
