@@ -93,7 +93,7 @@ class OpenEventLog(SqliteEventLogStorage):
         with self.run_connection(events[0].run_id) as connection:
             connection.execute(insert, rows)
         with self.index_connection() as connection:
-            ids = [connection.execute(insert, row).inserted_primary_key[0] for row in rows]
+            ids = [connection.execute(insert, row).lastrowid for row in rows]
             self._store_asset_event_tags(connection, events, ids)
             # What is kept of an asset is the last event of each type.
             last = {
