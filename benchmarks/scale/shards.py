@@ -42,7 +42,8 @@ class Measured:
         cpu_seconds: of the process that made them, with the runs that they were made in.
         n_runs: those runs.
         event_bytes: of the event that records a partition, the longest of the last run but for its
-            last, which describes the columns too.
+            last.
+        last_event_bytes: of that last one, which may describe the columns too.
         instance_bytes: by which the instance's folder grew.
     """
 
@@ -51,6 +52,7 @@ class Measured:
     cpu_seconds: float
     n_runs: int
     event_bytes: int
+    last_event_bytes: int
     instance_bytes: int
 
     @property
@@ -125,12 +127,11 @@ def _measure_here(profile: Path) -> list[Measured]:
                     )
             seconds = time.process_time() - start
             records = instance.fetch_materializations(key, limit=per_run).records
-            # The last event of a run, the first one found, describes the columns too.
-            lengths = [len(dg.serialize_value(each.event_log_entry)) for each in records[1:]]
+            last, *lengths = (len(dg.serialize_value(each.event_log_entry)) for each in records)
             n_runs = -(-len(new) // per_run)
             grown = _n_bytes(home) - size
             measured.append(
-                Measured(asset, len(new), seconds, n_runs, max(lengths, default=0), grown)
+                Measured(asset, len(new), seconds, n_runs, max(lengths, default=0), last, grown)
             )
     return measured
 
@@ -142,7 +143,8 @@ def _n_bytes(folder: Path) -> int:
 def _line(each: Measured) -> str:
     return (
         f"{each.n_shards:>6} shards  {each.asset:<26}{each.cpu_ms:8.1f} ms per shard, "
-        f"{each.n_runs} runs, event {each.event_bytes / 1000:.1f} kB, instance "
+        f"{each.n_runs} runs, event {each.event_bytes / 1000:.1f} kB, the last "
+        f"{each.last_event_bytes / 1000:.1f} kB, instance "
         f"{each.instance_bytes / each.n_shards / 1000:.1f} kB per shard"
     )
 

@@ -150,9 +150,10 @@ def scored_shards(
     what a changed criterion computes is computed again; a killed step goes on where it was.
     `score_report` shows what each criterion prefers.
     """
-    store = project.store
+    # Read once: a profile takes longer to read than a small shard to score.
+    settings, store = project.settings, project.store
     with clear_errors(MissingOutputError, StaleModelError, CheckpointError):
-        models = _load_models(store, project.settings)
+        models = _load_models(store, settings)
         encoder = TokenEncoder(project_tokenizer(store))
     fingerprints = {
         "fitted_models": store.fingerprint(store.root / FITTED_MODELS),
@@ -171,7 +172,7 @@ def scored_shards(
 
     def work(key: str) -> dict[str, object]:
         cost = Cost()
-        spread_windows(store, project.settings, SCORED_SHARDS, key, fingerprints)
+        spread_windows(store, settings, SCORED_SHARDS, key, fingerprints)
         score_shard(
             store,
             key,
@@ -226,14 +227,15 @@ def domain_labels(
     below `features.domains.confidence_floor` are `unknown`, a domain of its own. If many are, lower
     the floor or choose another classifier.
     """
-    store = project.store
+    # Read once: a profile takes longer to read than a small shard to score.
+    settings, store = project.settings, project.store
     with clear_errors(MissingOutputError, StaleModelError, CheckpointError):
-        models = _load_models(store, project.settings)
+        models = _load_models(store, settings)
     fingerprints = {"fitted_models": store.fingerprint(store.root / FITTED_MODELS)}
 
     def work(key: str) -> dict[str, object]:
         cost = Cost()
-        spread_windows(store, project.settings, DOMAIN_LABELS, key, fingerprints)
+        spread_windows(store, settings, DOMAIN_LABELS, key, fingerprints)
         counts = label_shard(store, key, models.domains, fingerprints, models.fingerprints)
         path = store.table_path(DOMAIN_LABELS, key)
         n_documents = int(counts["n_documents"].sum())

@@ -75,6 +75,7 @@ def materialize_shards(
     work: Callable[[str], Mapping[str, Any]],
     *,
     columns: Callable[[Mapping[str, pl.DataType]], Mapping[str, Any]] | None = None,
+    is_described: bool = True,
     expected_errors: Sequence[type[Exception]] = (),
     n_threads: int = 1,
 ) -> dg.MaterializeResult:
@@ -89,6 +90,7 @@ def materialize_shards(
         asset: its name.
         work: makes one shard's table and returns its metadata.
         columns: gives the metadata of the columns, from their types; None: `columns_metadata`.
+        is_described: whether columns and first rows are recorded at all.
         expected_errors: errors that fail one shard with their message, while others go on.
         n_threads: shards that are made at once.
 
@@ -100,6 +102,8 @@ def materialize_shards(
     described = partial(columns_metadata, asset) if columns is None else columns
 
     def once(key: str) -> Mapping[str, Any]:
+        if not is_described:
+            return {}
         path = store.table_path(asset, key)
         return {**described(store.read_schema(path)), "first_rows": first_rows(path)}
 

@@ -82,12 +82,17 @@ def make_table(
         for index, batch in _some_windows(store, raw, columns, only):
             _window(batch, index, units, earlier, finished)
         return
-    progress = _Progress(f"{asset} {shard}", store.n_rows(raw))
+    n_rows = store.n_rows(raw)
+    progress = _Progress(f"{asset} {shard}", n_rows)
     content_hashes: list[str] = []
     counts: Counter[str] = Counter()
     with store.table_writer(path, schema) as writer:
         for index, batch in enumerate(store.iter_table(raw, columns, BATCH_ROWS)):
-            content_hash, frames, reused = _window(batch, index, units, earlier, finished)
+            # The table follows the last window at once.
+            is_last = (index + 1) * BATCH_ROWS >= n_rows
+            content_hash, frames, reused = _window(
+                batch, index, units, earlier, finished, keep=not is_last
+            )
             table = pl.concat([batch.select("id"), *frames], how="horizontal")
             writer.write(table.select(schema.names).to_arrow().cast(schema))
             if counted is not None:
@@ -113,8 +118,13 @@ def _window(
     units: Mapping[str, Unit],
     earlier: "_EarlierTable",
     finished: "_FinishedWindows",
+    *,
+    keep: bool = True,
 ) -> tuple[str, list[pl.DataFrame], bool]:
-    """The hash of a window's documents, the columns of all units, and if none was computed."""
+    """The hash of a window's documents, the columns of all units, and if none was computed.
+
+    What is computed is checkpointed if `keep`.
+    """
     content_hash = _content_hash(batch)
     known = earlier.window(index, content_hash)
     missing = {name: unit for name, unit in units.items() if name not in known}
@@ -122,7 +132,8 @@ def _window(
     if missing:
         cache_keys = {name: unit.cache_key for name, unit in missing.items()}
         made_from = {"content": content_hash, "versions": cache_keys}
-        frames.append(finished.window(index, made_from, partial(_compute, batch, missing)))
+        compute = partial(_compute, batch, missing)
+        frames.append(finished.window(index, made_from, compute, keep=keep))
     return content_hash, frames, not missing
 
 
@@ -217,25 +228,40 @@ class _FinishedWindows:
     def __init__(self, store: Store, asset: str, shard: str) -> None:
         self._store = store
         self._folder = store.root / f"{asset}_unfinished" / shard
+        # So that a table that leaves no checkpoints, as most do, looks for none.
+        self._names = store.names_in(self._folder)
 
     def window(
-        self, index: int, made_from: Mapping[str, Any], compute: Callable[[], pl.DataFrame]
+        self,
+        index: int,
+        made_from: Mapping[str, Any],
+        compute: Callable[[], pl.DataFrame],
+        *,
+        keep: bool,
     ) -> pl.DataFrame:
-        """The result of a window: from its checkpoint if the inputs are equal, else computed."""
+        """The result of a window: from its checkpoint if the inputs are equal, else computed.
+
+        What is computed is checkpointed if `keep`.
+        """
         if None in made_from["versions"].values():
             return compute()
         key = hash_bytes(json.dumps(made_from, sort_keys=True).encode())
         path = self._folder / f"{index:06d}-{key}.parquet"
-        frame = read_reusable(lambda: self._store.read_table(path), "the window is computed again")
-        if frame is not None:
-            return frame
+        if path.name in self._names:
+            instead = "the window is computed again"
+            frame = read_reusable(lambda: self._store.read_table(path), instead)
+            if frame is not None:
+                return frame
         frame = compute()
-        self._store.write_table(path, frame)
+        if keep:
+            self._store.write_table(path, frame)
+            self._names.add(path.name)
         return frame
 
     def clear(self) -> None:
         """Remove all checkpoints of the shard, including those of earlier inputs."""
-        self._store.remove_folder(self._folder)
+        if self._names:
+            self._store.remove_folder(self._folder)
 
 
 class _Progress:

@@ -8,6 +8,7 @@ variable, which reads the file again.
 
 import json
 import os
+from functools import lru_cache
 from pathlib import Path
 
 from quadmix_assets.settings.load import (
@@ -18,7 +19,7 @@ from quadmix_assets.settings.load import (
     read_profile,
     settings_of,
 )
-from quadmix_assets.settings.root import Settings
+from quadmix_assets.settings.root import OVERRIDE_PREFIX, Settings
 
 
 def frozen_settings(profile: str | Path | None = None) -> Settings:
@@ -40,12 +41,25 @@ def frozen_settings(profile: str | Path | None = None) -> Settings:
         frozen = json.loads(kept)
         if frozen["profile"] != asked:
             return load_settings(asked)
-        return settings_of(
-            ProfileText(Path(frozen["path"]), Path(frozen["root"]), text=frozen["text"])
+        return _settings_of(
+            ProfileText(Path(frozen["path"]), Path(frozen["root"]), frozen["text"]), _overrides()
         )
     read = read_profile(asked)
-    settings = settings_of(read)
+    settings = _settings_of(read, _overrides())
     os.environ[FROZEN_VARIABLE] = json.dumps(
         {"profile": asked, "path": str(read.path), "root": str(read.root), "text": read.text}
     )
     return settings
+
+
+def _overrides() -> tuple[tuple[str, str], ...]:
+    """What the environment says of settings."""
+    found = (pair for pair in os.environ.items() if pair[0].startswith(OVERRIDE_PREFIX))
+    return tuple(sorted(pair for pair in found if pair[0] != FROZEN_VARIABLE))
+
+
+# Assets ask several times per step, and validation takes longer than a small shard.
+@lru_cache(maxsize=1)
+def _settings_of(read: ProfileText, overrides: tuple[tuple[str, str], ...]) -> Settings:
+    """The settings of a profile, which stay the same as long as its text and the overrides do."""
+    return settings_of(read)

@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pyarrow as pa
@@ -80,6 +81,29 @@ def test_killed_step_goes_on_where_it_stopped(store: Store) -> None:
     store.table_path(SCORED_SHARDS, "s").unlink()
     make(store, a=Lengths().unit)
     assert table(store) == resumed
+
+
+def test_a_table_of_one_window_is_written_without_a_checkpoint(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_raw(store, "s", rows()[:ROWS])
+    written: list[str] = []
+    write = Store.write_table
+
+    def noted(self: Store, path: UPath, frame: pl.DataFrame, summary: Any = None) -> None:
+        written.append(path.name)
+        write(self, path, frame, summary)
+
+    monkeypatch.setattr(Store, "write_table", noted)
+    lengths = Lengths()
+    make(store, a=lengths.unit)
+    assert (lengths.calls, written) == (1, [])
+    put_raw(store, "s", rows()[: 2 * ROWS])
+    written.clear()
+    store.table_path(SCORED_SHARDS, "s").unlink()
+    make(store, a=Lengths().unit)
+    assert [name[:6] for name in written] == ["000000"]
+    assert not (store.root / f"{SCORED_SHARDS}_unfinished" / "s").exists()
 
 
 def test_parts_of_another_version_are_not_taken(store: Store) -> None:
