@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import accumulate
 from typing import Any, cast
 
@@ -23,7 +23,7 @@ from upath import UPath
 
 from quadmix_assets.hashing import hash_bytes
 from quadmix_assets.outputs import RAW_SHARDS
-from quadmix_assets.store import BATCH_ROWS, Store, read_reusable
+from quadmix_assets.store import BATCH_ROWS, Store, file_names, read_reusable
 
 _LOG_SECONDS = 30.0
 _LOG = logging.getLogger(__name__)
@@ -218,6 +218,11 @@ class _FinishedWindows:
         self._store = store
         self._folder = store.root / f"{asset}_unfinished" / shard
 
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """The checkpoints that are there before the first window is computed."""
+        return frozenset(file_names(self._folder))
+
     def window(
         self, index: int, made_from: Mapping[str, Any], compute: Callable[[], pl.DataFrame]
     ) -> pl.DataFrame:
@@ -226,9 +231,13 @@ class _FinishedWindows:
             return compute()
         key = hash_bytes(json.dumps(made_from, sort_keys=True).encode())
         path = self._folder / f"{index:06d}-{key}.parquet"
-        frame = read_reusable(lambda: self._store.read_table(path), "the window is computed again")
-        if frame is not None:
-            return frame
+        # To ask for each window would be some requests of object storage for each.
+        if path.name in self._names:
+            frame = read_reusable(
+                lambda: self._store.read_table(path), "the window is computed again"
+            )
+            if frame is not None:
+                return frame
         frame = compute()
         self._store.write_table(path, frame)
         return frame
