@@ -46,9 +46,10 @@ _N_PARTS_AT_ONCE = 4
 _MAX_PARTS = 9_000
 _TABLE = ".parquet"
 
-
 _REMEMBERED = StepMemory()
+# Of several threads that read the tables of a folder, one lists it.
 _LISTING_LOCK = threading.Lock()
+# Whether this process has copied tables since it last looked at the room that copies take.
 _HAS_NEW_COPIES = threading.Event()
 
 
