@@ -14,10 +14,10 @@ so.
 import io
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
 from fsspec.asyn import sync
 from upath import UPath
@@ -45,6 +45,8 @@ _N_PARTS_AT_ONCE = 4
 # S3 takes 10,000 parts of an object.
 _MAX_PARTS = 9_000
 _TABLE = ".parquet"
+
+_Read = TypeVar("_Read")
 
 _REMEMBERED = StepMemory()
 # Of several threads that read the tables of a folder, one lists it.
@@ -266,9 +268,11 @@ def _first_bytes(path: UPath) -> tuple[bytes, str | None]:
     """The first `_FIRST_BYTES` of an object, and on S3 the ETag that came with them."""
     if path.protocol not in S3:
         return _range(path, 0, _FIRST_BYTES), None
-    with _no_range_of_nothing(path) as empty:
+
+    def read() -> tuple[bytes, str | None]:
         return cast(tuple[bytes, str | None], sync(path.fs.loop, _get_start, path.fs, path.path))
-    return empty, None
+
+    return _or_empty(path, read, cast(tuple[bytes, str | None], (b"", None)))
 
 
 async def _get_start(fs: Any, path: str) -> tuple[bytes, str | None]:
@@ -291,21 +295,21 @@ async def _get_start(fs: Any, path: str) -> tuple[bytes, str | None]:
 
 
 def _range(path: UPath, start: int, end: int | None) -> bytes:
-    with _no_range_of_nothing(path) as empty:
-        return cast(bytes, path.fs.cat_file(path.path, start=start, end=end))
-    return empty
+    return _or_empty(
+        path, lambda: cast(bytes, path.fs.cat_file(path.path, start=start, end=end)), b""
+    )
 
 
-@contextmanager
-def _no_range_of_nothing(path: UPath) -> Iterator[bytes]:
-    """No range of an empty object can be had: its error ends the block, and is passed over."""
+def _or_empty(path: UPath, read: Callable[[], _Read], empty: _Read) -> _Read:
+    """What `read` gives of a range; `empty` of an empty object, of which no range can be had."""
     try:
-        yield b""
+        return read()
     except FileNotFoundError:
         raise
     except Exception as error:
-        if not _says_no_such_range(error) or path.fs.info(path.path)["size"]:
-            raise
+        if _says_no_such_range(error) and not path.fs.info(path.path)["size"]:
+            return empty
+        raise
 
 
 def _says_no_such_range(error: BaseException) -> bool:
