@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import accumulate
 from typing import Any, cast
 
@@ -23,7 +23,7 @@ from upath import UPath
 
 from quadmix_assets.hashing import hash_bytes
 from quadmix_assets.outputs import RAW_SHARDS
-from quadmix_assets.store import BATCH_ROWS, Store, read_reusable
+from quadmix_assets.store import BATCH_ROWS, Store, file_names, read_reusable
 
 _LOG_SECONDS = 30.0
 _LOG = logging.getLogger(__name__)
@@ -228,8 +228,14 @@ class _FinishedWindows:
     def __init__(self, store: Store, asset: str, shard: str) -> None:
         self._store = store
         self._folder = store.root / f"{asset}_unfinished" / shard
-        # So that a table that leaves no checkpoints, as most do, looks for none.
-        self._names = store.names_in(self._folder)
+
+    @cached_property
+    def _names(self) -> set[str]:
+        """The checkpoints that are there, beginning with those of an earlier try.
+
+        Listed once: on object storage each question for a window would be some requests.
+        """
+        return set(file_names(self._folder))
 
     def window(
         self,

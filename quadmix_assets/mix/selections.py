@@ -97,7 +97,7 @@ class MixRows:
 
     def _path(self, shard: str) -> UPath:
         path = kept_table(self.store, self.mix, self.manifest["shards"][shard]["checksum"])
-        if path.exists():
+        if self.store.exists(path):
             return path
         raise MissingOutputError(
             f"{path} is gone, which holds the shard {shard!r} of the version {self.version} of "

@@ -162,7 +162,7 @@ def _shown(
 def _excerpts(store: Store, shard: str, ids: pl.Series) -> dict[str, str]:
     """The starts of the texts of documents of a shard, by id."""
     path = store.table_path(RAW_SHARDS, shard)
-    if not path.exists():
+    if not store.exists(path):
         return {}
     found: dict[str, str] = {}
     wanted = ids.to_list()

@@ -23,7 +23,7 @@ DEFAULT_PROFILE = "demo"
 PROFILE_VARIABLE = "QUADMIX_PROFILE"
 # Holds the text of the profile for child processes; see `frozen.py`.
 FROZEN_VARIABLE = "QUADMIX_FROZEN"
-# Of this machine and not of a project: read by `store/local_copies.py`.
+# Of this machine and not of a project: read by `store/copies_folder.py`.
 _COPIES_VARIABLES = ("QUADMIX_COPIES", "QUADMIX_COPIES_GB")
 _NO_OVERRIDES = (PROFILE_VARIABLE, FROZEN_VARIABLE, *_COPIES_VARIABLES)
 

@@ -5,7 +5,7 @@ from quadmix_assets.store.cards import carded_file, delete_carded, read_carded
 from quadmix_assets.store.errors import DamagedOutputError, MissingOutputError
 from quadmix_assets.store.json_text import json_text
 from quadmix_assets.store.keeping import bytes_freed_with, keep_table
-from quadmix_assets.store.listings import LISTING_FILE
+from quadmix_assets.store.listings import LISTING_FILE, file_names
 from quadmix_assets.store.objects import one_step, open_object
 from quadmix_assets.store.outputs_in import output_names
 from quadmix_assets.store.remote import with_retries
@@ -48,6 +48,7 @@ __all__ = [
     "delete_carded",
     "delete_damaged",
     "described_tables",
+    "file_names",
     "is_local",
     "json_text",
     "keep_table",

@@ -6,23 +6,33 @@ scores and all JSON, is one request, and what is not there is one request as wel
 
 Within a step, an object that was read is remembered for some seconds (`one_step`): a step looks at
 the summary, the rows and the columns of the same table. Nothing is remembered between steps, nor
-that something is missing, so that a step sees all that was written before it began.
+that something is missing, so that a step sees all that was written before it began. Small tables
+are kept on this machine (`table_copies.py`); a step lists a folder to see which of them are still
+so.
 """
 
 import io
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, TypeVar, cast
 
+from fsspec.asyn import sync
 from upath import UPath
 
 from quadmix_assets.hashing import Digest
 from quadmix_assets.in_order import in_order
 from quadmix_assets.store.remote import S3
+from quadmix_assets.store.step_memory import StepMemory
+from quadmix_assets.store.table_copies import (
+    make_room_for_tables,
+    n_requests_to_list,
+    note_listed,
+    read_copy,
+    write_copy,
+)
 from quadmix_assets.store.temporaries import is_local
 
 # What is read of an object at first.
@@ -34,74 +44,32 @@ _PART_BYTES = 8 << 20
 _N_PARTS_AT_ONCE = 4
 # S3 takes 10,000 parts of an object.
 _MAX_PARTS = 9_000
-_REMEMBERED_BYTES = 128 << 20
-_REMEMBERED_SECONDS = 30.0
+_TABLE = ".parquet"
+
+_Read = TypeVar("_Read")
+
+_REMEMBERED = StepMemory()
+# Of several threads that read the tables of a folder, one lists it.
+_LISTING_LOCK = threading.Lock()
+# Whether this process has copied tables since it last looked at the room that copies take.
+_HAS_NEW_COPIES = threading.Event()
 
 
-class _Remembered:
-    """The starts of objects that the running step has read; the oldest are forgotten first."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._n_steps = 0
-        self._n_bytes = 0
-        self._found: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
-
-    @contextmanager
-    def step(self) -> Iterator[None]:
-        with self._lock:
-            self._n_steps += 1
-            self._clear()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._n_steps -= 1
-                self._clear()
-
-    @property
-    def is_in_step(self) -> bool:
-        return self._n_steps > 0
-
-    def get(self, path: UPath) -> bytes | None:
-        with self._lock:
-            since, content = self._found.get(str(path), (0.0, None))
-            is_new = time.monotonic() - since < _REMEMBERED_SECONDS
-            return content if is_new else None
-
-    def put(self, path: UPath, content: bytes) -> None:
-        self.drop(path)
-        with self._lock:
-            if not self._n_steps:
-                return
-            self._found[str(path)] = (time.monotonic(), content)
-            self._n_bytes += len(content)
-            while self._n_bytes > _REMEMBERED_BYTES:
-                self._n_bytes -= len(self._found.popitem(last=False)[1][1])
-
-    def drop(self, path: UPath) -> None:
-        """Forget an object, or all in a folder."""
-        with self._lock:
-            below = [key for key in self._found if key == str(path) or key.startswith(f"{path}/")]
-            for key in below:
-                self._n_bytes -= len(self._found.pop(key)[1])
-
-    def _clear(self) -> None:
-        self._found.clear()
-        self._n_bytes = 0
-
-
-_REMEMBERED = _Remembered()
-
-
-def one_step() -> AbstractContextManager[None]:
+@contextmanager
+def one_step() -> Iterator[None]:
     """A context in which objects that were read are remembered for some seconds."""
-    return _REMEMBERED.step()
+    try:
+        with _REMEMBERED.step():
+            yield
+    finally:
+        if _HAS_NEW_COPIES.is_set():
+            _HAS_NEW_COPIES.clear()
+            make_room_for_tables()
 
 
 def forget(path: UPath) -> None:
     """Read an object, or a folder of objects, anew: it has changed."""
-    _REMEMBERED.drop(path)
+    _REMEMBERED.drop(str(path))
 
 
 def read_content(path: UPath) -> bytes:
@@ -157,7 +125,12 @@ def object_names(folder: UPath) -> list[str]:
 def objects_below(folder: UPath) -> dict[str, dict[str, Any]]:
     """What the storage says of each object below a folder, by its path relative to the folder."""
     root = folder.path.rstrip("/")
-    found = folder.fs.find(root, detail=True)
+    parent, _, name = root.rpartition("/")
+    if folder.protocol in S3 and parent:
+        # Of a folder that is not there, s3fs asks twice more.
+        found = folder.fs.find(parent, detail=True, prefix=f"{name}/")
+    else:
+        found = folder.fs.find(root, detail=True)
     inside = {str(name): about for name, about in found.items() if about["type"] == "file"}
     # Some file systems name paths with a leading slash, and some without.
     start = root.lstrip("/") + "/"
@@ -232,25 +205,110 @@ def delete_object(path: UPath) -> None:
         forget(path)
 
 
+def delete_folder(folder: UPath) -> None:
+    """Delete all objects below a folder, if there are any."""
+    forget(folder)
+    try:
+        if folder.protocol in S3:
+            names = object_names(folder)
+            if names:
+                folder.fs.rm([(folder / name).path for name in names])
+        elif folder.exists():
+            folder.fs.rm(folder.path, recursive=True)
+    finally:
+        forget(folder)
+
+
 def _start_of(path: UPath) -> bytes:
     """The first bytes of an object; all, if there are fewer than `_FIRST_BYTES`."""
-    known = _REMEMBERED.get(path)
+    known = _REMEMBERED.content(str(path))
     if known is not None:
         return known
-    start = _range(path, 0, _FIRST_BYTES)
-    _REMEMBERED.put(path, start)
+    has_copies = _REMEMBERED.is_in_step and path.protocol in S3 and path.name.endswith(_TABLE)
+    if has_copies and (copy := _copied(path)) is not None:
+        return copy
+    moment = _REMEMBERED.moment()
+    start, etag = _first_bytes(path)
+    _REMEMBERED.remember_content(str(path), start, moment)
+    if has_copies and etag is not None and len(start) < _FIRST_BYTES:
+        _HAS_NEW_COPIES.set()
+        write_copy(path, etag, start)
     return start
 
 
-def _range(path: UPath, start: int, end: int | None) -> bytes:
+def _copied(path: UPath) -> bytes | None:
+    """A table from this machine's copy, if the listing of its folder says that it is still so."""
+    folder = path.parent
+    with _LISTING_LOCK:
+        if not _REMEMBERED.has_listing(str(folder)):
+            if not _REMEMBERED.is_worth_listing(str(folder), lambda: n_requests_to_list(folder)):
+                return None
+            moment, since = _REMEMBERED.moment(), time.monotonic()
+            etags = _etags_in(folder)
+            _REMEMBERED.remember_listing(str(folder), etags, moment, since)
+            note_listed(folder, len(etags))
+    etag = _REMEMBERED.etag(str(folder), path.name)
+    return None if etag is None else read_copy(path, etag)
+
+
+def _etags_in(folder: UPath) -> dict[str, str]:
+    """The ETags of the objects in a folder, by name; a request for each thousand."""
     try:
-        return cast(bytes, path.fs.cat_file(path.path, start=start, end=end))
+        found = folder.fs.ls(folder.path, detail=True)
+    except FileNotFoundError:
+        return {}
+    return {
+        str(each["name"]).rpartition("/")[2]: str(each["ETag"])
+        for each in found
+        if each["type"] == "file" and each.get("ETag")
+    }
+
+
+def _first_bytes(path: UPath) -> tuple[bytes, str | None]:
+    """The first `_FIRST_BYTES` of an object, and on S3 the ETag that came with them."""
+    if path.protocol not in S3:
+        return _range(path, 0, _FIRST_BYTES), None
+
+    def read() -> tuple[bytes, str | None]:
+        return cast(tuple[bytes, str | None], sync(path.fs.loop, _get_start, path.fs, path.path))
+
+    return _or_empty(path, read, cast(tuple[bytes, str | None], (b"", None)))
+
+
+async def _get_start(fs: Any, path: str) -> tuple[bytes, str | None]:
+    """As s3fs's own `_cat_file`, which keeps the ETag to itself."""
+    bucket, key, version = fs.split_path(path)
+    asked = {} if version is None else {"VersionId": version}
+
+    async def get() -> tuple[bytes, str | None]:
+        answer = await fs._call_s3(
+            "get_object", Bucket=bucket, Key=key, Range=f"bytes=0-{_FIRST_BYTES - 1}", **asked
+        )
+        try:
+            return await answer["Body"].read(), answer.get("ETag")
+        finally:
+            answer["Body"].close()
+
+    from s3fs.core import _error_wrapper
+
+    return cast(tuple[bytes, str | None], await _error_wrapper(get, retries=fs.retries))
+
+
+def _range(path: UPath, start: int, end: int | None) -> bytes:
+    return _or_empty(
+        path, lambda: cast(bytes, path.fs.cat_file(path.path, start=start, end=end)), b""
+    )
+
+
+def _or_empty(path: UPath, read: Callable[[], _Read], empty: _Read) -> _Read:
+    """What `read` gives of a range; `empty` of an empty object, of which no range can be had."""
+    try:
+        return read()
     except FileNotFoundError:
         raise
     except Exception as error:
-        # No range of an empty object can be had.
         if _says_no_such_range(error) and not path.fs.info(path.path)["size"]:
-            return b""
+            return empty
         raise
 
 

@@ -26,7 +26,7 @@ from quadmix_assets.store.file_state import once_per_state
 from quadmix_assets.store.json_text import json_text
 from quadmix_assets.store.listings import LISTING_FILE, VERSIONS_FOLDER, Listing, read_listing
 from quadmix_assets.store.local_copies import local_copy
-from quadmix_assets.store.objects import forget, object_exists, read_content
+from quadmix_assets.store.objects import delete_folder, object_exists, read_content
 from quadmix_assets.store.outputs_in import (
     listed_hash,
     looks_like_output,
@@ -303,8 +303,9 @@ class Store:
 
     def remove_folder(self, path: UPath) -> None:
         """Delete a folder of the lake with all that is in it, if it is there."""
-        forget(path)
-        if path.exists():
+        if not is_local(path):
+            delete_folder(path)
+        elif path.exists():
             path.fs.rm(path.path, recursive=True)
 
     @contextmanager

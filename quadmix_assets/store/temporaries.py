@@ -51,10 +51,12 @@ def temporary_file(path: Path | UPath) -> Iterator[tuple[Path, BinaryIO]]:
     try:
         yield temporary, file
     finally:
-        file.close()
-        # Where it was renamed there is nothing to delete, and nothing that could fail.
-        if temporary.exists():
-            temporary.unlink(missing_ok=True)
+        try:
+            file.close()  # On a full disk it fails, on what was not yet written.
+        finally:
+            # Where it was renamed there is nothing to delete, and nothing that could fail.
+            if temporary.exists():
+                temporary.unlink(missing_ok=True)
 
 
 def write_at_once(path: Path, content: bytes) -> None:

@@ -10,7 +10,7 @@ import pytest
 from upath import UPath
 
 from quadmix_assets.store import MissingOutputError, Store, atomic_folder
-from quadmix_assets.store.local_copies import copies_folder
+from quadmix_assets.store.copies_folder import copies_folder
 from quadmix_assets_tests.s3 import BUCKET
 from quadmix_assets_tests.s3_requests import Requests, counting_server
 

@@ -162,3 +162,18 @@ def test_the_files_of_a_folder(store: Store, server: Requests) -> None:
     server.clear()
     store.fingerprint(folder)
     assert len(server) <= 2
+
+
+def test_a_folder_is_deleted_in_two_requests(store: Store, server: Requests) -> None:
+    folder = store.root / "unfinished" / "shard"
+    for name in ("a", "b"):
+        store.write_table(folder / f"{name}.parquet", SMALL)
+    store.write_table(store.root / "unfinished" / "shard-2" / "a.parquet", SMALL)
+    server.clear()
+    store.remove_folder(folder)
+    assert [method for method, _ in server] == ["GET", "POST"]
+    assert object_names(store.root / "unfinished") == ["shard-2/a.parquet"]
+    server.clear()
+    store.remove_folder(folder)
+    assert object_names(folder) == []
+    assert [method for method, _ in server] == ["GET", "GET"]
