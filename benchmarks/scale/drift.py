@@ -1,10 +1,11 @@
-"""What both drift checks of a large pool cost the first time, and what scoring and mixing add for it.
+"""What both drift checks of a large pool cost the first time, and what shards keep for them.
 
     python -m benchmarks.scale.drift --documents 1000000 10000000 100000000 --folder pools
 
 A made-up pool of 3 criteria and 26 domains in shards of 100,000 documents; normalizers and rule are
 fitted on its first 5 shards, so that all others are new to both. Of each shard the sketch of its
-scores is made, as when it is scored, and its counts, as when the mix decides on it. Then a pool of
+scores is made, as when it is scored, and its counts, as when the mix decides on it; with `--copied`
+only of the first shards, and the others get copies of theirs under their own seals. Then a pool of
 each size is checked for the first time, and once more. CPU seconds of this process.
 """
 
@@ -23,8 +24,8 @@ from benchmarks.scale.measured import peak_mib
 from benchmarks.scale.pool import CRITERIA, DOMAIN_NAMES, generate_pool
 from quadmix_assets.corpus.tokenizer import tokenizer_path
 from quadmix_assets.features.normalize_pool import fit_normalizers
-from quadmix_assets.features.scored_documents import versions_of_scored
 from quadmix_assets.features.score_drift import score_drift, write_sketch
+from quadmix_assets.features.scored_documents import versions_of_scored
 from quadmix_assets.features.scored_reference_pool import write_scored_reference_pool
 from quadmix_assets.features.tallies import tally
 from quadmix_assets.mix.fit_rule import fit_rule
@@ -36,6 +37,7 @@ from quadmix_assets.outputs import (
     FITTED_MODELS,
     RULE_SUMMARY,
     SCORE_DRIFT,
+    SCORE_SKETCHES,
     SCORED_SHARDS,
     mix_output,
 )
@@ -105,6 +107,23 @@ def keep(store: Store, settings: Settings, shards: Sequence[str]) -> tuple[float
     return sketches, counts, deciding
 
 
+def copy(store: Store, settings: Settings, shards: Sequence[str], n_made: int) -> None:
+    """Give all but the first shards what the first ones keep, so that it counts as their own."""
+    loaded = read_rule(store, settings, _MIX)
+    key = rule_key(loaded.fingerprints, settings.domain_names)
+    for number, shard in enumerate(shards[n_made:]):
+        model = shards[number % n_made]
+        seal = store.seal(store.table_path(SCORED_SHARDS, shard))
+        sketch = store.table_path(SCORE_SKETCHES, model)
+        of_shard = {**store.summary(sketch)["made_from"], "scored": seal}
+        write_kept(
+            store, store.table_path(SCORE_SKETCHES, shard), store.read_table(sketch), of_shard
+        )
+        counts = store.read_table(counts_path(store, _MIX, model))
+        version = versions_of_scored(store, [shard])[shard]
+        write_kept(store, counts_path(store, _MIX, shard), counts, made_from(key, version))
+
+
 def check(store: Store, settings: Settings, shards: Sequence[str]) -> tuple[float, float]:
     """Run both checks; returns the CPU seconds of that of the normalizers and that of the rule."""
     start = time.process_time()
@@ -127,6 +146,7 @@ def main() -> None:
     )
     parser.add_argument("--documents", type=int, nargs="+", default=[1_000_000])
     parser.add_argument("--folder", type=Path, help="of a pool, which is kept and made if missing")
+    parser.add_argument("--copied", type=int, metavar="N", help="shards that keep their own")
     parser.add_argument("--unprepared", action="store_true", help="shards have kept nothing yet")
     arguments = parser.parse_args()
     n_shards = max(max(arguments.documents) // _PER_SHARD, _N_FITTED)
@@ -140,7 +160,9 @@ def main() -> None:
         fit(store, settings, shards[:_N_FITTED])
         primed = store.root / mix_output(_MIX, RULE_SUMMARY)
         if not arguments.unprepared:
-            spent = np.array(keep(store, settings, shards[:n_shards])) / n_shards * 1_000
+            n_made = min(arguments.copied or n_shards, n_shards)
+            spent = np.array(keep(store, settings, shards[:n_made])) / n_made * 1_000
+            copy(store, settings, shards[:n_shards], n_made)
             print(
                 f"per shard of {_PER_SHARD:,} documents: sketch {spent[0]:.0f} ms, counts "
                 f"{spent[1]:.0f} ms, beside {spent[2]:.0f} ms of reading and deciding",
@@ -153,9 +175,10 @@ def main() -> None:
             print(f"{n_documents:,} documents, {len(pool)} shards")
             for what in ("the first time", "again"):
                 of_scores, of_rule = check(store, settings, pool)
+                both, peak = of_scores + of_rule, peak_mib() / 2**10
                 print(
                     f"  {what}: normalizers {of_scores:.2f} s, rule {of_rule:.2f} s, "
-                    f"together {of_scores + of_rule:.2f} s of CPU, peak {peak_mib() / 2**10:.2f} GiB",
+                    f"together {both:.2f} s of CPU, peak {peak:.2f} GiB",
                     flush=True,
                 )
 
