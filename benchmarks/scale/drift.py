@@ -25,7 +25,7 @@ from benchmarks.scale.pool import CRITERIA, DOMAIN_NAMES, generate_pool
 from quadmix_assets.corpus.tokenizer import tokenizer_path
 from quadmix_assets.features.normalize_pool import fit_normalizers
 from quadmix_assets.features.score_drift import score_drift, write_sketch
-from quadmix_assets.features.scored_documents import versions_of_scored
+from quadmix_assets.features.scored_documents import version_of_scored
 from quadmix_assets.features.scored_reference_pool import write_scored_reference_pool
 from quadmix_assets.features.tallies import tally
 from quadmix_assets.mix.fit_rule import fit_rule
@@ -99,7 +99,7 @@ def keep(store: Store, settings: Settings, shards: Sequence[str]) -> tuple[float
         made = loaded.decide(documents)
         decided = time.process_time()
         table = tally(RuleCounter.of(loaded.rule).count(documents, made))
-        version = versions_of_scored(store, [shard])[shard]
+        version = version_of_scored(store, shard)
         write_kept(store, counts_path(store, _MIX, shard), table, made_from(key, version))
         counts += time.process_time() - decided
         deciding += decided - sketched
@@ -120,7 +120,7 @@ def copy(store: Store, settings: Settings, shards: Sequence[str], n_made: int) -
             store, store.table_path(SCORE_SKETCHES, shard), store.read_table(sketch), of_shard
         )
         counts = store.read_table(counts_path(store, _MIX, model))
-        version = versions_of_scored(store, [shard])[shard]
+        version = version_of_scored(store, shard)
         write_kept(store, counts_path(store, _MIX, shard), counts, made_from(key, version))
 
 

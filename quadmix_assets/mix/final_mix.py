@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from quadmix_assets.features.scored_documents import versions_of_scored
+from quadmix_assets.features.scored_documents import version_of_scored
 from quadmix_assets.features.tallies import tally
 from quadmix_assets.mix.documents import Documents
 from quadmix_assets.mix.pool import read_documents
@@ -54,7 +54,7 @@ def mix_shard(
         normalizers=loaded.normalizers,
     )
     raw_checksum = _checksum_of_scored(store, shard, len(documents))
-    version = versions_of_scored(store, [shard])[shard]
+    version = version_of_scored(store, shard)
     made, is_dropped = loaded.decide(documents), loaded.is_dropped(documents)
     summary = _summary(documents, made.copies, is_dropped)
     summary["inputs"] = {**loaded.fingerprints, "raw_shard": raw_checksum}
