@@ -69,6 +69,9 @@ SETTINGS_OF = "settings_of"
 FOOTERS = "footers"
 POOL_SUMMARY = "pool_summary"
 RULE_SUMMARY = "rule_summary"
+SCORE_SKETCHES = "score_sketches"
+SCORE_DRIFT = "score_drift"
+RULE_COUNTS = "rule_counts"
 
 PER_SHARD = (
     RAW_SHARDS,
@@ -117,7 +120,8 @@ def files_of_a_shard(mixes: Iterable[str]) -> tuple[str, ...]:
         QUARANTINE,
         f"{SCORED_SHARDS}_unfinished",
         f"{DOMAIN_LABELS}_unfinished",
-        *(mix_output(mix, what) for mix in names for what in (FINAL_MIX, MIX_EXPORT)),
+        SCORE_SKETCHES,
+        *(mix_output(mix, what) for mix in names for what in (FINAL_MIX, MIX_EXPORT, RULE_COUNTS)),
     )
 
 

@@ -34,6 +34,7 @@ from quadmix_assets.features.label_coverage import label_coverage
 from quadmix_assets.features.normalizers import fit_normalizer
 from quadmix_assets.features.population_shift import shifts_of_shards
 from quadmix_assets.features.report.score_report import ScoreReport
+from quadmix_assets.features.score_drift import score_drift, write_sketch
 from quadmix_assets.features.scored_reference_pool import write_scored_reference_pool
 from quadmix_assets.mix.changes import changes_since
 from quadmix_assets.mix.completeness import incomplete_entries
@@ -150,6 +151,8 @@ def _make_pool(folder: Path, n_shards: int, n_documents: int) -> None:
 
 def _put_scores(store: Store, key: str, settings: Settings) -> None:
     write_scores(store, key, settings)
+    scored = store.read_table(store.table_path(SCORED_SHARDS, key))
+    write_sketch(store, key, scored, settings.score_names)
     path = store.table_path(DOMAIN_LABELS, key)
     labels, summary = store.read_table(path), store.summary(path)
     counts = dict(labels["domain"].value_counts().sort("domain").iter_rows())
@@ -163,9 +166,10 @@ def _wave(store: Store, settings: Settings, keys: list[str]) -> Iterator[tuple[s
     yield "check of labels", lambda: label_coverage(store, keys)
     yield "check of new shards", lambda: shifts_of_shards(store, keys[_N_FITTED:], criteria)
     yield (
-        "score report, check of normalizers",
+        "score report",
         lambda: ScoreReport.of(store, keys, criteria, domains, weighed=criteria),
     )
+    yield "check of the normalizers", lambda: score_drift(store, keys, criteria)
     yield "check of the rule", lambda: rule_drift(store, keys, settings, _MIX)
     yield "manifest", lambda: _manifest(store, settings, keys)
     yield "links", lambda: _links(store, keys)

@@ -34,12 +34,7 @@ from quadmix_assets.features.inference.checkpoint import CheckpointError
 from quadmix_assets.features.label_coverage import label_coverage
 from quadmix_assets.features.learned.fit import FittedModels, fit_models, load_models
 from quadmix_assets.features.learned.pinned import StaleModelError
-from quadmix_assets.features.normalize_pool import (
-    fit_normalizers,
-    load_normalizers,
-)
-from quadmix_assets.features.normalizers import RankNormalizer
-from quadmix_assets.features.pool_summary import summarize_pool
+from quadmix_assets.features.normalize_pool import fit_normalizers
 from quadmix_assets.features.population_shift import (
     describe_shifts,
     reference_shards,
@@ -47,6 +42,7 @@ from quadmix_assets.features.population_shift import (
     shifts_of_shards,
 )
 from quadmix_assets.features.score import N_TOKENS, label_shard, score_shard
+from quadmix_assets.features.score_drift import score_drift, write_sketch
 from quadmix_assets.features.scored_reference_pool import (
     read_scored_reference_pool,
     write_scored_reference_pool,
@@ -183,6 +179,7 @@ def scored_shards(
         )
         path = store.table_path(SCORED_SHARDS, key)
         scored = store.read_table(path)
+        write_sketch(store, key, scored, project.settings.score_names)
         means = {
             f"mean_{criterion.name}": float(scored[criterion.name].to_numpy().mean())
             for criterion in models.criteria
@@ -400,13 +397,8 @@ def normalizers_fit_the_pool(
         )
     shards = shards_with(context, SCORED_SHARDS)
     with clear_errors(MissingOutputError, ValueError):
-        pool = summarize_pool(store, shards, criteria, settings.domain_names)
-        fitted = dict(zip(criteria, load_normalizers(store, criteria), strict=True))
-    distance = {
-        name: pool.drift(name, normalizer)
-        for name, normalizer in fitted.items()
-        if isinstance(normalizer, RankNormalizer)
-    }
+        found = score_drift(store, shards, criteria)
+    distance = {name: drift.distance for name, drift in found.items()}
     limit = settings.features.max_drift
     far = {name: value for name, value in distance.items() if value > limit}
     return dg.AssetCheckResult(
@@ -417,5 +409,8 @@ def normalizers_fit_the_pool(
         else f"the pool has drifted from the normalizers of {', '.join(far)}: sigma is off by up "
         f"to {max(far.values()):.3f} (limit {limit}); to fit them again, materialise "
         "scored_reference_pool and all assets downstream of it",
-        metadata={f"drift_{name}": value for name, value in distance.items()},
+        metadata={
+            **{f"drift_{name}": value for name, value in distance.items()},
+            "max_error": max((drift.max_error for drift in found.values()), default=0.0),
+        },
     )

@@ -150,6 +150,7 @@ def rule_fits_the_pool(mix: NamedMix) -> dg.AssetChecksDefinition:
             ),
             metadata={
                 **{f"drift_{name}": value for name, value in by_domain.items()},
+                "max_error": found.max_error,
                 "taken": markdown_table(
                     pl.DataFrame(
                         {

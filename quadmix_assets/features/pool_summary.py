@@ -1,6 +1,6 @@
 """What is said of the scores of a whole pool, from numbers that are measured shard by shard.
 
-`score_report` and the check `normalizers_fit_the_pool` read it. It is kept in the lake
+`score_report` reads it. It is kept in the lake
 (`pool_summary/`) as a running total: a new shard is measured alone, and no row of another one is
 read. All of it is the same whatever the shards, their order, and the steps in which they came.
 """
@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from quadmix_assets.features.normalize_pool import load_normalizers
-from quadmix_assets.features.normalizers import Normalizer, RankNormalizer
+from quadmix_assets.features.normalizers import Normalizer
 from quadmix_assets.features.report.domains import (
     N_CONFIDENCE_BINS,
     confidence_counts,
@@ -28,17 +28,14 @@ from quadmix_assets.features.scored_documents import (
 )
 from quadmix_assets.features.tallies import merge_tallies, numbers_of, tally
 from quadmix_assets.outputs import POOL_SUMMARY, SCORE_NORMALIZERS
-from quadmix_assets.sampling.share_grid import ShareGrid
 from quadmix_assets.sampling.validation import IntArray
 from quadmix_assets.store import Measuring, Store, Tables, running_total
 
 MAX_SAMPLED = 200_000
 """Most documents of the sample; a correlation has a standard error of about 0.002 then."""
-GRID_POINTS = 1_000
-"""Breakpoints of a normalizer at which the drift from it is measured."""
 
 # Of the format and of what is measured: with another number all is measured anew.
-_VERSION = 1
+_VERSION = 2
 _N_LEVELS = 65
 
 
@@ -50,8 +47,7 @@ class PoolSummary:
         criteria: the N names.
         domains: the M names.
         counts: whole numbers by group: `documents` and `tokens` by domain, `confidence` by bin,
-            `sigma <criterion>` as `sigma_sums` gives them, `scores <criterion>` tokens by cell of
-            the grid, `levels` of id hashes.
+            `sigma <criterion>` as `sigma_sums` gives them, `levels` of id hashes.
         sample: columns id_hash, n_tokens, domain (its index), and the raw scores by criterion: all
             documents while there are at most MAX_SAMPLED, else a half, a quarter, and so on, those
             with the smallest id hashes.
@@ -99,15 +95,6 @@ class PoolSummary:
             for name in self.criteria
         ]
         return np.column_stack(columns)
-
-    def drift(self, criterion: str, normalizer: RankNormalizer) -> float:
-        """How far the pool has drifted from what a normalizer was fitted on, in [0, 1].
-
-        It is the distance of Kolmogorov and Smirnov at up to GRID_POINTS breakpoints of the table,
-        exact there, and off by at most 1 / (GRID_POINTS - 1) elsewhere.
-        """
-        grid = ShareGrid.of(normalizer.table, GRID_POINTS)
-        return grid.distance(numbers_of(self.counts, f"scores {criterion}", grid.n_cells))
 
 
 def summarize_pool(
@@ -164,9 +151,6 @@ def _measure(
         scores = pool.scores[:, n]
         sums = sigma_sums(normalizer.apply(scores), pool.n_tokens, pool.domains, n_domains)
         counts[f"sigma {name}"] = sums.ravel()
-        if isinstance(normalizer, RankNormalizer):
-            grid = ShareGrid.of(normalizer.table, GRID_POINTS)
-            counts[f"scores {name}"] = grid.tokens_per_cell(-scores, pool.n_tokens)
     sample = pl.DataFrame(
         {
             "id_hash": pool.id_hashes,

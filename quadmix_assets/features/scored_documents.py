@@ -181,7 +181,17 @@ def versions_of_scored(store: Store, shards: Sequence[str]) -> dict[str, str]:
     """
     scored = all_described(store, SCORED_SHARDS, shards)
     labels = all_described(store, DOMAIN_LABELS, shards)
-    return {shard: f"{scored[shard].seal}-{labels[shard].seal}" for shard in shards}
+    return {shard: _version(scored[shard].seal, labels[shard].seal) for shard in shards}
+
+
+def version_of_scored(store: Store, shard: str) -> str:
+    """That of one shard, at a cost that does not grow with the pool; see `versions_of_scored`."""
+    seals = (store.seal(store.table_path(asset, shard)) for asset in (SCORED_SHARDS, DOMAIN_LABELS))
+    return _version(*seals)
+
+
+def _version(scored: str, labels: str) -> str:
+    return f"{scored}-{labels}"
 
 
 def _read_shard(

@@ -12,12 +12,16 @@ _SCHEMA = {"group": pl.String, "cell": pl.Int64, "n": pl.Int64}
 
 def tally(counts: Mapping[str, IntArray]) -> pl.DataFrame:
     """The numbers of each group (n_cells,) as a table: group, cell, n; zeros are left out."""
-    parts = [pl.DataFrame(schema=_SCHEMA)]
-    for group, numbers in counts.items():
-        cells = np.flatnonzero(numbers)
-        columns = {"group": [group] * len(cells), "cell": cells, "n": numbers[cells]}
-        parts.append(pl.DataFrame(columns, schema=_SCHEMA))
-    return merge_tallies(parts)
+    groups = sorted(counts)
+    cells = [np.flatnonzero(counts[group]) for group in groups]
+    numbers = [counts[group][held] for group, held in zip(groups, cells, strict=True)]
+    which = np.repeat(np.arange(len(groups)), [len(held) for held in cells])
+    columns = {
+        "group": pl.Series(groups, dtype=pl.String).gather(which),
+        "cell": np.concatenate([np.empty(0, dtype=np.int64), *cells]),
+        "n": np.concatenate([np.empty(0, dtype=np.int64), *numbers]),
+    }
+    return pl.DataFrame(columns, schema=_SCHEMA)
 
 
 def merge_tallies(tallies: Sequence[pl.DataFrame]) -> pl.DataFrame:

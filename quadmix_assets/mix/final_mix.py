@@ -5,9 +5,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from quadmix_assets.features.scored_documents import version_of_scored
+from quadmix_assets.features.tallies import tally
 from quadmix_assets.mix.documents import Documents
 from quadmix_assets.mix.pool import read_documents
 from quadmix_assets.mix.rule import Decisions
+from quadmix_assets.mix.rule_counts import RuleCounter, counts_path, made_from, rule_key
 from quadmix_assets.mix.stored_rule import LoadedRule
 from quadmix_assets.outputs import (
     DOMAIN_LABELS,
@@ -18,7 +21,7 @@ from quadmix_assets.outputs import (
 )
 from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.settings import NamedMix, Settings
-from quadmix_assets.store import Store
+from quadmix_assets.store import Store, write_kept
 
 
 def mix_shard(
@@ -26,8 +29,9 @@ def mix_shard(
 ) -> dict[str, Any]:
     """Write the documents of a shard that a mix takes, and return the summary stored with them.
 
-    The rule decides on each document by itself, so the result does not depend on how documents are
-    distributed over shards. No text is read.
+    Beside them goes what the check of the rule needs to know of the shard. The rule decides on each
+    document by itself, so the result does not depend on how documents are distributed over shards.
+    No text is read.
 
     Args:
         store: the lake.
@@ -50,11 +54,15 @@ def mix_shard(
         normalizers=loaded.normalizers,
     )
     raw_checksum = _checksum_of_scored(store, shard, len(documents))
-    made = loaded.decide(documents)
-    summary = _summary(documents, made.copies, loaded.is_dropped(documents))
+    version = version_of_scored(store, shard)
+    made, is_dropped = loaded.decide(documents), loaded.is_dropped(documents)
+    summary = _summary(documents, made.copies, is_dropped)
     summary["inputs"] = {**loaded.fingerprints, "raw_shard": raw_checksum}
     taken = table_of(documents, made).filter(pl.col("copies") > 0)
     store.write_table(store.table_path(mix_output(name, FINAL_MIX), shard), taken, summary)
+    key = rule_key(loaded.fingerprints, documents.domain_names)
+    counts = tally(RuleCounter.of(loaded.rule).count(documents, made, is_dropped))
+    write_kept(store, counts_path(store, name, shard), counts, made_from(key, version))
     return summary
 
 

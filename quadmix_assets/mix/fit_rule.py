@@ -8,18 +8,27 @@ import numpy as np
 import polars as pl
 
 from quadmix_assets.features.near_duplicates.pool import read_near_duplicates
+from quadmix_assets.features.scored_documents import versions_of_scored
 from quadmix_assets.features.scored_reference_pool import read_scored_reference_pool
+from quadmix_assets.features.tallies import tally
 from quadmix_assets.mix.documents import Pool
 from quadmix_assets.mix.duplicates import documents_in, drop_duplicates
 from quadmix_assets.mix.methods.base import Method
 from quadmix_assets.mix.pool import PoolOfShards
 from quadmix_assets.mix.rule import Rule, StoredRule
+from quadmix_assets.mix.rule_counts import COUNTS, RuleCounter, rule_key
 from quadmix_assets.mix.stored_rule import DROPPED_TABLE, read_rule_values, write_rule
-from quadmix_assets.outputs import FINAL_MIX, SELECTION_RULE, mix_output
+from quadmix_assets.outputs import (
+    FINAL_MIX,
+    RULE_SUMMARY,
+    SCORE_NORMALIZERS,
+    SELECTION_RULE,
+    mix_output,
+)
 from quadmix_assets.sampling.validation import IntArray
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import NamedMix, Settings
-from quadmix_assets.store import Store
+from quadmix_assets.store import Store, keep_total
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +65,11 @@ def fit_rule(store: Store, settings: Settings, name: str) -> FittedRule:
             on was made for other criteria or domains; the message says what to do.
     """
     mix = settings.mix_named(name)
-    pool = PoolOfShards.of_mix(store, read_scored_reference_pool(store), settings, mix)
+    shards = read_scored_reference_pool(store)
+    versions, inputs = versions_of_scored(store, shards), dict[str, str]()
+    if mix.normalized:
+        inputs[SCORE_NORMALIZERS] = store.fingerprint(store.root / SCORE_NORMALIZERS)
+    pool = PoolOfShards.of_mix(store, shards, settings, mix)
     method = mix.implementation()(mix, store, settings)
     tokens = resolved_tokens(store, settings, mix)
     seed = derive_seed(settings.seed_of(mix), FINAL_MIX)
@@ -69,21 +82,16 @@ def fit_rule(store: Store, settings: Settings, name: str) -> FittedRule:
             f"the mix {name} cannot be made: {error}; then materialise "
             f"{mix_output(name, SELECTION_RULE)} again"
         ) from error
-    pool_tokens = np.zeros(pool.n_domains, dtype=np.int64)
-    expected_tokens = np.zeros(pool.n_domains, dtype=np.int64)
-    n_documents = 0
-    for part in kept.parts(hashed=True):
-        n_documents += len(part)
-        pool_tokens += part.tokens_per_domain()
-        expected_tokens += part.tokens_per_domain(rule.decide(part).copies)
+    counts = _count(rule, kept)
+    n_documents = int(counts["ranked"].sum())
     if dropped is not None:
         n_documents += dropped.height
-        np.add.at(pool_tokens, dropped["domain"].to_numpy(), dropped["n_tokens"].to_numpy())
+        np.add.at(counts["tokens"], dropped["domain"].to_numpy(), dropped["n_tokens"].to_numpy())
     fitted = FittedRule(
         rule=rule,
         tokens=tokens,
-        pool_tokens=pool_tokens,
-        expected_tokens=expected_tokens,
+        pool_tokens=counts["tokens"],
+        expected_tokens=counts["taken"],
         n_documents=n_documents,
         dropped=_counts(dropped),
         prediction=method.prediction(),
@@ -102,7 +110,25 @@ def fit_rule(store: Store, settings: Settings, name: str) -> FittedRule:
             "objective": settings.objective_of(mix) if mix.uses_theta else mix.objective_name,
         },
     )
+    # The check of the rule begins with what it says of the pool that it was fitted on.
+    inputs[SELECTION_RULE] = store.fingerprint(store.root / mix_output(name, SELECTION_RULE))
+    keep_total(
+        store.root / mix_output(name, RULE_SUMMARY),
+        versions,
+        rule_key(inputs, settings.domain_names),
+        {COUNTS: tally(counts)},
+    )
     return fitted
+
+
+def _count(rule: Rule, pool: Pool) -> dict[str, IntArray]:
+    """What a rule says of all documents that it was fitted on; see `RuleCounter.count`."""
+    counter = RuleCounter.of(rule)
+    counts: dict[str, IntArray] = {}
+    for part in pool.parts(hashed=True):
+        for group, numbers in counter.count(part, rule.decide(part)).items():
+            counts[group] = counts.get(group, 0) + numbers
+    return counts
 
 
 def _dropped(store: Store, mix: NamedMix, method: Method[Any], pool: Pool) -> pl.DataFrame | None:

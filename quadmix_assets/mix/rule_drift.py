@@ -1,37 +1,35 @@
 """How far a pinned rule has drifted from the pool as it is now.
 
-What the rule says of a shard is kept in the lake as a running total (`mixes/<mix>/rule_summary/`):
-a new shard is decided on alone, and no row of another one is read.
+What the rule says of the pool is kept in the lake as a running total (`mixes/<mix>/rule_summary/`),
+which begins with the pool that the rule was fitted on. A new shard adds what was counted when the
+mix decided on it; no row of another shard is read.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 
 from quadmix_assets.features.scored_documents import versions_of_scored
-from quadmix_assets.features.tallies import merge_tallies, numbers_of, tally
-from quadmix_assets.mix.documents import Documents
-from quadmix_assets.mix.methods.theta_rule import ThetaRule
+from quadmix_assets.features.tallies import numbers_of, tally
 from quadmix_assets.mix.pool import read_documents
-from quadmix_assets.mix.rule import Rule
-from quadmix_assets.mix.stored_rule import LoadedRule, read_rule
-from quadmix_assets.outputs import (
-    RULE_SUMMARY,
-    SCORE_NORMALIZERS,
-    SELECTION_RULE,
-    mix_output,
+from quadmix_assets.mix.rule_counts import (
+    COUNTS,
+    RuleCounter,
+    counts_path,
+    made_from,
+    merge_counts,
+    rank_group,
+    rule_key,
 )
-from quadmix_assets.sampling.share_grid import ShareGrid
-from quadmix_assets.sampling.validation import FloatArray, IntArray
+from quadmix_assets.mix.stored_rule import read_rule
+from quadmix_assets.outputs import RULE_SUMMARY, mix_output
+from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.settings import Settings
-from quadmix_assets.store import Measuring, Store, Tables, running_total
+from quadmix_assets.store import Measuring, Store, Tables, read_kept, running_total
 
-GRID_POINTS = 1_000
-"""Breakpoints of a domain's calibration at which ranks are compared."""
-
-# Of the format and of what is measured: with another number all is measured anew.
-_VERSION = 1
+_N_AT_ONCE = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +40,16 @@ class RuleDrift:
         taken_before, taken_now: (M,) tokens that it takes of each domain / tokens of the domain;
             0 of a domain without tokens.
         rank_error: by domain that has documents, the largest distance between a rank by the rule
-            and the rank in the current pool, at up to GRID_POINTS breakpoints, between which it may
-            be larger by 1 / (GRID_POINTS - 1); empty for rules without ranks.
+            and the rank in the current pool, at some breakpoints of its calibration, exact there;
+            empty for rules without ranks.
+        max_error: by how much a rank between two of these breakpoints can be off more than that.
         domain_names: the M domains.
     """
 
     taken_before: FloatArray
     taken_now: FloatArray
     rank_error: dict[str, float]
+    max_error: float
     domain_names: tuple[str, ...]
 
     @property
@@ -75,63 +75,37 @@ def rule_drift(store: Store, shards: Sequence[str], settings: Settings, name: st
     """
     loaded, mix = read_rule(store, settings, name), settings.mix_named(name)
     names = settings.domain_names
-    grids = _grids(loaded.rule)
+    counter, key = RuleCounter.of(loaded.rule), rule_key(loaded.fingerprints, names)
+    versions = versions_of_scored(store, shards)
 
     def measure(shard: str) -> Tables:
-        documents = read_documents(store, [shard], settings, mix, normalizers=loaded.normalizers)
-        return {"counts": tally(_counts(documents, loaded, grids))}
+        def count() -> pl.DataFrame:
+            read = read_documents(store, [shard], settings, mix, normalizers=loaded.normalizers)
+            return tally(counter.count(read, loaded.decide(read), loaded.is_dropped(read)))
+
+        path = counts_path(store, name, shard)
+        return {COUNTS: read_kept(store, path, made_from(key, versions[shard]), count)}
 
     total = running_total(
         store,
         store.root / mix_output(name, RULE_SUMMARY),
-        versions_of_scored(store, shards),
-        Measuring(
-            {
-                "version": _VERSION,
-                "rule": loaded.fingerprints[SELECTION_RULE],
-                "normalizers": loaded.fingerprints.get(SCORE_NORMALIZERS),
-                "domains": list(names),
-            },
-            measure,
-            lambda parts: {"counts": merge_tallies([part["counts"] for part in parts])},
-        ),
-    )["counts"]
+        versions,
+        Measuring(key, measure, merge_counts, n_at_once=_N_AT_ONCE),
+    )[COUNTS]
     now = (numbers_of(total, what, len(names)) for what in ("taken", "tokens"))
     ranked = numbers_of(total, "ranked", len(names))
-    errors = {
-        domain: grid.distance(numbers_of(total, f"ranks {domain}", grid.n_cells))
-        for domain, grid, n_documents in zip(names, grids, ranked, strict=False)
+    compared = [
+        (domain, grid)
+        for domain, grid, n_documents in zip(names, counter.grids, ranked, strict=False)
         if n_documents
+    ]
+    errors = {
+        domain: grid.distance(numbers_of(total, rank_group(domain), grid.n_cells))
+        for domain, grid in compared
     }
+    max_error = max((grid.max_error for _, grid in compared), default=0.0)
     before = np.array(loaded.values["expected_tokens"]), np.array(loaded.values["pool_tokens"])
-    return RuleDrift(_share(*before), _share(*now), errors, names)
-
-
-def _grids(rule: Rule) -> list[ShareGrid]:
-    """Of each domain, where ranks are compared; none of a rule without ranks."""
-    tables = rule.calibration.tables if isinstance(rule, ThetaRule) else ()
-    return [ShareGrid.of(table, GRID_POINTS) for table in tables]
-
-
-def _counts(
-    documents: Documents, loaded: LoadedRule, grids: Sequence[ShareGrid]
-) -> dict[str, IntArray]:
-    """What the rule says of the documents of a shard, in whole numbers by domain or cell."""
-    made = loaded.decide(documents)
-    # Near-duplicates that the rule drops were not ranked when it was fitted.
-    ranked = ~loaded.is_dropped(documents)
-    counts = {
-        "tokens": documents.tokens_per_domain(),
-        "taken": documents.tokens_per_domain(made.copies),
-        "ranked": np.bincount(documents.domains[ranked], minlength=documents.n_domains),
-    }
-    if made.merged_score is not None:
-        for index, (domain, grid) in enumerate(zip(documents.domain_names, grids, strict=False)):
-            members = ranked & (documents.domains == index)
-            counts[f"ranks {domain}"] = grid.tokens_per_cell(
-                made.merged_score[members], documents.n_tokens[members]
-            )
-    return counts
+    return RuleDrift(_share(*before), _share(*now), errors, max_error, names)
 
 
 def _share(taken: np.ndarray, n_tokens: np.ndarray) -> FloatArray:

@@ -48,8 +48,11 @@ class ShareGrid:
             ValueError: a value is NaN or infinite.
         """
         x = check_floats("values", values, (None,))
-        cells = np.searchsorted(self.cuts.value, x, side="left")
-        cells += np.searchsorted(self.cuts.value, x, side="right")
+        cuts = self.cuts.value
+        n_below = np.searchsorted(cuts, x, side="left")
+        cells = 2 * n_below
+        if len(cuts):
+            cells += cuts[np.minimum(n_below, len(cuts) - 1)] == x
         # Weights are summed as float64, which is exact up to 2**53 tokens.
         counts = np.bincount(cells, weights=n_tokens, minlength=self.n_cells)
         return counts.astype(np.int64)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from quadmix_assets.sampling.share_table import TokenShareTable, group_by_value
+from quadmix_assets.sampling.share_table import TokenShareTable, group_by_value, tokens_per_value
 from quadmix_assets.sampling.validation import FloatArray, IntArray, check_floats, check_tokens
 
 MAX_VALUES = 100_000
@@ -114,6 +114,33 @@ class ShareSummary:
         values, tokens, wrong = _grouped(values, tokens, self.max_values)
         self._wrong_tokens += wrong
         self._put(number + 1, _Piece(values, tokens))
+
+
+def thinned_values(
+    values: ArrayLike, tokens: ArrayLike, max_values: int
+) -> tuple[FloatArray, IntArray, int]:
+    """Tokens by value of some documents, at few of their values; whatever their order.
+
+    Args:
+        values: (D,) in any order.
+        tokens: (D,) token counts.
+        max_values: 4 or more.
+
+    Returns:
+        At most `max_values` values, ascending and distinct (V,), the tokens that each stands for
+        (V,), and by how many tokens the tokens at or below any value, or below it, may be off: 0
+        while no more values are distinct, else at most a `max_values - 2`th of all.
+
+    Raises:
+        ValueError: max_values is below 4, shapes disagree, a value is NaN or infinite, or tokens
+            are negative.
+    """
+    if max_values < 4:
+        raise ValueError(f"max_values is {max_values}; expected 4 or more")
+    distinct, n_tokens = tokens_per_value(values, tokens)
+    if len(distinct) <= max_values:
+        return distinct, n_tokens, 0
+    return _grouped(distinct, n_tokens, max_values)
 
 
 def _joined(pieces: list[_Piece]) -> tuple[FloatArray, IntArray]:

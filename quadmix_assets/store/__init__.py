@@ -5,12 +5,13 @@ from quadmix_assets.store.cards import carded_file, delete_carded, read_carded
 from quadmix_assets.store.errors import DamagedOutputError, MissingOutputError
 from quadmix_assets.store.json_text import json_text
 from quadmix_assets.store.keeping import bytes_freed_with, keep_table
+from quadmix_assets.store.kept_tables import read_kept, write_kept
 from quadmix_assets.store.listings import LISTING_FILE, file_names
 from quadmix_assets.store.objects import one_step, open_object
 from quadmix_assets.store.outputs_in import output_names
 from quadmix_assets.store.remote import with_retries
 from quadmix_assets.store.reusable import read_reusable
-from quadmix_assets.store.running_totals import Measuring, Tables, running_total
+from quadmix_assets.store.running_totals import Measuring, Tables, keep_total, running_total
 from quadmix_assets.store.store import Store
 from quadmix_assets.store.summaries import (
     Described,
@@ -52,15 +53,18 @@ __all__ = [
     "is_local",
     "json_text",
     "keep_table",
+    "keep_total",
     "listed_files",
     "one_step",
     "open_object",
     "open_table",
     "output_names",
     "read_carded",
+    "read_kept",
     "read_reusable",
     "running_total",
     "sweep_temporaries",
     "verify_lake",
     "with_retries",
+    "write_kept",
 ]

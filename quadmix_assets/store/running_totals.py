@@ -20,10 +20,8 @@ from quadmix_assets.store.store import Store
 Tables = Mapping[str, pl.DataFrame]
 
 _MADE_OF = "made_of"
-# Shards that are measured before they are merged: their tables are in memory together.
-_N_MERGED = 8
-# A first pass over a large pool that is interrupted has lost so many of these groups at most.
-_N_BETWEEN_WRITES = 32
+# A first pass over a large pool that is interrupted has lost so many shards at most.
+_N_BETWEEN_WRITES = 256
 
 
 @dataclass(frozen=True)
@@ -34,11 +32,13 @@ class Measuring:
         key: what besides the shards decides on it, JSON; with another key nothing is reused.
         measure: the tables of one shard.
         merge: the tables of several totals, or shards, together; of none, empty ones.
+        n_at_once: shards whose tables are in memory together, before they are merged.
     """
 
     key: Mapping[str, Any]
     measure: Callable[[str], Tables]
     merge: Callable[[Sequence[Tables]], Tables]
+    n_at_once: int = 8
 
 
 def running_total(
@@ -61,13 +61,30 @@ def running_total(
     if kept is not None and kept.key == how.key and kept.is_within(versions):
         made_of, total = dict(kept.made_of), kept.tables
     new = sorted(set(versions) - set(made_of))
-    groups = [new[first : first + _N_MERGED] for first in range(0, len(new), _N_MERGED)]
-    for number, shards in enumerate(groups, start=1):
+    n_unwritten = 0
+    for first in range(0, len(new), how.n_at_once):
+        shards = new[first : first + how.n_at_once]
         total = how.merge([total, *(how.measure(shard) for shard in shards)])
         made_of.update({shard: versions[shard] for shard in shards})
-        if number % _N_BETWEEN_WRITES == 0 or number == len(groups):
+        n_unwritten += len(shards)
+        if n_unwritten >= _N_BETWEEN_WRITES or len(made_of) == len(versions):
             _write(folder, _Kept(how.key, made_of, total))
+            n_unwritten = 0
     return total
+
+
+def keep_total(
+    folder: UPath, versions: Mapping[str, str], key: Mapping[str, Any], total: Tables
+) -> None:
+    """Keep a total of these shards that was made on the way, so that they are not measured again.
+
+    Args:
+        folder: of the total alone.
+        versions: see `running_total`.
+        key: see `Measuring`.
+        total: what `running_total` would measure and merge.
+    """
+    _write(folder, _Kept(key, versions, total))
 
 
 @dataclass(frozen=True)

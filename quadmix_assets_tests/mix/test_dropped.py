@@ -18,8 +18,15 @@ from quadmix_assets.mix.fit_rule import fit_rule
 from quadmix_assets.mix.guards import Guards
 from quadmix_assets.mix.made_from import write_made_from
 from quadmix_assets.mix.manifest import build_manifest
+from quadmix_assets.mix.rule_drift import rule_drift
 from quadmix_assets.mix.stored_rule import read_dropped, read_rule
-from quadmix_assets.outputs import FINAL_MIX, FITTED_MODELS, NEAR_DUPLICATES, mix_output
+from quadmix_assets.outputs import (
+    FINAL_MIX,
+    FITTED_MODELS,
+    NEAR_DUPLICATES,
+    RULE_SUMMARY,
+    mix_output,
+)
 from quadmix_assets.settings import Settings, SettingsError, load_settings
 from quadmix_assets.store import MissingOutputError, Store, atomic_folder
 from quadmix_assets_tests.conftest import write_profile
@@ -157,3 +164,15 @@ def test_without_near_duplicates_the_asset_is_named(store: Store, settings: Sett
 def test_settings_that_look_for_none_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"mixes\[own\].drop_duplicates needs .*enabled: true"):
         settings_in(tmp_path, MIXES[1:], enabled=False)
+
+
+def test_the_check_of_the_rule_counts_dropped_documents_as_the_fit_does(
+    store: Store, settings: Settings
+) -> None:
+    fit_rule(store, settings, "own")
+    folder = store.root / mix_output("own", RULE_SUMMARY)
+    by_fit = store.fingerprint(folder)
+    store.remove_folder(folder)
+    found = rule_drift(store, SHARDS, settings, "own")
+    assert store.fingerprint(folder) == by_fit
+    np.testing.assert_array_equal(found.taken_now, found.taken_before)

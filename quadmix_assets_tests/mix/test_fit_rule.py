@@ -8,17 +8,22 @@ import pytest
 
 from quadmix_assets.mix import rule_drift as rule_drift_module
 from quadmix_assets.mix.documents import Documents
+from quadmix_assets.mix.final_mix import mix_shard
 from quadmix_assets.mix.fit_rule import fit_rule
 from quadmix_assets.mix.methods.theta_rule import ThetaRule
+from quadmix_assets.mix.pool import read_documents
+from quadmix_assets.mix.rule_counts import counts_path
 from quadmix_assets.mix.rule_drift import rule_drift
 from quadmix_assets.mix.stored_rule import read_rule, read_rule_values
 from quadmix_assets.outputs import (
+    RULE_COUNTS,
     RULE_SUMMARY,
     SCORED_SHARDS,
     SELECTION_RULE,
     VERIFICATION,
     mix_output,
 )
+from quadmix_assets.sampling import rank_within_domains
 from quadmix_assets.search.optimum import read_optimum
 from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets_tests.conftest import Project
@@ -161,24 +166,76 @@ def test_a_pool_that_lost_its_best_documents_has_drifted(project: Project) -> No
     assert max(found.by_domain.values()) > 0.05
 
 
-def test_drift_of_a_rule_reads_no_row_of_a_shard_twice(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = project.store
-    read: list[str] = []
+@pytest.fixture
+def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The shards whose documents the check of the rule reads."""
+    shards_read: list[str] = []
     plain = rule_drift_module.read_documents
 
     def noted(store: Store, shards: list[str], *rest: Any, **options: Any) -> Documents:
-        read.extend(shards)
+        shards_read.extend(shards)
         return plain(store, shards, *rest, **options)
 
     monkeypatch.setattr(rule_drift_module, "read_documents", noted)
-    store.remove_folder(store.root / mix_output(MIX, RULE_SUMMARY))
-    rule_drift(store, SHARDS[:2], project.settings, MIX)
-    found = rule_drift(store, SHARDS, project.settings, MIX)
+    return shards_read
+
+
+def forget_counts(store: Store) -> None:
+    for what in (RULE_SUMMARY, RULE_COUNTS):
+        store.remove_folder(store.root / mix_output(MIX, what))
+
+
+def test_drift_of_a_rule_reads_no_row_of_a_shard_twice(project: Project, read: list[str]) -> None:
+    store, settings = project.store, project.settings
+    forget_counts(store)
+    rule_drift(store, SHARDS[:2], settings, MIX)
+    found = rule_drift(store, SHARDS, settings, MIX)
     assert read == SHARDS, "each once"
-    fit_rule(store, project.settings, MIX)
     read.clear()
-    again = rule_drift(store, SHARDS, project.settings, MIX)
-    assert read == [], "an equal rule is the same rule"
+    store.remove_folder(store.root / mix_output(MIX, RULE_SUMMARY))
+    again = rule_drift(store, SHARDS, settings, MIX)
+    assert read == [], "what was counted of shards is kept"
     assert again.by_domain == found.by_domain
+
+
+def test_a_rule_counts_what_it_is_fitted_on_and_a_mix_what_it_decides_on(
+    project: Project, read: list[str]
+) -> None:
+    store, settings = project.store, project.settings
+    forget_counts(store)
+    measured = rule_drift(store, SHARDS, settings, MIX)
+    total = store.fingerprint(store.root / mix_output(MIX, RULE_SUMMARY))
+    kept = {s: counts_path(store, MIX, s).read_bytes() for s in SHARDS}
+    assert read == SHARDS
+    read.clear()
+    forget_counts(store)
+    fit_rule(store, settings, MIX)
+    assert store.fingerprint(store.root / mix_output(MIX, RULE_SUMMARY)) == total
+    by_fit = rule_drift(store, SHARDS, settings, MIX)
+    forget_counts(store)
+    loaded = read_rule(store, settings, MIX)
+    for shard in SHARDS:
+        mix_shard(store, shard, settings, MIX, loaded)
+        assert counts_path(store, MIX, shard).read_bytes() == kept[shard]
+    by_mix = rule_drift(store, SHARDS, settings, MIX)
+    assert store.fingerprint(store.root / mix_output(MIX, RULE_SUMMARY)) == total
+    assert read == []
+    for found in (by_fit, by_mix):
+        assert found.by_domain == measured.by_domain
+        np.testing.assert_array_equal(found.taken_now, measured.taken_now)
+        assert found.max_error == measured.max_error < 0.005
+
+
+def test_ranks_are_off_by_what_the_calibration_of_the_pool_now_says(project: Project) -> None:
+    store, settings = project.store, project.settings
+    found = rule_drift(store, SHARDS[:1], settings, MIX)
+    loaded = read_rule(store, settings, MIX)
+    documents = read_documents(store, SHARDS[:1], settings, settings.mix_named(MIX))
+    made = loaded.decide(documents)
+    assert made.merged_score is not None and made.rank is not None
+    now = rank_within_domains(made.merged_score, documents.domains, documents.n_tokens)
+    for index, domain in enumerate(settings.domain_names):
+        mine = documents.domains == index
+        if mine.any():
+            off = np.abs(now[mine] - made.rank[mine]).max()
+            assert off <= found.rank_error[domain] + found.max_error + 1e-9

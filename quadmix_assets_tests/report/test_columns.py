@@ -14,8 +14,11 @@ from quadmix_assets.outputs import (
     PLANTED_CORPUS,
     POOL_SUMMARY,
     RESERVED_NAMES,
+    RULE_COUNTS,
     RULE_SUMMARY,
+    SCORE_DRIFT,
     SCORE_REPORT,
+    SCORE_SKETCHES,
     SCORED_SHARDS,
     asset_folder,
     mix_of,
@@ -39,8 +42,11 @@ _NOT_SHOWN = (
     MIX_MANIFEST,
     MIX_VERSIONS,
     POOL_SUMMARY,
+    RULE_COUNTS,
     RULE_SUMMARY,
+    SCORE_DRIFT,
     SCORE_REPORT,
+    SCORE_SKETCHES,
 )
 
 

@@ -34,6 +34,16 @@ def share_up_to(values: np.ndarray, n_tokens: np.ndarray, value: float) -> float
     return float(n_tokens[values <= value].sum() / n_tokens.sum())
 
 
+@given(documents, documents)
+def test_tokens_are_counted_at_and_between_cuts(fitted: Rows, rows: Rows) -> None:
+    grid = ShareGrid.of(TokenShareTable.fit(*arrays(fitted), max_breakpoints=100), 100)
+    cuts = grid.cuts.value.tolist()
+    expected = [0] * grid.n_cells
+    for value, n_tokens in rows:
+        expected[sum(cut < value for cut in cuts) + sum(cut <= value for cut in cuts)] += n_tokens
+    assert grid.tokens_per_cell(*arrays(rows)).tolist() == expected
+
+
 @given(documents)
 def test_no_drift_on_the_pool_itself(rows: Rows) -> None:
     assert drift(arrays(rows), arrays(rows)) == 0.0

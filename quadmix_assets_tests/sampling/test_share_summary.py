@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quadmix_assets.sampling import TokenShareTable
-from quadmix_assets.sampling.share_summary import ShareSummary
+from quadmix_assets.sampling.share_summary import ShareSummary, thinned_values
 
 rows = st.lists(
     st.tuples(st.one_of(st.integers(-9, 9).map(float), st.floats(-5, 5)), st.integers(0, 9)),
@@ -50,6 +50,32 @@ def test_off_by_no_more_than_it_says(
         assert off == 0
     if len(values):
         assert (kept[0], kept[-1]) == (values.min(), values.max())
+
+
+@settings(max_examples=200, deadline=None)
+@given(rows, st.integers(4, 12), st.integers(0, 99))
+def test_thinned_values_are_off_by_no_more_than_they_say(
+    documents: list[tuple[float, int]], max_values: int, seed: int
+) -> None:
+    values = np.array([x for x, _ in documents], dtype=np.float64)
+    tokens = np.array([t for _, t in documents], dtype=np.int64)
+    kept, n_tokens, n_off = thinned_values(values, tokens, max_values)
+    assert n_tokens.sum() == tokens.sum()
+    assert len(kept) <= max_values and (np.diff(kept) > 0).all()
+    at = np.concatenate([values, np.nextafter(values, -np.inf), [-99.0, 99.0]])
+    off = np.abs(cumulated(values, tokens, at) - cumulated(kept, n_tokens, at)).max()
+    assert off <= n_off <= tokens.sum() / (max_values - 2) + 1
+    if len(set(values)) <= max_values:
+        assert n_off == 0
+    shuffled = np.random.default_rng(seed).permutation(len(values))
+    again = thinned_values(values[shuffled], tokens[shuffled], max_values)
+    assert again[0].tobytes() == kept.tobytes() and again[2] == n_off
+    assert again[1].tolist() == n_tokens.tolist()
+
+
+def test_thinned_values_need_room_for_both_ends() -> None:
+    with pytest.raises(ValueError, match="max_values is 3; expected 4 or more"):
+        thinned_values([1.0], [1], 3)
 
 
 @given(rows, st.integers(0, 99))

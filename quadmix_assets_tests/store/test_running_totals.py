@@ -32,7 +32,7 @@ class Pool:
 
         versions = {shard: str(n) for shard, n in self.numbers.items()}
         folder = self.store.root / "totals"
-        how = Measuring({"key": key}, measure, merge)
+        how = Measuring({"key": key}, measure, merge, n_at_once=2)
         return running_totals.running_total(self.store, folder, versions, how)
 
     def n(self, key: str = "k") -> int:
@@ -105,8 +105,7 @@ def test_a_damaged_total_is_made_again(pool: Pool) -> None:
 def test_an_interrupted_first_pass_goes_on_where_it_was(
     pool: Pool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running_totals, "_N_MERGED", 2)
-    monkeypatch.setattr(running_totals, "_N_BETWEEN_WRITES", 2)
+    monkeypatch.setattr(running_totals, "_N_BETWEEN_WRITES", 4)
     pool.numbers = {f"shard-{k}": k for k in range(10)}
     del pool.numbers["shard-6"]
     expected = pool.n() + 6
