@@ -43,7 +43,7 @@ def span_hashes(characters: Characters, starts: np.ndarray, ends: np.ndarray) ->
     is_long = lengths[others] > 16
     chosen = others[~is_long]
     hashes[chosen] = _to_16(words, starts[chosen], lengths[chosen])
-    memory = memoryview(content)
+    memory = content.data
     for place in others[is_long].tolist():
         hashes[place] = hash_number(memory[starts[place] : ends[place]])
     return hashes
