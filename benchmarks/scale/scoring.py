@@ -3,7 +3,8 @@
     python -m benchmarks.scale.scoring --profile my/mixes.yaml --shards 4
 
 Reads the lake and writes nothing there. Counts tokens by the tokenizers library too, and ends with
-an error if a single count differs. Criteria that use a network are left out.
+an error if a single count differs. Criteria that use a network are left out. What criteria share is
+counted for the first of them.
 """
 
 import argparse
@@ -13,13 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
 from upath import UPath
 
 from quadmix_assets.corpus.token_encoder import TokenEncoder
 from quadmix_assets.corpus.tokenizer import count_tokens, project_tokenizer
 from quadmix_assets.features.learned.fit import load_models
 from quadmix_assets.features.score import score_shard
+from quadmix_assets.features.window import Window
 from quadmix_assets.outputs import FITTED_MODELS, RAW_SHARDS, SCORED_SHARDS
 from quadmix_assets.settings import load_settings
 from quadmix_assets.store import BATCH_ROWS, Store
@@ -78,10 +79,12 @@ def measure_scoring(profile: Path, n_shards: int, names: Sequence[str] | None = 
     reading = time.process_time() - start
     n_bytes = sum(int(batch["text"].str.len_bytes().sum()) for batch in batches)
 
-    def part(name: str, make: Callable[[pl.DataFrame], object]) -> Part:
+    windows = [Window(batch) for batch in batches]
+
+    def part(name: str, make: Callable[[Window], object]) -> Part:
         start = time.process_time()
-        for batch in batches:
-            make(batch)
+        for window in windows:
+            make(window)
         return Part(name, time.process_time() - start, n_bytes)
 
     for batch in batches:
@@ -89,9 +92,9 @@ def measure_scoring(profile: Path, n_shards: int, names: Sequence[str] | None = 
         assert (encoder.count(texts) == count_tokens(tokenizer, texts)).all()
     parts = [
         Part("reading", reading, n_bytes),
-        part("tokens", lambda batch: encoder.count(batch["text"].to_list())),
-        *(part(criterion.name, criterion.score) for criterion in criteria),
-        part("tokens by tokenizers", lambda b: count_tokens(tokenizer, b["text"].to_list())),
+        part("tokens", lambda window: encoder.count(_texts(window))),
+        *(part(criterion.name, criterion.score_window) for criterion in criteria),
+        part("tokens by tokenizers", lambda window: count_tokens(tokenizer, _texts(window))),
     ]
     with tempfile.TemporaryDirectory() as folder_of_copy:
         copy = Store(UPath(folder_of_copy))
@@ -100,6 +103,10 @@ def measure_scoring(profile: Path, n_shards: int, names: Sequence[str] | None = 
         for shard in shards:
             score_shard(copy, shard, criteria, encoder, {})
         return [*parts, Part(SCORED_SHARDS, time.process_time() - start, n_bytes)]
+
+
+def _texts(window: Window) -> list[str]:
+    return window.documents["text"].to_list()
 
 
 def main() -> None:

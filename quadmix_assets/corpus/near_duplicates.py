@@ -9,7 +9,7 @@ than that are compared as a whole.
 import numpy as np
 import polars as pl
 
-from quadmix_assets.corpus.words import extend_ngrams, text_chunks, word_table
+from quadmix_assets.corpus.words import WORDS, extend_ngrams, text_chunks, word_table
 from quadmix_assets.hashing import hash_number
 
 N_WORDS = 13
@@ -22,7 +22,6 @@ _LARGE_GROUP_SHARE = 0.05
 _LARGE_GROUP_TEXTS = 20
 # What two texts of such a group have to share, of the runs of the shorter one.
 _ALIKE_SHARE = 0.1
-_WORDS = r"\w+"
 
 
 def near_duplicates(texts: pl.Series) -> np.ndarray:
@@ -82,7 +81,7 @@ def _keys(texts: pl.Series) -> pl.DataFrame:
     """
     frames, first = [], 0
     for chunk in text_chunks(texts):
-        table = word_table(chunk, _WORDS)
+        table = word_table(chunk, WORDS)
         keys = table.word_hashes
         whole = np.array([hash_number(text.encode()) for text in chunk], np.uint64)
         for n in range(1, N_WORDS + 1):

@@ -13,19 +13,18 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 
-from quadmix_assets.corpus.words import extend_ngrams, text_chunks, word_table
+from quadmix_assets.corpus.words import WORDS, extend_ngrams, text_chunks, word_table
 
 N_WORDS = 13
 MIN_WORDS = 8
 SCHEMA = {"target": pl.String, "target_id": pl.String, "id": pl.String, "n_runs": pl.Int64}
-_WORDS = r"\w+"
 # A Bloom filter (one hash, 16 MiB) excludes most runs of the pool before the binary search.
 _FILTER_MASK = np.uint64((1 << 24) - 1)
 
 
 def n_too_short(texts: pl.Series) -> int:
     """How many of the texts are too short to be searched for."""
-    return int((texts.str.to_lowercase().str.count_matches(_WORDS) < MIN_WORDS).sum())
+    return int((texts.str.to_lowercase().str.count_matches(WORDS.pattern) < MIN_WORDS).sum())
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +50,7 @@ class TargetRuns:
         found: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
         too_short, frames, first = {}, [], 0
         for name, frame in targets.items():
-            table = word_table(frame["text"], _WORDS)
+            table = word_table(frame["text"], WORDS)
             numbers = first + table.documents
             lengths = table.n_words
             too_short[name] = n_too_short(frame["text"])
@@ -89,7 +88,7 @@ class TargetRuns:
         rows, owners, keys = [], [], []
         first = 0
         for chunk in text_chunks(texts):
-            table = word_table(chunk, _WORDS)
+            table = word_table(chunk, WORDS)
             runs = table.word_hashes
             documents = first + table.documents
             for n in range(1, max(self.keys, default=0) + 1):

@@ -1,23 +1,20 @@
 """Turns texts into arrays of word hashes, so that words and n-grams are counted with NumPy.
 
-Each distinct word is hashed once per chunk of texts, by xxh3-64 of its UTF-8 bytes. That hash is
-the same on every machine and in every version, so that tables of hashed n-grams can be stored.
+The hash of a word is xxh3-64 of its UTF-8 bytes. That is the same on every machine and in every
+version, so that tables of hashed n-grams can be stored.
 """
 
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
-from quadmix_assets.hashing import hash_number
-
-WORDS_AND_MARKS = r"\w+|[^\w\s]+"
-"""Runs of letters and digits, and runs of punctuation (NLTK's wordpunct, which DSIR uses)."""
-BLANK_SEPARATED = r"\S+"
-"""Words as Gopher counts them."""
+from quadmix_assets.corpus.characters import NOT_BLANK, WORD, Characters, runs
+from quadmix_assets.corpus.span_hashes import span_hashes
+from quadmix_assets.splitmix64 import UIntArray
 
 CHUNK_BYTES = 1 << 20
 MIN_DOCUMENT_BYTES = 32
@@ -25,27 +22,48 @@ MIN_DOCUMENT_BYTES = 32
 
 
 @dataclass(frozen=True)
-class WordTable:
-    """The words of D documents, in order: W words, of which V are distinct.
+class Cut:
+    """A way to cut texts into words.
 
     Attributes:
-        n_words: (D,) int64, words per document.
-        codes: (W,) int64, index into the vocabulary.
-        vocabulary: (V,) the distinct words, lower-cased.
-        hashes: (V,) uint64, hashes of the distinct words.
+        pattern: a regular expression whose matches are the words.
+        classes: flags of classes of characters; a word is a run of characters that have the same
+            of these flags, and at least one.
     """
 
+    pattern: str
+    classes: int
+
+
+WORDS = Cut(r"\w+", WORD)
+"""Runs of letters and digits."""
+WORDS_AND_MARKS = Cut(r"\w+|[^\w\s]+", WORD | NOT_BLANK)
+"""Runs of letters and digits, and runs of punctuation (NLTK's wordpunct, which DSIR uses)."""
+BLANK_SEPARATED = Cut(r"\S+", NOT_BLANK)
+"""Words as Gopher counts them."""
+
+
+@dataclass(frozen=True, eq=False)
+class WordTable:
+    """The W words of D documents, in order.
+
+    Attributes:
+        characters: of the documents, lower-cased.
+        starts, ends: (W,) int64, the first byte of each word, and the one behind its last.
+        n_words: (D,) int64, words per document.
+    """
+
+    characters: Characters
+    starts: np.ndarray
+    ends: np.ndarray
     n_words: np.ndarray
-    codes: np.ndarray
-    vocabulary: pl.Series
-    hashes: np.ndarray
 
-    @property
-    def word_hashes(self) -> np.ndarray:
+    @cached_property
+    def word_hashes(self) -> UIntArray:
         """(W,) uint64: the hash of each word."""
-        return self.hashes[self.codes]
+        return span_hashes(self.characters, self.starts, self.ends)
 
-    @property
+    @cached_property
     def documents(self) -> np.ndarray:
         """(W,) int64: the index of the document of each word."""
         return np.repeat(np.arange(len(self.n_words)), self.n_words)
@@ -57,28 +75,33 @@ class WordTable:
         return same
 
     def sums(self, values: np.ndarray) -> np.ndarray:
-        """(D,) sums of `values` (W,) over the words of each document; 0 without words.
-
-        Each document is summed on its own, so that rounding does not depend on the others.
-        """
-        sums = np.zeros(len(self.n_words), dtype=values.dtype)
-        filled = self.n_words > 0
-        if filled.any():
-            starts = np.cumsum(self.n_words) - self.n_words
-            sums[filled] = np.add.reduceat(values, starts[filled])
-        return sums
+        """(D,) see `document_sums`."""
+        return document_sums(values, self.n_words)
 
 
-def word_table(texts: pl.Series, pattern: str) -> WordTable:
-    """Cut lower-cased texts into words, each a match of the regular expression `pattern`."""
-    words = texts.str.to_lowercase().str.extract_all(pattern)
-    n_words = words.list.len().to_numpy().astype(np.int64)
-    encoded = words.filter(words.list.len() > 0).explode().to_arrow().dictionary_encode()
-    vocabulary = pl.Series("word", encoded.dictionary, dtype=pl.String)
-    content = encoded.dictionary.cast(pa.large_binary()).to_pylist()
-    hashes = np.fromiter(map(hash_number, content), dtype=np.uint64, count=len(content))
-    codes = encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
-    return WordTable(n_words, codes, vocabulary, hashes)
+def document_sums(values: np.ndarray, n_words: np.ndarray) -> np.ndarray:
+    """(D,) sums of `values` (W,) over the words of each document; 0 without words.
+
+    Each document is summed on its own, so that rounding does not depend on the others.
+    """
+    sums = np.zeros(len(n_words), dtype=values.dtype)
+    filled = n_words > 0
+    if filled.any():
+        starts = np.cumsum(n_words) - n_words
+        sums[filled] = np.add.reduceat(values, starts[filled])
+    return sums
+
+
+def word_table(texts: pl.Series, cut: Cut) -> WordTable:
+    """Cut lower-cased texts (D,), of which none is null, into words."""
+    return words_of(Characters.of(texts.str.to_lowercase()), cut)
+
+
+def words_of(lowered: Characters, cut: Cut) -> WordTable:
+    """Cut texts that are lower-cased already into words."""
+    starts, ends = runs(lowered.flags & np.uint8(cut.classes), lowered.bounds)
+    n_words = np.diff(np.searchsorted(starts, lowered.bounds))
+    return WordTable(lowered, starts, ends, n_words)
 
 
 def text_chunks(texts: pl.Series) -> Iterator[pl.Series]:
@@ -106,8 +129,12 @@ def extend_ngrams(keys: np.ndarray, hashes: np.ndarray) -> np.ndarray:
     Returns:
         (W - n,) uint64, including n-grams across the end of a document: mask these with `inside`.
     """
-    n = len(hashes) - len(keys) + 1
+    return extend_by(keys[:-1], hashes[len(hashes) - len(keys) + 1 :])
+
+
+def extend_by(keys: np.ndarray, hashes: np.ndarray) -> np.ndarray:
+    """Hashes (N,) of n-grams with the hashes `keys`, each longer by a word with one of `hashes`."""
     # Multiplication by an odd number is a bijection, and makes "a b" differ from "b a". The shift
     # mixes high bits into the low ones, from which callers take buckets.
-    mixed = keys[:-1] * np.uint64(0x9E3779B97F4A7C15) + hashes[n:]
+    mixed = keys * np.uint64(0x9E3779B97F4A7C15) + hashes
     return np.bitwise_xor(mixed, mixed >> np.uint64(29))

@@ -21,6 +21,7 @@ import polars as pl
 import pyarrow as pa
 from upath import UPath
 
+from quadmix_assets.features.window import Window
 from quadmix_assets.hashing import hash_bytes
 from quadmix_assets.outputs import RAW_SHARDS
 from quadmix_assets.store import BATCH_ROWS, Store, file_names, read_reusable
@@ -35,12 +36,12 @@ class Unit:
 
     Attributes:
         schema: their names and types.
-        compute: from the columns of raw_shards that were read of a window, its rows of `schema`.
+        compute: from a window, with the columns of raw_shards that were read, its rows of `schema`.
         cache_key: equal as long as equal documents give equal columns; None disables reuse.
     """
 
     schema: Mapping[str, pa.DataType]
-    compute: Callable[[pl.DataFrame], pl.DataFrame]
+    compute: Callable[[Window], pl.DataFrame]
     cache_key: str | None = None
 
 
@@ -162,7 +163,8 @@ def _some_windows(
 
 
 def _compute(batch: pl.DataFrame, units: Mapping[str, Unit]) -> pl.DataFrame:
-    frames = [unit.compute(batch).select(list(unit.schema)) for unit in units.values()]
+    window = Window(batch)
+    frames = [unit.compute(window).select(list(unit.schema)) for unit in units.values()]
     return pl.concat(frames, how="horizontal")
 
 

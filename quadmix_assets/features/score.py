@@ -11,6 +11,7 @@ from quadmix_assets.features.criteria.base import Criterion
 from quadmix_assets.features.domains.base import DomainClassifier
 from quadmix_assets.features.learned.fit import DOMAINS
 from quadmix_assets.features.resumable_windows import Unit, make_table
+from quadmix_assets.features.window import Window
 from quadmix_assets.outputs import DOMAIN_LABELS, RAW_SHARDS, SCORED_SHARDS
 from quadmix_assets.settings import UNKNOWN_DOMAIN
 from quadmix_assets.store import Store
@@ -52,8 +53,8 @@ def score_shard(
     """
     cache_keys = cache_keys or {}
 
-    def n_tokens(batch: pl.DataFrame) -> pl.DataFrame:
-        return pl.DataFrame({N_TOKENS: encoder.count(batch["text"].to_list())})
+    def n_tokens(window: Window) -> pl.DataFrame:
+        return pl.DataFrame({N_TOKENS: encoder.count(window.documents["text"].to_list())})
 
     units = {N_TOKENS: Unit({N_TOKENS: pa.int64()}, n_tokens, cache_keys.get(N_TOKENS))}
     for criterion in criteria:
@@ -124,9 +125,9 @@ def _make_labels(
 ) -> None:
     floor = classifier.settings.confidence_floor
 
-    def labels(batch: pl.DataFrame) -> pl.DataFrame:
+    def labels(window: Window) -> pl.DataFrame:
         confident = pl.col("confidence") >= floor
-        return classifier.classify(batch).with_columns(
+        return classifier.classify(window.documents).with_columns(
             pl.when(confident).then("domain").otherwise(pl.lit(UNKNOWN_DOMAIN)).alias("domain")
         )
 
@@ -143,9 +144,9 @@ def _make_labels(
 
 
 def _unit(criterion: Criterion, shard: str, cache_key: str | None) -> Unit:
-    def compute(batch: pl.DataFrame) -> pl.DataFrame:
-        scores = criterion.score(batch)
-        _require_finite(criterion.name, scores, batch["id"], shard)
+    def compute(window: Window) -> pl.DataFrame:
+        scores = criterion.score_window(window)
+        _require_finite(criterion.name, scores, window.documents["id"], shard)
         return pl.DataFrame({criterion.name: scores, **criterion.extras(scores)})
 
     extra = {name: _ARROW_TYPES[dtype] for name, dtype in criterion.extra_columns.items()}

@@ -12,6 +12,7 @@ from upath import UPath
 
 from quadmix_assets.features import resumable_windows as windows
 from quadmix_assets.features.resumable_windows import Unit, make_table
+from quadmix_assets.features.window import Window
 from quadmix_assets.outputs import SCORED_SHARDS
 from quadmix_assets.store import Store
 from quadmix_assets_tests.lakes import put_raw
@@ -27,11 +28,11 @@ class Lengths:
         self.factor, self.die_at = factor, die_at
         self.unit = Unit({f"x{factor}": pa.int64()}, self, cache_key)
 
-    def __call__(self, batch: pl.DataFrame) -> pl.DataFrame:
+    def __call__(self, window: Window) -> pl.DataFrame:
         if self.calls == self.die_at:
             os.kill(os.getpid(), signal.SIGKILL)
         self.calls += 1
-        lengths = batch["text"].str.len_chars().cast(pl.Int64) * self.factor
+        lengths = window.documents["text"].str.len_chars().cast(pl.Int64) * self.factor
         return pl.DataFrame({f"x{self.factor}": lengths})
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from quadmix_assets.features.learned.pinned import Fitted
+from quadmix_assets.features.window import Window
 from quadmix_assets.settings.criteria import CriterionSettings
 
 SettingsT = TypeVar("SettingsT", bound=CriterionSettings)
@@ -54,3 +55,14 @@ class Criterion(Fitted[SettingsT]):
         Raises:
             NotFittedError: it learns, and has neither been fitted nor loaded.
         """
+
+    def score_window(self, window: Window) -> np.ndarray:
+        """The same scores (D,) of a window that other criteria score too.
+
+        A criterion overrides it whose features of the texts others read as well, such as those of
+        its own kind: `window.get` computes them once for all.
+
+        Raises:
+            NotFittedError: see `score`.
+        """
+        return self.score(window.documents)

@@ -8,15 +8,10 @@ import numpy as np
 import polars as pl
 from pydantic import Field
 
-from quadmix_assets.corpus.words import (
-    WORDS_AND_MARKS,
-    WordTable,
-    extend_ngrams,
-    text_chunks,
-    word_table,
-)
 from quadmix_assets.features.criteria.base import Criterion
+from quadmix_assets.features.criteria.hashed_ngrams import HashedNgrams
 from quadmix_assets.features.learned.pinned import NotFittedError
+from quadmix_assets.features.window import Window
 from quadmix_assets.settings.base import Name, PositiveInt
 from quadmix_assets.settings.criteria import CriterionSettings
 
@@ -104,6 +99,10 @@ class ImportanceCriterion(Criterion[ImportanceSettings]):
 
     def score(self, documents: pl.DataFrame) -> np.ndarray:
         """Log importance ratio in nats, per word or per document, (D,) float64."""
+        return self.score_window(Window(documents))
+
+    def score_window(self, window: Window) -> np.ndarray:
+        """See `Criterion`; all criteria of one number of buckets share its n-grams."""
         if self._log_ratios is None:
             raise NotFittedError(f"criterion {self.name!r}: fit or load it before it scores")
         ratios = self._log_ratios
@@ -113,32 +112,22 @@ class ImportanceCriterion(Criterion[ImportanceSettings]):
         if not by_word:
             lowest *= _MOST_WORDS
         scores = [np.empty(0)]
-        for texts in text_chunks(documents["text"]):
-            table = word_table(texts, WORDS_AND_MARKS)
-            unigrams, bigrams, inside = self._buckets(table)
-            values = ratios[unigrams]
-            values[:-1] += np.where(inside, ratios[bigrams], 0.0)
-            sums = table.sums(values)
-            found = sums / np.maximum(table.n_words, 1) if by_word else sums
-            scores.append(np.where(table.n_words > 0, found, lowest))
+        for part in window.get(self._ngrams):
+            sums = part.sums(ratios)
+            found = sums / np.maximum(part.n_words, 1) if by_word else sums
+            scores.append(np.where(part.n_words > 0, found, lowest))
         return np.concatenate(scores)
 
-    def _counts(self, texts: Sequence[str]) -> np.ndarray:
-        counts = np.zeros(self.settings.n_buckets, dtype=np.int64)
-        for chunk in text_chunks(pl.Series("text", texts, dtype=pl.String)):
-            unigrams, bigrams, inside = self._buckets(word_table(chunk, WORDS_AND_MARKS))
-            counts += np.bincount(unigrams, minlength=len(counts))
-            counts += np.bincount(bigrams[inside], minlength=len(counts))
-        return counts
+    @property
+    def _ngrams(self) -> HashedNgrams:
+        return HashedNgrams(self.settings.n_buckets)
 
-    def _buckets(self, table: WordTable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Buckets of W unigrams (W,) and of bigrams (W - 1,), and whether a bigram lies within a
-        document (W - 1,).
-        """
-        words = table.word_hashes
-        bigrams = extend_ngrams(words, words) % np.uint64(self.settings.n_buckets)
-        unigrams = (table.hashes % np.uint64(self.settings.n_buckets))[table.codes]
-        return unigrams.astype(np.int64), bigrams.astype(np.int64), table.inside(2)
+    def _counts(self, texts: Sequence[str]) -> np.ndarray:
+        n_buckets = self.settings.n_buckets
+        counts = np.zeros(n_buckets, dtype=np.int64)
+        for part in self._ngrams.of_chunks(pl.Series("text", texts, dtype=pl.String)):
+            counts += part.counts(n_buckets)
+        return counts
 
     def _files(self) -> dict[str, bytes]:
         if self._log_ratios is None:

@@ -9,19 +9,25 @@ over integers, so that no measure depends on the order of summation.
 import numpy as np
 import polars as pl
 
+from quadmix_assets.corpus.characters import (
+    ALPHABETIC,
+    ALPHANUMERIC,
+    FIRST_BYTE,
+    Characters,
+    runs,
+)
 from quadmix_assets.corpus.words import (
     BLANK_SEPARATED,
     WordTable,
-    extend_ngrams,
+    extend_by,
     text_chunks,
-    word_table,
+    words_of,
 )
 
 STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 TOP_NGRAMS = (2, 3, 4)
 REPEATED_NGRAM = 5
 
-_MARKS = r"^[^\p{L}\p{N}]+|[^\p{L}\p{N}]+$"
 _SYMBOLS = r"#|\.\.\.|…"
 _BULLET = r"^[-*•‣⁃◦●○▪·–]"
 _ELLIPSIS = r"(?:\.\.\.|…)$"
@@ -57,13 +63,22 @@ def measure(texts: pl.Series) -> pl.DataFrame:
 
 
 def _measure(texts: pl.Series) -> pl.DataFrame:
-    table = word_table(texts, BLANK_SEPARATED)
+    lowered = texts.str.to_lowercase()
+    table = words_of(Characters.of(lowered), BLANK_SEPARATED)
+    lengths = _lengths(table)
+    n_characters = table.sums(lengths)
     lines = _line_sums(texts)
     paragraphs = _duplicates(texts, "\n\n")
-    code = texts.str.to_lowercase().str.count_matches(_PAGE_CODE).to_numpy()
+    code = lowered.str.count_matches(_PAGE_CODE)
+    # No symbol goes across a blank, so that those of a document are those of its words.
+    symbols = lowered.str.count_matches(_SYMBOLS)
     columns = {
-        **_word_measures(table),
-        **_ngram_measures(table),
+        "n_words": table.n_words,
+        "mean_word_length": _share(n_characters, table.n_words),
+        "non_alphabetic_words": _share(_n_without_letter(table), table.n_words),
+        "symbols_per_word": _share(symbols, table.n_words),
+        "n_stop_words": _n_stop_words(table),
+        **_ngram_measures(table, lengths, n_characters),
         "bullet_lines": _share(lines["n_bullets"], lines["n_lines"]),
         "ellipsis_lines": _share(lines["n_ellipses"], lines["n_lines"]),
         "duplicate_lines": _share(lines["n_duplicates"], lines["n_lines"]),
@@ -84,37 +99,59 @@ def _share(part: np.ndarray | pl.Series, whole: np.ndarray | pl.Series) -> np.nd
     return shares
 
 
-def _word_measures(table: WordTable) -> dict[str, np.ndarray]:
-    # Computed once per distinct word, then summed over the word codes of each document.
-    words = table.vocabulary
-    n_characters = table.sums(words.str.len_chars().to_numpy().astype(np.int64)[table.codes])
-    without_letter = (~words.str.contains(r"\p{Alphabetic}")).to_numpy().astype(np.int64)
-    symbols = words.str.count_matches(_SYMBOLS).to_numpy().astype(np.int64)
-    bare = words.str.replace_all(_MARKS, "")
-    n_stop_words = np.zeros(len(table.n_words), dtype=np.int64)
-    for stop_word in STOP_WORDS:
-        n_stop_words += table.sums((bare == stop_word).to_numpy().astype(np.int64)[table.codes]) > 0
-    return {
-        "n_words": table.n_words,
-        "mean_word_length": _share(n_characters, table.n_words),
-        "non_alphabetic_words": _share(table.sums(without_letter[table.codes]), table.n_words),
-        "symbols_per_word": _share(table.sums(symbols[table.codes]), table.n_words),
-        "n_stop_words": n_stop_words,
-    }
+def _lengths(table: WordTable) -> np.ndarray:
+    """(W,) int64: the characters of each word."""
+    before = table.characters.counts_before(FIRST_BYTE)
+    lengths: np.ndarray = before[table.ends] - before[table.starts]
+    return lengths
 
 
-def _ngram_measures(table: WordTable) -> dict[str, np.ndarray]:
-    words = table.word_hashes
-    lengths = table.vocabulary.str.len_chars().to_numpy().astype(np.int64)[table.codes]
-    n_characters = table.sums(lengths)
+def _n_without_letter(table: WordTable) -> np.ndarray:
+    before = table.characters.counts_before(ALPHABETIC)
+    return table.sums((before[table.ends] == before[table.starts]).astype(np.int64))
+
+
+def _n_stop_words(table: WordTable) -> np.ndarray:
+    """(D,) int64: how many of STOP_WORDS are a word of the document, but for marks around it."""
+    characters = table.characters
+    starts, ends = runs(characters.flags & np.uint8(ALPHANUMERIC), characters.bounds)
+    short = np.flatnonzero(ends - starts <= max(map(len, STOP_WORDS)))
+    kept_bits = (8 * (ends - starts)[short]).astype(np.uint64)
+    keys = characters.eight_bytes[starts[short]] & ((np.uint64(1) << kept_bits) - np.uint64(1))
+    found = np.zeros((len(table.n_words), len(STOP_WORDS)), bool)
+    for k, stop_word in enumerate(STOP_WORDS):
+        runs_of_it = short[keys == np.uint64(int.from_bytes(stop_word.encode(), "little"))]
+        words = np.searchsorted(table.starts, starts[runs_of_it], side="right") - 1
+        # Letters elsewhere in the word make it another one.
+        alone = (runs_of_it == 0) | (ends[runs_of_it - 1] <= table.starts[words])
+        following = np.minimum(runs_of_it + 1, len(starts) - 1)
+        alone &= (following == runs_of_it) | (starts[following] >= table.ends[words])
+        found[table.documents[words[alone]], k] = True
+    return found.sum(axis=1)
+
+
+def _ngram_measures(
+    table: WordTable, lengths: np.ndarray, n_characters: np.ndarray
+) -> dict[str, np.ndarray]:
+    words, documents = table.word_hashes, table.documents
     measures = {}
-    keys, spans = words, lengths
+    # Of the n-grams that may occur more than once in their document: where they begin, their keys
+    # and their lengths. Only where two such begin side by side may one that is a word longer.
+    places, keys, spans = np.arange(len(words)), words, lengths
     for n in range(2, REPEATED_NGRAM + 1):
-        keys = extend_ngrams(keys, words)
-        spans = spans[:-1] + lengths[n - 1 :]
-        inside = table.inside(n)
-        documents = table.documents[: len(inside)][inside]
-        first, counts = _repeated_ngrams(documents, keys[inside], spans[inside])
+        may_repeat = np.zeros(len(words) + 1, bool)
+        may_repeat[places] = True
+        going_on = np.flatnonzero(may_repeat[places + 1])
+        last = places[going_on] + n - 1
+        inside = documents[places[going_on]] == documents[last]
+        going_on, last = going_on[inside], last[inside]
+        places = places[going_on]
+        keys = extend_by(keys[going_on], words[last])
+        spans = spans[going_on] + lengths[last]
+        packed = _packed(documents[places], keys, spans)
+        candidates = _candidates(packed)
+        places, keys, spans = places[candidates], keys[candidates], spans[candidates]
+        first, counts = _repeated(packed[candidates])
         owners = (first >> np.uint64(64 - _DOCUMENT_BITS)).astype(np.int64)
         if n in TOP_NGRAMS:
             covered = counts * (first & np.uint64(_LENGTH_MASK)).astype(np.int64)
@@ -127,22 +164,38 @@ def _ngram_measures(table: WordTable) -> dict[str, np.ndarray]:
     return measures
 
 
-def _repeated_ngrams(
-    documents: np.ndarray, keys: np.ndarray, spans: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Packed keys of the n-grams that occur more than once in their document, and how often."""
-    packed = documents.astype(np.uint64) << np.uint64(64 - _DOCUMENT_BITS)
+def _packed(documents: np.ndarray, keys: np.ndarray, spans: np.ndarray) -> np.ndarray:
+    """(N,) uint64: document, hash and length in characters of N n-grams."""
+    packed: np.ndarray = documents.astype(np.uint64) << np.uint64(64 - _DOCUMENT_BITS)
     packed |= (keys >> np.uint64(_DOCUMENT_BITS + _LENGTH_BITS)) << np.uint64(_LENGTH_BITS)
     packed |= np.minimum(spans, _LENGTH_MASK).astype(np.uint64)
-    # Most n-grams occur once. Counting in a small hash table drops most of those before the sort.
+    return packed
+
+
+def _candidates(packed: np.ndarray) -> np.ndarray:
+    """Indices of all n-grams that occur more than once, and of some others.
+
+    Most n-grams occur once. A small hash table drops most of those before the sort: where not the
+    last of them was kept, there are several.
+    """
     slots = (packed >> np.uint64(_LENGTH_BITS)).astype(np.int64)
     slots = (slots ^ (slots >> 31)) & (_SLOTS - 1)
-    candidates = np.sort(packed[np.bincount(slots, minlength=_SLOTS)[slots] > 1])
-    if not len(candidates):
-        return candidates, np.zeros(0, dtype=np.int64)
-    starts = np.flatnonzero(np.concatenate([[True], candidates[1:] != candidates[:-1]]))
-    counts = np.diff(np.append(starts, len(candidates)))
-    return candidates[starts[counts > 1]], counts[counts > 1]
+    numbers = np.arange(len(slots), dtype=np.int32)
+    kept = np.empty(_SLOTS, np.int32)
+    kept[slots] = numbers
+    several = np.zeros(_SLOTS, bool)
+    several[slots[kept[slots] != numbers]] = True
+    return np.flatnonzero(several[slots])
+
+
+def _repeated(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of packed n-grams, those that occur more than once, and how often."""
+    ordered = np.sort(packed)
+    if not len(ordered):
+        return ordered, np.zeros(0, dtype=np.int64)
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    counts = np.diff(np.append(starts, len(ordered)))
+    return ordered[starts[counts > 1]], counts[counts > 1]
 
 
 def _pieces(texts: pl.Series, separator: str) -> pl.LazyFrame:
@@ -185,7 +238,7 @@ def _duplicates(texts: pl.Series, separator: str) -> pl.DataFrame:
 def _line_sums(texts: pl.Series) -> pl.DataFrame:
     line, n_words = pl.col("piece"), pl.col("n_words")
     lines = _pieces(texts, "\n").with_columns(
-        n_words=line.str.count_matches(BLANK_SEPARATED).cast(pl.Int64)
+        n_words=line.str.count_matches(BLANK_SEPARATED.pattern).cast(pl.Int64)
     )
     sums = {
         **_DUPLICATE_SUMS,

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from quadmix_assets.corpus.words import extend_ngrams, text_chunks, word_table
+from quadmix_assets.corpus.words import WORDS, extend_ngrams, text_chunks, word_table
 from quadmix_assets.hashing import hash_number
 from quadmix_assets.sampling.validation import IntArray
 from quadmix_assets.splitmix64 import UIntArray
-
-_WORDS = r"\w+"
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +33,7 @@ def shingles_of(texts: pl.Series, n_words: int) -> Iterator[Shingles]:
     A text of fewer words has a single shingle, its lower-cased whole.
     """
     for chunk in text_chunks(texts):
-        table = word_table(chunk, _WORDS)
+        table = word_table(chunk, WORDS)
         keys = table.word_hashes
         for _ in range(n_words - 1):
             keys = extend_ngrams(keys, table.word_hashes) if len(keys) else keys

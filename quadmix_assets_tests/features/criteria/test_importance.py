@@ -13,6 +13,7 @@ import xxhash
 from quadmix_assets.corpus import words
 from quadmix_assets.features.criteria.importance import ImportanceCriterion, ImportanceSettings
 from quadmix_assets.features.learned.pinned import NotFittedError
+from quadmix_assets.features.window import Window
 from quadmix_assets_tests.features.texts import AWKWARD, documents, prose, spam
 
 N_BUCKETS = 997
@@ -69,6 +70,33 @@ def test_of_a_document_they_are_the_sums_of_plain_counts(monkeypatch: pytest.Mon
     scores = _fitted("document").score(documents(texts))
     expected = [sum(ratios[b] for b in _buckets(text)[1]) for text in texts.values()]
     np.testing.assert_allclose(scores, expected, atol=1e-9)
+
+
+def test_criteria_that_share_a_window_score_as_each_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(words, "CHUNK_BYTES", 1_000)
+    good, bad = _texts()
+    criteria = [_fitted(), _fitted("document")]
+    for n_buckets, target, pool in ((N_BUCKETS, bad, good), (101, good, bad)):
+        settings = SETTINGS.model_copy(update={"n_buckets": n_buckets})
+        criteria.append(ImportanceCriterion(settings))
+        criteria[-1].fit(target, pool, seed=0)
+    rng = np.random.default_rng(1)
+    frame = documents({**AWKWARD, "prose": prose(rng), "spam": spam(rng), "word": "Oven"})
+    window = Window(frame)
+    together = [criterion.score_window(window) for criterion in criteria]
+    for criterion, scores in zip(criteria, together, strict=True):
+        assert np.array_equal(scores, criterion.score(frame))
+        assert np.array_equal(scores, criterion.score_window(window))
+    # The same buckets with target and pool exchanged, and the sum in place of the mean.
+    text = frame["text"][-3]
+    n_words, found = _buckets(text)
+    ratios = _log_ratios(good, bad)
+    expected = sum(ratios[bucket] for bucket in found)
+    assert together[0][-3] == pytest.approx(expected / n_words, abs=1e-12)
+    assert together[1][-3] == pytest.approx(expected, abs=1e-9)
+    assert together[2][-3] == pytest.approx(-expected / n_words, abs=1e-12)
 
 
 @pytest.mark.parametrize("per", ["word", "document"])

@@ -5,7 +5,7 @@ from collections import Counter
 
 import polars as pl
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from quadmix_assets.corpus import words
@@ -77,6 +77,7 @@ def _expected(text: str) -> dict[str, float]:
         st.lists(st.sampled_from(PIECES), max_size=60).map("".join), min_size=1, max_size=6
     )
 )
+@settings(deadline=None)  # The first call compiles expressions.
 @example(documents=["", " ", "\n\n"])
 @example(documents=["to be or not to be " * 30, "- a\n- a\n- b\n\n- a"])
 def test_every_measure_is_that_of_a_plain_loop(documents: list[str]) -> None:
