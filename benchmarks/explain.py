@@ -23,7 +23,8 @@ from upath import UPath
 from quadmix_assets.corpus.document_ids import DocumentIds
 from quadmix_assets.corpus.normalize import QUARANTINE_SCHEMA
 from quadmix_assets.features.normalizers import fit_normalizer
-from quadmix_assets.mix.explain import ExplainedDocument, explain
+from quadmix_assets.mix.explain import explain
+from quadmix_assets.mix.explanation import ExplainedDocument
 from quadmix_assets.mix.final_mix import mix_shard
 from quadmix_assets.mix.methods.theta_rule import ThetaRule
 from quadmix_assets.mix.pool import read_documents
