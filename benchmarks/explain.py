@@ -96,6 +96,9 @@ def _write(store: Store, settings: Settings, n_shards: int, n_documents: int) ->
         store.write_table(store.table_path(DOMAIN_LABELS, shard), labels, inputs)
         with claims.lock():
             claims.accept(shard, ids, f"{len(claims._claims):032x}")
+    # As the next run that reads a shard would: it moves the claims to their index.
+    with DocumentIds(store).lock():
+        pass
     for name in criteria:
         sigma = fit_normalizer("rank", scores[name], scored["n_tokens"], max_breakpoints=4096)
         store.write_table(store.table_path(SCORE_NORMALIZERS, name), sigma.to_frame())
