@@ -371,7 +371,7 @@ def test_a_mix_that_cannot_be_made_ends_alone(
     assert status == 1
     assert "not made, for the reasons above: as_large, too_large." in err
     table, _, summary = out.partition("\n\n")
-    states = {line.split()[0]: line.split("  ")[-1] for line in table.splitlines()[3:]}
+    states = {line.split()[0]: line.split("  ")[-1] for line in table.splitlines()[4:]}
     assert states == {
         "quadmix": "in production; complete",
         "too_large": "not made",
