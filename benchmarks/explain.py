@@ -23,7 +23,8 @@ from upath import UPath
 from quadmix_assets.corpus.document_ids import DocumentIds
 from quadmix_assets.corpus.normalize import QUARANTINE_SCHEMA
 from quadmix_assets.features.normalizers import fit_normalizer
-from quadmix_assets.mix.explain import ExplainedDocument, explain
+from quadmix_assets.mix.explain import explain
+from quadmix_assets.mix.explanation import ExplainedDocument
 from quadmix_assets.mix.final_mix import mix_shard
 from quadmix_assets.mix.methods.theta_rule import ThetaRule
 from quadmix_assets.mix.pool import read_documents
@@ -95,6 +96,9 @@ def _write(store: Store, settings: Settings, n_shards: int, n_documents: int) ->
         store.write_table(store.table_path(DOMAIN_LABELS, shard), labels, inputs)
         with claims.lock():
             claims.accept(shard, ids, f"{len(claims._claims):032x}")
+    # As the next run that reads a shard would: it moves the claims to their index.
+    with DocumentIds(store).lock():
+        pass
     for name in criteria:
         sigma = fit_normalizer("rank", scores[name], scored["n_tokens"], max_breakpoints=4096)
         store.write_table(store.table_path(SCORE_NORMALIZERS, name), sigma.to_frame())

@@ -29,6 +29,8 @@ from quadmix_assets.store import DamagedOutputError, MissingOutputError, Store
 from quadmix_assets.ui_server import PortInUseError, serve_ui
 
 if TYPE_CHECKING:
+    import dagster as dg
+
     from quadmix_assets.mix.report import FailedCheck
 
 
@@ -138,7 +140,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     explain.add_argument("id", help="the document's id")
     explain.add_argument(
-        "--mix", help="explain this mix in full (default: all in a table, production in full)"
+        "--mix",
+        help="explain this mix, or a kept version of it (NAME@VERSION), in full (default: all in a "
+        "table, production in full)",
     )
     explain.add_argument(
         "--plot", type=Path, help="write its place on the sampling curve to this PNG file"
@@ -199,8 +203,8 @@ def _dispatch(options: argparse.Namespace, settings: Settings, interrupts: Inter
         from quadmix_assets.commands.explain import explain_to_terminal
 
         return explain_to_terminal(store, settings, options.id, options.mix, options.plot)
-    from quadmix_assets.commands.check import check, check_checkpoints
-    from quadmix_assets.mix.report import failed_checks_text, summary_text
+    from quadmix_assets.commands.check import check
+    from quadmix_assets.mix.report import summary_text
 
     if options.command == "check":
         sys.stdout.write(check(settings, store))
@@ -245,23 +249,31 @@ def _dispatch(options: argparse.Namespace, settings: Settings, interrupts: Inter
         _say(use_instance_of(settings, retry=True))
         return serve_ui(options.host, options.port)
     if options.command == "run":
-        check_checkpoints(settings)
-        if not _run(options, settings, interrupts):
-            sys.stderr.write(failed_checks_text(_failed_checks(settings)))
-            return 1
-    mix = options.mix if options.command == "summary" else None
-    sys.stdout.write(summary_text(settings, store, _failed_checks(settings), mix))
+        return _run(options, settings, store, interrupts)
+    sys.stdout.write(summary_text(settings, store, _failed_checks(settings), options.mix))
     return 0
 
 
-def _run(options: argparse.Namespace, settings: Settings, interrupts: Interrupts) -> bool:
+def _run(
+    options: argparse.Namespace, settings: Settings, store: Store, interrupts: Interrupts
+) -> int:
+    from quadmix_assets.commands.check import check_checkpoints
+    from quadmix_assets.commands.run import unfinished_text
+    from quadmix_assets.mix.report import summary_text
+
+    check_checkpoints(settings)
     with interrupts, only_run_of(settings, lambda words: _say([words])):
         _say(use_instance_of(settings))
+        from quadmix_assets.definitions import defs
         from quadmix_assets.whole_graph import materialize_whole_graph
 
-        return materialize_whole_graph(
-            options.profile, resume=options.resume, interrupts=interrupts
+        definitions = defs()
+        is_whole = materialize_whole_graph(
+            options.profile, definitions, resume=options.resume, interrupts=interrupts
         )
+    text = summary_text if is_whole else unfinished_text
+    sys.stdout.write(text(settings, store, _failed_checks(settings, definitions)))
+    return 0 if is_whole else 1
 
 
 def _cancel() -> None:
@@ -274,8 +286,15 @@ def _say(sentences: Sequence[str]) -> None:
     sys.stderr.write("".join(f"{sentence}\n" for sentence in sentences))
 
 
-def _failed_checks(settings: Settings) -> "list[FailedCheck]":
-    """The checks that failed last; none where the profile has no instance yet."""
+def _failed_checks(
+    settings: Settings, definitions: "dg.Definitions | None" = None
+) -> "list[FailedCheck]":
+    """The checks that failed last; none where the profile has no instance yet.
+
+    Args:
+        settings: of the profile.
+        definitions: of the profile; None: they are loaded, which takes seconds.
+    """
     if not has_instance(settings):
         return []
     point_to_instance_of(settings)
@@ -285,7 +304,7 @@ def _failed_checks(settings: Settings) -> "list[FailedCheck]":
     from quadmix_assets.defs.failed_checks import failed_checks
 
     with dg.DagsterInstance.get() as instance:
-        return failed_checks(instance, defs().resolve_asset_graph())
+        return failed_checks(instance, (definitions or defs()).resolve_asset_graph())
 
 
 def write_reference(folder: Path) -> None:

@@ -154,7 +154,11 @@ def graph_of(
 
 
 def materialize_whole_graph(
-    profile: str, *, resume: bool, interrupts: Interrupts | None = None
+    profile: str,
+    definitions: dg.Definitions | None = None,
+    *,
+    resume: bool,
+    interrupts: Interrupts | None = None,
 ) -> bool:
     """Materialise every asset and every partition; return whether all mixes were made.
 
@@ -163,6 +167,7 @@ def materialize_whole_graph(
 
     Args:
         profile: the name or the path of the settings.
+        definitions: of the profile; None: they are loaded.
         resume: leave out what is neither missing nor stale.
         interrupts: of this process; None if nobody looks out for them.
 
@@ -174,7 +179,7 @@ def materialize_whole_graph(
     settings, store = project.settings, project.store
     if settings.corpus.source == "files":
         check_inputs(settings, store)
-    definitions = load_definitions()
+    definitions = definitions or load_definitions()
     with dg.DagsterInstance.get() as instance:
         register_shards(instance, settings, store)
         runner = _Runner(

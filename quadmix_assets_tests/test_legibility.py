@@ -25,8 +25,8 @@ from quadmix_assets.features.report.plots import (
     plot_rank_correlation,
     plot_score_histograms,
 )
-from quadmix_assets.mix.explain import InMix
 from quadmix_assets.mix.explain_plot import plot_place
+from quadmix_assets.mix.explanation import InMix
 from quadmix_assets.mix.plots import plot_domain_shares, plot_sampling_curves
 from quadmix_assets.mix.rule import Curve
 from quadmix_assets.sampling import feature_names, sample_parameters

@@ -14,7 +14,8 @@ from quadmix_assets.corpus.readers import read_sample
 from quadmix_assets.corpus.tokenizer import count_tokens, project_tokenizer
 from quadmix_assets.features.learned.fit import load_models
 from quadmix_assets.features.normalize_pool import load_normalizers
-from quadmix_assets.mix.explain import ExplainedDocument, UnknownDocument, explain
+from quadmix_assets.mix.explain import explain
+from quadmix_assets.mix.explanation import ExplainedDocument, UnknownDocument
 from quadmix_assets.mix.export import export_path
 from quadmix_assets.mix.manifest import read_manifest
 from quadmix_assets.outputs import (

@@ -367,9 +367,18 @@ def test_a_mix_that_cannot_be_made_ends_alone(
         mix["method"] = "top_k"
         mix["criterion"] = project.settings.criterion_names[0]
     monkeypatch.setenv("QUADMIX_MIXES", json.dumps(mixes))
-    status, _, err = quadmix(project, "run", "--resume")
+    status, out, err = quadmix(project, "run", "--resume")
     assert status == 1
     assert "not made, for the reasons above: as_large, too_large." in err
+    table, _, summary = out.partition("\n\n")
+    states = {line.split()[0]: line.split("  ")[-1] for line in table.splitlines()[4:]}
+    assert states == {
+        "quadmix": "in production; complete",
+        "too_large": "not made",
+        "as_large": "not made",
+        "random": "complete",
+    }
+    assert "mix         quadmix (method quadmix, in production)" in summary
     after = materializations(project)
     made = {name for name, times in after.items() if times > before.get(name, 0)}
     assert {mix_output("random", what) for what in (SELECTION_RULE, FINAL_MIX)} <= made

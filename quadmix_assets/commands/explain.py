@@ -3,8 +3,9 @@
 import sys
 from pathlib import Path
 
-from quadmix_assets.mix.explain import ExplainedDocument, explain
+from quadmix_assets.mix.explain import explain
 from quadmix_assets.mix.explain_page import curve_of, explanation_blocks, shown_in_full
+from quadmix_assets.mix.explanation import ExplainedDocument
 from quadmix_assets.report.blocks import blocks_text
 from quadmix_assets.settings import Settings, SettingsError
 from quadmix_assets.store import Store
@@ -19,7 +20,8 @@ def explain_to_terminal(
         store: the lake.
         settings: of the profile.
         document_id: of the document.
-        mix: the mix to explain; None: all in a table, and the one in production in full.
+        mix: the mix to explain, or `name@version` of a kept version; None: all in a table, and the
+            one in production in full.
         plot: the file of the plot; None: no plot is drawn.
 
     Returns:
@@ -27,6 +29,7 @@ def explain_to_terminal(
 
     Raises:
         SettingsError: there is no such mix, or what the lake holds does not fit together.
+        MissingOutputError: there is no such kept version.
     """
     try:
         explanation = explain(store, settings, document_id, mix)

@@ -4,7 +4,7 @@ The claims of the shards (`document_ids`) are the index: sorted hashes of all id
 shard; the row is found in the shard's column of ids.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher, get_close_matches
 from typing import Any
@@ -21,7 +21,7 @@ from quadmix_assets.store import Store
 
 N_NEAREST = 5
 # Ids that are read to look for similar ones, and of these the ones that are compared in full.
-_MOST_READ = 500_000
+_MOST_READ = 100_000
 _MOST_COMPARED = 500
 # Longer ids are not looked for by their parts and one-character changes: there are some 20,000 of
 # an id of this length.
@@ -174,7 +174,7 @@ def nearest_ids(store: Store, document_id: str, n: int = N_NEAREST) -> list[str]
 
     Ids that are a part of it, or differ in one character, in case or by white space, are found in
     the whole pool. Where there are none, those that contain it or its beginning are looked for
-    among half a million ids, of ids `<shard>:<row>` first in the shards with the most similar
+    among a hundred thousand ids, of ids `<shard>:<row>` first in the shards with the most similar
     names.
 
     Raises:
@@ -183,9 +183,39 @@ def nearest_ids(store: Store, document_id: str, n: int = N_NEAREST) -> list[str]
     variants = sorted(_variants(document_id))
     numbers = hash_ids(variants)
     held = shards_that_hold(store, numbers)
-    close = [name for name, each in zip(variants, numbers.tolist(), strict=True) if each in held]
-    near = [name for name in close if find_document(store, name) is not None]
-    return _most_similar(near or _alike(store, document_id), document_id, n)
+    holders = {
+        name: held[each]
+        for name, each in zip(variants, numbers.tolist(), strict=True)
+        if each in held
+    }
+    near = _in_the_pool(store, _most_similar(list(holders), document_id), holders, n)
+    return near or _most_similar(_alike(store, document_id), document_id)[:n]
+
+
+def _in_the_pool(
+    store: Store, names: list[str], holders: Mapping[str, list[str]], n: int
+) -> list[str]:
+    """The first n of these names that are ids of documents: claims only say that they may be.
+
+    Args:
+        store: the lake.
+        names: the wanted ones first, so that the ids of few shards are read.
+        holders: the shards that may have each of them.
+        n: how many are looked for.
+    """
+    known: dict[str, set[str]] = {}
+    found: list[str] = []
+    for name in names:
+        for shard in holders[name]:
+            if shard not in known:
+                ids = _ids(store, shard)
+                known[shard] = set() if ids is None else set(ids.filter(ids.is_in(names)))
+            if name in known[shard]:
+                found.append(name)
+                break
+        if len(found) == n:
+            break
+    return found
 
 
 def _alike(store: Store, document_id: str) -> list[str]:
@@ -207,8 +237,8 @@ def _alike(store: Store, document_id: str) -> list[str]:
     return []
 
 
-def _most_similar(names: list[str], document_id: str, n: int) -> list[str]:
-    return sorted(names, key=lambda name: (-_similarity(document_id, name), name))[:n]
+def _most_similar(names: list[str], document_id: str) -> list[str]:
+    return sorted(names, key=lambda name: (-_similarity(document_id, name), name))
 
 
 def _by_likeness(store: Store, document_id: str) -> Iterator[str]:

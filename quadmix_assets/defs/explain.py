@@ -6,7 +6,7 @@ from pydantic import Field
 from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.metadata import clear_errors, figure
 from quadmix_assets.defs.resources import ProjectResource
-from quadmix_assets.mix.explain import ExplainedDocument, explain
+from quadmix_assets.mix.explain import explain
 from quadmix_assets.mix.explain_page import (
     curve_of,
     explanation_blocks,
@@ -14,7 +14,9 @@ from quadmix_assets.mix.explain_page import (
     shown_in_full,
 )
 from quadmix_assets.mix.explain_plot import plot_place
+from quadmix_assets.mix.explanation import ExplainedDocument
 from quadmix_assets.report.blocks import blocks_markdown, blocks_text
+from quadmix_assets.store import MissingOutputError
 
 _PLOTS = "explain_document"
 
@@ -25,8 +27,8 @@ class DocumentConfig(dg.Config):
     document_id: str = Field(default="", description="the id of the document")
     mix: str | None = Field(
         default=None,
-        description="the mix to explain in full; null: all in a table, the one in production in "
-        "full",
+        description="the mix to explain in full, or a kept version of one (`name@version`); null: "
+        "all in a table, the one in production in full",
     )
 
 
@@ -43,7 +45,7 @@ def explain_one_document(
             "explain_one_document",
             allow_retries=False,
         )
-    with clear_errors(ValueError):
+    with clear_errors(MissingOutputError, ValueError):
         explanation = explain(store, settings, config.document_id, config.mix)
     blocks = explanation_blocks(explanation)
     context.log.info(blocks_text(blocks))

@@ -33,6 +33,7 @@ from quadmix_assets.mix.links import (
 )
 from quadmix_assets.mix.manifest import build_manifest, write_manifest
 from quadmix_assets.mix.plots import plot_domain_shares
+from quadmix_assets.mix.prune_versions import prune_versions
 from quadmix_assets.mix.summary import domain_table
 from quadmix_assets.mix.version_table import narrow_version_table
 from quadmix_assets.mix.versions import keep_version, list_headers
@@ -87,6 +88,12 @@ def mix_manifest(mix: NamedMix) -> dg.AssetsDefinition:
             made = build_manifest(store, shards, settings, mix.name)
             path = write_manifest(store, settings, made)
             version = keep_version(store, mix.name)
+        removed = prune_versions(store, mix.name, settings.mix.keep_versions)
+        for name, n_bytes in removed.items():
+            context.log.info(
+                f"removed the version {mix.name}@{name}, {n_bytes / 1e6:,.2f} MB: "
+                f"mix.keep_versions is {settings.mix.keep_versions}"
+            )
         assets = linked_assets(settings, settings.mix_named(mix.name))
         links = _linked(context, store, made, assets)
         table = domain_table(made)

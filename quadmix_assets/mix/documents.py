@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
+import polars as pl
 
 from quadmix_assets.features.normalizers import Normalizer
 from quadmix_assets.features.scored_documents import ScoredDocuments
@@ -155,3 +156,30 @@ class Documents:
     def whole(self) -> "Documents":
         """See `Pool`."""
         return self
+
+
+def one_document(
+    document_id: str,
+    n_tokens: int,
+    domain: int,
+    scores: Mapping[str, float],
+    domain_names: tuple[str, ...],
+    normalizers: Mapping[str, Normalizer],
+) -> Documents:
+    """A single document as rules take it.
+
+    Args:
+        document_id: its id.
+        n_tokens: its length.
+        domain: index into the domain names.
+        scores: raw scores by score column, larger is better.
+        domain_names: the M domains that the rule knows.
+        normalizers: sigma of the criteria that have one, by name.
+    """
+    scored = ScoredDocuments(
+        ids=pl.Series([document_id]),
+        n_tokens=np.array([n_tokens], dtype=np.int64),
+        domains=np.array([domain], dtype=np.int32),
+        scores=np.array([list(scores.values())], dtype=np.float64),
+    )
+    return Documents(scored, tuple(scores), domain_names, normalizers)

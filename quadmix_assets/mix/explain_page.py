@@ -1,9 +1,11 @@
 """The explanation of a document in words and tables."""
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from quadmix_assets.corpus.find_document import QuarantinedRow
-from quadmix_assets.mix.explain import (
+from quadmix_assets.mix.explanation import (
     ExplainedDocument,
     Explanation,
     InMix,
@@ -27,14 +29,16 @@ def explanation_blocks(explanation: Explanation) -> list[Block]:
     blocks = [_document(known)]
     if known.quarantined:
         blocks.append(_quarantine(known.quarantined, "rows with the same id in quarantine"))
+    shown = shown_in_full(explanation)
     if known.problem:
-        return [*blocks, Block("not scored yet", (known.problem,))]
+        blocks.append(Block("not scored yet", (known.problem,)))
+        if shown is None or not shown.is_version:
+            return blocks
     if len(mixes) > 1:
         blocks.append(Block("in all mixes", table=_mixes_table(mixes)))
-    shown = shown_in_full(explanation)
     if shown is None:
-        return [*blocks, _scores(known, None)]
-    return [*blocks, _scores(known, shown), *_decision(shown)]
+        return [*blocks, _scores(known.scores, None)]
+    return [*blocks, _scores(known.scores, shown), *_decision(shown)]
 
 
 def shown_in_full(explanation: ExplainedDocument) -> InMix | None:
@@ -54,7 +58,12 @@ def one_line(mix: InMix) -> str:
         return "cannot be decided"
     if mix.survivor is not None:
         return "left out as a near-duplicate"
-    return "not in it" if not mix.copies else "once" if mix.copies == 1 else f"{mix.copies} times"
+    return _times(mix.copies) if mix.copies else "not in it"
+
+
+def _times(copies: int | None) -> str:
+    """A number of copies in words."""
+    return "once" if copies == 1 else f"{copies or 0} times"
 
 
 def _document(known: Known) -> Block:
@@ -70,12 +79,14 @@ def _document(known: Known) -> Block:
     return Block(f"document {known.document_id}", tuple(facts), verbatim=known.excerpt)
 
 
-def _scores(known: Known, mix: InMix | None) -> Block:
+def _scores(scores: Mapping[str, float], mix: InMix | None) -> Block:
     """Raw and normalized scores, and what each adds to the merged score."""
     sigma = (mix.sigma if mix is not None else None) or {}
     weights = (mix.weights if mix is not None else None) or {}
     rows = []
-    for name, raw in known.scores.items():
+    if mix is not None and mix.scores is not None:
+        scores = mix.scores
+    for name, raw in scores.items():
         row: dict[str, object] = {"criterion": name, "score": raw}
         if sigma:
             row["normalized (smaller is better)"] = sigma.get(name)
@@ -128,7 +139,8 @@ def _decision(mix: InMix) -> list[Block]:
     """What one mix makes of the document, and what would change it."""
     title = f"mix {mix.mix} ({mix.method}{', in production' if mix.is_production else ''})"
     if mix.copies is None or mix.why is None:
-        return [Block(f"{title}: it cannot be decided", (mix.problem,))]
+        had = (f"the version has it {_times(mix.stored_copies)}",) if mix.stored_copies else ()
+        return [Block(f"{title}: it cannot be decided", (*had, mix.problem, *mix.notes))]
     lines = []
     if mix.survivor is not None:
         lines.append(
@@ -142,12 +154,19 @@ def _decision(mix: InMix) -> list[Block]:
             f"it is kept in place of its near-duplicates {', '.join(mix.stands_for)}"
             + (f" and {more} more" if more else "")
         )
-    if mix.is_behind:
+    if mix.is_version:
+        lines += mix.notes
+        if mix.is_behind:
+            lines.append(
+                f"the version has it {_times(mix.stored_copies)}: scores, domain or what the rule "
+                "is computed with have changed since"
+            )
+    elif mix.is_behind:
         lines.append(
-            f"the mix as it is made now has it {mix.stored_copies} times, by an earlier rule or "
+            f"the mix as it is made now has it {_times(mix.stored_copies)}, by an earlier rule or "
             f"earlier scores: materialise mixes/{mix.mix}/final_mix of its shard"
         )
-    if mix.stored_copies is None:
+    elif mix.stored_copies is None:
         lines.append(f"its shard is not mixed yet: materialise mixes/{mix.mix}/final_mix")
     values: dict[str, float | str] = {"copies": float(mix.copies)}
     if mix.sampling_value is not None:
@@ -178,6 +197,8 @@ def _unknown(unknown: UnknownDocument) -> list[Block]:
             _quarantine(unknown.quarantined, f"{name} is not in the pool: its row is in quarantine")
         ]
     blocks = [Block(f"{name} is no id of a document in the pool")]
+    if unknown.in_version is not None:
+        return [*blocks, _scores({}, unknown.in_version), *_decision(unknown.in_version)]
     if unknown.nearest:
         blocks.append(Block("the nearest ids", unknown.nearest))
     if unknown.set_aside:

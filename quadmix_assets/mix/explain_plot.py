@@ -4,8 +4,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from quadmix_assets.figures import BLUE, ORANGE, legend_below, new_axes, styled
-from quadmix_assets.mix.explain import InMix
 from quadmix_assets.mix.explain_page import one_line
+from quadmix_assets.mix.explanation import InMix
 from quadmix_assets.mix.rule import Curve
 
 

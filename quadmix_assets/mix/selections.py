@@ -130,6 +130,11 @@ def read_mix(store: Store, mix: str, version: str | None = None) -> MixRows:
     return MixRows(store, mix, found, read_version(store, mix, found))
 
 
+def names_version(name: str) -> bool:
+    """Whether a name is that of a kept version, `name@version`."""
+    return _AT in name
+
+
 def read_named(store: Store, name: str) -> MixRows:
     """A mix by `name`, or a kept version of it by `name@version`.
 

@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 from typing import cast
 
-import numpy as np
 import polars as pl
 from pydantic import ValidationError
 
 from quadmix_assets.corpus.find_document import find_document, read_row
 from quadmix_assets.features.normalizers import Normalizer
-from quadmix_assets.features.scored_documents import ScoredDocuments
-from quadmix_assets.mix.documents import Documents
+from quadmix_assets.mix.documents import one_document
 from quadmix_assets.mix.methods.registry import METHODS
 from quadmix_assets.mix.rule import StoredRule
 from quadmix_assets.mix.selections import MixRows
@@ -87,8 +85,7 @@ def rule_of_version(rows: MixRows) -> LoadedRule:
     manifest = rows.manifest
     options = {**manifest["options"], "method": manifest["method"], "name": rows.mix}
     tables = _tables(rows, SELECTION_RULE)
-    dropped = tables.pop(DROPPED_TABLE, None)
-    hashes = np.array([], dtype=np.uint64) if dropped is None else dropped["id_hash"].to_numpy()
+    tables.pop(DROPPED_TABLE, None)
     try:
         found = METHODS.settings_class(manifest["method"]).model_validate(options)
         mix = cast(NamedMix, found)
@@ -105,10 +102,24 @@ def rule_of_version(rows: MixRows) -> LoadedRule:
             name: Normalizer.from_frame(table)
             for name, table in _tables(rows, SCORE_NORMALIZERS).items()
         },
-        np.sort(hashes),
+        dropped_of_version(rows)["id_hash"].sort().to_numpy(),
         manifest,
         manifest["fingerprints"],
     )
+
+
+def dropped_of_version(rows: MixRows) -> pl.DataFrame:
+    """The near-duplicates that the rule of a version never takes; without rows if it drops none.
+
+    Returns:
+        Columns id_hash and survivor, the id hash of the document that is kept instead.
+
+    Raises:
+        MissingOutputError: the table is gone.
+    """
+    table = _tables(rows, SELECTION_RULE, DROPPED_TABLE).get(DROPPED_TABLE)
+    schema = {"id_hash": pl.UInt64, "survivor": pl.UInt64}
+    return pl.DataFrame(schema=schema) if table is None else table.select(*schema)
 
 
 def reason(
@@ -124,16 +135,13 @@ def reason(
     """
     if document.domain not in domains:
         return f"its domain was not {document.domain} then"
-    single = Documents(
-        scored=ScoredDocuments(
-            ids=pl.Series([document.document_id]),
-            n_tokens=np.array([document.n_tokens], dtype=np.int64),
-            domains=np.array([domains.index(document.domain)], dtype=np.int32),
-            scores=np.array([list(document.scores.values())], dtype=np.float64),
-        ),
-        score_names=tuple(document.scores),
-        domain_names=domains,
-        normalizers=loaded.normalizers,
+    single = one_document(
+        document.document_id,
+        document.n_tokens,
+        domains.index(document.domain),
+        document.scores,
+        domains,
+        loaded.normalizers,
     )
     try:
         decided = int(loaded.decide(single).copies[0])
@@ -147,12 +155,13 @@ def reason(
     return why.short
 
 
-def _tables(rows: MixRows, asset: str) -> dict[str, pl.DataFrame]:
-    """The kept tables of an asset, by their names."""
+def _tables(rows: MixRows, asset: str, only: str | None = None) -> dict[str, pl.DataFrame]:
+    """The kept tables of an asset, by their names: all, or one of them."""
     found = {}
     for name, fingerprint in rows.manifest["tables"].items():
         folder, _, file = name.partition("/")
-        if folder == asset and file.endswith(".parquet"):
+        wanted = f"{only}.parquet" if only is not None else file
+        if folder == asset and file.endswith(".parquet") and file == wanted:
             path = kept_table(rows.store, rows.mix, fingerprint)
             if not path.exists():
                 raise MissingOutputError(f"{path} is gone, a table of the rule of {rows}")

@@ -37,6 +37,13 @@ class MixSettings(Section):
     export: ExportSettings = Field(
         default=ExportSettings(), description="the files for trainers, written next to a mix"
     )
+    keep_versions: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="versions that each mix keeps, the newest ones; older ones are removed when "
+        "its manifest is written, and named in the log of the step. What the mix is now, which "
+        "its export is made of, is never removed. null: all are kept, until `quadmix versions "
+        "--remove`",
+    )
     accept: tuple[Guard, ...] = Field(
         default=(),
         description="names of failed checks that mixes do not wait for: with them a mix is a "

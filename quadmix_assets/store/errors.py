@@ -4,7 +4,16 @@ from pathlib import Path
 
 from upath import UPath
 
-from quadmix_assets.outputs import LANGUAGE_MODEL, MIXES
+from quadmix_assets.outputs import (
+    FINAL_MIX,
+    LANGUAGE_MODEL,
+    MIX_EXPORT,
+    MIXES,
+    PER_BATCH,
+    QUARANTINE,
+    RAW_SHARDS,
+    is_per_shard,
+)
 
 
 class MissingOutputError(FileNotFoundError):
@@ -37,7 +46,7 @@ class DamagedOutputError(Exception):
 
     def __str__(self) -> str:
         """One line: what is damaged, and how it is made again."""
-        made_by = f"the asset {self.asset!r} (partition {self.partition!r} if it has partitions)"
+        made_by = asset_in_words(self.asset, self.partition)
         if not self.has_checksum:
             return (
                 f"{self.path} has no checksum that it could be verified by: {self.found}. An "
@@ -49,6 +58,21 @@ class DamagedOutputError(Exception):
             "damaged, and `quadmix run --resume` makes it again; or materialise "
             f"{made_by} in the UI"
         )
+
+
+def asset_in_words(asset: str, partition: str) -> str:
+    """An asset as errors name it, with the partition that they mean if it has partitions.
+
+    Args:
+        asset: the folder of the lake that its outputs are in.
+        partition: the name of the file without its suffix.
+    """
+    # Written beside an asset by the same step.
+    beside = {QUARANTINE: RAW_SHARDS, MIX_EXPORT: FINAL_MIX}
+    folder, slash, last = asset.rpartition("/")
+    name = f"{folder}{slash}{beside.get(last, last)}"
+    is_partitioned = is_per_shard(name) or name in PER_BATCH
+    return f"the asset {name!r}" + (f" (partition {partition!r})" if is_partitioned else "")
 
 
 def asset_name(folder: Path | UPath) -> str:

@@ -19,6 +19,7 @@ from quadmix_assets.store.cards import carded_file, delete_carded, read_carded
 from quadmix_assets.store.errors import (
     DamagedOutputError,
     MissingOutputError,
+    asset_in_words,
     asset_name,
     without_checksum,
 )
@@ -362,11 +363,8 @@ class Store:
             return read(place)
 
     def _missing(self, path: UPath) -> MissingOutputError:
-        asset = self._asset_of(path)
-        return MissingOutputError(
-            f"{path} is not there: materialise the asset {asset or str(path)!r} "
-            f"(partition {path.stem!r} if it has partitions) first"
-        )
+        made_by = asset_in_words(self._asset_of(path) or str(path), path.stem)
+        return MissingOutputError(f"{path} is not there: materialise {made_by} first")
 
     def _asset_of(self, path: UPath) -> str:
         """The folder of the asset that a path is in, relative to the lake; empty if it is none."""

@@ -1,3 +1,4 @@
+from difflib import SequenceMatcher
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,33 @@ def test_shards_that_are_set_aside_are_named(store: Store) -> None:
 )
 def test_the_nearest_ids_hold_what_was_meant(store: Store, wrong: str, meant: str) -> None:
     assert meant in nearest_ids(store, wrong)
+
+
+def test_nearest_ids_of_dense_numbers_are_those_of_the_whole_pool(tmp_path: Path) -> None:
+    """Where ids are numbers, each has some hundred neighbours, all over the shards."""
+    store = Store(UPath(tmp_path / "lake"))
+    numbers = [f"{n:06}" for n in range(0, 6_000, 7)]
+    for shard in range(6):
+        put_raw(store, f"s{shard}", [{"id": n, "text": f"of {n}"} for n in numbers[shard::6]])
+    pool = set(numbers)
+    for wrong in ("000001", "003x50", "00490", "999999000007"):
+        like = sorted(_one_edit_or_part(wrong) & pool, key=lambda n: (-_ratio(wrong, n), n))
+        assert nearest_ids(store, wrong) == like[:5]
+        assert like
+
+
+def _one_edit_or_part(text: str) -> set[str]:
+    """All ids of digits that are one edit from a text, or a part of it of three characters."""
+    found = {text[a:b] for a in range(len(text)) for b in range(a + 3, len(text) + 1)}
+    for place in range(len(text) + 1):
+        before, after = text[:place], text[place:]
+        found |= {before + new + rest for new in "0123456789" for rest in (after, after[1:])}
+        found |= {before + after[1:], before + after[1:2] + after[:1] + after[2:]}
+    return found - {text}
+
+
+def _ratio(one: str, other: str) -> float:
+    return SequenceMatcher(None, one, other, autojunk=False).ratio()
 
 
 def test_nearest_ids_are_few_and_the_most_similar_first(store: Store) -> None:

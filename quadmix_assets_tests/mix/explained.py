@@ -10,12 +10,14 @@ from quadmix_assets.corpus.tokenizer import tokenizer_path
 from quadmix_assets.features.normalizers import fit_normalizer
 from quadmix_assets.features.scored_documents import read_scored
 from quadmix_assets.mix.final_mix import mix_shard
+from quadmix_assets.mix.manifest import tables_of, write_manifest
 from quadmix_assets.mix.methods.domain_rule import DomainRule
 from quadmix_assets.mix.methods.theta_rule import ThetaRule
 from quadmix_assets.mix.pool import read_documents
 from quadmix_assets.mix.rule import Rule
-from quadmix_assets.mix.stored_rule import read_rule, write_rule
-from quadmix_assets.outputs import FITTED_MODELS, SCORE_NORMALIZERS
+from quadmix_assets.mix.stored_rule import read_rule, read_rule_values, write_rule
+from quadmix_assets.mix.versions import keep_version
+from quadmix_assets.outputs import FINAL_MIX, FITTED_MODELS, SCORE_NORMALIZERS, mix_output
 from quadmix_assets.sampling import Theta
 from quadmix_assets.settings import PROFILES_FOLDER, Settings, load_settings
 from quadmix_assets.store import Store
@@ -100,3 +102,22 @@ def mix_all(store: Store, settings: Settings, mix: str) -> None:
     loaded = read_rule(store, settings, mix)
     for shard in SHARDS:
         mix_shard(store, shard, settings, mix, loaded)
+
+
+def finish(store: Store, settings: Settings, mix: str) -> str:
+    """Write the manifest of a mix as it is, as far as versions need it, and keep it."""
+    fitted = read_rule_values(store, mix)
+    paths = {key: store.table_path(mix_output(mix, FINAL_MIX), key) for key in SHARDS}
+    tables = tables_of(store, settings, settings.mix_named(mix))
+    manifest = {
+        "mix": mix,
+        "domains": list(settings.domain_names),
+        "n_tokens_in_per_domain": [1] * len(settings.domain_names),
+        "totals": {"n_documents_out": 1, "n_tokens_out": 1, "n_tokens_in": 1},
+        "fingerprints": {},
+        "tables": {name: store.fingerprint(path) for name, path in tables.items()},
+        "shards": {key: {"checksum": store.seal(path)} for key, path in paths.items()},
+        **{key: fitted[key] for key in ("method", "options", "rule")},
+    }
+    write_manifest(store, settings, manifest)
+    return keep_version(store, mix)

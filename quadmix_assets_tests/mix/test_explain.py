@@ -5,7 +5,8 @@ import polars as pl
 import pytest
 
 from quadmix_assets.features.normalize_pool import load_normalizers
-from quadmix_assets.mix.explain import ExplainedDocument, InMix, UnknownDocument, explain
+from quadmix_assets.mix.explain import explain
+from quadmix_assets.mix.explanation import ExplainedDocument, InMix, UnknownDocument
 from quadmix_assets.mix.rule import StoredRule
 from quadmix_assets.mix.stored_rule import DROPPED_TABLE, write_rule
 from quadmix_assets.outputs import DOMAIN_LABELS, FINAL_MIX, SCORED_SHARDS, mix_output

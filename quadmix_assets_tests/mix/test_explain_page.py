@@ -5,7 +5,6 @@ import pytest
 
 from quadmix_assets.corpus.find_document import Place, QuarantinedRow
 from quadmix_assets.corpus.set_aside import Kind, SetAside
-from quadmix_assets.mix.explain import ExplainedDocument, InMix, Known, UnknownDocument
 from quadmix_assets.mix.explain_page import (
     curve_of,
     explanation_blocks,
@@ -13,6 +12,7 @@ from quadmix_assets.mix.explain_page import (
     shown_in_full,
 )
 from quadmix_assets.mix.explain_plot import plot_place
+from quadmix_assets.mix.explanation import ExplainedDocument, InMix, Known, UnknownDocument
 from quadmix_assets.mix.rule import Curve, Why
 from quadmix_assets.report.blocks import blocks_markdown, blocks_text
 

@@ -4,22 +4,21 @@ import numpy as np
 import polars as pl
 import pytest
 
-from quadmix_assets.mix.explain import ExplainedDocument, explain
-from quadmix_assets.mix.manifest import tables_of, write_manifest
+from quadmix_assets.mix.explain import explain
+from quadmix_assets.mix.explanation import ExplainedDocument
 from quadmix_assets.mix.rule import StoredRule
 from quadmix_assets.mix.selections import MixRows, read_mix
-from quadmix_assets.mix.stored_rule import DROPPED_TABLE, read_rule_values, write_rule
+from quadmix_assets.mix.stored_rule import DROPPED_TABLE, write_rule
 from quadmix_assets.mix.version_rule import PoolDocument, find_in_pool, reason, rule_of_version
-from quadmix_assets.mix.versions import keep_version
-from quadmix_assets.outputs import FINAL_MIX, SCORED_SHARDS, mix_output
+from quadmix_assets.outputs import SCORED_SHARDS
 from quadmix_assets.sampling import hash_ids
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets_tests.mix.explained import (
     DOMAIN_MIX,
-    SHARDS,
     THETA_MIX,
     fill,
+    finish,
     mix_all,
     put_rule,
     settings_of,
@@ -40,25 +39,6 @@ def store(settings: Settings) -> Store:
     for mix in (THETA_MIX, DOMAIN_MIX):
         finish(store, settings, mix)
     return store
-
-
-def finish(store: Store, settings: Settings, mix: str) -> str:
-    """Write the manifest of a mix as it is, as far as versions need it, and keep it."""
-    fitted = read_rule_values(store, mix)
-    paths = {key: store.table_path(mix_output(mix, FINAL_MIX), key) for key in SHARDS}
-    tables = tables_of(store, settings, settings.mix_named(mix))
-    manifest = {
-        "mix": mix,
-        "domains": list(settings.domain_names),
-        "n_tokens_in_per_domain": [1] * len(settings.domain_names),
-        "totals": {"n_documents_out": 1, "n_tokens_out": 1, "n_tokens_in": 1},
-        "fingerprints": {},
-        "tables": {name: store.fingerprint(path) for name, path in tables.items()},
-        "shards": {key: {"checksum": store.seal(path)} for key, path in paths.items()},
-        **{key: fitted[key] for key in ("method", "options", "rule")},
-    }
-    write_manifest(store, settings, manifest)
-    return keep_version(store, mix)
 
 
 def known(store: Store, document_id: str) -> PoolDocument:

@@ -24,6 +24,7 @@ WITHOUT_EFFECT = {
     "root": "where relative paths start",
     "profile": "part of paths and messages",
     "mixes[*].name": "part of the names of a mix's assets",
+    "mix.keep_versions": "which old versions stay beside a mix",
     "corpus.source": "which files there are: input_files gives each of them a version",
     "corpus.raw": "which files there are",
     "corpus.patterns": "which files there are",
