@@ -215,6 +215,11 @@ class Hosts(dict[str, Host]):
         command = [*as_user, str(programs / "postgres"), *options]
         host.start(command, {"PATH": os.environ["PATH"], "LC_ALL": "C"}, "cd /")
 
+    def remove(self) -> None:
+        """Kill all processes, and take all hosts out of the network."""
+        for host in self.values():
+            host.remove()
+
     def words(self) -> str:
         """The ends of what all commands printed."""
         return "\n\n".join(host.words() for host in self.values())
@@ -246,7 +251,7 @@ def network(hosts: Hosts) -> Iterator[Hosts]:
         stack.callback(_ip, f"link delete {_BRIDGE}")
         _ip(f"address add {_SUBNET}.1/24 dev {_BRIDGE}")
         _ip(f"link set {_BRIDGE} up")
-        stack.callback(lambda: [host.remove() for host in hosts.values()])
+        stack.callback(hosts.remove)
         yield hosts
 
 
