@@ -7,7 +7,7 @@ from quadmix_assets.store.json_text import json_text
 from quadmix_assets.store.keeping import bytes_freed_with, keep_table
 from quadmix_assets.store.listings import LISTING_FILE
 from quadmix_assets.store.objects import one_step, open_object
-from quadmix_assets.store.outputs_in import output_names
+from quadmix_assets.store.outputs_in import named_outputs, output_names
 from quadmix_assets.store.remote import with_retries
 from quadmix_assets.store.reusable import read_reusable
 from quadmix_assets.store.running_totals import Measuring, Tables, running_total
@@ -52,6 +52,7 @@ __all__ = [
     "json_text",
     "keep_table",
     "listed_files",
+    "named_outputs",
     "one_step",
     "open_object",
     "open_table",

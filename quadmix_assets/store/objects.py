@@ -6,7 +6,8 @@ scores and all JSON, is one request, and what is not there is one request as wel
 
 Within a step, an object that was read is remembered for some seconds (`one_step`): a step looks at
 the summary, the rows and the columns of the same table. Nothing is remembered between steps, nor
-that something is missing, so that a step sees all that was written before it began.
+that something is missing, so that a step sees all that was written before it began. What a step has
+listed of local folders is remembered beside it (`summaries.py`).
 """
 
 import io
@@ -46,6 +47,7 @@ class _Remembered:
         self._n_steps = 0
         self._n_bytes = 0
         self._found: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
+        self.listings: dict[str, tuple[Any, Any]] = {}
 
     @contextmanager
     def step(self) -> Iterator[None]:
@@ -88,6 +90,7 @@ class _Remembered:
 
     def _clear(self) -> None:
         self._found.clear()
+        self.listings = {}
         self._n_bytes = 0
 
 
@@ -95,8 +98,15 @@ _REMEMBERED = _Remembered()
 
 
 def one_step() -> AbstractContextManager[None]:
-    """A context in which objects that were read are remembered for some seconds."""
+    """A context in which objects that were read are remembered for some seconds, and the listings
+    of local folders for as long as these do not change.
+    """
     return _REMEMBERED.step()
+
+
+def listings_of_step() -> dict[str, tuple[Any, Any]] | None:
+    """By local folder, its state and its listing, to be filled; None outside of steps."""
+    return _REMEMBERED.listings if _REMEMBERED.is_in_step else None
 
 
 def forget(path: UPath) -> None:
