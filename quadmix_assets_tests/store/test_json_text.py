@@ -25,7 +25,7 @@ def test_lines_change_nothing_but_the_layout(rest: dict[str, Any], items: Any) -
 
 
 def test_every_item_has_a_line() -> None:
-    text = json_text({"a": 1, "shards": {"y": {"n":[1,2]}, "x": {}}}, lines_of="shards")
+    text = json_text({"a": 1, "shards": {"y": {"n": [1, 2]}, "x": {}}}, lines_of="shards")
     assert text.splitlines() == [
         "{",
         '  "a": 1,',
