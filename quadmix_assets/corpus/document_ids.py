@@ -332,13 +332,12 @@ def shards_set_aside(store: Store) -> dict[str, SetAside]:
     """Every shard that is set aside, by key, and why."""
     folder = store.root / DOCUMENT_IDS
     found = {}
-    for name in sorted(_names(folder)):
-        if name.endswith(_SET_ASIDE):
-            try:
-                stored = json.loads(read_carded(folder / name))
-            except FileNotFoundError:  # accepted since the listing
-                continue
-            found[name.removesuffix(_SET_ASIDE)] = SetAside.of_json(stored)
+    for name in sorted(name for name in _names(folder) if name.endswith(_SET_ASIDE)):
+        try:
+            stored = json.loads(read_carded(folder / name))
+        except FileNotFoundError:  # accepted since the listing
+            continue
+        found[name.removesuffix(_SET_ASIDE)] = SetAside.of_json(stored)
     return found
 
 

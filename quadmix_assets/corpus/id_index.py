@@ -10,6 +10,7 @@ the index is a short cut, and the claims are what counts. On object storage ther
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -56,8 +57,7 @@ class Claim:
     hashes: UIntArray
 
 
-@dataclass(frozen=True)
-class Indexed:
+class Indexed(NamedTuple):
     """What the index knows of a claim.
 
     Attributes:

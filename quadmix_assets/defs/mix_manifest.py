@@ -61,7 +61,7 @@ def mix_manifest(mix: NamedMix) -> dg.AssetsDefinition:
         group_name=group_of(mix),
         kinds={"json"},
         owners=OWNERS,
-        code_version=version_of(asset, 2),
+        code_version=version_of(asset, 3),
         deps=[
             mix_key(mix, FINAL_MIX),
             INPUT_LISTING,

@@ -105,13 +105,13 @@ def shifts_of_shards(
     }
     now: dict[str, Any] = {}
     for shard, scored in all_described(store, SCORED_SHARDS, shards).items():
-        made_from = scored.summary["inputs"]
+        made_from = scored.inputs
         entry = kept.get(shard)
         if entry is None or entry["made_from"] != made_from or set(entry["psi"]) != set(tables):
             entry = {"made_from": made_from, "psi": _measure(store, shard, tables)}
         now[shard] = entry
     if now != kept:
-        store.write_json(path, {"normalizers": normalizers, "shards": now})
+        store.write_json(path, {"normalizers": normalizers, "shards": now}, lines_of="shards")
     return {
         shard: {name: Shift(*values) for name, values in entry["psi"].items()}
         for shard, entry in now.items()

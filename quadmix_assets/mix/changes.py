@@ -95,7 +95,7 @@ def changes_since(
     mixed_again = [
         shard
         for shard in with_mix
-        if tables_of[documents][shard].summary["inputs"] != in_mix[shard]["made_from"]
+        if tables_of[documents][shard].inputs != in_mix[shard]["made_from"]
     ]
     before, now = manifest["made_from"], upstream_fingerprints(store, settings, mix)
     found = {

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from quadmix_assets.mix.export import export_path
 from quadmix_assets.mix.manifest import changed_tables, table_in_lake
 from quadmix_assets.outputs import FINAL_MIX, MIX_EXPORT, MIX_MANIFEST, mix_output
-from quadmix_assets.store import Store, described_tables
+from quadmix_assets.store import Store, described_tables, listed_files
 
 
 def incomplete_entries(
@@ -30,21 +29,23 @@ def incomplete_entries(
         for shard in sorted(set(usable) - set(manifest["shards"]))
     ]
     tables = described_tables(store, documents, manifest["shards"])
-    exported = _exported(store, name) if manifest["export"] != "none" else set()
+    exports = store.root / mix_output(name, MIX_EXPORT)
+    exported = listed_files(exports) if manifest["export"] != "none" else {}
     for shard, entry in manifest["shards"].items():
-        path = store.table_path(documents, shard)
         if shard not in tables:
+            path = store.table_path(documents, shard)
             problems.append(f"{path} is gone: materialise {documents} for the shard {shard!r}")
             continue
         if tables[shard].seal != entry["checksum"]:
             problems.append(
-                f"{path} is not the table that the manifest names: materialise {own} again"
+                f"{store.table_path(documents, shard)} is not the table that the manifest names: "
+                f"materialise {own} again"
             )
-        if manifest["export"] == "none":
-            continue
-        export = export_path(store, shard, name, manifest["export"])
-        if export.name not in exported:
-            problems.append(f"{export} is gone: materialise {documents} for the shard {shard!r}")
+        export = f"{shard}.{manifest['export']}"
+        if manifest["export"] != "none" and export not in exported:
+            problems.append(
+                f"{exports}/{export} is gone: materialise {documents} for the shard {shard!r}"
+            )
     problems += [
         f"{table_in_lake(store, name, table)} is not the table that the manifest names: "
         f"materialise {documents} and {own} again"
@@ -57,11 +58,3 @@ def incomplete_entries(
                 f"{copy}, the manifest's copy, is gone or changed: materialise {own} again"
             )
     return problems
-
-
-def _exported(store: Store, mix: str) -> set[str]:
-    """The names of what is exported of a mix."""
-    try:
-        return {path.name for path in (store.root / mix_output(mix, MIX_EXPORT)).iterdir()}
-    except (FileNotFoundError, NotADirectoryError):  # the latter is what S3 says of no objects
-        return set()

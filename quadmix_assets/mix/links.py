@@ -6,6 +6,7 @@ byte.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -61,15 +62,26 @@ class Link:
     @property
     def asset_url(self) -> str:
         """The asset, or its partition, in the UI; relative to the UI's root."""
-        page = f"/assets/{quote(self.asset)}"
+        page = _page_of(self.asset)
         if self.partition is None:
             return page
-        return f"{page}?view=partitions&partition={quote(self.partition, safe='')}"
+        return f"{page}?view=partitions&partition={_quoted(self.partition)}"
 
     @property
     def run_url(self) -> str:
         """The run in the UI; empty without a run."""
         return f"/runs/{self.run_id}" if self.run_id else ""
+
+
+# Of every asset of a pool the partitions are the same.
+@lru_cache(maxsize=16_384)
+def _quoted(partition: str) -> str:
+    return quote(partition, safe="")
+
+
+@lru_cache
+def _page_of(asset: str) -> str:
+    return f"/assets/{quote(asset)}"
 
 
 def linked_assets(settings: Settings, mix: NamedMix) -> list[str]:
@@ -110,12 +122,17 @@ def read_links(store: Store, mix: str) -> dict[tuple[str, str | None], Link]:
     """The links of a mix that were written last, by asset and partition; {} if there are none."""
     path = links_path(store, mix)
     entries: Sequence[Mapping[str, Any]] = store.read_json(path)["entries"] if path.exists() else ()
-    names = ("asset", "partition", "event", "run_id", "time")
-    links = [
-        Link(**{name: entry[name] for name in names}, version=entry.get("version", ""))
+    return {
+        (entry["asset"], entry["partition"]): Link(
+            entry["asset"],
+            entry["partition"],
+            entry["event"],
+            entry["run_id"],
+            entry["time"],
+            entry.get("version", ""),
+        )
         for entry in entries
-    ]
-    return {(link.asset, link.partition): link for link in links}
+    }
 
 
 def _named_link(link: Link) -> str:

@@ -159,11 +159,11 @@ def stale_shards(store: Store, mix: NamedMix, shards: Sequence[str]) -> dict[str
     }
     stale = {}
     for shard in shards:
-        used = documents[shard].summary["inputs"]
-        now = {**pinned, "raw_shard": raw[shard].summary["input"]["checksum"]}
+        used = documents[shard].inputs
+        now = {**pinned, "raw_shard": raw[shard].input_checksum}
         changed = [name for name in now if used.get(name) != now[name]]
         for asset, tables in parents.items():
-            scored = tables[shard].summary["inputs"]
+            scored = tables[shard].inputs
             if any(scored[name] != now[name] for name in scored):
                 changed.append(asset)
         if changed:
@@ -174,7 +174,12 @@ def stale_shards(store: Store, mix: NamedMix, shards: Sequence[str]) -> dict[str
 def usable_shards(store: Store, registered: Sequence[str]) -> list[str]:
     """Of the registered shards those that have been read and were not set aside, in order."""
     tables = described_tables(store, RAW_SHARDS, registered)
-    return [shard for shard, table in tables.items() if "set_aside" not in table.summary]
+    return [
+        shard
+        for shard, table in tables.items()
+        # Most say nothing of the kind, and need not be parsed.
+        if "set_aside" not in table.footer.summary or "set_aside" not in table.summary
+    ]
 
 
 def changed_tables(store: Store, manifest: Mapping[str, Any]) -> list[str]:

@@ -27,6 +27,7 @@ from quadmix_assets.store import (
     described_tables,
     keep_table,
     listed_files,
+    named_outputs,
     output_names,
 )
 
@@ -263,8 +264,9 @@ def _kept_manifests(store: Store, mix: str) -> dict[str, dict[str, Any]]:
 
 
 def _kept_versions(store: Store, mix: str) -> list[str]:
-    names = _kept_names(store, mix)
-    return [name.removesuffix(".json") for name in names if "/" not in name]
+    # Without the folders of their tables, which are as many as there are shards.
+    names = named_outputs(list(listed_files(store.root / mix_output(mix, MIX_VERSIONS))))
+    return sorted(name.removesuffix(".json") for name in names)
 
 
 def _kept_names(store: Store, mix: str) -> list[str]:

@@ -8,7 +8,7 @@ from quadmix_assets.store.keeping import bytes_freed_with, keep_table
 from quadmix_assets.store.kept_tables import read_kept, write_kept
 from quadmix_assets.store.listings import LISTING_FILE, file_names
 from quadmix_assets.store.objects import one_step, open_object
-from quadmix_assets.store.outputs_in import output_names
+from quadmix_assets.store.outputs_in import named_outputs, output_names
 from quadmix_assets.store.remote import with_retries
 from quadmix_assets.store.reusable import read_reusable
 from quadmix_assets.store.running_totals import Measuring, Tables, keep_total, running_total
@@ -55,6 +55,7 @@ __all__ = [
     "keep_table",
     "keep_total",
     "listed_files",
+    "named_outputs",
     "one_step",
     "open_object",
     "open_table",

@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
+
+import orjson
 
 _PLACE = '"\\u0000"'
 
@@ -13,8 +14,8 @@ def json_text(value: Any, lines_of: str = "", *, allow_nan: bool = False) -> str
 
     Args:
         value: to be written.
-        lines_of: an entry of `value`, a list or an object, whose items get a line each, which is
-            some ten times faster than lines for all that is in them; empty: none.
+        lines_of: an entry of `value`, a list or an object, whose items get a line each, without
+            spaces, which is much faster than lines for all that is in them; empty: none.
         allow_nan: whether numbers may be NaN or infinite, which other programs may not read.
 
     Raises:
@@ -24,14 +25,28 @@ def json_text(value: Any, lines_of: str = "", *, allow_nan: bool = False) -> str
         return json.dumps(value, indent=2, sort_keys=True, allow_nan=allow_nan) + "\n"
     items = value[lines_of]
     text = json_text({**value, lines_of: "\0"}, allow_nan=allow_nan)
-    to_line = partial(json.dumps, sort_keys=True, allow_nan=allow_nan)
     if isinstance(items, Mapping):
-        lines = [f"{json.dumps(key)}: {to_line(item)}" for key, item in sorted(items.items())]
+        lines = [
+            f"{json.dumps(key)}: {_line(item, allow_nan)}" for key, item in sorted(items.items())
+        ]
         opened, closed = "{", "}"
     else:
-        lines = [to_line(item) for item in items]
+        lines = [_line(item, allow_nan) for item in items]
         opened, closed = "[", "]"
     body = ",\n    ".join(lines)
     inner = f"{opened}\n    {body}\n  {closed}" if lines else f"{opened}{closed}"
     before, _, after = text.partition(f'\n  "{lines_of}": {_PLACE}')
     return f'{before}\n  "{lines_of}": {inner}{after}'
+
+
+def _line(item: Any, allow_nan: bool) -> str:
+    """A value in one line, the same for equal values."""
+    try:
+        line = orjson.dumps(item, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # It does not take all integers, keys and texts.
+        pass
+    else:
+        # It writes null for numbers that are NaN or infinite.
+        if b"null" not in line:
+            return line.decode()
+    return json.dumps(item, sort_keys=True, allow_nan=allow_nan, separators=(",", ":"))

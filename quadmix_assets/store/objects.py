@@ -57,7 +57,9 @@ _HAS_NEW_COPIES = threading.Event()
 
 @contextmanager
 def one_step() -> Iterator[None]:
-    """A context in which objects that were read are remembered for some seconds."""
+    """A context in which objects that were read are remembered for some seconds, and the listings
+    of local folders for as long as these do not change.
+    """
     try:
         with _REMEMBERED.step():
             yield
@@ -65,6 +67,11 @@ def one_step() -> Iterator[None]:
         if _HAS_NEW_COPIES.is_set():
             _HAS_NEW_COPIES.clear()
             make_room_for_tables()
+
+
+def listings_of_step() -> dict[str, tuple[Any, Any]] | None:
+    """By local folder, its state and its listing, to be filled; None outside of steps."""
+    return _REMEMBERED.local_listings if _REMEMBERED.is_in_step else None
 
 
 def forget(path: UPath) -> None:

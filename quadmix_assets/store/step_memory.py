@@ -1,5 +1,7 @@
 """What the running step has read of object storage: starts of objects, and listings of folders.
 
+Beside it are its listings of local folders, which `summaries.py` fills and holds to their states.
+
 All is remembered for some seconds, and nothing between steps, nor that something is missing: a step
 sees all that was written before it began. What the process itself has written since something was
 asked for is not taken for it: `moment` is asked for first, and given with what was found.
@@ -10,15 +12,21 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 _MAX_BYTES = 128 << 20
 _SECONDS = 30.0
 
 
 class StepMemory:
-    """Of all steps that this process runs; it is emptied when one begins or ends."""
+    """Of all steps that this process runs; it is emptied when one begins or ends.
+
+    Attributes:
+        local_listings: by local folder, its state and its listing.
+    """
 
     def __init__(self) -> None:
+        self.local_listings: dict[str, tuple[Any, Any]] = {}
         self._lock = threading.Lock()
         self._n_steps = 0
         self._n_bytes = 0
@@ -130,6 +138,8 @@ class StepMemory:
     def _clear(self) -> None:
         for each in (self._contents, self._listings, self._changes, self._asked):
             each.clear()
+        # Not cleared: who fills the old ones goes on doing so.
+        self.local_listings = {}
         self._n_bytes = 0
         # What is on its way belongs to the steps before.
         self._n_changes += 1

@@ -5,6 +5,7 @@ shards, would otherwise open and verify the footers of all shards because of one
 is remembered by the process, and of an asset with many tables by the lake too, in one table,
 `footers/<asset>.parquet`: so a new process reads what is new, and looks at the state of the rest.
 The state of a local file is its inode, size and time, that of an object all that the storage says.
+Within a step a folder is listed once for as long as no file comes, goes or is replaced in it.
 """
 
 import json
@@ -13,15 +14,18 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, cast
 
+import orjson
 import polars as pl
 from upath import UPath
 
 from quadmix_assets.outputs import FOOTERS
 from quadmix_assets.store.errors import DamagedOutputError, MissingOutputError
 from quadmix_assets.store.file_state import FRESH_NANOSECONDS
+from quadmix_assets.store.objects import listings_of_step
 from quadmix_assets.store.store import Store
 from quadmix_assets.store.tables import Footer, read_footer
 from quadmix_assets.store.temporaries import is_local
@@ -38,9 +42,9 @@ _SCHEMA = {
     "columns": pl.String,
     "summary": pl.String,
 }
-# By folder and name of a table: the state of the file, and its footer, whose summary stays JSON,
-# which takes a tenth of the memory of the values.
-_read_before: dict[str, dict[str, tuple[str, Footer]]] = {}
+# By folder and name of a table: the state of the file, and what is known of it. Summaries stay
+# JSON, which takes a tenth of the memory of the values.
+_read_before: dict[str, dict[str, "tuple[str, Described]"]] = {}
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,27 @@ class Described:
     @property
     def summary(self) -> dict[str, Any]:
         """The summary that `TableWriter.describe` stored; {} without one. The caller's own."""
-        found: dict[str, Any] = json.loads(self.footer.summary)
-        return found
+        return _loads(self.footer.summary)
+
+    @cached_property
+    def inputs(self) -> Mapping[str, Any]:
+        """The entry `inputs` of the summary, what the table was made from; shared by all callers.
+
+        It is kept, as whatever compares all tables of a pool asks for it.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return cast(Mapping[str, Any], self.summary["inputs"])
+
+    @cached_property
+    def input_checksum(self) -> str:
+        """Of a table of documents, the checksum of the input file that it was made from.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return cast(str, self.summary["input"]["checksum"])
 
     @property
     def seal(self) -> str:
@@ -67,8 +90,7 @@ class Described:
         return self.footer.seal
 
 
-@dataclass(frozen=True)
-class ListedFile:
+class ListedFile(NamedTuple):
     """A file of a listing.
 
     Attributes:
@@ -85,8 +107,8 @@ class ListedFile:
 def described_tables(store: Store, asset: str, partitions: Iterable[str]) -> dict[str, Described]:
     """The footers of those partitions of an asset whose tables are there.
 
-    The folder is listed once. Every footer is verified when it is read; that is once per state of
-    the file.
+    The folder is listed once, and in a step again only when it has changed. Every footer is
+    verified when it is read; that is once per state of the file.
 
     Raises:
         DamagedOutputError: a footer is not what was written.
@@ -95,8 +117,8 @@ def described_tables(store: Store, asset: str, partitions: Iterable[str]) -> dic
     files = listed_files(folder)
     before = _read_before.get(str(folder))
     if before is None:
-        before = _kept(store, asset, len(files))
-    known = {name: entry for name, entry in before.items() if name in files}
+        before = _kept(store, asset, files)
+    known = dict(before) if before.keys() <= files.keys() else _among(before, files)
     found, n_read = {}, 0
     for partition in partitions:
         name = f"{partition}.parquet"
@@ -106,18 +128,25 @@ def described_tables(store: Store, asset: str, partitions: Iterable[str]) -> dic
         entry = known.get(name)
         if entry is None or entry[0] != file.state or file.is_fresh:
             try:
-                entry = (file.state, read_footer(folder / name))
+                entry = (file.state, Described(file.n_bytes, read_footer(folder / name)))
             except FileNotFoundError:  # Deleted since the listing.
                 known.pop(name, None)
                 continue
             known[name] = entry
             n_read += 1
-        found[partition] = Described(file.n_bytes, entry[1])
+        found[partition] = entry[1]
     _read_before[str(folder)] = known
-    settled = {name: entry for name, entry in known.items() if not files[name].is_fresh}
-    if n_read and len(settled) >= KEPT_FROM:
-        _keep(store, asset, settled)
+    if n_read and len(known) >= KEPT_FROM:
+        settled = {name: entry for name, entry in known.items() if not files[name].is_fresh}
+        if len(settled) >= KEPT_FROM:
+            _keep(store, asset, settled)
     return found
+
+
+def _among(
+    known: Mapping[str, "tuple[str, Described]"], files: Mapping[str, "ListedFile"]
+) -> dict[str, "tuple[str, Described]"]:
+    return {name: entry for name, entry in known.items() if name in files}
 
 
 def all_described(store: Store, asset: str, partitions: Iterable[str]) -> dict[str, Described]:
@@ -138,40 +167,84 @@ def all_described(store: Store, asset: str, partitions: Iterable[str]) -> dict[s
     return found
 
 
-def _kept(store: Store, asset: str, n_files: int) -> dict[str, tuple[str, Footer]]:
-    """What earlier processes have read."""
-    if n_files < KEPT_FROM:
+def _kept(
+    store: Store, asset: str, files: Mapping[str, "ListedFile"]
+) -> dict[str, tuple[str, Described]]:
+    """What earlier processes have read of these files, as far as it is of their states."""
+    if len(files) < KEPT_FROM:
         return {}
     try:
         table = store.read_table(store.table_path(FOOTERS, asset))
     except (MissingOutputError, DamagedOutputError, FileNotFoundError):
         return {}
-    rows = table.rows() if dict(table.schema) == _SCHEMA else []
+    if dict(table.schema) != _SCHEMA:
+        return {}
     # Most tables of an asset have the same columns.
-    names = {columns: tuple(json.loads(columns)) for columns in {row[4] for row in rows}}
-    return {
-        name: (state, Footer(seal, n_rows, names[columns], summary))
-        for name, state, seal, n_rows, columns, summary in rows
+    names = {text: tuple(json.loads(text)) for text in table["columns"].unique()}
+    found = {}
+    for name, state, seal, n_rows, columns, summary in table.iter_rows():
+        file = files.get(name)
+        if file is not None and file.state == state:
+            footer = Footer(seal, n_rows, names[columns], summary)
+            found[name] = (state, Described(file.n_bytes, footer))
+    return found
+
+
+def _keep(store: Store, asset: str, known: Mapping[str, tuple[str, Described]]) -> None:
+    entries = sorted(known.items())
+    footers = [one.footer for _, (_, one) in entries]
+    names = {columns: json.dumps(columns) for columns in {footer.columns for footer in footers}}
+    columns = {
+        "name": [name for name, _ in entries],
+        "state": [state for _, (state, _) in entries],
+        "seal": [footer.seal for footer in footers],
+        "n_rows": [footer.n_rows for footer in footers],
+        "columns": [names[footer.columns] for footer in footers],
+        "summary": [footer.summary for footer in footers],
     }
-
-
-def _keep(store: Store, asset: str, known: Mapping[str, tuple[str, Footer]]) -> None:
-    rows = [
-        (name, state, one.seal, one.n_rows, json.dumps(one.columns), one.summary)
-        for name, (state, one) in sorted(known.items())
-    ]
     # Where the lake can only be read, the next process reads the footers again.
     with suppress(OSError):
-        table = pl.DataFrame(rows, schema=_SCHEMA, orient="row")
-        store.write_table(store.table_path(FOOTERS, asset), table)
+        store.write_table(store.table_path(FOOTERS, asset), pl.DataFrame(columns, schema=_SCHEMA))
 
 
-def listed_files(folder: UPath) -> dict[str, ListedFile]:
-    """The files of a folder by name; none if it is not there."""
+def _loads(text: str) -> dict[str, Any]:
+    """The values of a short JSON object, of which there are many; NaN is among what it may hold."""
     try:
-        if is_local(folder):
-            with os.scandir(Path(str(folder))) as entries:
-                return {entry.name: _local(entry) for entry in entries if entry.is_file()}
+        found: dict[str, Any] = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        found = json.loads(text)
+    return found
+
+
+def listed_files(folder: UPath) -> Mapping[str, ListedFile]:
+    """The files of a folder by name; none if it is not there.
+
+    In a step (`one_step`) a local folder is listed once for as long as its own time stays: outputs
+    are replaced, never changed in place, and every replacement changes it.
+    """
+    if not is_local(folder):
+        return _listed_objects(folder)
+    path = Path(str(folder))
+    try:
+        stat = path.stat()
+        state = (stat.st_ino, stat.st_mtime_ns)
+        kept = listings_of_step()
+        known = None if kept is None else kept.get(str(path))
+        if known is not None and known[0] == state:
+            return cast(Mapping[str, ListedFile], known[1])
+        now = time.time_ns()
+        with os.scandir(path) as entries:
+            found = {entry.name: _local(entry, now) for entry in entries if entry.is_file()}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    # A folder that has just changed may change again without a change of its time.
+    if kept is not None and now - stat.st_mtime_ns >= FRESH_NANOSECONDS:
+        kept[str(path)] = (state, found)
+    return found
+
+
+def _listed_objects(folder: UPath) -> dict[str, ListedFile]:
+    try:
         infos = folder.fs.ls(folder.path, detail=True)
     except (FileNotFoundError, NotADirectoryError):
         return {}
@@ -183,12 +256,11 @@ def listed_files(folder: UPath) -> dict[str, ListedFile]:
     return found
 
 
-def _local(entry: "os.DirEntry[str]") -> ListedFile:
+def _local(entry: "os.DirEntry[str]", now: int) -> ListedFile:
     stat = entry.stat()
+    n_bytes, changed = stat.st_size, stat.st_mtime_ns
     return ListedFile(
-        stat.st_size,
-        f"{stat.st_ino}-{stat.st_size}-{stat.st_mtime_ns}",
-        time.time_ns() - stat.st_mtime_ns < FRESH_NANOSECONDS,
+        n_bytes, f"{stat.st_ino}-{n_bytes}-{changed}", now - changed < FRESH_NANOSECONDS
     )
 
 

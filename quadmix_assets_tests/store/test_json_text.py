@@ -31,7 +31,7 @@ def test_every_item_has_a_line() -> None:
         '  "a": 1,',
         '  "shards": {',
         '    "x": {},',
-        '    "y": {"n": [1, 2]}',
+        '    "y": {"n":[1,2]}',
         "  }",
         "}",
     ]
@@ -40,3 +40,9 @@ def test_every_item_has_a_line() -> None:
 def test_numbers_that_json_has_not() -> None:
     with pytest.raises(ValueError, match="not JSON compliant"):
         json_text({"items": [math.nan]}, lines_of="items")
+
+
+@pytest.mark.parametrize("item", [2**70, {1: "key"}, "\ud800", None, {"é": 1e22}])
+def test_lines_hold_what_json_holds(item: Any) -> None:
+    expected = json.loads(json.dumps({"items": [item]}))
+    assert json.loads(json_text({"items": [item]}, lines_of="items")) == expected

@@ -14,6 +14,8 @@ from quadmix_assets.store import (
     Store,
     all_described,
     described_tables,
+    listed_files,
+    one_step,
     summaries,
 )
 from quadmix_assets.store.tables import Footer, read_footer
@@ -180,3 +182,54 @@ def test_a_table_that_must_be_there_is_named(store: Store) -> None:
     assert all_described(store, ASSET, KEYS[:1])[KEYS[0]].summary == {"n": 1}
     with pytest.raises(MissingOutputError, match=r"'raw_shards' \(partition 'shard-1'"):
         all_described(store, ASSET, KEYS)
+
+
+def test_a_step_lists_a_folder_once_until_something_changes_in_it(tmp_path: Path) -> None:
+    store = Store(UPath(tmp_path))
+    for key in KEYS[:2]:
+        write(store, key, 1)
+    folder = store.root / ASSET
+    with one_step():
+        first = listed_files(folder)
+        assert listed_files(folder) is first
+        write(store, KEYS[1], 5)  # replaced
+        second = listed_files(folder)
+        assert second[f"{KEYS[1]}.parquet"] != first[f"{KEYS[1]}.parquet"]
+        write(store, KEYS[2], 1)
+        assert listed_files(folder).keys() == {f"{key}.parquet" for key in KEYS}
+        store.table_path(ASSET, KEYS[0]).unlink()
+        assert listed_files(folder).keys() == {f"{key}.parquet" for key in KEYS[1:]}
+    with one_step():
+        assert listed_files(folder) == listed_files(folder)
+
+
+def test_a_step_sees_at_once_what_it_writes(tmp_path: Path) -> None:
+    store = Store(UPath(tmp_path))
+    with one_step():
+        for n in range(5):
+            store.write_table(store.table_path(ASSET, "shard"), pl.DataFrame({"n": range(n)}))
+            assert described_tables(store, ASSET, ["shard"])["shard"].footer.n_rows == n
+
+
+def test_the_next_step_notices_damage_that_came_after_the_last_one(tmp_path: Path) -> None:
+    store = Store(UPath(tmp_path))
+    write(store, KEYS[0], 1)
+    with one_step():
+        described_tables(store, ASSET, KEYS)
+    path = tmp_path / ASSET / f"{KEYS[0]}.parquet"
+    content = bytearray(path.read_bytes())
+    content[-20] ^= 1
+    path.write_bytes(content)
+    os.utime(path, (1, 1))
+    with one_step(), pytest.raises(DamagedOutputError, match=KEYS[0]):
+        described_tables(store, ASSET, KEYS)
+
+
+def test_inputs_of_a_table_are_those_of_its_summary(store: Store) -> None:
+    inputs = {"raw_shard": "abc", "rule": "def"}
+    path = store.table_path(ASSET, KEYS[0])
+    store.write_table(path, pl.DataFrame({"n": [1]}), {"inputs": inputs, "share": float("nan")})
+    described = described_tables(store, ASSET, KEYS)[KEYS[0]]
+    assert described.inputs == inputs
+    described.summary.pop("inputs")
+    assert described.inputs == inputs
