@@ -35,6 +35,7 @@ from quadmix_assets.defs.metadata import Cost, clear_errors, figure, readable_ta
 from quadmix_assets.defs.mix_names import mix_key
 from quadmix_assets.defs.resources import OWNERS, SETTINGS, ProjectResource, version_of
 from quadmix_assets.evidence.results import LANGUAGE_MODEL
+from quadmix_assets.evidence.words import measure_in_words
 from quadmix_assets.outputs import BENCHMARK_RESULTS, COMPARISON_TABLE
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store
@@ -86,11 +87,11 @@ def _shown(tables: ComparisonTables, evidence: MixEvidence) -> dict[str, Any]:
     if accuracies is not None:
         shown["accuracies"] = readable_table(accuracies)
     for measure in measures_in(methods):
-        shown[f"by {measure}"] = readable_table(losses_shown(methods, measure))
+        shown[f"by {measure_in_words(measure)}"] = readable_table(losses_shown(methods, measure))
     if tables.natural.height:
         shown["natural_sizes"] = readable_table(sizes_shown(tables.natural))
         for measure in measures_in(tables.natural):
-            name = f"natural sizes by {measure}"
+            name = f"natural sizes by {measure_in_words(measure)}"
             shown[name] = readable_table(losses_shown(tables.natural, measure))
     if tables.budgets.height:
         shown["budgets"] = readable_table(budgets_shown(tables.budgets))

@@ -59,7 +59,7 @@ def test_every_mix_is_there_with_its_loss_and_the_one_in_production_stands_out(
     page: ReadPage,
 ) -> None:
     assert page.problems == [] and page.loaded() == []
-    head, *rows = table_of(page, "On held-out sets")
+    head, *rows = table_of(page, "By loss on held-out sets")
     assert [row[0].split(" ")[0].strip(",") for row in rows] == sorted(WORSE, key=WORSE.__getitem__)
     expected = sum(level(name, BUDGETS[-1]) for name in HELD_OUT_SETS) / len(HELD_OUT_SETS) + 1
     for row in rows:
@@ -68,6 +68,14 @@ def test_every_mix_is_there_with_its_loss_and_the_one_in_production_stands_out(
         assert mean == pytest.approx(expected + WORSE[name], abs=0.02)
     bold = {row.below[0].text for row in page.all("tr", class_="bold")}
     assert bold == {"quadmix, in production"}
+
+
+def test_readers_meet_words_and_no_names_of_columns(page: ReadPage) -> None:
+    texts = " ".join(each.text for each in (*page.all("section"), *page.all("table")))
+    texts += " ".join(each.text for each in page.all("p"))
+    for name in ("held_out", "choice_probability", "loss_nats", "acc_norm", "exact_match"):
+        assert name not in texts
+    assert "loss on held-out sets" in texts and "probability of the right choice" in texts
 
 
 def test_the_papers_numbers_are_said_to_be_the_papers(page: ReadPage) -> None:
