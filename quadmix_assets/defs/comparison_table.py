@@ -73,14 +73,14 @@ def comparison_table(project: ProjectResource) -> dg.MaterializeResult:
         {
             "dagster/uri": str(folder),
             "n_mixes": len(evidence.mixes),
-            **_shown(tables, evidence),
+            **_shown(settings, tables, evidence),
             **_figures(store, settings, tables, evidence),
             **cost.metadata(),
         },
     )
 
 
-def _shown(tables: ComparisonTables, evidence: MixEvidence) -> dict[str, Any]:
+def _shown(settings: Settings, tables: ComparisonTables, evidence: MixEvidence) -> dict[str, Any]:
     methods = tables.methods
     shown: dict[str, Any] = {"sizes": readable_table(sizes_shown(methods))}
     accuracies = accuracies_shown(methods)
@@ -101,6 +101,10 @@ def _shown(tables: ComparisonTables, evidence: MixEvidence) -> dict[str, Any]:
         shown["regressors"] = readable_table(regressors_shown(tables.regressors))
     if evidence.without_results:
         shown["not_measured"] = ", ".join(evidence.without_results)
+    there = {*evidence.mixes, *evidence.without_results}
+    not_finished = [name for name in settings.mix_names if name not in there]
+    if not_finished:
+        shown["not_finished"] = ", ".join(not_finished)
     shown["published (530M parameters, RefinedWeb, %)"] = readable_table(published_table(1))
     return shown
 

@@ -79,6 +79,13 @@ def test_checks_pass_where_production_is_best_at_both_budgets(compared: Compared
             assert f"nats against {other} by {measure}" in words
 
 
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    worse = {name: amount for name, amount in WORSE.items() if name != "top"}
+    metadata = Compared(tmp_path, worse).metadata
+    assert metadata["n_mixes"] == len(worse)
+    assert metadata["not_finished"] == "top"
+
+
 def test_checks_fail_in_words(tmp_path: Path) -> None:
     """A single budget, and a criterion alone that is better."""
     worse = {**WORSE, "top": -0.2}
