@@ -21,7 +21,7 @@ class Loader(yaml.SafeLoader):
     """Reads files of tasks, whose functions have tags."""
 
 
-Loader.add_constructor("!function", lambda loader, node: loader.construct_scalar(node))
+Loader.add_constructor("!function", lambda _, node: str(node.value))
 
 
 @cache
