@@ -36,7 +36,8 @@ def execute_here(
 ) -> frozenset[dg.AssetKey]:
     """Materialise assets of a job in one run, in this process; return those that were not made.
 
-    An asset counts as not made if its step, or that of one of its checks, failed or was skipped.
+    An asset counts as not made if its step, or that of one of its checks, failed or was skipped, or
+    waited for one that failed.
 
     Dagster's own `execute_in_process` waits for a slot of a pool without a pause, a word or an ear
     for signals.
@@ -71,6 +72,9 @@ def execute_here(
         for event in result.filter_events(lambda e: e.is_step_failure or e.is_step_skipped)
     }
     missed = {_asset_of(step, assets) for step in steps} - {None}
+    # Of steps that wait for one that failed there is no event at all.
+    ended = {event.step_key for event in result.filter_events(lambda e: e.is_step_success)}
+    missed |= {key for key in assets if key.to_python_identifier() not in ended}
     return frozenset(key for key in assets if key in missed) or frozenset(assets)
 
 

@@ -126,8 +126,15 @@ class _Runner:
         # An interrupt has ended the run, or came too late for it to notice.
         self.interrupts.raise_if_received()
         names = {key.to_user_string() for key in missed}
+        of_mixes = {name for name in names if mix_of(name)}
+        self.missed |= of_mixes
+        # What shows all mixes was skipped for the sake of one: without it in the run it goes on.
+        skipped = tuple(asset for asset in assets if asset in names - of_mixes)
+        if of_mixes and skipped:
+            left = tuple(each for each in skipped if not self._waits_for_a_missed_mix(each))
+            return not left or self._execute(left, partitions)
         self.missed |= names
-        return all(mix_of(name) for name in names)
+        return not skipped
 
 
 def graph_of(

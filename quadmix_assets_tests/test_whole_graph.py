@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 import zstandard
+from upath import UPath
 
 from quadmix_assets.cli import main
 from quadmix_assets.mix.manifest import manifest_path
@@ -38,9 +39,10 @@ from quadmix_assets.sampling import (
 )
 from quadmix_assets.sampling.theta_json import theta_from_json
 from quadmix_assets.seeds import derive_seed
-from quadmix_assets.settings import PROFILE_VARIABLE
+from quadmix_assets.settings import PROFILE_VARIABLE, load_settings
 from quadmix_assets.stages import Stage, cut_into_stages
-from quadmix_assets.whole_graph import graph_of
+from quadmix_assets.store import Store
+from quadmix_assets.whole_graph import _Runner, graph_of
 from quadmix_assets_tests.conftest import TINY, Project, definitions_of, instance_in
 from quadmix_assets_tests.features.texts import TOPICS, prose, spam
 from quadmix_assets_tests.lakes import write_lines
@@ -384,6 +386,52 @@ def test_a_mix_that_cannot_be_made_ends_alone(
     assert {mix_output("random", what) for what in (SELECTION_RULE, FINAL_MIX)} <= made
     assert not any("_large" in name for name in made)
     assert after["mix_comparison"] == before["mix_comparison"] + 1
+
+
+def test_what_shows_all_mixes_goes_on_without_one_that_failed_in_the_same_run(
+    tmp_path: Path,
+) -> None:
+    """Of four mixes one fails; with all of them failed there is nothing to show."""
+
+    def toy(key: str, *deps: str, fails: bool = False) -> dg.AssetsDefinition:
+        @dg.asset(key=key.split("/"), deps=[dep.split("/") for dep in deps])
+        def made() -> None:
+            if fails:
+                raise dg.Failure("no such mix", allow_retries=False)
+
+        return made
+
+    def run(folder: Path, *failing: str) -> tuple[bool, set[str], set[str]]:
+        manifests = [f"mixes/{name}/mix_manifest" for name in ("a", "b", "c", "d")]
+        shown = ["mix_comparison", "report"]
+        definitions = dg.Definitions(
+            [
+                *(toy(key, fails=key.split("/")[1] in failing) for key in manifests),
+                toy("mixes/a/language_model", manifests[0]),
+                toy(shown[0], *manifests),
+                toy(shown[1], *manifests, shown[0]),
+            ]
+        )
+        folder.mkdir()
+        with dg.DagsterInstance.local_temp(str(folder)) as instance:
+            runner = _Runner(
+                instance, definitions, Store(UPath(folder)), load_settings("demo"), resume=False
+            )
+            (stage,) = cut_into_stages(*graph_of(definitions))
+            goes_on = runner.run(stage)
+            made = {key.to_user_string() for key in instance.all_asset_keys()}
+            made = {key for key in made if instance.get_latest_materialization_event(
+                dg.AssetKey.from_user_string(key)
+            )}  # fmt: skip
+        return goes_on, made, runner.missed
+
+    goes_on, made, missed = run(tmp_path / "one", "b")
+    assert goes_on and missed == {"mixes/b/mix_manifest"}
+    others = {f"mixes/{name}/mix_manifest" for name in ("a", "c", "d")}
+    assert made == others | {"mixes/a/language_model", "mix_comparison", "report"}
+    goes_on, made, missed = run(tmp_path / "all", "a", "b", "c", "d")
+    assert goes_on and made == set()
+    assert {"mix_comparison", "report", "mixes/a/language_model"} < missed
 
 
 def test_a_file_with_known_ids_is_set_aside_alone(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import polars as pl
 from quadmix_assets.comparison.evidence import MixEvidence
 from quadmix_assets.comparison.measures import Scores, measures_of, scores_of
 from quadmix_assets.evidence.results import LANGUAGE_MODEL
+from quadmix_assets.evidence.words import measure_in_words
 from quadmix_assets.sampling.validation import FloatArray
 from quadmix_assets.search.metrics import spearman
 from quadmix_assets.settings import Settings
@@ -115,8 +116,9 @@ def budgets_in_words(table: pl.DataFrame, budgets: Sequence[int], measure: str) 
     (row,) = rows.iter_rows(named=True)
     passed = row["spearman"] >= LEAST_CORRELATION
     words = (
-        f"rank correlation of {row['n_mixes']} mixes by {measure} between {small:,} and {large:,} "
-        f"training tokens: {row['spearman']:.2f} (Kendall {row['kendall']:.2f})"
+        f"rank correlation of {row['n_mixes']} mixes by {measure_in_words(measure)} between "
+        f"{small:,} and {large:,} training tokens: {row['spearman']:.2f} "
+        f"(Kendall {row['kendall']:.2f})"
     )
     if row["spearman_of_seeds"] is not None:
         words += f"; between seeds at {large:,}: {row['spearman_of_seeds']:.2f}"

@@ -6,9 +6,15 @@ import numpy as np
 import polars as pl
 
 from quadmix_assets.comparison.comparison_tables import EQUAL
-from quadmix_assets.comparison.measures import HELD_OUT_LOSS, Measure, objective_measure
+from quadmix_assets.comparison.measures import (
+    CHOICE_PROBABILITY,
+    HELD_OUT_LOSS,
+    Measure,
+    objective_measure,
+)
 from quadmix_assets.comparison.method_table import ABILITY_COLUMNS, AVERAGE
 from quadmix_assets.evidence.results import LANGUAGE_MODEL, TRIGRAM
+from quadmix_assets.evidence.words import METRICS, measure_in_words
 from quadmix_assets.report.markdown import whole
 from quadmix_assets.search.objective import objective_named
 from quadmix_assets.settings import Settings
@@ -41,8 +47,8 @@ def accuracies_shown(methods: pl.DataFrame) -> pl.DataFrame | None:
     columns = [*ABILITY_COLUMNS.items(), ("average", AVERAGE)]
     percent = [(100 * pl.col(column)).round(1).alias(ability) for ability, column in columns]
     choice = [
-        (100 * pl.col(name)).round(1).alias("probability of the right choice")
-        for name in ("mean[choice_probability]",)
+        (100 * pl.col(name)).round(1).alias(METRICS[CHOICE_PROBABILITY])
+        for name in (f"mean[{CHOICE_PROBABILITY}]",)
         if name in methods.columns
     ]
     shown = methods.select(_name(), *percent, *choice)
@@ -84,7 +90,7 @@ def measures_in(methods: pl.DataFrame) -> list[str]:
 def budgets_shown(budgets: pl.DataFrame) -> pl.DataFrame:
     """Rank correlations between training budgets."""
     return budgets.select(
-        "measure",
+        _measure(),
         whole("budget").alias("training tokens"),
         whole("other_budget").alias("and"),
         pl.col("n_mixes").alias("mixes"),
@@ -103,7 +109,7 @@ def ablations_shown(ablations: pl.DataFrame) -> pl.DataFrame:
         "option",
         _with_value("mix", "option_value").alias("mix"),
         _with_value("other", "other_value").alias("against"),
-        "measure",
+        _measure(),
         _plus_minus(pl.col("gain"), half).alias("better by"),
         pl.col("interval_over").alias("interval over"),
     )
@@ -177,9 +183,10 @@ def _verdict(pairs: pl.DataFrame, measure: str, mix: str, other: str) -> tuple[b
         & (pl.col("other") == other)
     ).sort("budget")
     row = rows.row(-1, named=True)
+    where = f"by {measure_in_words(measure)}"
     if row["gain"] is None:
-        return False, f"cannot be compared with {other} by {measure}: trainings failed"
-    amount = f"{row['gain']:+.3f} nats against {other} by {measure}"
+        return False, f"cannot be compared with {other} {where}: trainings failed"
+    amount = f"{row['gain']:+.3f} nats against {other} {where}"
     if row["gain_low"] is None:
         return False, f"{amount}, a single pair without an interval (raise evidence.n_seeds)"
     interval = f"{amount} ({row['gain_low']:+.3f} to {row['gain_high']:+.3f})"
@@ -199,6 +206,10 @@ def with_method() -> pl.Expr:
 def _name() -> pl.Expr:
     production = pl.when("is_production").then(pl.lit(", in production")).otherwise(pl.lit(""))
     return (with_method() + production).alias("mix")
+
+
+def _measure() -> pl.Expr:
+    return pl.col("measure").map_elements(measure_in_words, return_dtype=pl.String)
 
 
 def _with_value(mix: str, value: str) -> pl.Expr:

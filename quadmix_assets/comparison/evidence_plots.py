@@ -7,6 +7,7 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from quadmix_assets.comparison.pairs import win_rate_matrix
+from quadmix_assets.evidence.words import measure_in_words
 from quadmix_assets.figures import (
     BLUE,
     DARK_BLUE,
@@ -54,7 +55,7 @@ def plot_gains(methods: pl.DataFrame, measures: Sequence[str]) -> Figure:
         axes.axvline(0.0, color=GREY, linewidth=1)
         axes.set_yticks(range(rows.height), rows["mix"].to_list())
         axes.set_ylim(-0.6, rows.height - 0.4)
-        axes.set_title(measure)
+        axes.set_title(measure_in_words(measure))
         axes.set_xlabel(rows["words"][0] if rows.height else "gain")
     return figure
 
@@ -93,7 +94,9 @@ def plot_budgets(means: pl.DataFrame, measure: str, *, smaller_is_better: bool =
     order = pl.col("mean").rank("ordinal", descending=not smaller_is_better).over("budget")
     ranks = means.with_columns(order.alias("rank"))
     n = means["mix"].n_unique()
-    figure, axes = new_axes(measure, 6.4 + 1.2 * max(len(budgets) - 2, 0), 1.6 + _ROW_INCHES * n)
+    figure, axes = new_axes(
+        measure_in_words(measure), 6.4 + 1.2 * max(len(budgets) - 2, 0), 1.6 + _ROW_INCHES * n
+    )
     last = ranks.filter(pl.col("budget") == budgets[-1]) if budgets else ranks
     for mix in means["mix"].unique(maintain_order=True):
         rows = ranks.filter(pl.col("mix") == mix).sort("budget")
@@ -126,7 +129,9 @@ def plot_win_rates(pairs: pl.DataFrame, mixes: Sequence[str], measure: str) -> F
     """
     table = win_rate_matrix(pairs, mixes)
     side = 2.8 + 0.56 * len(mixes)
-    figure, axes = new_axes(f"Win rates, {measure}", side + 0.9, max(side - 0.6, 3.2))
+    figure, axes = new_axes(
+        f"Win rates, {measure_in_words(measure)}", side + 0.9, max(side - 0.6, 3.2)
+    )
     image = axes.imshow(table, vmin=0.0, vmax=1.0, cmap=DIVERGING.removesuffix("_r"), aspect="auto")
     if len(mixes) < _MOST_NUMBERS:
         write_cells(axes, table, np.abs(table - 0.5) > 0.35, missing="")

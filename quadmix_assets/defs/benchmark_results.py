@@ -16,7 +16,7 @@ from quadmix_assets.defs.resources import HELD_OUT, OWNERS, ProjectResource, ver
 from quadmix_assets.defs.retries import RETRY_ONCE
 from quadmix_assets.defs.target_overlap import target_overlap
 from quadmix_assets.evidence.plots import plot_losses_on_sets
-from quadmix_assets.evidence.result_tables import losses_table, tasks_table
+from quadmix_assets.evidence.result_tables import losses_table, overlap_table, tasks_table
 from quadmix_assets.evidence.results import HELD_OUT as HELD_OUT_KIND
 from quadmix_assets.evidence.results import TASK, overlap_path, read_results, results_path
 from quadmix_assets.outputs import (
@@ -77,7 +77,7 @@ def benchmark_results(settings: Settings, mix: NamedMix) -> dg.AssetsDefinition:
                 "dagster/row_count": found.height,
                 "losses": readable_table(losses_table(found)),
                 **({"tasks": readable_table(tasks_table(found))} if has_tasks else {}),
-                "overlap": readable_table(overlap.drop("mix")),
+                "overlap": readable_table(overlap_table(overlap)),
                 "losses_on_sets": figure(store, asset, "losses_on_sets", plot),
                 **cost.metadata(),
             },
@@ -166,8 +166,8 @@ def _above_chance(mix: NamedMix) -> dg.AssetChecksDefinition:
             severity=dg.AssetCheckSeverity.WARN,
             description=f"{words} ({len(names)} tasks)"
             + (
-                ": compare mixes by choice_probability and by losses, or train larger models, or "
-                "longer (evidence.model.architecture, evidence.budgets)"
+                ": compare mixes by the probability of the right choice and by losses, or train "
+                "larger models, or longer (evidence.model.architecture, evidence.budgets)"
                 if everything
                 else ""
             ),

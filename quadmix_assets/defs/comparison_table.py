@@ -35,6 +35,7 @@ from quadmix_assets.defs.metadata import Cost, clear_errors, figure, readable_ta
 from quadmix_assets.defs.mix_names import mix_key
 from quadmix_assets.defs.resources import OWNERS, SETTINGS, ProjectResource, version_of
 from quadmix_assets.evidence.results import LANGUAGE_MODEL
+from quadmix_assets.evidence.words import measure_in_words
 from quadmix_assets.outputs import BENCHMARK_RESULTS, COMPARISON_TABLE
 from quadmix_assets.settings import Settings
 from quadmix_assets.store import MissingOutputError, Store
@@ -72,25 +73,25 @@ def comparison_table(project: ProjectResource) -> dg.MaterializeResult:
         {
             "dagster/uri": str(folder),
             "n_mixes": len(evidence.mixes),
-            **_shown(tables, evidence),
+            **_shown(settings, tables, evidence),
             **_figures(store, settings, tables, evidence),
             **cost.metadata(),
         },
     )
 
 
-def _shown(tables: ComparisonTables, evidence: MixEvidence) -> dict[str, Any]:
+def _shown(settings: Settings, tables: ComparisonTables, evidence: MixEvidence) -> dict[str, Any]:
     methods = tables.methods
     shown: dict[str, Any] = {"sizes": readable_table(sizes_shown(methods))}
     accuracies = accuracies_shown(methods)
     if accuracies is not None:
         shown["accuracies"] = readable_table(accuracies)
     for measure in measures_in(methods):
-        shown[f"by {measure}"] = readable_table(losses_shown(methods, measure))
+        shown[f"by {measure_in_words(measure)}"] = readable_table(losses_shown(methods, measure))
     if tables.natural.height:
         shown["natural_sizes"] = readable_table(sizes_shown(tables.natural))
         for measure in measures_in(tables.natural):
-            name = f"natural sizes by {measure}"
+            name = f"natural sizes by {measure_in_words(measure)}"
             shown[name] = readable_table(losses_shown(tables.natural, measure))
     if tables.budgets.height:
         shown["budgets"] = readable_table(budgets_shown(tables.budgets))
@@ -100,6 +101,10 @@ def _shown(tables: ComparisonTables, evidence: MixEvidence) -> dict[str, Any]:
         shown["regressors"] = readable_table(regressors_shown(tables.regressors))
     if evidence.without_results:
         shown["not_measured"] = ", ".join(evidence.without_results)
+    there = {*evidence.mixes, *evidence.without_results}
+    not_finished = [name for name in settings.mix_names if name not in there]
+    if not_finished:
+        shown["not_finished"] = ", ".join(not_finished)
     shown["published (530M parameters, RefinedWeb, %)"] = readable_table(published_table(1))
     return shown
 

@@ -42,7 +42,7 @@ def language_model(mix: NamedMix) -> dg.AssetsDefinition:
         group_name=group_of(mix),
         kinds={"pytorch", "huggingface"},
         owners=OWNERS,
-        code_version=version_of(asset, 2),
+        code_version=version_of(asset, 3),
         deps=[mix_key(mix, MIX_MANIFEST), tokenizer],
         automation_condition=PINNED,
         pool="training",
@@ -54,9 +54,10 @@ def language_model(mix: NamedMix) -> dg.AssetsDefinition:
         "a model card that names the mix and the version of its manifest. Models that are there "
         "already, of the same documents and by the same recipe, are kept; a training that was "
         "killed goes on at its last checkpoint. The job `train_language_models` trains those of "
-        "all mixes together, which is faster. Epochs say how often the tokens of a mix were read: "
-        "above four, repetition costs (Muennighoff et al. 2023), and a larger mix or a smaller "
-        "budget compares better.",
+        "all mixes together, which is faster. Epochs say how often a model read "
+        "each of the documents that it was given, in the mean, copies included: above four, "
+        "repetition costs (Muennighoff et al. 2023), and a larger mix or a smaller budget compares "
+        "better.",
     )
     @faults_in_words
     def models(context: dg.AssetExecutionContext, project: ProjectResource) -> dg.MaterializeResult:

@@ -57,6 +57,7 @@ def mix_comparison(project: ProjectResource) -> dg.MaterializeResult:
     with clear_errors(MissingOutputError, ValueError):
         made = compare_mixes(store, settings, finished_mixes(store, settings))
     folder = write_comparison(store, made)
+    missing = [name for name in settings.mix_names if name not in made.mixes["mix"]]
     plots = {
         "domain_shares": plot_domains_of_mixes(made.domains),
         "mean_scores": plot_criteria_of_mixes(made.criteria),
@@ -68,6 +69,7 @@ def mix_comparison(project: ProjectResource) -> dg.MaterializeResult:
         {
             "dagster/uri": str(folder),
             "n_mixes": made.mixes.height,
+            **({"not_finished": ", ".join(missing)} if missing else {}),
             # In two tables, as one would be wider than the page.
             "mixes": readable_table(_readable(made, _SIZES)),
             "details": readable_table(_readable(made, _DETAILS)),

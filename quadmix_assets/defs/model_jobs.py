@@ -7,6 +7,7 @@ from quadmix_assets.defs.faults import faults_in_words
 from quadmix_assets.defs.jobs import BackfillConfig, refuse_unknown, submit
 from quadmix_assets.defs.metadata import clear_errors
 from quadmix_assets.defs.needs import TRAINS_LANGUAGE_MODEL
+from quadmix_assets.defs.progress import observe_together
 from quadmix_assets.defs.resources import SETTINGS, ProjectResource
 from quadmix_assets.evidence import language_model
 from quadmix_assets.mix.versions import mixes_with_versions
@@ -39,14 +40,15 @@ def train_models(
     mixes = config.mixes or [name for name in settings.mix_names if name in finished]
     if not mixes:
         raise dg.Failure("no mix is finished: run the job make_mixes first", allow_retries=False)
+    assets = [mix_output(mix, LANGUAGE_MODEL) for mix in mixes]
     with clear_errors(MissingOutputError, ValueError):
         language_model.train_language_models(
             store,
             settings,
             mixes,
-            lambda budget, progress: context.log.info(f"{budget:,} tokens: {progress}"),
+            observe_together(context, [*map(dg.AssetKey.from_user_string, assets)]),
         )
-    submit(context, config, [mix_output(mix, LANGUAGE_MODEL) for mix in mixes])
+    submit(context, config, assets)
 
 
 @dg.job(

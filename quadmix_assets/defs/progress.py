@@ -1,6 +1,6 @@
 """The progress of trainings in the UI: observations of an asset, drawn there as curves."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import dagster as dg
 import numpy as np
@@ -34,6 +34,25 @@ def observe_budgets(context: dg.AssetExecutionContext) -> Callable[[int, BatchPr
     def observe(budget: int, progress: BatchProgress) -> None:
         found = {f"{name}_{budget}": value for name, value in _of_batch(progress).items()}
         _observe(context, None, found)
+
+    return observe
+
+
+def observe_together(
+    context: dg.OpExecutionContext, keys: Sequence[dg.AssetKey]
+) -> Callable[[int, BatchProgress], None]:
+    """The same for models of several assets that an op trains together; it logs them too.
+
+    Every asset has the progress of all of them, since their models share stacks.
+    """
+
+    def observe(budget: int, progress: BatchProgress) -> None:
+        context.log.info(f"{budget:,} tokens: {progress}")
+        found = {f"{name}_{budget}": value for name, value in _of_batch(progress).items()}
+        metadata = _finite(found)
+        for key in keys:
+            words = f"of the models of {len(keys)} mixes, which train together"
+            context.log_event(dg.AssetObservation(key, description=words, metadata=metadata))
 
     return observe
 
@@ -77,11 +96,16 @@ def observe_rounds(context: dg.AssetExecutionContext) -> Callable[[RoundsProgres
 def _observe(
     context: dg.AssetExecutionContext, partition: str | None, values: Mapping[str, float]
 ) -> None:
-    """Record numbers; the UI cannot show infinity or NaN, which are left out."""
-    metadata = {name: float(value) for name, value in values.items() if np.isfinite(value)}
+    """Record numbers of the asset of a step."""
+    metadata = _finite(values)
     context.log_event(
         dg.AssetObservation(context.asset_key, partition=partition, metadata=metadata)
     )
+
+
+def _finite(values: Mapping[str, float]) -> dict[str, float]:
+    """Numbers without infinity and NaN, which the UI cannot show."""
+    return {name: float(value) for name, value in values.items() if np.isfinite(value)}
 
 
 def _of_swarm(swarm: SwarmProgress) -> dict[str, float]:

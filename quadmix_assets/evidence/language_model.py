@@ -19,12 +19,19 @@ from quadmix_assets.corpus.tokenizer import (
 from quadmix_assets.device import choose_device
 from quadmix_assets.evidence.mix_tokens import MixSize, MixTokens, tokens_of_mixes
 from quadmix_assets.evidence.model_card import model_card
+from quadmix_assets.evidence.unfinished import remove_abandoned, unfinished_models
 from quadmix_assets.hashing import hash_bytes
 from quadmix_assets.mix.selections import MixRows, read_mix
-from quadmix_assets.outputs import LANGUAGE_MODEL, LANGUAGE_MODELS_UNFINISHED, mix_output
+from quadmix_assets.outputs import LANGUAGE_MODEL, mix_output
 from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings, TrainingSettings
-from quadmix_assets.store import Store, atomic_folder, read_reusable
+from quadmix_assets.store import (
+    DamagedOutputError,
+    MissingOutputError,
+    Store,
+    atomic_folder,
+    read_reusable,
+)
 from quadmix_assets.training.kept_weights import KeptStack, kept_model, kept_stacks
 from quadmix_assets.training.progress import BatchProgress
 from quadmix_assets.training.recipe import architecture_of
@@ -110,7 +117,8 @@ def train_language_models(
     """Train the models of finished mixes, all in the same stacks, and store them.
 
     Models that are there already, of the same rows and by the same recipe, are kept. A run that
-    was killed goes on at the last checkpoints.
+    was killed goes on at the last checkpoints; those that no run can resume any more, of other
+    settings or documents, are removed.
 
     Args:
         store, settings: of the project.
@@ -122,16 +130,34 @@ def train_language_models(
         ValueError: no tokens can be read.
         RuntimeError: a worker process died, or a single model does not fit in memory.
     """
+    # In one order, since models are numbered in it.
+    wanted = {mix: read_mix(store, mix) for mix in sorted(set(mixes))}
+    versions = {mix: _version(store, settings, rows) for mix, rows in wanted.items()}
+    rows = [wanted[mix] for mix, of in versions.items() if not _is_current(store, mix, of)]
+    remove_abandoned(store, lambda mix, version: _is_wanted(store, settings, mix, version))
+    if not rows:
+        return
+    # Of those alone that are trained: others are not numbered.
+    models = {each.mix: versions[each.mix] for each in rows}
+    version = hash_bytes(json.dumps(models, sort_keys=True).encode())
+    with unfinished_models(store, version, models) as unfinished:
+        _train(store, settings, rows, models, version, unfinished, on_progress)
+        store.remove_folder(unfinished)
+
+
+def _train(
+    store: Store,
+    settings: Settings,
+    rows: Sequence[MixRows],
+    versions: Mapping[str, str],
+    version: str,
+    unfinished: UPath,
+    on_progress: Callable[[int, BatchProgress], None] | None,
+) -> None:
+    """Train the models of mixes, and store them; checkpoints are put into `unfinished`."""
     from quadmix_assets.evidence.trainer_engine import train_by_trainer
 
     evidence = settings.evidence
-    wanted = [read_mix(store, mix) for mix in mixes]
-    versions = {rows.mix: _version(store, settings, rows) for rows in wanted}
-    rows = [each for each in wanted if not _is_current(store, each.mix, versions[each.mix])]
-    if not rows:
-        return
-    version = hash_bytes(json.dumps(versions, sort_keys=True).encode())
-    unfinished = store.root / LANGUAGE_MODELS_UNFINISHED / version
     engine = engine_of(settings, project_tokenizer(store).get_vocab_size())
     keeps = {
         budget: KeepWeights(unfinished / f"{budget}_weights", version)
@@ -156,11 +182,18 @@ def train_language_models(
             )
             for budget, keep in keeps.items()
         ]
+        once = {
+            (each.mix, budget, k): tokens.n_tokens_once(
+                tokens.selection(each.mix, budget, k), evidence.model.context
+            )
+            for each in rows
+            for budget in evidence.budgets
+            for k in range(evidence.n_seeds)
+        }
         train_prepared(settings, trainings, [_of_budget(on_progress, budget) for budget in keeps])
     trained = {budget: _Kept(store, settings, budget, keep) for budget, keep in keeps.items()}
     for number, each in enumerate(rows):
-        _store(store, settings, each, number, trained, versions[each.mix])
-    store.remove_folder(unfinished)
+        _store(store, settings, each, number, trained, once, versions[each.mix])
 
 
 def engine_of(settings: Settings, vocab_size: int) -> Literal["stack", "trainer"]:
@@ -241,11 +274,31 @@ def _version(store: Store, settings: Settings, rows: MixRows) -> str:
         "n_seeds": evidence.n_seeds,
         "engine": evidence.engine,
         "seed": settings.seed,
+        # What a row says of a model; where that changes, tables are made again with their models.
+        "rows_of": "epochs over distinct documents",
     }
     if settings.proxies.compile == "on":
         # It changes the last digits.
         used["compiled"] = "on"
     return hash_bytes(json.dumps(used, sort_keys=True).encode())
+
+
+def _is_wanted(store: Store, settings: Settings, mix: str, version: str) -> bool:
+    """Whether a run could ask for the models of a mix, of a version, that are not there yet."""
+    if mix not in settings.mix_names:
+        return False
+    try:
+        now = _version(store, settings, read_mix(store, mix))
+    except (MissingOutputError, DamagedOutputError):
+        return True  # It may come back as it was.
+    if now != version:
+        return False
+    path = models_path(store, mix)
+    trained = read_reusable(
+        lambda: store.summary(path).get("version") if store.exists(path) else None,
+        "the models of the mix are trained again",
+    )
+    return trained != version
 
 
 def _is_current(store: Store, mix: str, version: str) -> bool:
@@ -282,9 +335,14 @@ def _store(
     rows: MixRows,
     number: int,
     trained: Mapping[int, _Kept],
+    n_tokens_once: Mapping[tuple[str, int, int], int],
     version: str,
 ) -> None:
-    """Write the models of the `number`-th mix as folders, then the tables that name them."""
+    """Write the models of the `number`-th mix as folders, then the tables that name them.
+
+    Epochs are over what the model was given: a mix that was thinned to a budget repeats its
+    documents as often as their copies say, though only a part of the mix is read.
+    """
     from quadmix_assets.evidence.model_folder import write_model_folder
 
     tokenizer = project_tokenizer(store)
@@ -307,7 +365,7 @@ def _store(
                 "reason": training.reason,
                 "n_tokens": training.n_tokens,
                 "n_tokens_mix": n_tokens_mix,
-                "epochs": training.n_tokens / max(n_tokens_mix, 1),
+                "epochs": training.n_tokens / max(n_tokens_once[rows.mix, budget, k], 1),
                 "train_loss_nats": training.train_loss[-1][1] if training.train_loss else None,
                 "n_parameters": architecture.n_parameters(tokenizer.get_vocab_size()),
                 "engine": engine,

@@ -21,7 +21,7 @@ from quadmix_assets.splitmix64 import UIntArray
 from quadmix_assets.store import Store
 from quadmix_assets.training.selection import Selection
 from quadmix_assets.training.shard_tokens import append_tokens
-from quadmix_assets.training.token_file import TokenFileWriter
+from quadmix_assets.training.token_file import TokenFile, TokenFileWriter
 
 # A mix is thinned to this many times the training tokens: enough that thinning at random does not
 # leave so few that the training repeats them.
@@ -77,6 +77,14 @@ class MixTokens:
         share = self.sizes[mix].share_for(n_tokens)
         taken = _thinning(self.id_hashes, self.seed, k) < share
         return Selection.of_copies(mix, np.where(taken, self.copies[mix], 0))
+
+    def n_tokens_once(self, selection: Selection, context: int) -> int:
+        """Tokens of the documents of a selection, each once whatever its copies.
+
+        Separators are counted as a model reads them, one before every `context` tokens.
+        """
+        lengths = TokenFile.open(self.folder).n_tokens[selection.documents]
+        return int((lengths + -(-lengths // context)).sum())
 
 
 @contextmanager

@@ -39,7 +39,7 @@ with models of other mixes, not to be used.
 | documents of the mix | {totals["n_documents_out"]:,} |
 | tokens of the mix, copies included | {totals["n_tokens_out"]:,} |
 | tokens of the training | {row["n_tokens"]:,} |
-| epochs of the mix | {row["epochs"]:.3f} |
+| epochs of the documents that it was given, each counted once | {row["epochs"]:.3f} |
 
 | model | |
 |---|---|

@@ -4,6 +4,7 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from quadmix_assets.evidence.results import LANGUAGE_MODEL, TASK, TRIGRAM
+from quadmix_assets.evidence.words import METRICS, MODELS
 from quadmix_assets.figures import GREY, ROW_HEIGHT, SERIES, legend_below, new_axes, styled
 
 _HEIGHT_OF_REST = 1.9
@@ -43,14 +44,14 @@ def plot_losses_on_sets(results: pl.DataFrame, *, mix: str) -> Figure:
             s=40,
             marker="|",
             color=GREY,
-            label="trigram model",
+            label=MODELS[TRIGRAM],
             zorder=2,
         )
     kinds = dict(zip(losses["set"], losses["kind"], strict=True))
     labels = [f"{name} (held out)" if kinds[name] != "target" else name for name in sets]
     axes.set_yticks([rows[name] for name in sets], labels)
     axes.set_ylim(-0.6, len(sets) - 0.4)
-    axes.set_xlabel("loss (nats per token), smaller is better")
+    axes.set_xlabel(f"{METRICS['loss_nats']}; smaller is better")
     axes.grid(axis="y", linewidth=0.4)
     legend_below(figure, 4)
     return figure

@@ -7,10 +7,10 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from quadmix_assets.evidence.words import METRICS, SETS
 from quadmix_assets.figures import BLUE, GREY, SERIES, legend_below, styled
 
 LOSSES_BY_BUDGET = "losses_by_budget"
-_TITLES = {"target": "search targets (proof part)", "held_out": "held-out sets"}
 _STYLES = ("-", "--", ":")
 
 
@@ -28,19 +28,19 @@ def plot_losses_by_budget(results: pl.DataFrame, production: str) -> Figure:
     by_seed = results.group_by("kind", "mix", "budget", "seed", maintain_order=True).agg(
         pl.col("value").mean()
     )
-    kinds = [kind for kind in _TITLES if kind in by_seed["kind"].unique()]
+    kinds = [kind for kind in SETS if kind in by_seed["kind"].unique()]
     mixes = by_seed["mix"].unique(maintain_order=True).to_list()
     figure = Figure(figsize=(4.6 * len(kinds) + 0.6, 4.4 + 0.2 * (len(mixes) // 4)))
     panels = figure.subplots(1, len(kinds), squeeze=False).ravel()
     for axes, kind in zip(panels, kinds, strict=True):
         of_kind = by_seed.filter(kind=kind)
         _draw(axes, of_kind, mixes, production)
-        axes.set_title(f"Mean over {_TITLES[kind]}")
+        axes.set_title(f"Mean over {SETS[kind]}")
     # One legend for all panels.
     for axes in panels[1:]:
         for container in axes.containers:
             container.set_label("_")
-    panels[0].set_ylabel("loss (nats per token)")
+    panels[0].set_ylabel(METRICS["loss_nats"])
     legend_below(figure, n_columns=4)
     return figure
 

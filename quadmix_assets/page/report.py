@@ -74,7 +74,15 @@ def make_report(store: Store, settings: Settings, failed: Sequence[FailedCheck])
             Section(
                 "caveats",
                 "Caveats",
-                caveats_html(settings, failed, mixes, is_compared=is_compared(store)),
+                caveats_html(
+                    settings,
+                    failed,
+                    mixes,
+                    is_compared=is_compared(store),
+                    not_measured=[
+                        mix.mix for mix in mixes if not results_path(store, mix.mix).exists()
+                    ],
+                ),
             ),
             Section("comparison", "Comparison", comparison_html(store, settings)),
             Section("pool", "From the pool to the mix", pool_html(store, production)),

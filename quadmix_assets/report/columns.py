@@ -383,7 +383,11 @@ _FIXED: dict[str, dict[str, Column]] = {
         "reason": Column("why the training failed", nullable=True),
         "n_tokens": Column("tokens that it was trained to predict so far", "tokens"),
         "n_tokens_mix": Column("tokens of the whole mix, copies included", "tokens"),
-        "epochs": Column("training tokens by tokens of the mix", "passes over the mix"),
+        "epochs": Column(
+            "training tokens by tokens of the documents that the model was given, each counted "
+            "once: copies are repeats, and so is every further pass",
+            "reads of a document",
+        ),
         "train_loss_nats": Column(
             "mean training loss of the last part of the training", "nats per token", nullable=True
         ),
@@ -408,8 +412,9 @@ _FIXED: dict[str, dict[str, Column]] = {
         "tokens_per_document": Column("mean length, copies included", "tokens"),
         "epochs": Column("tokens of the mix by tokens of the pool", "passes over the pool"),
         "training_epochs": Column(
-            "training tokens of the largest budget by tokens of the mix",
-            "passes over the mix",
+            "training tokens of the largest budget by tokens of the documents that its models were "
+            "given, each counted once",
+            "reads of a document",
             nullable=True,
         ),
         "n_models": Column("language models of the largest budget that were trained", "models"),

@@ -11,7 +11,7 @@ def table(spearman: float) -> pl.DataFrame:
 def test_budgets_that_agree_pass() -> None:
     passed, words = budgets_in_words(table(0.9), [1_000, 4_000], "held_out")
     assert passed
-    assert "8 mixes by held_out between 1,000 and 4,000 training tokens: 0.90" in words
+    assert "8 mixes by loss on held-out sets between 1,000 and 4,000 training tokens: 0.90" in words
     assert "between seeds at 4,000: 0.70" in words
 
 

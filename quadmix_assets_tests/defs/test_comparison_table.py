@@ -53,7 +53,7 @@ def test_tables_and_figures_are_on_the_asset(compared: Compared) -> None:
     metadata = compared.metadata
     assert metadata["n_mixes"] == len(WORSE)
     assert "quadmix, in production" in metadata["sizes"]
-    assert "theta_only (quadmix_paper)" in metadata["by held_out"]
+    assert "theta_only (quadmix_paper)" in metadata["by loss on held-out sets"]
     assert "QuaDMix-BMK" in metadata["published (530M parameters, RefinedWeb, %)"]
     for name in ("gains", "win_rates", "ranks_by_budget"):
         assert metadata[name].startswith(f"![{name}](data:image/png")
@@ -61,7 +61,7 @@ def test_tables_and_figures_are_on_the_asset(compared: Compared) -> None:
 
 
 def test_the_best_come_first(compared: Compared) -> None:
-    lines = compared.metadata["by held_out"].splitlines()[2:]
+    lines = compared.metadata["by loss on held-out sets"].splitlines()[2:]
     names = [line.split("|")[1].split()[0].strip(",") for line in lines]
     assert names == list(WORSE)
     assert "± " in lines[0]
@@ -75,8 +75,15 @@ def test_checks_pass_where_production_is_best_at_both_budgets(compared: Compared
     words = simple.description or ""
     assert simple.passed, words
     for other in ("random", "top"):
-        for measure in ("objective planted", "held_out"):
+        for measure in ("objective planted", "loss on held-out sets"):
             assert f"nats against {other} by {measure}" in words
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    worse = {name: amount for name, amount in WORSE.items() if name != "top"}
+    metadata = Compared(tmp_path, worse).metadata
+    assert metadata["n_mixes"] == len(worse)
+    assert metadata["not_finished"] == "top"
 
 
 def test_checks_fail_in_words(tmp_path: Path) -> None:

@@ -197,10 +197,10 @@ def test_tables_and_figure_show_what_was_measured(lake: tuple[Settings, Store]) 
     losses = found.filter(pl.col("set") == "quiz", pl.col("metric") == "loss_nats")
     of_largest = losses.filter(pl.col("budget") == 2_048, pl.col("model") == "language_model")
     row = table.filter(pl.col("set") == "quiz").row(0, named=True)
-    assert row["loss_nats_2,048"] == pytest.approx(of_largest["value"].mean())
-    assert row["seed_spread"] == pytest.approx(of_largest["value"].std())
+    assert row["loss, nats per token (2,048 tokens)"] == pytest.approx(of_largest["value"].mean())
+    assert row["spread of seeds"] == pytest.approx(of_largest["value"].std())
     assert row["trigram"] == losses.filter(pl.col("model") == "trigram")["value"][0]
-    assert 0 < row["choice_probability"] < 1
+    assert 0 < row["probability of the right choice"] < 1
     (axes,) = plot_losses_on_sets(found, mix="half").axes
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels == ["planted", "stories (held out)", "quiz (held out)"]

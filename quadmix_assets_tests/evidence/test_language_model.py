@@ -1,10 +1,12 @@
 """Models of mixes: folders of transformers, made once, resumed, and made again where damaged."""
 
+import math
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -19,9 +21,12 @@ from quadmix_assets.evidence.language_model import (
     read_models,
     train_language_models,
 )
+from quadmix_assets.evidence.unfinished import unfinished_models
 from quadmix_assets.hashing import hash_file
 from quadmix_assets.mix.selections import read_mix
 from quadmix_assets.outputs import LANGUAGE_MODELS_UNFINISHED
+from quadmix_assets.sampling import hash_ids, uniform_of_ids
+from quadmix_assets.seeds import derive_seed
 from quadmix_assets.settings import Settings, settings_used
 from quadmix_assets.store import DamagedOutputError, MissingOutputError, Store
 from quadmix_assets.training import train_stack as train_stack_module
@@ -64,11 +69,9 @@ def test_there_is_a_model_per_mix_budget_and_seed(trained: Lake) -> None:
         assert [(model.budget, model.seed) for model in models] == [
             (budget, seed) for budget in BUDGETS for seed in range(N_SEEDS)
         ]
-        n_tokens_mix = read_mix(store, mix).manifest["totals"]["n_tokens_out"]
         for model in models:
             row = model.training
             assert row["n_tokens"] == model.budget
-            assert row["epochs"] == pytest.approx(model.budget / n_tokens_mix)
             assert (row["engine"], row["status"]) == ("stack", "trained")
         curves = store.read_table(curves_path(store, mix))
         assert curves.group_by("budget", "seed").agg(pl.col("n_tokens").max()).sort(
@@ -83,8 +86,31 @@ def test_a_mix_that_is_smaller_than_the_budget_is_repeated(trained: Lake, tmp_pa
     settings, store = write_small_lake(tmp_path, budgets=[16_384], n_seeds=1)
     train_language_models(store, settings, ["half"])
     (model,) = read_models(store, "half")
-    assert model.training["epochs"] > 2
     assert model.training["n_tokens"] == 16_384
+    # Every document stands in it twice, and counts once, with a separator before each piece.
+    context = settings.evidence.model.context
+    rows = read_mix(store, "half")
+    lengths = [n for shard in rows.shards for n in rows.rows(shard, ["n_tokens"])["n_tokens"]]
+    once = sum(n + math.ceil(n / context) for n in lengths)
+    assert model.training["epochs"] == pytest.approx(16_384 / once)
+    assert model.training["n_tokens_mix"] == 2 * sum(lengths)
+
+
+def test_epochs_are_over_the_documents_that_a_thinned_mix_has_left(trained: Lake) -> None:
+    """Both mixes are thinned alike for 512 tokens, and one takes its documents twice."""
+    settings, store = trained
+    for mix, copies in (("all", 1), ("half", 2)):
+        rows = read_mix(store, mix)
+        documents = pl.concat(rows.rows(shard, ["id", "n_tokens"]) for shard in rows.shards)
+        total = copies * int(documents["n_tokens"].sum())
+        share = max(1.2 * 512 / total, 32 / documents.height)
+        for model in read_models(store, mix)[:N_SEEDS]:
+            seed = derive_seed(settings.seed, f"language_model:thin:{model.seed}")
+            kept = uniform_of_ids(hash_ids(documents["id"].to_list()), seed) < share
+            lengths = documents["n_tokens"].to_numpy()[kept]
+            once = int((lengths + np.ceil(lengths / settings.evidence.model.context)).sum())
+            assert model.training["epochs"] == pytest.approx(512 / once)
+            assert model.training["epochs"] > 512 / total
 
 
 def test_no_two_models_are_the_same(trained: Lake) -> None:
@@ -190,6 +216,45 @@ def test_a_killed_training_gives_the_same_models(
     for mix in ("all", "half"):
         assert weights_of(store, mix) == weights_of(whole, mix)
         assert models_path(store, mix).read_bytes() == models_path(whole, mix).read_bytes()
+
+
+def test_checkpoints_that_no_run_can_resume_are_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, store = write_small_lake(tmp_path, budgets=[512], n_seeds=1)
+    folder = store.root / LANGUAGE_MODELS_UNFINISHED
+
+    def killed(settings: Settings, mixes: list[str]) -> str:
+        """The name of the folder that a killed training leaves."""
+        before = set(folder.iterdir()) if folder.exists() else set()
+
+        def kill(*_: Any, **__: Any) -> None:
+            raise Killed
+
+        with monkeypatch.context() as patch, pytest.raises(Killed):
+            patch.setattr(train_stack_module, "train_on_streams", kill)
+            train_language_models(store, settings, mixes)
+        (left,) = set(folder.iterdir()) - before
+        return left.name
+
+    def names() -> set[str]:
+        return {each.name for each in folder.iterdir()}
+
+    sooner = changed(settings, {"warmup_steps": 3})
+    of_other_settings = killed(sooner, ["half"])
+    of_both = killed(settings, ["half", "all"])
+    assert of_other_settings not in names(), "its recipe is not the present one"
+    without_record = folder / "0123"
+    without_record.mkdir()
+    with unfinished_models(store, "in_use", {"half": "of settings that are gone"}):
+        train_language_models(store, settings, ["half"])
+        assert names() == {of_both, "in_use"}
+    # Now nobody works on the one, and `half`, of which the other is too, has its models.
+    train_language_models(store, settings, ["half"])
+    assert names() == set()
+    assert killed(settings, ["all"]) in names()
+    train_language_models(store, settings, ["half"])
+    assert len(names()) == 1, "the models of `all` are still wanted"
 
 
 def test_a_model_that_diverges_is_a_row_without_a_folder(tmp_path: Path) -> None:

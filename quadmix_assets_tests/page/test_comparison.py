@@ -16,6 +16,7 @@ from quadmix_assets_tests.comparison.measured_mixes import (
     HELD_OUT_SETS,
     N_SEEDS,
     PROFILE,
+    SIZES,
     TARGETS,
     WORSE,
     level,
@@ -59,7 +60,7 @@ def test_every_mix_is_there_with_its_loss_and_the_one_in_production_stands_out(
     page: ReadPage,
 ) -> None:
     assert page.problems == [] and page.loaded() == []
-    head, *rows = table_of(page, "On held-out sets")
+    head, *rows = table_of(page, "By loss on held-out sets")
     assert [row[0].split(" ")[0].strip(",") for row in rows] == sorted(WORSE, key=WORSE.__getitem__)
     expected = sum(level(name, BUDGETS[-1]) for name in HELD_OUT_SETS) / len(HELD_OUT_SETS) + 1
     for row in rows:
@@ -68,6 +69,23 @@ def test_every_mix_is_there_with_its_loss_and_the_one_in_production_stands_out(
         assert mean == pytest.approx(expected + WORSE[name], abs=0.02)
     bold = {row.below[0].text for row in page.all("tr", class_="bold")}
     assert bold == {"quadmix, in production"}
+
+
+def test_readers_meet_words_and_no_names_of_columns(page: ReadPage) -> None:
+    texts = " ".join(each.text for each in (*page.all("section"), *page.all("table")))
+    texts += " ".join(each.text for each in page.all("p"))
+    for name in ("held_out", "choice_probability", "loss_nats", "acc_norm", "exact_match"):
+        assert name not in texts
+    assert "loss on held-out sets" in texts and "probability of the right choice" in texts
+
+
+def test_measured_mixes_of_another_size_are_named(tmp_path: Path, settings: Settings) -> None:
+    store = Store(UPath(tmp_path))
+    put_measured(store, sizes={**SIZES, "top": 9_000})
+    write_comparison_tables(store, compare_methods(store, settings)[0])
+    page = read_page(comparison_html(store, settings))
+    assert "another size or measured later: top." in " ".join(each.text for each in page.all("p"))
+    assert not any(row[0].startswith("top") for row in table_of(page, "What each mix takes"))
 
 
 def test_the_papers_numbers_are_said_to_be_the_papers(page: ReadPage) -> None:

@@ -16,6 +16,7 @@ def caveats_html(
     mixes: Sequence[MixRows],
     *,
     is_compared: bool,
+    not_measured: Sequence[str] = (),
 ) -> str:
     """Every check that failed when it was made last, errors first, and what is not known.
 
@@ -24,11 +25,12 @@ def caveats_html(
         failed: the failed checks of the instance.
         mixes: the finished ones.
         is_compared: whether there is a table of what models of the mixes reach.
+        not_measured: finished mixes without results of models.
     """
     ordered = sorted(failed, key=lambda check: (check.severity != "ERROR", check.asset, check.name))
     checks = "".join(_check(check, check.name in settings.mix.accept) for check in ordered)
     return (checks or paragraphs("No check fails.")) + items(
-        list(_unknown(settings, mixes, is_compared=is_compared))
+        list(_unknown(settings, mixes, not_measured, is_compared=is_compared))
     )
 
 
@@ -46,7 +48,9 @@ def _check(check: FailedCheck, is_accepted: bool) -> str:
     )
 
 
-def _unknown(settings: Settings, mixes: Sequence[MixRows], *, is_compared: bool) -> Iterator[str]:
+def _unknown(
+    settings: Settings, mixes: Sequence[MixRows], not_measured: Sequence[str], *, is_compared: bool
+) -> Iterator[str]:
     evidence = settings.evidence
     finished = {mix.mix for mix in mixes}
     missing = [name for name in settings.mix_names if name not in finished]
@@ -60,6 +64,8 @@ def _unknown(settings: Settings, mixes: Sequence[MixRows], *, is_compared: bool)
         return
     if not is_compared:
         yield f"The models of the mixes are not compared yet: materialise {COMPARISON_TABLE}."
+    if not_measured:
+        yield f"Finished and not measured, so not compared: {', '.join(not_measured)}."
     if evidence.n_seeds == 1:
         yield "One model per mix and budget tells nothing about chance: set evidence.n_seeds."
     if not evidence.held_out:

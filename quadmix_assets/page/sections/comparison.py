@@ -11,8 +11,9 @@ from quadmix_assets.comparison.comparison_words import (
     measures_in,
     sizes_shown,
 )
-from quadmix_assets.comparison.measures import CHOICE_PROBABILITY, HELD_OUT_LOSS, TASK_ACCURACY
 from quadmix_assets.comparison.published import published_table
+from quadmix_assets.evidence.results import results_path
+from quadmix_assets.evidence.words import measure_in_words
 from quadmix_assets.outputs import (
     BENCHMARK_RESULTS,
     COMPARISON_TABLE,
@@ -32,11 +33,6 @@ _CAPTIONS = {
     "budget decides",
     "win_rates": "How often the mix of the row is better than that of the column",
     LOSSES_BY_BUDGET: "Mean loss of every mix by training budget; bars reach over the seeds",
-}
-_MEASURES = {
-    HELD_OUT_LOSS: "On held-out sets",
-    TASK_ACCURACY: "By accuracy on tasks",
-    CHOICE_PROBABILITY: "By the normalised probability of the right choice on tasks",
 }
 _ACCURACIES = "Accuracy in percent by ability, as in the paper's Table 1"
 _PUBLISHED = {
@@ -69,6 +65,7 @@ def comparison_html(store: Store, settings: Settings) -> str:
         [
             paragraphs(_what_was_trained(settings)),
             heading(3, "Mixes of one size"),
+            paragraphs(_left_out(store, settings, tables.methods)),
             _group(tables.methods),
             figures_html(store, figures),
             *_natural(tables.natural),
@@ -103,6 +100,20 @@ def _what_was_trained(settings: Settings) -> str:
     )
 
 
+def _left_out(store: Store, settings: Settings, methods: pl.DataFrame) -> str:
+    """Which measured mixes are not among those of one size."""
+    names = [
+        name
+        for name in settings.mix_names
+        if name not in methods["mix"] and results_path(store, name).exists()
+    ]
+    return (
+        f"Not in these tables, being of another size or measured later: {', '.join(names)}."
+        if names
+        else ""
+    )
+
+
 def _group(methods: pl.DataFrame) -> str:
     if methods.is_empty():
         return ""
@@ -111,7 +122,7 @@ def _group(methods: pl.DataFrame) -> str:
     if accuracies is not None:
         parts.append(_table(accuracies, _ACCURACIES))
     parts += [
-        _table(losses_shown(methods, name), f"{_MEASURES.get(name, f'By the {name}')}, best first")
+        _table(losses_shown(methods, name), f"By {measure_in_words(name)}, best average rank first")
         for name in measures_in(methods)
     ]
     return "".join(parts)
