@@ -267,7 +267,9 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "overlaps_of_mixes": lambda: plot_overlaps_of_mixes(
         of_mixes("other", MIXES, jaccard=RNG.uniform(size=len(MIXES) ** 2))
     ),
-    "gains_of_mixes": lambda: plot_gains(gains_of_mixes(), MEASURES),
+    "gains_of_mixes": lambda: plot_gains(
+        gains_of_mixes(), MEASURES, {"held_out": "nats per token"}
+    ),
     "win_rates_of_mixes": lambda: plot_win_rates(pairs_of_mixes(), MIXES, "held_out"),
     "ranks_by_budget": lambda: plot_budgets(means_by_budget(), "held_out"),
     "losses_of_proxies": lambda: plot_losses(trainings(), dict(zip(TARGETS, LOSSES, strict=True))),

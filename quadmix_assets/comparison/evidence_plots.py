@@ -1,6 +1,6 @@
 """Figures of the comparison of mixes by their models."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -27,7 +27,7 @@ _MOST_NUMBERS = 16
 
 
 @styled
-def plot_gains(methods: pl.DataFrame, measures: Sequence[str]) -> Figure:
+def plot_gains(methods: pl.DataFrame, measures: Sequence[str], units: Mapping[str, str]) -> Figure:
     """What every mix gains over random documents, with its interval; one panel per measure.
 
     Without a random mix it is what it gains over the mix in production. Right is better.
@@ -35,12 +35,15 @@ def plot_gains(methods: pl.DataFrame, measures: Sequence[str]) -> Figure:
     Args:
         methods: a table of methods.
         measures: names of its measures.
+        units: of those that are losses; the others are shares of questions.
     """
     figure, panels = grid_of_panels(
         len(measures), _PANELS_PER_ROW, 5.2, 1.5 + _ROW_INCHES * methods.height
     )
     for axes, measure in zip(panels, measures, strict=True):
-        rows = _gains(methods, measure).sort(pl.col("gain").fill_null(0.0))
+        rows = _gains(methods, measure, units.get(measure, "share of questions")).sort(
+            pl.col("gain").fill_null(0.0)
+        )
         # Without a gain, such as of the mix that others are compared with, it is zero itself.
         for y, (gain, low, high, is_production) in enumerate(
             rows.select("gain", "low", "high", "is_production").iter_rows()
@@ -60,9 +63,8 @@ def plot_gains(methods: pl.DataFrame, measures: Sequence[str]) -> Figure:
     return figure
 
 
-def _gains(methods: pl.DataFrame, measure: str) -> pl.DataFrame:
+def _gains(methods: pl.DataFrame, measure: str, unit: str) -> pl.DataFrame:
     """Columns mix, is_production, gain, low, high, words."""
-    unit = "nats per token" if _is_loss(measure) else "share of questions"
     over_random = methods[f"over_random[{measure}]"].is_not_null().any()
     name, sign = ("over_random", 1.0) if over_random else ("production_gain", -1.0)
     ends = ("low", "high") if over_random else ("high", "low")
@@ -75,10 +77,6 @@ def _gains(methods: pl.DataFrame, measure: str) -> pl.DataFrame:
         (sign * pl.col(f"{name}_{ends[1]}[{measure}]")).alias("high"),
         pl.lit(f"gain over {other}\n({unit}, 90 % interval)").alias("words"),
     )
-
-
-def _is_loss(measure: str) -> bool:
-    return measure.startswith("objective ") or measure == "held_out"
 
 
 @styled

@@ -85,6 +85,12 @@ def measures_of(settings: Settings, results: pl.DataFrame) -> list[Measure]:
     return found
 
 
+def loss_units(settings: Settings) -> dict[str, str]:
+    """The units of all measures that are losses, by name."""
+    objectives = {objective_measure(each).name: each.loss_unit for each in settings.objectives}
+    return objectives | {HELD_OUT_LOSS: "nats per token"}
+
+
 def _in_results(
     results: pl.DataFrame, kind: str, names: Sequence[str] | Mapping[str, float]
 ) -> dict[str, float]:

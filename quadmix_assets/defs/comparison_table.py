@@ -26,6 +26,7 @@ from quadmix_assets.comparison.comparison_words import (
 )
 from quadmix_assets.comparison.evidence import MixEvidence
 from quadmix_assets.comparison.evidence_plots import plot_budgets, plot_gains, plot_win_rates
+from quadmix_assets.comparison.measures import loss_units
 from quadmix_assets.comparison.published import published_table
 from quadmix_assets.comparison.regressor_ablation import made_from
 from quadmix_assets.defs.conditions import with_any_of
@@ -125,7 +126,7 @@ def _figures(
     )
     largest = pairs.filter(pl.col("budget") == pl.col("budget").max())
     plots = {
-        "gains": plot_gains(methods, measures),
+        "gains": plot_gains(methods, measures, loss_units(settings)),
         "win_rates": plot_win_rates(largest, mixes, deciding),
         "ranks_by_budget": plot_budgets(means, deciding),
     }

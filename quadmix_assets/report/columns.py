@@ -576,19 +576,18 @@ def _depending_on_settings(output: str, settings: Settings) -> dict[str, Column]
 
 def _of_measures(settings: Settings) -> dict[str, Column]:
     """What the tables of methods have of each measure."""
-    losses = {
-        f"objective {objective.name}": f"the objective {objective.name} on proof parts"
-        for objective in settings.objectives
+    measures = {
+        f"objective {each.name}": (f"the objective {each.name} on proof parts", each.loss_unit)
+        for each in settings.objectives
     }
-    others = {}
     if settings.evidence.held_out:
-        losses["held_out"] = "the mean loss on held-out sets"
+        measures["held_out"] = ("the mean loss on held-out sets", "nats per token")
+    share = "share, 0 to 1"
     if settings.evidence.tasks:
-        others["tasks"] = "the accuracy on tasks"
-        others["choice_probability"] = "the probability of the right choices of tasks"
+        measures["tasks"] = ("the accuracy on tasks", share)
+        measures["choice_probability"] = ("the probability of the right choices of tasks", share)
     found = {}
-    for measure, words in {**losses, **others}.items():
-        unit = "nats per token" if measure in losses else "share, 0 to 1"
+    for measure, (words, unit) in measures.items():
         meanings = {
             "mean": (f"{words}, mean over seeds", unit),
             "rank": ("mean rank among the mixes over the sets, 1 is the best", "rank"),
@@ -601,7 +600,7 @@ def _of_measures(settings: Settings) -> dict[str, Column]:
             if column in ("mean", "over_random", "production_gain"):
                 found[f"{column}_low[{measure}]"] = Column(_LOW, of, nullable=True)
                 found[f"{column}_high[{measure}]"] = Column(_HIGH, of, nullable=True)
-        if measure in losses:
+        if unit != share:
             found[f"trigram[{measure}]"] = Column(f"{words} of trigram models", unit, nullable=True)
     return found
 

@@ -25,3 +25,8 @@ class ObjectiveSettings(Section):
         description="whether weights are multiplied by the reliability of each target set, the "
         "share of its losses' variance that is not noise (proxies.repeated_thetas)",
     )
+
+    @property
+    def loss_unit(self) -> str:
+        """The unit of the losses of language models under it, which have no zscores."""
+        return "bits per byte" if self.scale == "bits_per_byte" else "nats per token"
