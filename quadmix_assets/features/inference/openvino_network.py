@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -41,7 +44,7 @@ class OpenVinoNetwork:
         openvino = _openvino()
         example = torch.ones(_TRACED_SHAPE, dtype=torch.int64)
         try:
-            with torch.no_grad(), warnings.catch_warnings():
+            with torch.no_grad(), warnings.catch_warnings(), _kept_logging():
                 # Of the tracer, on lengths that it takes for constants; any shape is tested.
                 warnings.simplefilter("ignore")
                 model = openvino.convert_model(
@@ -89,3 +92,15 @@ def _openvino() -> Any:
             "scores of the two differ by rounding"
         ) from error
     return openvino
+
+
+@contextmanager
+def _kept_logging() -> Iterator[None]:
+    """Leave logging as it was: a conversion that fails leaves all loggers at errors alone."""
+    root = logging.getLogger()
+    level, filters, handlers = root.level, list(root.filters), list(root.handlers)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        root.filters, root.handlers = filters, handlers

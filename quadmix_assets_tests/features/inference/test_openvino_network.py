@@ -1,3 +1,4 @@
+import logging
 import sys
 
 import numpy as np
@@ -59,12 +60,15 @@ def test_another_device_than_the_cpu_is_refused() -> None:
 
 def test_a_network_that_cannot_be_converted_is_named() -> None:
     pytest.importorskip("openvino")
+    root = logging.getLogger()
+    before = root.level, list(root.filters), list(root.handlers)
 
     def sizes(ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         raise NotImplementedError("no such operation")
 
     with pytest.raises(ValueError, match=r"(?s)edu: OpenVINO cannot convert.*engine to torch"):
         OpenVinoNetwork("edu", sizes, cpu_runtime())
+    assert (root.level, root.filters, root.handlers) == before
 
 
 def test_without_the_extra_the_error_says_what_to_install(
