@@ -261,9 +261,12 @@ def test_the_error_says_what_to_do_and_goes_to_other_processes(store: Store) -> 
         store.read_json(UPath(path))
     message = str(pickle.loads(pickle.dumps(caught.value)))
     assert message == str(caught.value)
-    for part in (str(path), "'optimal_params'", "'target'", "quadmix verify --delete", "--resume"):
+    for part in (str(path), "'optimal_params'", "quadmix verify --delete", "--resume"):
         assert part in message
+    assert "partition" not in message, "this asset has none"
     assert "\n" not in message
+    of_shard = DamagedOutputError("/lake/scored_shards/a.parquet", "", True, "scored_shards", "a")
+    assert "'scored_shards' (partition 'a')" in str(of_shard)
 
 
 STRANGERS = (".DS_Store", "x.tmp", "Thumbs.db", ".nfs0001", "a.parquet~", f"a.{'0' * 32}.tmp")
