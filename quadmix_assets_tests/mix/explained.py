@@ -121,3 +121,12 @@ def finish(store: Store, settings: Settings, mix: str) -> str:
     }
     write_manifest(store, settings, manifest)
     return keep_version(store, mix)
+
+
+def filled_store(settings: Settings, *finished: str) -> Store:
+    """The lake of the settings as `fill` fills it, with some mixes finished."""
+    store = Store(settings.resolve(settings.lake))
+    fill(store, settings)
+    for mix in finished:
+        finish(store, settings, mix)
+    return store

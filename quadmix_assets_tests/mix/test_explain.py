@@ -21,7 +21,7 @@ from quadmix_assets_tests.mix.explained import (
     SHARDS,
     THETA_MIX,
     UNMADE_MIX,
-    fill,
+    filled_store,
     put_rule,
     settings_of,
     theta_of,
@@ -36,9 +36,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def store(settings: Settings) -> Store:
-    store = Store(settings.resolve(settings.lake))
-    fill(store, settings)
-    return store
+    return filled_store(settings)
 
 
 def explained(store: Store, settings: Settings, document_id: str, mix: str) -> InMix:

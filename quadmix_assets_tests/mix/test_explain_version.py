@@ -19,7 +19,7 @@ from quadmix_assets_tests.lakes import put_raw
 from quadmix_assets_tests.mix.explained import (
     DOMAIN_MIX,
     THETA_MIX,
-    fill,
+    filled_store,
     finish,
     mix_all,
     put_rule,
@@ -36,11 +36,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def store(settings: Settings) -> Store:
-    store = Store(settings.resolve(settings.lake))
-    fill(store, settings)
-    for mix in (THETA_MIX, DOMAIN_MIX):
-        finish(store, settings, mix)
-    return store
+    return filled_store(settings, THETA_MIX, DOMAIN_MIX)
 
 
 def one(store: Store, settings: Settings, document_id: str, mix: str) -> InMix:

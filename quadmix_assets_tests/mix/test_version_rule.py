@@ -17,7 +17,7 @@ from quadmix_assets.store import MissingOutputError, Store
 from quadmix_assets_tests.mix.explained import (
     DOMAIN_MIX,
     THETA_MIX,
-    fill,
+    filled_store,
     finish,
     mix_all,
     put_rule,
@@ -34,11 +34,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def store(settings: Settings) -> Store:
-    store = Store(settings.resolve(settings.lake))
-    fill(store, settings)
-    for mix in (THETA_MIX, DOMAIN_MIX):
-        finish(store, settings, mix)
-    return store
+    return filled_store(settings, THETA_MIX, DOMAIN_MIX)
 
 
 def known(store: Store, document_id: str) -> PoolDocument:
